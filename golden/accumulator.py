@@ -1,0 +1,208 @@
+"""The anchored accumulator: one beat's block product, its shift, the sum, the final rounding.
+
+An output's accumulator counts units of ``2**(Ra + Cb - 8 - F)``: Ra and Cb are the largest shared
+exponents of its row and of its column and F is the number of fraction bits. Sums are integer sums,
+so their order does not matter.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from golden.formats import BF16, BLOCK_SIZE, FP16, FP32, PAIRS, FloatFormat
+from golden.residual import RESIDUAL_BITS
+
+PRODUCT_POINT = 8
+"""A block product counts units of 2**(Ea + Eb - 8): 3 + 3 for mantissas' points, 2 for pairs."""
+
+PRODUCT_WIDTH = 15
+"""Signed bits of a block product: at most 16 * 15 * 15 * 4 = 14400 in magnitude."""
+
+MOST_BEATS = 4
+"""Beats of one K-block when both operands are MX9: HH, HL, LH, LL."""
+
+DEFAULT_ACC_WIDTH = 40
+DEFAULT_K_MAX = 6144
+
+_WIDEST = 62
+"""Accumulators of this width leave an int64 room for the rounding of `round_shift`."""
+
+
+def fraction_bits(acc_width: int = DEFAULT_ACC_WIDTH, k_max: int = DEFAULT_K_MAX) -> int:
+    """Return F, the bits an accumulator keeps below the unit of a block product.
+
+    Parameters
+    ----------
+    acc_width : int
+        Bits of the signed accumulator.
+    k_max : int
+        Largest reduction length. All 4 beats of all its K-blocks fit without overflow.
+
+    Raises
+    ------
+    ValueError
+        If `k_max` is below 1 or the width leaves no room for the integer part, or exceeds 62 bits.
+    """
+    if k_max < 1:
+        raise ValueError(f"k_max must be at least 1, not {k_max}")
+    beats = MOST_BEATS * -(-k_max // BLOCK_SIZE)
+    integer_width = PRODUCT_WIDTH + (beats - 1).bit_length()
+    if not integer_width <= acc_width <= _WIDEST:
+        raise ValueError(
+            f"acc_width must be from {integer_width} to {_WIDEST} bits for K up to {k_max}, "
+            f"not {acc_width}"
+        )
+    return acc_width - integer_width
+
+
+def block_product(
+    a_mag: ArrayLike,
+    a_sign: ArrayLike,
+    a_t: ArrayLike,
+    b_mag: ArrayLike,
+    b_sign: ArrayLike,
+    b_t: ArrayLike,
+) -> NDArray[np.int64]:
+    """Multiply two MX6-shaped blocks: D of one beat.
+
+    Parameters
+    ----------
+    a_mag, b_mag : array_like of int, shape (..., 16)
+        Bases or residuals, 0 to 15.
+    a_sign, b_sign : array_like of int, shape (..., 16)
+        1 where negative.
+    a_t, b_t : array_like of int, shape (..., 8)
+        Microexponents.
+
+    Returns
+    -------
+    ndarray of int64, shape (...)
+        Sum over pairs of ``(p[2j] + p[2j+1]) << (2 - a_t[j] - b_t[j])``, p being the signed
+        products. The unit is ``2**(Ea + Eb - 8)`` for unbiased shared exponents, and 3 binades less
+        per residual operand.
+    """
+    a = signed(a_mag, a_sign)
+    b = signed(b_mag, b_sign)
+    products = a * b
+    pairs = products.reshape(*products.shape[:-1], PAIRS, 2).sum(axis=-1)
+    left = 2 - np.asarray(a_t, np.int64) - np.asarray(b_t, np.int64)
+    return (pairs << left).sum(axis=-1)
+
+
+def signed(magnitude: ArrayLike, sign: ArrayLike) -> NDArray[np.int64]:
+    """Return magnitudes as int64, negated where `sign` is 1."""
+    value = np.asarray(magnitude, np.int64)
+    return np.where(np.asarray(sign) != 0, -value, value)
+
+
+def beat_shift(
+    row_distance: ArrayLike, column_distance: ArrayLike, residual_operands: int
+) -> NDArray[np.int64]:
+    """Return how far below its accumulator's anchor a beat lies, in binades.
+
+    Parameters
+    ----------
+    row_distance, column_distance : array_like of int
+        ``Ra - Ea`` and ``Cb - Eb``, not negative.
+    residual_operands : int
+        0, 1 or 2 of the operands are residuals.
+    """
+    distance = np.asarray(row_distance, np.int64) + np.asarray(column_distance, np.int64)
+    return distance + RESIDUAL_BITS * residual_operands
+
+
+def round_shift(d: ArrayLike, shift: ArrayLike, fraction_bits: int) -> NDArray[np.int64]:
+    """Return what a beat adds: ``(d << fraction_bits) / 2**shift``, rounded half up.
+
+    Parameters
+    ----------
+    d : array_like of int
+        Block products, at most 14400 in magnitude.
+    shift : array_like of int
+        Not negative, any size; broadcast against `d`.
+    fraction_bits : int
+        F.
+
+    Returns
+    -------
+    ndarray of int64
+        Half a unit goes towards plus infinity, also where it is negative.
+    """
+    scaled = np.asarray(d, np.int64) << fraction_bits
+    # As |scaled| < 2**61, nothing is left of it beyond the widest shift.
+    distance = np.minimum(np.asarray(shift, np.int64), _WIDEST)
+    # floor(x / 2**s + 1/2) = floor((floor(x / 2**(s-1)) + 1) / 2), which needs no wider integer.
+    rounded = ((scaled >> np.maximum(distance - 1, 0)) + 1) >> 1
+    return np.where(distance == 0, scaled, rounded)
+
+
+def to_fp32_bits(
+    acc: ArrayLike, exponent_sum: ArrayLike, fraction_bits: int, nan: ArrayLike = False
+) -> NDArray[np.uint32]:
+    """Round accumulators to FP32 patterns; see `to_float_bits`."""
+    return to_float_bits(acc, exponent_sum, fraction_bits, FP32, nan).astype(np.uint32)
+
+
+def to_float_bits(
+    acc: ArrayLike,
+    exponent_sum: ArrayLike,
+    fraction_bits: int,
+    float_format: FloatFormat,
+    nan: ArrayLike = False,
+) -> NDArray[np.unsignedinteger]:
+    """Round accumulators to floating point: once, half to even.
+
+    Parameters
+    ----------
+    acc : array_like of int
+        Accumulators, shape (...).
+    exponent_sum : array_like of int
+        Biased anchors, ``(Ra + 127) + (Cb + 127)``; broadcast against `acc`.
+    fraction_bits : int
+        F. The value is ``acc * 2**(exponent_sum - 254 - 8 - F)``.
+    float_format : FloatFormat
+        FP32, FP16 or BF16.
+    nan : array_like of bool
+        Where the result is the quiet NaN, whatever `acc` holds.
+
+    Returns
+    -------
+    ndarray of uint32 or uint16, shape (...)
+        Too large is infinity of the sign. A result that rounds, with unbounded exponent, to less
+        than FP32's smallest normal is the zero of its sign. FP16's subnormals are FP32 normals and
+        are rounded to. A zero accumulator is +0.
+    """
+    shape = np.broadcast_shapes(np.shape(acc), np.shape(exponent_sum), np.shape(nan))
+    acc, exponent_sum, nan = np.broadcast_arrays(
+        np.atleast_1d(np.asarray(acc, np.int64)),
+        np.asarray(exponent_sum, np.int64),
+        np.asarray(nan, np.bool_),
+    )
+    # From 2**53 on, the last 10 bits give way to a sticky bit, so that float64 holds the rest; at
+    # least 43 bits remain, and rounding them gives what rounding all would.
+    wide = np.abs(acc) >= 1 << 53
+    if wide.any():
+        acc = np.where(wide, (acc >> 10) | ((acc & 0x3FF) != 0), acc)
+        exponent_sum = exponent_sum + 10 * wide
+    point = exponent_sum - (254 + PRODUCT_POINT + fraction_bits)  # exponent of the unit of acc
+    value = acc * ((point + 1023) << 52).view(np.float64)  # exact, from 2**-324 to below 2**310
+
+    if float_format is BF16:
+        value = _round_pattern(value, 52 - BF16.mantissa_bits)
+    # These conversions round half to even, overflow to infinity and underflow gradually.
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = value.astype(np.float16 if float_format is FP16 else np.float32)
+    if float_format is not FP16:
+        # The last tie below the smallest normal, which rounds up to it.
+        limit = 2.0**-126 * (1 - 2.0 ** -(float_format.mantissa_bits + 2))
+        rounded[np.abs(value) < limit] *= 0
+    rounded[nan] = np.nan
+    if float_format is BF16:
+        return (rounded.view(np.uint32) >> 16).astype(np.uint16).reshape(shape)
+    return rounded.view(f"uint{float_format.width}").reshape(shape)
+
+
+def _round_pattern(value: NDArray[np.float64], drop: int) -> NDArray[np.float64]:
+    """Round to a shorter significand, half to even; the carry goes into the exponent."""
+    bits = value.view(np.int64)
+    bits = bits + ((bits >> drop) & 1) + ((1 << (drop - 1)) - 1)
+    return ((bits >> drop) << drop).view(np.float64)

@@ -1,0 +1,113 @@
+"""Tensors whose blocks differ in precision."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from golden.floats import widen
+from golden.formats import BLOCK_SIZE, MX6, MX9, FloatFormat
+from golden.mx import MXTensor, quantize
+from golden.policy import Policy, outlier_blocks, permute
+
+
+def mix(ordinary: MXTensor, outlier: MXTensor, chosen: NDArray[np.bool_]) -> MXTensor:
+    """Take chosen blocks from one tensor and all others from another.
+
+    Parameters
+    ----------
+    ordinary, outlier : MXTensor
+        The same numbers in two formats, so with the same shared exponents, microexponents and
+        signs.
+    chosen : ndarray of bool, shape (..., blocks)
+        Blocks to take from `outlier`.
+
+    Returns
+    -------
+    MXTensor
+        Mixed. Blocks that are not MX9 hold 4-bit mantissas in MX6's step, MX4's with two zeros
+        appended.
+    """
+    is_mx9 = np.where(chosen, outlier.format == MX9, ordinary.format == MX9)
+    mantissa = np.where(chosen[..., None], outlier.aligned_mantissa, ordinary.aligned_mantissa)
+    return MXTensor(
+        format="mixed",
+        shape=ordinary.shape,
+        axis=ordinary.axis,
+        exponent=ordinary.exponent,
+        microexponent=ordinary.microexponent,
+        mantissa=mantissa,
+        sign=ordinary.sign,
+        is_mx9=is_mx9,
+    )
+
+
+def apply_policy(
+    x: ArrayLike,
+    policy: Policy,
+    rounding: str = "half_even",
+    float_format: FloatFormat | None = None,
+) -> MXTensor:
+    """Quantize an activation with outlier blocks in MX9 and the others in MX6.
+
+    Parameters
+    ----------
+    x : array_like, shape (..., rows, K) or (K,)
+        Floats or their bits; blocks run along the last axis.
+    policy : Policy
+    rounding : {"half_even", "truncate"}
+    float_format : FloatFormat, optional
+        Of `x` where that holds bits.
+
+    Returns
+    -------
+    MXTensor
+        Mixed, its channels in the policy's order. Its ``mx9_share`` is the real share of MX9
+        blocks.
+    """
+    wide = permute(widen(x, float_format), policy)
+    chosen = outlier_blocks(wide, replace(policy, order="natural"))
+    return mix(
+        quantize(wide, MX6, rounding=rounding), quantize(wide, MX9, rounding=rounding), chosen
+    )
+
+
+def quantize_weight(
+    w: ArrayLike,
+    outliers: ArrayLike,
+    policy: Policy,
+    rounding: str = "half_even",
+    float_format: FloatFormat | None = None,
+) -> MXTensor:
+    """Quantize a weight along K with the policy's formats.
+
+    Parameters
+    ----------
+    w : array_like, shape (K, N)
+        Its K in natural order; a calibrated policy permutes it as it does the activation's
+        channels.
+    outliers : array_like of bool, shape (K-blocks,)
+        Which K-blocks are outliers, in the policy's order.
+    policy : Policy
+    rounding, float_format
+        As in `apply_policy`.
+
+    Returns
+    -------
+    MXTensor
+        Of shape (K, N), blocked along axis 0; every column has the same precision in a K-block.
+    """
+    wide = widen(w, float_format)
+    if wide.ndim != 2:
+        raise ValueError(f"a weight must be a matrix (K, N), not of shape {wide.shape}")
+    outliers = np.asarray(outliers, np.bool_)
+    blocks = -(-wide.shape[0] // BLOCK_SIZE)
+    if outliers.shape != (blocks,):
+        raise ValueError(
+            f"K = {wide.shape[0]} has {blocks} K-blocks, but outliers has shape {outliers.shape}"
+        )
+    wide = permute(wide, policy, axis=0)
+    ordinary, outlier = (quantize(wide, fmt, axis=0, rounding=rounding) for fmt in policy.weights)
+    if policy.weights[0] == policy.weights[1]:
+        return ordinary
+    return mix(ordinary, outlier, np.broadcast_to(outliers, ordinary.is_mx9.shape))

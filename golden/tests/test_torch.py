@@ -1,0 +1,147 @@
+"""The torch twins have the bits of the NumPy model, and gradients."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import golden
+from golden.formats import BF16, MX6, MX9, MX_FORMATS
+from golden.policy import Policy
+from golden.tests.helpers import assert_same_bits, assert_same_codes, random_blocks
+
+torch = pytest.importorskip("torch")
+golden_torch = pytest.importorskip("golden.torch")
+
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+FORMATS = pytest.mark.parametrize("fmt", MX_FORMATS.values(), ids=list(MX_FORMATS))
+
+
+def all_classes(count=8000):
+    x = random_blocks(np.random.default_rng(0), count)
+    x[::97, 5], x[::101, 15], x[::203, 0] = -np.inf, np.nan, np.inf
+    x[::53] = 0
+    return x
+
+
+@FORMATS
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("rounding", ["half_even", "truncate", "stochastic"])
+def test_codes_and_values_are_identical(fmt, device, rounding):
+    x = all_classes()
+    seed = 7 if rounding == "stochastic" else None
+    expected = golden.quantize(x, fmt, rounding=rounding, seed=seed)
+    actual = golden_torch.quantize(
+        torch.from_numpy(x).to(device), fmt, rounding=rounding, seed=seed
+    )
+    assert_same_codes(actual.numpy(), expected)
+    assert_same_bits(actual.dequantize().cpu().numpy(), expected.dequantize())
+
+
+@FORMATS
+def test_every_shared_exponent_is_identical(fmt):
+    exponent = np.arange(256, dtype=np.uint32)[:, None]
+    fraction = np.random.default_rng(1).integers(0, 1 << 23, (256, 16), dtype=np.uint32)
+    below = np.minimum(np.arange(16, dtype=np.uint32) // 2, exponent)
+    x = (((exponent - below) << 23) | fraction).view(np.float32)
+    expected = golden.quantize(x, fmt)
+    actual = golden_torch.quantize(torch.from_numpy(x), fmt)
+    assert_same_codes(actual.numpy(), expected)
+    assert_same_bits(actual.dequantize().numpy(), expected.dequantize())
+
+
+@FORMATS
+def test_every_fp16_and_bf16_value_is_identical(fmt):
+    bits = np.random.default_rng(2).permutation(1 << 16).astype(np.uint16).reshape(-1, 16)
+    half = torch.from_numpy(bits.view(np.float16))
+    assert_same_codes(
+        golden_torch.quantize(half, fmt).numpy(), golden.quantize(bits.view(np.float16), fmt)
+    )
+    brain = torch.from_numpy(bits.view(np.int16)).view(torch.bfloat16)
+    assert_same_codes(
+        golden_torch.quantize(brain, fmt).numpy(), golden.quantize(bits, fmt, float_format=BF16)
+    )
+
+
+@pytest.mark.parametrize("shape", [(48,), (3, 17), (2, 3, 40), (33, 20)])
+def test_any_axis_and_ragged_tails(shape):
+    x = np.random.default_rng(3).standard_normal(shape).astype(np.float32)
+    for axis in range(-x.ndim, x.ndim):
+        actual = golden_torch.quantize(torch.from_numpy(x), MX9, axis)
+        expected = golden.quantize(x, MX9, axis)
+        assert_same_codes(actual.numpy(), expected)
+        assert_same_bits(actual.dequantize().numpy(), expected.dequantize())
+
+
+POLICIES = {
+    "top": Policy(0.2),
+    "tile": Policy(0.2, scope="tile", tile_rows=8),
+    "block": Policy(0.1, granularity="block"),
+    "threshold": Policy(selection="threshold", threshold=2.5, tile_rows=4),
+    "calibrated": Policy(0.2, order="calibrated", permutation=np.arange(100)[::-1]),
+    "static": Policy(0.2, selection="static", static_tags=[False, True] + [False] * 5),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=list(POLICIES))
+def test_policies_choose_the_same_blocks(policy, dtype):
+    x = np.random.default_rng(4).standard_normal((20, 100)).astype(np.float32)
+    x[3, 70] = np.nan
+    given = torch.from_numpy(x).to(getattr(torch, dtype))
+    actual = golden_torch.apply_policy(given, policy)
+    expected = golden.apply_policy(given.float().numpy(), policy)
+    assert_same_codes(actual.numpy(), expected)
+    assert actual.is_mx9.any() and not actual.is_mx9.all()
+    assert_same_bits(actual.dequantize().numpy(), expected.dequantize())
+
+
+def test_heads_are_chosen_alike():
+    x = np.random.default_rng(5).standard_normal((2, 5, 6, 40)).astype(np.float32)
+    policy = Policy(0.2, granularity="head")
+    actual = golden_torch.apply_policy(torch.from_numpy(x), policy)
+    assert_same_codes(actual.numpy(), golden.apply_policy(x, policy))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_the_gradient_passes_straight_through(dtype):
+    x = torch.randn(4, 100, generator=torch.Generator().manual_seed(0)).to(dtype)
+    x.requires_grad_()
+    weight = torch.arange(400.0).reshape(4, 100).to(dtype)
+    for fake in (
+        golden_torch.fake_quantize(x, MX6),
+        golden_torch.fake_quantize_policy(x, POLICIES["calibrated"]),
+    ):
+        assert fake.dtype == dtype and fake.requires_grad
+        assert not torch.equal(fake, x)
+        (gradient,) = torch.autograd.grad((fake * weight).sum(), x)
+        assert torch.equal(gradient, weight)
+
+
+def test_fake_quantization_keeps_the_channel_order():
+    x = torch.randn(20, 100, generator=torch.Generator().manual_seed(1))
+    policy = POLICIES["calibrated"]
+    order = policy.permutation.copy()
+    fake = golden_torch.fake_quantize_policy(x, policy)
+    assert torch.equal(fake[:, order], golden_torch.apply_policy(x, policy).dequantize())
+
+
+def test_golden_itself_does_not_import_torch():
+    code = "import golden, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_bad_input_gets_a_sentence():
+    with pytest.raises(TypeError, match=r"not torch\.float64"):
+        golden_torch.quantize(torch.ones(16, dtype=torch.float64), MX9)
+    with pytest.raises(TypeError, match=r"not torch\.int32"):
+        golden_torch.apply_policy(torch.ones(2, 16, dtype=torch.int32), Policy())
+    with pytest.raises(ValueError, match="no elements"):
+        golden_torch.quantize(torch.ones(2, 0), MX9)
+    with pytest.raises(ValueError, match="axis 1 does not exist"):
+        golden_torch.quantize(torch.ones(16), MX9, 1)
+    with pytest.raises(ValueError, match="rounding must be"):
+        golden_torch.quantize(torch.ones(16), MX9, rounding="down")
+    with pytest.raises(ValueError, match="orders 100 channels, but there are 16"):
+        golden_torch.apply_policy(torch.ones(2, 16), POLICIES["calibrated"])

@@ -1,0 +1,85 @@
+"""Tag units: the groups of blocks that share one precision bit."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from golden.floats import MAGNITUDE_MASK, widen
+from golden.formats import FloatFormat
+from golden.mx import to_blocks
+
+GRANULARITIES = ("channel_block", "block", "head")
+"""16 channels of a tile of rows; 16 channels of a row; a whole head of (..., heads, tokens, K)."""
+
+
+def unit_magnitudes(
+    x: ArrayLike,
+    granularity: str = "channel_block",
+    tile_rows: int | None = None,
+    float_format: FloatFormat | None = None,
+) -> NDArray[np.uint32]:
+    """Return the largest magnitude of every tag unit as a 31-bit FP32 pattern.
+
+    Parameters
+    ----------
+    x : array_like, shape (..., rows, K)
+        Floats or their bits. Subnormals count in full, NaN patterns are the largest.
+    granularity : {"channel_block", "block", "head"}
+    tile_rows : int, optional
+        Rows of a token tile; all rows if left out. The last tile may have fewer.
+    float_format : FloatFormat, optional
+        Of `x` where that holds bits.
+
+    Returns
+    -------
+    ndarray of uint32
+        (..., tiles, K-blocks) for "channel_block", (..., rows, K-blocks) for "block", (..., heads)
+        for "head".
+
+    Raises
+    ------
+    ValueError
+        If `x` has no heads although the granularity asks for them.
+    """
+    wide = np.atleast_2d(widen(x, float_format))
+    blocks = to_blocks(wide, -1).view(np.uint32) & MAGNITUDE_MASK
+    return gather(blocks.max(axis=-1), granularity, tile_rows)
+
+
+def gather(
+    magnitude: NDArray[np.uint32], granularity: str, tile_rows: int | None
+) -> NDArray[np.uint32]:
+    """Reduce magnitudes of blocks, (..., rows, K-blocks), to the magnitudes of their units."""
+    if granularity == "block":
+        return magnitude
+    if granularity == "head":
+        if magnitude.ndim < 3:
+            raise ValueError(
+                "heads need a tensor (..., heads, tokens, channels), "
+                f"not one of {magnitude.ndim} dimensions"
+            )
+        return magnitude.max(axis=(-2, -1))
+    rows = magnitude.shape[-2]
+    return np.maximum.reduceat(magnitude, np.arange(0, rows, tile_rows or rows), axis=-2)
+
+
+def spread(
+    units: NDArray[np.bool_], lead: tuple[int, ...], granularity: str, tile_rows: int | None
+) -> NDArray[np.bool_]:
+    """Give every block the tag of its unit.
+
+    Parameters
+    ----------
+    units : ndarray of bool
+        Shaped as `unit_magnitudes` says.
+    lead : tuple of int
+        Shape of the blocks, (..., rows, K-blocks) or (K-blocks,).
+    granularity, tile_rows
+        As in `unit_magnitudes`.
+    """
+    if granularity == "channel_block":
+        rows = lead[-2] if len(lead) > 1 else 1
+        units = np.repeat(units, tile_rows or rows, axis=-2)[..., :rows, :]
+        return units.reshape(lead)
+    if granularity == "head":
+        units = units[..., None, None]
+    return np.broadcast_to(units, lead).copy() if units.ndim <= len(lead) else units.reshape(lead)
