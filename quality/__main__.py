@@ -1,0 +1,213 @@
+"""Command line of the quality study: train, sample, evaluate and capture."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from quality.captured import CAPTURE_FILE, DATA_FOLDER
+from quality.console import console, mean_and_spread, sentences, training_report
+from quality.dataset import DEFAULT_FOLDER, load
+from quality.recipe import CLASS_NAMES, Recipe
+
+CHECKPOINT = DATA_FOLDER / "dit_fashion_mnist.safetensors"
+CLASSIFIER = DATA_FOLDER / "classifier.safetensors"
+TRAINING_STATE = Path("build") / "quality" / "train.state"
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+
+DataOption = Annotated[Path, typer.Option(help="Folder with Fashion-MNIST's four .gz files.")]
+ThreadsOption = Annotated[int, typer.Option(min=1, help="Threads of torch.")]
+CheckpointOption = Annotated[Path, typer.Option(help="Trained model to use.")]
+StepsOption = Annotated[int, typer.Option(min=1, help="Sampling steps.")]
+GuidanceOption = Annotated[float, typer.Option(help="Guidance scale; 1 is none.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the starting noise.")]
+
+
+@app.command()
+def train(
+    data: DataOption = DEFAULT_FOLDER,
+    output: Annotated[Path, typer.Option(help="Checkpoint to write.")] = CHECKPOINT,
+    state: Annotated[Path, typer.Option(help="State of an unfinished run.")] = TRAINING_STATE,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = Recipe.steps,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images per step.")] = Recipe.batch_size,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = Recipe.seed,
+    precision: Annotated[str, typer.Option(help="bf16 (autocast) or fp32.")] = Recipe.precision,
+    threads: ThreadsOption = 2,
+    save_every: Annotated[int, typer.Option(min=1, help="Steps between saves of the state.")] = 100,
+    restart: Annotated[bool, typer.Option(help="Ignore the state of an unfinished run.")] = False,
+) -> None:
+    """Train the model; an interrupted run continues when the command is given again."""
+    with sentences():
+        recipe = Recipe(steps=steps, batch_size=batch_size, seed=seed, precision=precision)
+        images, labels = load("train", data)
+        import torch
+
+        from quality.train import Trainer, export, run
+
+        torch.set_num_threads(threads)
+        trainer = Trainer(recipe, images, labels)
+        if state.exists() and not restart:
+            trainer.restore(state)
+            console.print(f"continuing {state} at step {trainer.step}")
+        with training_report(trainer) as report:
+            run(trainer, state, save_every, report)
+        export(trainer, output)
+    console.print(
+        f"{output}: {trainer.step} steps, loss {trainer.recent_loss():.4f}, "
+        f"{trainer.cpu_seconds:.0f} CPU-seconds"
+    )
+
+
+@app.command()
+def sample(
+    checkpoint: CheckpointOption = CHECKPOINT,
+    output: Annotated[Path, typer.Option(help="Picture to write.")] = DATA_FOLDER / "samples.png",
+    per_class: Annotated[int, typer.Option(min=1, help="Images of each class.")] = 8,
+    steps: StepsOption = 10,
+    guidance: GuidanceOption = 1.5,
+    seed: SeedOption = 0,
+    threads: ThreadsOption = 2,
+) -> None:
+    """Sample images and write them as one labelled picture."""
+    with sentences():
+        import torch
+
+        from quality import sample as sampling
+        from quality.model import load_model
+
+        torch.set_num_threads(threads)
+        model, provenance = load_model(checkpoint)
+        labels = sampling.balanced_labels(len(CLASS_NAMES) * per_class)
+        sampler = sampling.Sampler(steps=steps, guidance=guidance, seed=seed)
+        images = sampling.sample(model, Recipe(**provenance["recipe"]), sampler, labels)
+        sampling.save_picture(output, images)
+    console.print(f"{output}: {per_class} images of each class")
+
+
+@app.command()
+def capture(
+    checkpoint: CheckpointOption = CHECKPOINT,
+    output: Annotated[Path, typer.Option(help="File to write.")] = CAPTURE_FILE,
+    block: Annotated[int, typer.Option(help="Transformer block.")] = 3,
+    step: Annotated[int, typer.Option(help="Sampling step, counted from 0.")] = 5,
+    steps: StepsOption = 10,
+    guidance: GuidanceOption = 1.5,
+    seed: SeedOption = 1,
+    calibration_seed: Annotated[int, typer.Option(min=0, help="Seed of the calibration rows.")] = 2,
+    threads: ThreadsOption = 2,
+) -> None:
+    """Record the inputs of a block's linear layers during sampling, with the layers' weights."""
+    with sentences():
+        import torch
+
+        from quality import capture as capturing
+        from quality.model import load_model
+        from quality.sample import Sampler
+        from quality.storage import save_tensors
+
+        torch.set_num_threads(threads)
+        model, provenance = load_model(checkpoint)
+        sampler = Sampler(steps=steps, guidance=guidance, seed=seed)
+        tensors, record = capturing.capture(
+            model, provenance, sampler, block=block, step=step, calibration_seed=calibration_seed
+        )
+        save_tensors(output, tensors, record)
+    for name, values in sorted(tensors.items()):
+        console.print(f"{name:18} {values.shape!s:12} largest magnitude {abs(values).max():.3f}")
+    console.print(f"{output}: block {block} at timestep {record['timestep']}")
+
+
+@app.command()
+def classifier(
+    data: DataOption = DEFAULT_FOLDER,
+    output: Annotated[Path, typer.Option(help="Classifier to write.")] = CLASSIFIER,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights and order.")] = 0,
+    threads: ThreadsOption = 2,
+) -> None:
+    """Train the classifier whose features `evaluate` uses."""
+    with sentences():
+        images, labels = load("train", data)
+        test_images, test_labels = load("test", data)
+        import torch
+
+        from quality.classifier import judge, save_classifier, train_classifier
+
+        torch.set_num_threads(threads)
+        network, cpu_seconds = train_classifier(
+            images,
+            labels,
+            epochs=epochs,
+            seed=seed,
+            report=lambda epoch, loss: console.print(f"epoch {epoch} of {epochs}: loss {loss:.4f}"),
+        )
+        accuracy = float((judge(network, test_images)[1] == test_labels).mean())
+        save_classifier(output, network, epochs, accuracy)
+    console.print(
+        f"{output}: {accuracy:.2%} of the test images right, {cpu_seconds:.0f} CPU-seconds"
+    )
+
+
+@app.command()
+def evaluate(
+    checkpoint: CheckpointOption = CHECKPOINT,
+    judge_file: Annotated[
+        Path, typer.Option("--classifier", help="Trained classifier.")
+    ] = CLASSIFIER,
+    data: DataOption = DEFAULT_FOLDER,
+    images: Annotated[int, typer.Option(min=100, help="Samples per seed.")] = 1000,
+    seeds: Annotated[int, typer.Option(min=1, help="Sampling seeds, counted up from --seed.")] = 3,
+    steps: StepsOption = 10,
+    guidance: GuidanceOption = 1.5,
+    seed: SeedOption = 0,
+    threads: ThreadsOption = 2,
+) -> None:
+    """Compare samples, and as many real training images, with the test set."""
+    with sentences():
+        test_images, test_labels = load("test", data)
+        train_images, train_labels = load("train", data)
+        import torch
+
+        from quality import evaluate as evaluating
+        from quality.classifier import judge, load_classifier
+        from quality.model import load_model
+        from quality.sample import Sampler
+
+        torch.set_num_threads(threads)
+        started = time.process_time()
+        network, _ = load_classifier(judge_file)
+        model, provenance = load_model(checkpoint)
+        reference, classes = judge(network, test_images)
+        sampled = evaluating.score_samples(
+            model,
+            Recipe(**provenance["recipe"]),
+            Sampler(steps=steps, guidance=guidance, seed=seed),
+            network,
+            reference,
+            count=images,
+            seeds=seeds,
+        )
+        subsets = [evaluating.balanced_subset(train_labels, images, seed + i) for i in range(seeds)]
+        real = [
+            evaluating.score(network, train_images[chosen], train_labels[chosen], reference)
+            for chosen in subsets
+        ]
+    table = Table("images", "FID to the test set", "class accuracy")
+    for name, scores in (("sampled", sampled), ("real, training set", real)):
+        distances, accuracies = (
+            [getattr(s, key) for s in scores] for key in ("distance", "accuracy")
+        )
+        table.add_row(name, mean_and_spread(distances, ".3f"), mean_and_spread(accuracies, ".1%"))
+    table.add_row("real, test set", "0", f"{(classes == test_labels).mean():.1%}")
+    console.print(table)
+    console.print(
+        f"{seeds} x {images} images, {steps} steps, guidance {guidance}; FID is on the features of "
+        f"{judge_file.name}; {time.process_time() - started:.0f} CPU-seconds"
+    )
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,94 @@
+"""The commands, from a miniature data set to a capture, and their answers to mistakes."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from quality.__main__ import app
+from quality.captured import DATA_FOLDER, load_layers, load_provenance
+from quality.storage import read_tensors
+
+pytest.importorskip("torch")
+pytest.importorskip("diffusers")
+
+
+def invoke(*arguments: object) -> str:
+    """Run a command that must succeed and return what it printed."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def refuse(*arguments: object) -> str:
+    """Run a command that must fail with one sentence and return it."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert "Traceback" not in result.output
+    assert len(result.output.strip().splitlines()) == 1
+    return result.output
+
+
+def test_train_resume_sample_capture_and_evaluate(data_folder: Path, tmp_path: Path):
+    model, state = tmp_path / "model", tmp_path / "state"
+    training = ["train", "--data", data_folder, "--output", model, "--state", state]
+    training += ["--batch-size", 4, "--steps", 2, "--threads", 1]
+    assert "2 steps" in invoke(*training)
+    assert f"continuing {state} at step 2" in invoke(*training)
+    assert "at step" not in invoke(*training, "--restart").splitlines()[0]
+    assert "another seed" in refuse(*training, "--seed", 5)
+    assert read_tensors(model, "")[1]["steps"] == 2
+
+    picture = tmp_path / "picture.png"
+    invoke("sample", "--checkpoint", model, "--output", picture, "--steps", 1, "--per-class", 1)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+    captured = tmp_path / "captured"
+    invoke("capture", "--checkpoint", model, "--output", captured, "--steps", 2, "--step", 1)
+    assert load_provenance(captured)["checkpoint_sha256"] == read_tensors(model, "")[1]["sha256"]
+    assert [layer.name for layer in load_layers(captured)] == ["q", "k", "v", "out", "ff1", "ff2"]
+
+    options = ["--data", data_folder, "--images", 100, "--seeds", 1, "--steps", 1]
+    printed = invoke("evaluate", "--checkpoint", model, *options)
+    assert "FID to the test set" in printed
+    assert "real, training set" in printed
+
+
+def test_classifier_command_writes_a_classifier_that_evaluate_reads(
+    data_folder: Path, tmp_path: Path
+):
+    output = tmp_path / "classifier"
+    printed = invoke("classifier", "--data", data_folder, "--output", output, "--epochs", 1)
+    assert "of the test images right" in printed
+    assert read_tensors(output, "")[1]["epochs"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("train", "--data", "/nowhere"), "apt-get install dataset-fashion-mnist"),
+        (("train", "--precision", "fp8"), "precision must be one of bf16, fp32, not 'fp8'"),
+        (("sample", "--checkpoint", "/nowhere"), "write it with `python -m quality train`"),
+        (("capture", "--checkpoint", "/nowhere"), "write it with `python -m quality train`"),
+        (("capture", "--block", "6"), "block must be 0 to 5, not 6"),
+        (("capture", "--step", "10"), "step must be 0 to 9, not 10"),
+        (("capture", "--calibration-seed", "1"), "another seed than 1"),
+        (("evaluate", "--data", "/nowhere"), "apt-get install dataset-fashion-mnist"),
+        (("classifier", "--data", "/nowhere"), "apt-get install dataset-fashion-mnist"),
+    ],
+)
+def test_mistakes_get_a_sentence(arguments: tuple[str, ...], sentence: str):
+    assert sentence in refuse(*arguments)
+
+
+def test_a_classifier_is_no_checkpoint():
+    answer = refuse("sample", "--checkpoint", DATA_FOLDER / "classifier.safetensors")
+    assert "is no checkpoint of `python -m quality train`" in answer
+
+
+@pytest.mark.parametrize("command", ["sample", "capture"])
+def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, command: str):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert refuse(command) == "torch is not installed: run `pip install '.[quality]'` first\n"
