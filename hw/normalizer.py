@@ -1,0 +1,136 @@
+"""From an anchored fixed-point accumulator to FP32, with the one rounding of the whole sum."""
+
+from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.formats import FP32
+
+from .bits import normalize_left
+
+QUIET_NAN = 0x7FC00000
+"""The NaN that leaves the machine."""
+
+PRODUCT_BINADES = 8
+"""A beat's D weighs 2^(Ea + Eb - 8)."""
+
+SIGNIFICAND_BITS = FP32.mantissa_bits + 1
+
+
+class Normalizer(wiring.Component):
+    """Normalize and round an accumulator to FP32.
+
+    The value is ``accumulator * 2**(exponent_sum - 2*127 - 8 - fraction_bits)``. It is rounded
+    once, half to even, to 24 bits as if exponents had no limit; then a result above FP32's range
+    becomes infinity and one below its normals zero, both of the result's sign. Zero is +0.
+
+    Latency `latency` (3) cycles; a value each cycle; never stalls.
+
+    Parameters
+    ----------
+    acc_width : int
+        Bits of the signed accumulator, at least 2.
+    fraction_bits : int
+        Of those, how many lie below the weight of D.
+
+    Members
+    -------
+    i_valid : In(1)
+        ``i`` holds a value.
+    i : In(struct)
+        ``accumulator`` signed(acc_width); ``exponent_sum`` unsigned(9), the sum of the row's and
+        the column's biased anchors; ``is_nan``, which makes the result 0x7FC00000.
+    o_valid : Out(1)
+        ``o`` holds the result of the value given `latency` cycles ago.
+    o : Out(32)
+        FP32 pattern.
+
+    Raises
+    ------
+    ValueError
+        If a width makes no sense.
+    """
+
+    latency = 3
+
+    def __init__(self, *, acc_width: int, fraction_bits: int):
+        if acc_width < 2:
+            raise ValueError(f"accumulator width must be at least 2 bits, not {acc_width}")
+        if not 0 <= fraction_bits < acc_width:
+            raise ValueError(
+                f"fraction bits must be in 0..{acc_width - 1} for a {acc_width}-bit accumulator,"
+                f" not {fraction_bits}"
+            )
+        self.acc_width = acc_width
+        self.fraction_bits = fraction_bits
+        super().__init__({
+            "i_valid": In(1),
+            "i": In(data.StructLayout({
+                "accumulator": signed(acc_width),
+                "exponent_sum": unsigned(FP32.exponent_bits + 1),
+                "is_nan": 1,
+            })),
+            "o_valid": Out(1),
+            "o": Out(FP32.width),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        valid = Signal(self.latency)
+        m.d.sync += valid.eq(Cat(self.i_valid, valid[:-1]))
+        m.d.comb += self.o_valid.eq(valid[-1])
+
+        # Cycle 1: sign and magnitude. The most negative accumulator has magnitude 2^(acc_width-1),
+        # which still fits acc_width unsigned bits.
+        side = data.StructLayout({
+            "exponent_sum": unsigned(FP32.exponent_bits + 1), "is_nan": 1, "is_negative": 1,
+        })
+        side_1 = Signal(side, reset_less=True)
+        magnitude = Signal(self.acc_width, reset_less=True)
+        is_negative = self.i.accumulator[-1]
+        inverted = self.i.accumulator ^ is_negative.replicate(self.acc_width)
+        m.d.sync += [
+            side_1.exponent_sum.eq(self.i.exponent_sum),
+            side_1.is_nan.eq(self.i.is_nan),
+            side_1.is_negative.eq(is_negative),
+            magnitude.eq(inverted.as_unsigned() + is_negative),
+        ]
+
+        # Cycle 2: shift the leading one to the top.
+        shifted, places = normalize_left(m, magnitude, name="magnitude")
+        side_2 = Signal(side, reset_less=True)
+        significand = Signal(self.acc_width, reset_less=True)
+        leading_zeros = Signal(len(places), reset_less=True)
+        m.d.sync += [side_2.eq(side_1), significand.eq(shifted), leading_zeros.eq(places)]
+
+        # Cycle 3: round, scale, pack.
+        result = Signal(FP32.width, reset_less=True)
+        m.d.comb += self.o.eq(result)
+        m.d.sync += result.eq(self._pack(m, side_2, significand, leading_zeros))
+        return m
+
+    def _pack(self, m, side, significand, leading_zeros):
+        # Room for the guard and the sticky bit, however narrow the accumulator is.
+        padding = max(0, SIGNIFICAND_BITS + 2 - self.acc_width)
+        padded = Cat(Const(0, padding), significand)
+        kept, guard = padded[-SIGNIFICAND_BITS:], padded[-SIGNIFICAND_BITS - 1]
+        sticky = padded[: -SIGNIFICAND_BITS - 1].any()
+        rounds_up = guard & (sticky | kept[0])
+        # A significand with leading one at the top is 2^(acc_width-1) or more, so the biased FP32
+        # exponent is (acc_width - 1 - leading_zeros) + (exponent_sum - 2*127 - 8 - F) + 127.
+        offset = self.acc_width - 1 - PRODUCT_BINADES - self.fraction_bits - FP32.bias
+        exponent = side.exponent_sum + offset - leading_zeros
+        # Exponent and mantissa in one word: the carry of the rounding moves into the exponent, and
+        # leaves a mantissa of zero, which is what doubling 1.11...1 rounded up is.
+        packed = Signal(signed(len(exponent) + FP32.mantissa_bits + 1), name="packed")
+        m.d.comb += packed.eq(Cat(kept[:-1], exponent).as_signed() + rounds_up)
+        biased = packed[FP32.mantissa_bits :].as_signed()
+        infinity = (1 << FP32.exponent_bits) - 1 << FP32.mantissa_bits
+        is_zero = ~significand[-1]
+        magnitude = Mux(
+            biased >= (1 << FP32.exponent_bits) - 1,
+            infinity,
+            Mux(biased <= 0, 0, packed[: FP32.width - 1]),
+        )[: FP32.width - 1]
+        signed_result = Mux(is_zero, 0, Cat(magnitude, side.is_negative))
+        return Mux(side.is_nan, QUIET_NAN, signed_result)

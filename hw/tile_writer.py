@@ -1,0 +1,202 @@
+"""Rounds waiting blocks to their precision and stores them as operands of the array."""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from .job import job_layout
+from .layouts import AlignedBlock
+from .mx_converter import BlockRounder
+from .operand_store import FLAGS, write_signature
+from .outlier_policy import Tag
+from .ring import following, index_signal
+from .sram import Sram
+
+COUNT_BITS = 48
+"""Width of a counter inside an engine."""
+
+CONVERSION_COUNTS = data.StructLayout({
+    "mx9_units": COUNT_BITS, "nan_blocks": COUNT_BITS, "saturated_elements": COUNT_BITS})
+"""What a `TileWriter` counts over a job."""
+
+
+class TileWriter(wiring.Component):
+    """Store token tiles: tag, round, and write one block per cycle into the operand memory.
+
+    The blocks of a tile come row-major; the tile's tags come once, in K order, and hold for all of
+    its rows. A tile starts when the memory has room for all of it. `ready` follows its last block.
+    A row takes at least `least_row_cycles`.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    jobs : In(stream of job_layout)
+    i : In(stream of AlignedBlock)
+    tags : In(stream of Tag)
+    store : Out(write_signature)
+        To an `OperandStore` of one lane per array row.
+    ready : Out(1)
+        One more tile is complete.
+    released : In(1), released_blocks : In
+        The oldest tile, of so many blocks per row, is not needed any more.
+    counts : Out(stream of CONVERSION_COUNTS)
+        Once per job. The receiver keeps room for every job under way.
+    """
+
+    least_row_cycles = 6
+    """A row's precision flags are read back for the next row, through rounder and memory."""
+
+    def __init__(self, config):
+        self.config = config
+        super().__init__({
+            "jobs": In(stream.Signature(job_layout(config))),
+            "i": In(stream.Signature(AlignedBlock)),
+            "tags": In(stream.Signature(Tag)),
+            "store": Out(write_signature(config.rows, config.act_depth, config.tile_slots)),
+            "ready": Out(1),
+            "released": In(1), "released_blocks": In(bits_for(config.k_blocks_max)),
+            "counts": Out(stream.Signature(CONVERSION_COUNTS, always_ready=True)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        m.submodules.rounder = rounder = BlockRounder(rounding=config.rounding)
+        m.submodules.tile_flags = tile_flags = Sram(width=FLAGS.size, depth=config.k_blocks_max)
+
+        job = Signal(job_layout(config))
+        busy, in_tile = Signal(), Signal()
+        rows_left = Signal.like(job.m)
+        row = index_signal(config.rows, "row")
+        k_block = index_signal(config.k_blocks_max, "k_block")
+        tile_base = index_signal(config.act_depth, "tile_base")
+        address = index_signal(config.act_depth, "address")
+        slot = index_signal(config.tile_slots, "slot")
+        free_blocks = Signal(range(config.act_depth + 1), init=config.act_depth)
+        free_slots = Signal(range(config.tile_slots + 1), init=config.tile_slots)
+
+        # Cycle 0: take a block, and its tag: fresh in the tile's first row, then read back.
+        row_cycles = Signal(range(self.least_row_cycles + 1), init=self.least_row_cycles)
+        first_row = Signal()
+        last_row = Signal()
+        row_ends = Signal()
+        take = Signal()
+        known = Signal(FLAGS)
+        m.d.comb += [
+            first_row.eq(row == 0),
+            last_row.eq((row == config.rows - 1) | (rows_left == 1)),
+            row_ends.eq(k_block == job.k_blocks - 1),
+            take.eq(in_tile & self.i.valid & (self.tags.valid | ~first_row)
+                    & ((k_block != 0) | (row_cycles == self.least_row_cycles))),
+            self.i.ready.eq(take),
+            self.tags.ready.eq(take & first_row),
+            known.eq(tile_flags.read_data),
+            rounder.i.valid.eq(take),
+            rounder.i.p.block.eq(self.i.p),
+            rounder.i.p.is_mx9.eq(Mux(first_row, self.tags.p.is_outlier, known.is_mx9)),
+            rounder.o.ready.eq(1),
+        ]
+        next_k_block = Signal.like(k_block)
+        m.d.comb += [
+            next_k_block.eq(Mux(take, Mux(row_ends, 0, k_block + 1), k_block)),
+            tile_flags.read_en.eq(1), tile_flags.read_addr.eq(next_k_block),
+        ]
+        m.d.sync += k_block.eq(next_k_block)
+        with m.If(take & (k_block == 0)):
+            m.d.sync += row_cycles.eq(1)
+        with m.Elif(row_cycles != self.least_row_cycles):
+            m.d.sync += row_cycles.eq(row_cycles + 1)
+        tile_ends = take & row_ends & last_row
+        with m.If(take):
+            m.d.sync += address.eq(following(address, config.act_depth))
+        with m.If(take & row_ends):
+            m.d.sync += [rows_left.eq(rows_left - 1), row.eq(Mux(last_row, 0, row + 1)),
+                         address.eq(Mux(last_row, following(address, config.act_depth), tile_base))]
+
+        self._place_tiles(m, job, busy, in_tile, tile_ends, address, tile_base, free_blocks,
+                          free_slots, rows_left)
+        stored, counts_due = self._store(m, rounder, tile_flags, take, {
+            "row": row, "address": address, "k_block": k_block, "slot": slot,
+            "is_mx9": rounder.i.p.is_mx9, "had_residual": known.has_residual & ~first_row,
+            "row_first": k_block == 0, "row_last": row_ends, "first_row": first_row,
+            "last_row": last_row, "job_last": rows_left == 1,
+        })
+        with m.If(tile_ends):
+            m.d.sync += slot.eq(slot + 1)
+        self._count(m, rounder, stored, counts_due)
+        return m
+
+    def _place_tiles(self, m, job, busy, in_tile, tile_ends, address, tile_base, free_blocks,
+                     free_slots, rows_left):
+        """Start a job when there is one, and each of its tiles when there is room."""
+        starts = Signal()
+        m.d.comb += starts.eq(busy & ~in_tile & (free_blocks >= job.k_blocks) & (free_slots != 0))
+        m.d.sync += [
+            free_blocks.eq(free_blocks + Mux(self.released, self.released_blocks, 0)
+                           - Mux(starts, job.k_blocks, 0)),
+            free_slots.eq(free_slots + self.released - starts),
+        ]
+        with m.If(starts):
+            m.d.sync += [in_tile.eq(1), tile_base.eq(address)]
+        with m.If(tile_ends):
+            m.d.sync += [in_tile.eq(0), busy.eq(rows_left != 1)]
+        m.d.comb += self.jobs.ready.eq(~busy)
+        with m.If(self.jobs.valid & self.jobs.ready):
+            m.d.sync += [busy.eq(1), job.eq(self.jobs.p), rows_left.eq(self.jobs.p.m)]
+
+    def _store(self, m, rounder, tile_flags, take, place):
+        """Write what the rounder returns, and the flags and anchors that it adds up to."""
+        layout = data.StructLayout({name: len(value) for name, value in place.items()})
+        entering = Signal(layout, name="place_0")
+        for name, value in place.items():
+            m.d.comb += entering[name].eq(value)
+        now = entering
+        for stage in range(rounder.latency):
+            delayed = Signal(layout, name=f"place_{stage + 1}")
+            m.d.sync += delayed.eq(now)
+            now = delayed
+        stored = rounder.o.valid
+        store, block = self.store, rounder.o.p.block
+        lanes = Signal(self.config.rows)
+        m.d.comb += lanes.eq(stored << now.row)
+
+        flags = Signal(FLAGS)
+        anchor_so_far, anchor = Signal(8), Signal(8)
+        m.d.comb += [
+            flags.is_mx9.eq(now.is_mx9),
+            flags.has_residual.eq(now.had_residual | rounder.o.p.has_residual),
+            anchor.eq(Mux(~now.row_first & (anchor_so_far > block.exponent),
+                          anchor_so_far, block.exponent)),
+            tile_flags.write_en.eq(stored), tile_flags.write_addr.eq(now.k_block),
+            tile_flags.write_data.eq(flags),
+            store.lanes.eq(lanes), store.residual_lanes.eq(lanes), store.address.eq(now.address),
+            store.keeps_flags.eq(stored & now.last_row), store.flags.eq(flags),
+            store.anchor_lanes.eq(Mux(now.row_last, lanes, 0)), store.slot.eq(now.slot),
+        ]
+        for lane in range(self.config.rows):
+            m.d.comb += [store.blocks[lane].eq(block), store.anchors[lane].eq(anchor)]
+        with m.If(stored):
+            m.d.sync += anchor_so_far.eq(anchor)
+        ends = stored & now.row_last & now.last_row
+        m.d.sync += self.ready.eq(ends)
+        # Units are counted where their tags arrive, in the tile's first row.
+        return (data.StructLayout({"valid": 1, "is_mx9_unit": 1, "is_nan": 1})(Cat(
+            stored, stored & now.is_mx9 & now.first_row,
+            stored & rounder.o.p.has_nan))), ends & now.job_last
+
+    def _count(self, m, rounder, stored, job_ends):
+        """Add up a job's counters and hand them over at its end."""
+        counts = Signal(CONVERSION_COUNTS)
+        total = Signal(CONVERSION_COUNTS)
+        m.d.comb += [
+            total.mx9_units.eq(counts.mx9_units + stored.is_mx9_unit),
+            total.nan_blocks.eq(counts.nan_blocks + stored.is_nan),
+            total.saturated_elements.eq(
+                counts.saturated_elements + Mux(stored.valid, rounder.o.p.saturated, 0)),
+            self.counts.payload.eq(total), self.counts.valid.eq(job_ends),
+        ]
+        m.d.sync += counts.eq(Mux(job_ends, 0, total.as_value()))
