@@ -1,0 +1,1 @@
+"""Benches of the emitted Verilog, compared bit by bit with the golden model."""

