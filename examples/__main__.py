@@ -1,0 +1,193 @@
+"""Command line: ``python -m examples demo`` and ``python -m examples gemm``.
+
+Exit codes: 0 when every bit is equal, 1 when one differs, 2 for input that can't be used, 3 when
+the simulation failed, 130 when interrupted.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+
+from examples.gemms import Gemm, Matrices, Style, prepare
+from examples.matrices import load_matrices
+from examples.report import Row, make_row, print_table, write_json
+from examples.simulation import Simulation, SimulationError, simulate
+from hw.config import Config
+from quality.captured import CAPTURE_FILE, load_layers, load_provenance
+from sim_tests.bench import ROOT
+
+BUILD = ROOT / "build"
+DIFFERENT, BAD_INPUT, FAILED, INTERRUPTED = 1, 2, 3, 130
+
+_DEFAULTS = Config()
+Rows = Annotated[int, typer.Option(help="Rows of the array.")]
+Cols = Annotated[int, typer.Option(help="Columns of the array.")]
+AccWidth = Annotated[int, typer.Option(help="Bits of the accumulator.")]
+KMax = Annotated[int, typer.Option(help="Largest K of the machine.")]
+Fraction = Annotated[float, typer.Option(
+    help="MixDiT: share of the calibration set's K-blocks that may be MX9, 0 to 1.")]
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True,
+                  help="Run GEMMs through the emitted Verilog and compare every bit.")
+
+
+def _console(stderr: bool = False) -> Console:
+    """Make a console; where there is no terminal, lines are 100 columns wide."""
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(stderr=stderr, highlight=False, width=None if terminal else 100)
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Turn what a user can cause into a sentence and an exit code."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        _complain(str(error))
+        raise typer.Exit(BAD_INPUT) from None
+    except SimulationError as error:
+        _complain(str(error))
+        raise typer.Exit(FAILED) from None
+    except KeyboardInterrupt:
+        _complain("Interrupted: the simulator was stopped, and no report written.")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _complain(sentence: str) -> None:
+    _console(stderr=True).print(sentence, style="red", markup=False, soft_wrap=True)
+
+
+@app.command()
+def demo(
+    rows: Rows = _DEFAULTS.rows,
+    cols: Cols = _DEFAULTS.cols,
+    acc_width: AccWidth = _DEFAULTS.acc_width,
+    k_max: KMax = _DEFAULTS.k_max,
+    fraction: Fraction = 0.05,
+) -> None:
+    """Run every kind of linear layer of a trained DiT in MX6, MixDiT and MX9."""
+    with _sentences():
+        config = Config.sized(rows=rows, cols=cols, acc_width=acc_width, k_max=k_max)
+        layers = [
+            Matrices(name=layer.name, activations=layer.activations, weights=layer.weight,
+                     calibration=layer.calibration)
+            for layer in load_layers()
+        ]
+        deepest = max(layers, key=lambda layer: layer.shape[1])
+        if deepest.shape[1] > k_max:
+            raise ValueError(f"layer {deepest.name} has K = {deepest.shape[1]}, over the machine's "
+                             f"limit of {k_max}; give a larger --k-max")
+        console = _console()
+        console.print(f"{len(layers)} layers of {layers[0].shape[0]} tokens, captured from a small "
+                      f"DiT, on a machine of {rows} x {cols} cells.")
+        groups = [[prepare(layer, style, fraction, config) for layer in layers] for style in Style]
+        folder = BUILD / "demo"
+        found, simulation = _run(groups, config, folder, console)
+        order = {layer.name: index for index, layer in enumerate(layers)}
+        found.sort(key=lambda row: order[row.layer])  # stable: the styles stay in order
+        write_json(folder / "report.json", found, config, simulation, fraction=fraction,
+                   capture={"file": str(CAPTURE_FILE.relative_to(ROOT))} | load_provenance())
+        from examples.picture import draw  # matplotlib takes a second to import
+
+        if all(row.counters and row.qsnr is not None and np.isfinite(row.qsnr) for row in found):
+            draw(folder / "report.png", found, f"{rows} × {cols}")
+        _conclude(console, found, simulation, folder)
+
+
+@app.command()
+def gemm(
+    activations: Annotated[Path, typer.Option(help="A, shape (M, K), a .npy file.")],
+    weights: Annotated[Path, typer.Option(help="B, shape (K, N), a .npy file.")],
+    style: Annotated[Style, typer.Option("--format", help="Of the blocks.")] = Style.MIXDIT,
+    fraction: Fraction = 0.05,
+    rows: Rows = _DEFAULTS.rows,
+    cols: Cols = _DEFAULTS.cols,
+    acc_width: AccWidth = _DEFAULTS.acc_width,
+    k_max: KMax = _DEFAULTS.k_max,
+    output: Annotated[Path | None, typer.Option(
+        "-o", "--output", help="Write the machine's result here, as float32 (.npy).")] = None,
+) -> None:
+    """Multiply your own matrices (float16, float32 or bfloat16).
+
+    MixDiT's threshold is chosen on the activations themselves.
+    """
+    with _sentences():
+        config = Config.sized(rows=rows, cols=cols, acc_width=acc_width, k_max=k_max)
+        if output is not None and not output.resolve().parent.is_dir():
+            raise ValueError(f"there is no folder {output.resolve().parent} for the output")
+        matrices = load_matrices(activations, weights, config)
+        prepared = prepare(matrices, style, fraction, config)
+        console = _console()
+        _warn_of_nan(console, prepared)
+        results = []
+        folder = BUILD / "gemm"
+        found, simulation = _run([[prepared]], config, folder, console, keep=results.append)
+        write_json(folder / "report.json", found, config, simulation, fraction=fraction)
+        if output is not None:
+            with output.open("wb") as file:  # numpy.save would append .npy to the name
+                np.save(file, results[0])
+            console.print(f"The result is in {output}.", soft_wrap=True)
+        _conclude(console, found, simulation, folder)
+
+
+def _run(
+    groups: Sequence[Sequence[Gemm]], config: Config, folder: Path, console: Console,
+    keep: Callable[[np.ndarray], None] | None = None,
+) -> tuple[list[Row], Simulation]:
+    """Simulate GEMMs, each group's back to back, and compare them with the golden model."""
+    for old in folder.glob("report.*"):
+        old.unlink()
+    simulation = simulate(
+        config, [[(gemm.work, gemm.beats(config)) for gemm in group] for group in groups],
+        folder / "simulation", console)
+    flat = [gemm for group in groups for gemm in group]
+    rows = []
+    references: dict[str, np.ndarray] = {}
+    for prepared, outcome in zip(flat, simulation.outcomes, strict=True):
+        name = prepared.matrices.name
+        if name not in references:
+            references[name] = prepared.matrices.reference()
+        rows.append(make_row(prepared, outcome, config, references[name]))
+        if keep is not None:
+            keep(outcome.patterns.view(np.float32))
+    return rows, simulation
+
+
+def _warn_of_nan(console: Console, prepared: Gemm) -> None:
+    a, b = prepared.a.nan_blocks, prepared.b.nan_blocks
+    if a or b:
+        console.print(f"Infinities or NaNs make {a} blocks of the activations and {b} of the "
+                      "weights NaN, and with them every result that needs one.", style="yellow")
+
+
+def _conclude(
+    console: Console, rows: Sequence[Row], simulation: Simulation, folder: Path
+) -> None:
+    """Print the table and where things are; exit with `DIFFERENT` if a bit differs."""
+    print_table(console, rows)
+    results = sum(row.shape[0] * row.shape[2] for row in rows)
+    console.print(f"Verilog: {_shown(simulation.verilog)}\n"
+                  f"Report:  {', '.join(_shown(path) for path in sorted(folder.glob('report.*')))}",
+                  soft_wrap=True)
+    console.print(f"Built in {simulation.build_seconds:.0f} s, simulated in "
+                  f"{simulation.run_seconds:.0f} s.")
+    differences = [row.difference for row in rows if row.difference is not None]
+    for difference in differences:
+        _complain(difference.sentence())
+    if differences:
+        raise typer.Exit(DIFFERENT)
+    console.print(f"All {results:,} results equal the golden model to the bit.", style="green")
+
+
+def _shown(path: Path) -> Path | str:
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+if __name__ == "__main__":
+    app()

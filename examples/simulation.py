@@ -1,0 +1,176 @@
+"""Run jobs on the emitted Verilog from ordinary Python, with progress, and stop when told to."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from examples.job_files import Outcome, locked, read_outcomes, write_works
+from examples.run_jobs import PROGRESS_FILE, build_name, write_config
+from hw.config import Config
+from sim_tests.bench import BUILD, ROOT
+from sim_tests.machine import Work
+
+_POLL_SECONDS = 0.2
+_GRACE_SECONDS = 5.0
+
+
+class SimulationError(RuntimeError):
+    """The model could not be built, or the simulation ended without results."""
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """The outcomes of jobs, and what it took to get them.
+
+    Attributes
+    ----------
+    outcomes : list of Outcome
+        One per work, in order.
+    verilog : pathlib.Path
+        What was simulated.
+    build_seconds, run_seconds : float
+        Wall-clock time.
+    """
+
+    outcomes: list[Outcome]
+    verilog: Path
+    build_seconds: float
+    run_seconds: float
+
+
+def simulate(
+    config: Config, groups: Sequence[Sequence[tuple[Work, int]]], folder: Path, console: Console
+) -> Simulation:
+    """Run groups of works on a machine; the jobs of a group run back to back.
+
+    The simulator is a process of its own, whose output goes to ``simulation.log`` in `folder`.
+
+    Parameters
+    ----------
+    config : Config
+        The machine; its model is built if it is not there yet.
+    groups : sequence of sequence of (Work, int)
+        With each work about how many cycles it takes, for the progress bar.
+    folder : pathlib.Path
+        For files in between; emptied first.
+    console : Console
+        Where progress is shown.
+
+    Raises
+    ------
+    SimulationError
+        With a sentence that names the log, or if another run uses the folder.
+    KeyboardInterrupt
+        When the user interrupts; the simulator is stopped first.
+    """
+    try:
+        with locked(folder.with_suffix(".lock"), wait=False):
+            return _simulate(config, groups, folder, console)
+    except BlockingIOError:
+        raise SimulationError(f"Another run is using {folder}; start this one when it has ended."
+                              ) from None
+
+
+def _simulate(
+    config: Config, groups: Sequence[Sequence[tuple[Work, int]]], folder: Path, console: Console
+) -> Simulation:
+    shutil.rmtree(folder, ignore_errors=True)
+    write_works(folder, [[work for work, _ in group] for group in groups])
+    write_config(folder, config)
+    (folder / PROGRESS_FILE).touch()
+    log = folder / "simulation.log"
+    started = time.perf_counter()
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "examples.run_jobs", str(folder)], cwd=ROOT,
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            start_new_session=True)  # so that it and all its children stop together
+    try:
+        view = _View(console, [cycles for group in groups for _, cycles in group])
+        running = view.show(_follow(process, folder / PROGRESS_FILE))
+    finally:
+        _stop(process)
+    if process.returncode != 0:
+        last = log.read_text(errors="replace").strip().rpartition("\n")[2]
+        cause = view.error or last or f"the simulator ended with code {process.returncode}"
+        raise SimulationError(f"The simulation failed: {cause}\nIts log is {log}.")
+    name = build_name(config)
+    ended = time.perf_counter()
+    return Simulation(read_outcomes(folder), BUILD / name / f"{name}.v",
+                      running - started, ended - running)
+
+
+def _follow(process: subprocess.Popen, path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the entries of a progress file as they are written, until the process ends."""
+    with path.open() as file:
+        partial = ""
+        while True:
+            alive = process.poll() is None
+            partial += file.read()
+            *lines, partial = partial.split("\n")
+            yield from map(json.loads, lines)
+            if not alive:
+                return
+            time.sleep(_POLL_SECONDS)
+
+
+def _stop(process: subprocess.Popen) -> None:
+    """End a process and its children, if they have not ended yet."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        os.killpg(process.pid, number)
+        try:
+            process.wait(_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+class _View:
+    """Progress on the console: a bar on a terminal, a line per stage elsewhere."""
+
+    def __init__(self, console: Console, cycles: Sequence[int]):
+        self.console, self.cycles = console, list(cycles)
+        self.error: str | None = None
+
+    def show(self, entries: Iterator[dict[str, Any]]) -> float:
+        """Show entries until there are no more; return when the model was ready."""
+        ready = time.perf_counter()
+        jobs, ended, ended_at = len(self.cycles), 0, 0
+        columns = [TextColumn("{task.description}"), BarColumn(),
+                   TextColumn("{task.percentage:.0f} %"), TimeElapsedColumn(),
+                   TimeRemainingColumn()]
+        with Progress(*columns, console=self.console, transient=True,
+                      disable=not self.console.is_terminal) as bar:
+            task = bar.add_task("starting", total=None)
+            for entry in entries:
+                self.error = entry.get("error", self.error)
+                if entry.get("stage") == "build":
+                    self._say(bar, task, "Building the Verilator model (about a minute, once)")
+                if entry.get("stage") == "run":
+                    ready = time.perf_counter()
+                    self._say(bar, task, f"Simulating {jobs} job{'s' * (jobs > 1)}")
+                    bar.update(task, total=sum(self.cycles))
+                if entry.get("ended"):
+                    ended, ended_at = ended + 1, entry["cycle"]
+                    bar.update(task, description=f"Simulating: {ended} of {jobs} jobs done")
+                if "cycle" in entry and ended < jobs:
+                    within = min(entry["cycle"] - ended_at, self.cycles[ended])
+                    bar.update(task, completed=sum(self.cycles[:ended]) + within)
+        return ready
+
+    def _say(self, bar: Progress, task: Any, text: str) -> None:
+        bar.update(task, description=text)
+        if not self.console.is_terminal:
+            self.console.print(f"{text} …")

@@ -1,0 +1,71 @@
+"""Matrices to run, and a simulator that is right without simulating."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+import golden
+from examples.gemms import Gemm, Matrices
+from examples.job_files import Outcome
+from examples.simulation import Simulation
+from hw.config import Config
+from sim_tests.bench import ROOT
+from sim_tests.machine import Work
+
+TINY = ("--rows", "2", "--cols", "2", "--k-max", "64")
+TINY_CONFIG = Config.sized(rows=2, cols=2, k_max=64)
+
+
+def matrices(m: int = 6, k: int = 40, n: int = 5, name: str = "own", seed: int = 1) -> Matrices:
+    """Draw FP16 matrices with a few large channels."""
+    rng = np.random.default_rng(seed)
+    channels = np.where(np.arange(k) % 16 == 3, 8, 1) * (1 + np.arange(k) // 16)
+    return Matrices(name=name, activations=(rng.standard_normal((m, k)) * channels).astype("f2"),
+                    weights=rng.standard_normal((k, n)).astype("f2"))
+
+
+def counters(beats: int, cycles: int) -> dict[str, int]:
+    """Give counters of which only two matter."""
+    return {"cycles": cycles, "beats": beats, "skipped": 0}
+
+
+def exact(gemm: Gemm, config: Config = TINY_CONFIG) -> Outcome:
+    """Give the outcome of a machine without fault that is busy in 4 of 5 cycles."""
+    return Outcome(gemm.expected(config), counters(4 * gemm.beats(config), 5 * gemm.beats(config)))
+
+
+class FakeSimulator:
+    """Stand in for `examples.simulation.simulate`, with golden's results.
+
+    Parameters
+    ----------
+    corrupt : dict, optional
+        Maps a job's number and an element's place to the bits to flip there.
+    """
+
+    def __init__(self, corrupt: dict[tuple[int, int, int], int] | None = None):
+        self.corrupt = corrupt or {}
+
+    def __call__(
+        self, config: Config, groups: Sequence[Sequence[tuple[Work, int]]], folder: Path, console
+    ) -> Simulation:
+        outcomes = []
+        for number, (work, beats) in enumerate(pair for group in groups for pair in group):
+            a = _as_the_machine_does(work, config)
+            patterns = golden.gemm(a, work.weights, acc_width=config.acc_width,
+                                   k_max=config.k_max).view(np.uint32)
+            for (job, row, column), bits in self.corrupt.items():
+                if job == number:
+                    patterns[row, column] ^= bits
+            outcomes.append(Outcome(patterns, counters(beats, beats + 1)))
+        return Simulation(outcomes, ROOT / "LICENSE", 0.0, 0.0)
+
+
+def _as_the_machine_does(work: Work, config: Config) -> golden.MXTensor:
+    job = work.job
+    tags = {"selection": "threshold", "threshold": float(np.uint32(job.threshold).view("f4"))}
+    if job.selection.name == "TOP":
+        tags = {"selection": "static", "static_tags": np.full(-(-job.k // 16), job.units > 0)}
+    policy = golden.Policy(fraction=1.0, tile_rows=config.rows, **tags)
+    return golden.apply_policy(work.activations, policy)

@@ -1,0 +1,182 @@
+"""Whole commands: on a tiny simulated machine, and on a stand-in whose faults are planted."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import examples.__main__ as command
+from examples import simulation
+from examples.tests.helpers import TINY, FakeSimulator, matrices
+from sim_tests.bench import ROOT
+
+pytestmark = pytest.mark.xdist_group("examples")  # one build of the tiny machine
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Keep what a command writes apart from the user's."""
+    monkeypatch.setattr(command, "BUILD", tmp_path / "build")
+    return tmp_path
+
+
+def gemm(folder, *options, m=6, k=40, n=5, change=None):
+    """Run the gemm command on drawn matrices."""
+    own = matrices(m, k, n)
+    if change is not None:
+        change(own)
+    np.save(folder / "a.npy", own.activations)
+    np.save(folder / "b.npy", own.weights)
+    arguments = ["gemm", "--activations", folder / "a.npy", "--weights", folder / "b.npy", *TINY]
+    return CliRunner().invoke(command.app, list(map(str, [*arguments, *options])))
+
+
+def demo(monkeypatch, simulator):
+    """Run the demo on a few rows of made-up layers."""
+    layers = [
+        SimpleNamespace(name=name, activations=own.activations, weight=own.weights,
+                        calibration=own.activations[::-1])
+        for seed, name in enumerate(("q", "ff2")) for own in [matrices(name=name, seed=seed)]
+    ]
+    monkeypatch.setattr(command, "load_layers", lambda: layers)
+    monkeypatch.setattr(command, "load_provenance", lambda: {"training_steps": 1})
+    monkeypatch.setattr(command, "simulate", simulator)
+    return CliRunner().invoke(command.app, ["demo", *TINY])
+
+
+@pytest.mark.parametrize("style", ["mx6", "mixdit", "mx9"])
+def test_own_matrices_run_through_the_verilog_bit_for_bit(folder, style):
+    result = gemm(folder, "--format", style, "--fraction", "0.3", "--output", folder / "c.npy")
+    assert result.exit_code == 0, result.output
+    assert "All 30 results equal the golden model to the bit." in result.output
+    report = json.loads((folder / "build/gemm/report.json").read_text())
+    row, = report["gemms"]
+    assert row["bits_equal"] is True
+    assert row["counters"]["beats"] + row["counters"]["skipped"] == row["expected_beats"]
+    own = matrices()
+    c = np.load(folder / "c.npy")
+    assert c.dtype == np.float32
+    error = c - own.reference()
+    measured = 10 * np.log10((own.reference() ** 2).sum() / (error**2).sum())
+    assert measured == pytest.approx(row["qsnr"])
+    assert re.search(f"{row['cycles']:,} .*{row['utilization']:.1%}", result.output)
+
+
+def test_nans_are_announced_and_still_equal_to_the_bit(folder):
+    def change(own):
+        own.activations[1, 0], own.activations[2, 20] = np.nan, np.inf
+        own.weights[39, 2] = -np.inf
+    result = gemm(folder, "--output", folder / "c.npy", change=change)
+    assert result.exit_code == 0, result.output
+    assert "make 2 blocks of the activations and 1 of the weights NaN" in result.output
+    patterns = np.load(folder / "c.npy").view(np.uint32)
+    nan = patterns == 0x7FC00000
+    assert nan[1:3].all()
+    assert nan[:, 2].all()
+    assert nan.sum() == 2 * 5 + 6 - 2
+
+
+def test_one_wrong_bit_in_a_gemm_exits_with_1(folder, monkeypatch):
+    monkeypatch.setattr(command, "simulate", FakeSimulator({(0, 3, 1): 0x80000000}))
+    result = gemm(folder)
+    assert result.exit_code == 1
+    assert "own in MixDiT: 1 elements differ" in result.stderr
+    assert "first C[3, 1]" in result.stderr
+    got, wanted = re.findall(r"0x[0-9a-f]{8}", result.stderr)
+    assert int(got, 16) ^ int(wanted, 16) == 0x80000000
+    assert "All" not in result.output
+    assert json.loads((folder / "build/gemm/report.json").read_text())["bits_equal"] is False
+
+
+def test_the_demo_reports_every_layer_in_every_style(folder, monkeypatch):
+    result = demo(monkeypatch, FakeSimulator())
+    assert result.exit_code == 0, result.output
+    assert "All 180 results equal the golden model to the bit." in result.output
+    table = [line for line in result.output.splitlines() if line[0] in "┏┡├└│┃"]
+    assert max(map(len, table)) <= 100
+    report = json.loads((folder / "build/demo/report.json").read_text())
+    assert [(row["layer"], row["style"]) for row in report["gemms"]] == [
+        (layer, style) for layer in ("q", "ff2") for style in ("MX6", "MixDiT", "MX9")]
+    assert report["capture"]["training_steps"] == 1
+    assert (folder / "build/demo/report.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_one_wrong_bit_in_the_demo_exits_with_1(folder, monkeypatch):
+    result = demo(monkeypatch, FakeSimulator({(3, 5, 4): 1}))  # the second style's second layer
+    assert result.exit_code == 1
+    assert "ff2 in MixDiT: 1 elements differ from the golden model, first C[5, 4]" in result.stderr
+    assert len([line for line in result.output.splitlines() if "DIFFER" in line]) == 1
+
+
+def test_a_failing_simulator_is_reported_with_its_log(folder, monkeypatch):
+    report = folder / "build/gemm/report.json"
+    report.parent.mkdir(parents=True)
+    report.write_text("of an earlier run")
+    monkeypatch.setattr(simulation, "write_config",
+                        lambda target, config: (target / "machine.json").write_text("{"))
+    result = gemm(folder)
+    assert result.exit_code == 3
+    assert "The simulation failed: json.decoder.JSONDecodeError" in result.stderr
+    log = folder / "build/gemm/simulation/simulation.log"
+    assert str(log) in result.stderr.replace("\n", "")
+    assert "JSONDecodeError" in log.read_text()
+    assert not report.exists()
+
+
+def test_a_job_that_the_machine_refuses_is_reported(folder, monkeypatch):
+    def refuse(own, style, fraction, config, prepare=command.prepare):
+        from dataclasses import replace
+
+        prepared = prepare(own, style, fraction, config)
+        job = replace(prepared.work.job, tiles=config.tile_slots + 1)
+        return replace(prepared, work=replace(prepared.work, job=job))
+    monkeypatch.setattr(command, "prepare", refuse)
+    result = gemm(folder)
+    assert result.exit_code == 3
+    assert "TILES_OUT_OF_RANGE" in result.stderr
+
+
+def test_an_interrupt_stops_the_simulator_and_says_so(folder):
+    gemm(folder)  # builds the machine, if this test runs alone
+    progress = folder / "build/gemm/simulation/progress.jsonl"
+    progress.unlink()
+    own = matrices(m=256, k=64, n=512)
+    np.save(folder / "a.npy", own.activations)
+    np.save(folder / "b.npy", own.weights)
+    start = ("import sys; from pathlib import Path; import examples.__main__ as c; "
+             "c.BUILD = Path(sys.argv.pop(1)); c.app()")
+    process = subprocess.Popen(
+        [sys.executable, "-c", start, folder / "build", "gemm", "--activations", folder / "a.npy",
+         "--weights", folder / "b.npy", *TINY],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 30
+    while '"cycle"' not in (progress.read_text() if progress.exists() else ""):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+    children = _children(process.pid)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert errors == "Interrupted: the simulator was stopped, and no report written.\n"
+    assert children
+    while alive := [child for child in children if os.path.exists(f"/proc/{child}")]:
+        assert time.monotonic() < deadline + 30, f"processes {alive} are still there"
+        time.sleep(0.1)
+
+
+def _children(parent: int) -> list[int]:
+    """List a process's descendants."""
+    found = []
+    for task in os.listdir(f"/proc/{parent}/task"):
+        with open(f"/proc/{parent}/task/{task}/children") as file:
+            for child in map(int, file.read().split()):
+                found += [child, *_children(child)]
+    return found
