@@ -1,0 +1,73 @@
+# Every target creates .venv if it is missing. `make help` lists the targets.
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+SEED   ?= 1
+JOBS   ?= 2
+
+export AMARANTH_USE_YOSYS := builtin
+export MIXDIT_SEED := $(SEED)
+
+# One size for a start: what `python -m hw --help` lists can be given in HW.
+HW ?= --rows 8 --cols 8 --acc-width 40
+
+.PHONY: help setup setup-torch verilog emission demo gemm test test-full test-torch waves lint \
+        bench train samples evaluate capture clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | \
+	 while IFS="$$(printf '\t')" read -r target what; do printf '  %-12s %s\n' "$$target" "$$what"; done
+
+$(VENV)/ready: pyproject.toml
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[sim,dev]'
+	touch $@
+
+$(VENV)/torch-ready: $(VENV)/ready
+	$(PY) -m pip install --quiet --disable-pip-version-check 'torch==2.13.0'
+	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[quality]'
+	touch $@
+
+setup: $(VENV)/ready  ## Make .venv with all that demo and test need
+setup-torch: $(VENV)/torch-ready  ## Add torch and diffusers, for training and the torch tests
+
+verilog: $(VENV)/ready  ## Emit the accelerator: build/verilog/mixdit_8x8.v (options in HW=)
+	$(PY) -m hw $(HW)
+
+emission: $(VENV)/ready  ## Time and size of the Verilog at 4x4, 16x16 and 64x64
+	$(PY) -m hw.emission
+
+demo: $(VENV)/ready  ## Run every kind of layer of a trained DiT through the Verilog
+	$(PY) -m examples demo
+
+gemm: $(VENV)/ready  ## Run your own: ACTIVATIONS=a.npy WEIGHTS=w.npy
+	$(PY) -m examples gemm --activations "$(ACTIVATIONS)" --weights "$(WEIGHTS)"
+
+test: $(VENV)/ready  ## Golden model and all benches, without torch
+	$(PY) -m pytest -n $(JOBS) --dist loadgroup
+
+test-full: $(VENV)/ready  ## The same with more seeds and sizes
+	MIXDIT_FULL=1 $(PY) -m pytest -n $(JOBS) --dist loadgroup
+
+test-torch: $(VENV)/torch-ready  ## The tests that need torch or diffusers
+	$(PY) -m pytest -n $(JOBS) golden/tests quality/tests
+
+waves: $(VENV)/ready  ## Run one bench with waveforms: TEST=sim_tests/test_mac_array.py
+	WAVES=1 $(PY) -m pytest $(or $(TEST),$(error say which: make waves TEST=sim_tests/test_mac_array.py))
+	@find build/sim -name 'dump.*' -newer $(VENV)/ready | sort
+
+lint: $(VENV)/ready  ## ruff on the Python, Verilator -Wall on the Verilog
+	$(PY) -m ruff check .
+	$(PY) -m hw.lint
+
+bench: $(VENV)/ready  ## Speed of the golden model (beside AMD Quark, where installed)
+	$(PY) -m golden.bench
+
+train: $(VENV)/torch-ready  ## Train the small DiT; resumes where it stopped
+	$(PY) -m quality train
+
+samples evaluate capture: $(VENV)/torch-ready
+	$(PY) -m quality $(patsubst samples,sample,$@)
+
+clean:  ## Remove everything that can be made again, but .venv
+	rm -rf build
