@@ -18,6 +18,9 @@ from hw.driver import Job, resident_tiles
 from hw.outlier_policy import Selection
 from sim_tests.machine import Work
 
+INFINITY = 0x7F800000
+"""FP32 pattern."""
+
 
 class Style(StrEnum):
     """How the precision of blocks is chosen."""
@@ -140,8 +143,8 @@ def prepare(matrices: Matrices, style: Style, fraction: float, config: Config) -
         fmt = MX9 if style is Style.MX9 else MX6
         if style is Style.MX9:
             selection["units"] = blocks
-        else:  # no pattern exceeds this one, and a threshold needs no search
-            selection = {"selection": Selection.THRESHOLD, "threshold": int(MAGNITUDE_MASK)}
+        else:  # no number exceeds it, and a threshold needs no search
+            selection = {"selection": Selection.THRESHOLD, "threshold": INFINITY}
         a = golden.quantize(matrices.wide_activations(), fmt)
         b = golden.quantize(widen(matrices.weights, FLOAT_FORMATS[matrices.weight_float_format]),
                             fmt, axis=0)
@@ -155,7 +158,7 @@ def _calibrate(matrices: Matrices, policy: Policy) -> tuple[float, NDArray[np.bo
     """Return the threshold, and which K-blocks of the weights are outliers."""
     samples = matrices.calibration
     wide = matrices.wide_activations() if samples is None else widen(samples)
-    infinite = (wide.view(np.uint32) & MAGNITUDE_MASK) >= 0x7F800000
+    infinite = (wide.view(np.uint32) & MAGNITUDE_MASK) >= INFINITY
     wide = np.where(infinite, np.float32(0), wide)
     threshold = golden.calibrate_threshold([wide], policy)
     magnitude = unit_magnitudes(wide, tile_rows=policy.tile_rows)

@@ -26,7 +26,7 @@ class TileWriter(wiring.Component):
 
     The blocks of a tile come row-major; the tile's tags come once, in K order, and hold for all of
     its rows. A tile starts when the memory has room for all of it. `ready` follows its last block.
-    A row takes at least `least_row_cycles`.
+    After a row of `settle_cycles` blocks or fewer it rests for so many cycles.
 
     Parameters
     ----------
@@ -47,8 +47,10 @@ class TileWriter(wiring.Component):
         Once per job. The receiver keeps room for every job under way.
     """
 
-    least_row_cycles = 6
-    """A row's precision flags are read back for the next row, through rounder and memory."""
+    settle_cycles = BlockRounder.latency + 1
+    """A block's flags are written when it is rounded, and read the cycle before the block below it
+    is taken: so the two are at least `settle_cycles` + 1 cycles apart, as they are in longer rows.
+    """
 
     def __init__(self, config):
         self.config = config
@@ -80,7 +82,7 @@ class TileWriter(wiring.Component):
         free_slots = Signal(range(config.tile_slots + 1), init=config.tile_slots)
 
         # Cycle 0: take a block, and its tag: fresh in the tile's first row, then read back.
-        row_cycles = Signal(range(self.least_row_cycles + 1), init=self.least_row_cycles)
+        resting = Signal(range(self.settle_cycles + 1))  # cycles left
         first_row = Signal()
         last_row = Signal()
         row_ends = Signal()
@@ -91,7 +93,7 @@ class TileWriter(wiring.Component):
             last_row.eq((row == config.rows - 1) | (rows_left == 1)),
             row_ends.eq(k_block == job.k_blocks - 1),
             take.eq(in_tile & self.i.valid & (self.tags.valid | ~first_row)
-                    & ((k_block != 0) | (row_cycles == self.least_row_cycles))),
+                    & (resting == 0)),
             self.i.ready.eq(take),
             self.tags.ready.eq(take & first_row),
             known.eq(tile_flags.read_data),
@@ -106,10 +108,10 @@ class TileWriter(wiring.Component):
             tile_flags.read_en.eq(1), tile_flags.read_addr.eq(next_k_block),
         ]
         m.d.sync += k_block.eq(next_k_block)
-        with m.If(take & (k_block == 0)):
-            m.d.sync += row_cycles.eq(1)
-        with m.Elif(row_cycles != self.least_row_cycles):
-            m.d.sync += row_cycles.eq(row_cycles + 1)
+        with m.If(take & row_ends & (job.k_blocks <= self.settle_cycles)):
+            m.d.sync += resting.eq(self.settle_cycles)
+        with m.Elif(resting != 0):
+            m.d.sync += resting.eq(resting - 1)
         tile_ends = take & row_ends & last_row
         with m.If(take):
             m.d.sync += address.eq(following(address, config.act_depth))

@@ -1,7 +1,6 @@
 """The loops of a GEMM down to beats: order, addresses, releases, skipped residuals, room, speed."""
 
 from collections import deque
-from dataclasses import dataclass
 
 import cocotb
 import pytest
@@ -11,10 +10,11 @@ from amaranth.lib.wiring import In, Out
 
 from hw.beat_issuer import BEAT_COUNTS, BeatIssuer
 from hw.block_walker import BlockWalker, tile_layout
-from hw.driver import Job, result_rows
+from hw.driver import Job
 from hw.mac_array import MACArray
 from sim_tests import bench, drive
 from sim_tests.operands import configuration, handed_over, job_words, small_config
+from sim_tests.tile_plan import Memory, plan
 
 WALKER_PORTS = ("jobs", "act_ready", "weight_ready", "act_flags", "weight_flags",
                 "act_flags_address", "weight_flags_address")
@@ -54,89 +54,6 @@ class Schedule(wiring.Component):
             self.counts.eq(issuer.counts.p), self.counts_valid.eq(issuer.counts.valid),
         ]
         return m
-
-
-@dataclass(frozen=True)
-class Beat:
-    """One expected beat: job, token tile, column tile, K-block, and the ports' values."""
-
-    job: int
-    act: int
-    weight: int
-    k_block: int
-    ports: dict[str, int]
-    tile: dict[str, int]
-
-
-class Memory:
-    """Tiles of one operand, arriving in order wherever the ring has room; flags per K-block."""
-
-    def __init__(self, tiles, depth, slots):
-        self.tiles, self.depth, self.slots = tiles, depth, slots
-        self.contents = [None] * depth  # (tile, K-block)
-        self.arrived = self.released = self._next = 0
-
-    def arrive(self):
-        """Let the next tile arrive if there is one, and room."""
-        if self.arrived == len(self.tiles) or self.arrived - self.released == self.slots:
-            return False
-        places = [(self._next + block) % self.depth
-                  for block in range(len(self.tiles[self.arrived]))]
-        if any(self.contents[place] is not None for place in places):
-            return False
-        for block, place in enumerate(places):
-            self.contents[place] = (self.arrived, block)
-        self._next = (self._next + len(places)) % self.depth
-        self.arrived += 1
-        return True
-
-    def release(self):
-        """Forget the oldest tile."""
-        self.contents = [None if place and place[0] == self.released else place
-                         for place in self.contents]
-        self.released += 1
-
-    def flags(self, address, rng):
-        """Read flags; those of an empty place are anything."""
-        place = self.contents[address] if address < self.depth else None
-        return int(rng.integers(4)) if place is None else int(self.tiles[place[0]][place[1]])
-
-
-def plan(config, jobs, rng, residuals):
-    """List the expected beats, and the flags of all tiles of A and of B."""
-    acts, weights, beats = [], [], []
-    for number, job in enumerate(jobs):
-        k_blocks = -(-job.k // 16)
-        row_tiles, col_tiles = range(0, job.m, config.rows), range(0, job.n, config.cols)
-        first_act, rows_seen = len(acts), []
-        # 0 MX6, 1 MX9 without a residual, 3 MX9 with one.
-        acts += [rng.choice([0, 1, 3], k_blocks, p=residuals) for _ in row_tiles]
-        for at in range(0, len(row_tiles), job.tiles):
-            group = row_tiles[at : at + job.tiles]
-            for col in col_tiles:
-                weights.append(rng.choice([0, 1, 3], k_blocks, p=residuals))
-                for row in group:
-                    act = first_act + row // config.rows
-                    rows, cols = min(config.rows, job.m - row), min(config.cols, job.n - col)
-                    rows_seen += [(line, col, cols) for line in range(row, row + rows)]
-                    tile = {
-                        "rows": rows, "cols": cols, "k_blocks": k_blocks,
-                        "releases_act": col == col_tiles[-1], "releases_weight": row == group[-1],
-                        "job_last": col == col_tiles[-1] and row == row_tiles[-1],
-                    }
-                    beats += _tile_beats(number, act, len(weights) - 1, acts, weights, tile)
-        assert rows_seen == list(result_rows(config, job)), "the driver's order is another one"
-    return beats, acts, weights
-
-
-def _tile_beats(job, act, weight, acts, weights, tile):
-    kinds = [(block, *kind) for block in range(tile["k_blocks"])
-             for kind in ((0, 0), (1, 0), (0, 1), (1, 1))
-             if kind[0] <= acts[act][block] >> 1 and kind[1] <= weights[weight][block] >> 1]
-    for index, (block, act_residual, weight_residual) in enumerate(kinds):
-        yield Beat(job, act, weight, block, {
-            "act_residual": act_residual, "weight_residual": weight_residual,
-            "first": index == 0, "last": index == len(kinds) - 1}, tile)
 
 
 async def walk(dut, jobs, idle=0.0, stall=0.0, residuals=(0.4, 0.2, 0.4), **starts):

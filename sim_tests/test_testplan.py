@@ -22,8 +22,10 @@ def claims() -> list[tuple[str, str]]:
 
 def test_every_test_in_the_plan_exists():
     assert len(claims()) > 60
-    missing = [(path, name) for path, name in claims()
-               if not re.search(rf"^(async )?def {name}\(", (ROOT / path).read_text(), re.MULTILINE)]
+    missing = [
+        (path, name) for path, name in claims()
+        if not re.search(rf"^(async )?def {name}\(", (ROOT / path).read_text(), re.M)
+    ]
     assert not missing
 
 

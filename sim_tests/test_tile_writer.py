@@ -135,10 +135,19 @@ async def stores_jobs_of_every_row_length(dut, idle, keep):
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
-@cocotb.parametrize(blocks=[1, 2, 5, 6, 7])
-async def reuses_the_first_rows_tags_in_all_rows(dut, blocks):
+@cocotb.parametrize(blocks=[1, 2, 3, 4], idle=[0.0, 0.5])
+async def reuses_the_first_rows_tags_in_all_rows(dut, blocks, idle):
     rng, config = drive.rng(), configuration()
-    await store(dut, [draw(rng, config, 6 * config.rows, 16 * blocks)])
+    await store(dut, [draw(rng, config, 6 * config.rows, 16 * blocks)], idle)
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+@cocotb.parametrize(blocks=[1, 2, 3], cycles=range(1, 9))
+async def reads_no_flag_that_is_being_written(dut, blocks, cycles):
+    """The second row's last block comes late, so the third row follows at its heels."""
+    rng, config = drive.rng(), configuration()
+    pause = drive.LongPause(2 * blocks - 1, cycles)
+    await store(dut, [draw(rng, config, 2 * config.rows, 16 * blocks)], pause)
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
