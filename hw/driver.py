@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass
 
-from golden.formats import BLOCK_SIZE, FLOAT_FORMATS
+from golden.formats import BLOCK_SIZE
 
 from .config import BASE_BLOCK_BITS
 from .outlier_policy import Selection
 from .registers import ADDRESSES, COUNTERS, IDENTIFICATION, Error
+from .widen import FORMAT_CODES
 
 BASE_BYTES = BASE_BLOCK_BITS // 8
-
-FORMAT_CODES = {name: code for code, name in enumerate(FLOAT_FORMATS)}
 
 REFUSALS = {
     Error.ZERO_SIZE: "M, N and K must be at least 1",

@@ -1,6 +1,6 @@
 """Rounds waiting blocks to their precision and stores them as operands of the array."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -12,6 +12,7 @@ from .operand_store import FLAGS, write_signature
 from .outlier_policy import Tag
 from .ring import following, index_signal
 from .sram import Sram
+from .tile_space import TileSpace
 
 COUNT_BITS = 48
 """Width of a counter inside an engine."""
@@ -78,8 +79,6 @@ class TileWriter(wiring.Component):
         tile_base = index_signal(config.act_depth, "tile_base")
         address = index_signal(config.act_depth, "address")
         slot = index_signal(config.tile_slots, "slot")
-        free_blocks = Signal(range(config.act_depth + 1), init=config.act_depth)
-        free_slots = Signal(range(config.tile_slots + 1), init=config.tile_slots)
 
         # Cycle 0: take a block, and its tag: fresh in the tile's first row, then read back.
         resting = Signal(range(self.settle_cycles + 1))  # cycles left
@@ -92,8 +91,7 @@ class TileWriter(wiring.Component):
             first_row.eq(row == 0),
             last_row.eq((row == config.rows - 1) | (rows_left == 1)),
             row_ends.eq(k_block == job.k_blocks - 1),
-            take.eq(in_tile & self.i.valid & (self.tags.valid | ~first_row)
-                    & (resting == 0)),
+            take.eq(in_tile & self.i.valid & (self.tags.valid | ~first_row) & (resting == 0)),
             self.i.ready.eq(take),
             self.tags.ready.eq(take & first_row),
             known.eq(tile_flags.read_data),
@@ -119,9 +117,8 @@ class TileWriter(wiring.Component):
             m.d.sync += [rows_left.eq(rows_left - 1), row.eq(Mux(last_row, 0, row + 1)),
                          address.eq(Mux(last_row, following(address, config.act_depth), tile_base))]
 
-        self._place_tiles(m, job, busy, in_tile, tile_ends, address, tile_base, free_blocks,
-                          free_slots, rows_left)
-        stored, counts_due = self._store(m, rounder, tile_flags, take, {
+        self._place_tiles(m, job, busy, in_tile, tile_ends, address, tile_base, rows_left)
+        stored, now = self._store(m, rounder, tile_flags, {
             "row": row, "address": address, "k_block": k_block, "slot": slot,
             "is_mx9": rounder.i.p.is_mx9, "had_residual": known.has_residual & ~first_row,
             "row_first": k_block == 0, "row_last": row_ends, "first_row": first_row,
@@ -129,20 +126,19 @@ class TileWriter(wiring.Component):
         })
         with m.If(tile_ends):
             m.d.sync += slot.eq(slot + 1)
-        self._count(m, rounder, stored, counts_due)
+        self._count(m, rounder, stored, now)
         return m
 
-    def _place_tiles(self, m, job, busy, in_tile, tile_ends, address, tile_base, free_blocks,
-                     free_slots, rows_left):
+    def _place_tiles(self, m, job, busy, in_tile, tile_ends, address, tile_base, rows_left):
         """Start a job when there is one, and each of its tiles when there is room."""
-        starts = Signal()
-        m.d.comb += starts.eq(busy & ~in_tile & (free_blocks >= job.k_blocks) & (free_slots != 0))
-        m.d.sync += [
-            free_blocks.eq(free_blocks + Mux(self.released, self.released_blocks, 0)
-                           - Mux(starts, job.k_blocks, 0)),
-            free_slots.eq(free_slots + self.released - starts),
+        config = self.config
+        m.submodules.space = space = TileSpace(depth=config.act_depth, slots=config.tile_slots,
+                                               block_bits=len(job.k_blocks))
+        m.d.comb += [
+            space.blocks.eq(job.k_blocks), space.take.eq(busy & ~in_tile & space.fits),
+            space.released.eq(self.released), space.released_blocks.eq(self.released_blocks),
         ]
-        with m.If(starts):
+        with m.If(space.take):
             m.d.sync += [in_tile.eq(1), tile_base.eq(address)]
         with m.If(tile_ends):
             m.d.sync += [in_tile.eq(0), busy.eq(rows_left != 1)]
@@ -150,7 +146,7 @@ class TileWriter(wiring.Component):
         with m.If(self.jobs.valid & self.jobs.ready):
             m.d.sync += [busy.eq(1), job.eq(self.jobs.p), rows_left.eq(self.jobs.p.m)]
 
-    def _store(self, m, rounder, tile_flags, take, place):
+    def _store(self, m, rounder, tile_flags, place):
         """Write what the rounder returns, and the flags and anchors that it adds up to."""
         layout = data.StructLayout({name: len(value) for name, value in place.items()})
         entering = Signal(layout, name="place_0")
@@ -183,22 +179,21 @@ class TileWriter(wiring.Component):
             m.d.comb += [store.blocks[lane].eq(block), store.anchors[lane].eq(anchor)]
         with m.If(stored):
             m.d.sync += anchor_so_far.eq(anchor)
-        ends = stored & now.row_last & now.last_row
-        m.d.sync += self.ready.eq(ends)
-        # Units are counted where their tags arrive, in the tile's first row.
-        return (data.StructLayout({"valid": 1, "is_mx9_unit": 1, "is_nan": 1})(Cat(
-            stored, stored & now.is_mx9 & now.first_row,
-            stored & rounder.o.p.has_nan))), ends & now.job_last
+        m.d.sync += self.ready.eq(stored & now.row_last & now.last_row)
+        return stored, now
 
-    def _count(self, m, rounder, stored, job_ends):
+    def _count(self, m, rounder, stored, now):
         """Add up a job's counters and hand them over at its end."""
+        job_ends = Signal()
+        m.d.comb += job_ends.eq(stored & now.row_last & now.last_row & now.job_last)
         counts = Signal(CONVERSION_COUNTS)
         total = Signal(CONVERSION_COUNTS)
         m.d.comb += [
-            total.mx9_units.eq(counts.mx9_units + stored.is_mx9_unit),
-            total.nan_blocks.eq(counts.nan_blocks + stored.is_nan),
+            # Tags hold for a whole tile: count them in its first row.
+            total.mx9_units.eq(counts.mx9_units + (stored & now.is_mx9 & now.first_row)),
+            total.nan_blocks.eq(counts.nan_blocks + (stored & rounder.o.p.has_nan)),
             total.saturated_elements.eq(
-                counts.saturated_elements + Mux(stored.valid, rounder.o.p.saturated, 0)),
+                counts.saturated_elements + Mux(stored, rounder.o.p.saturated, 0)),
             self.counts.payload.eq(total), self.counts.valid.eq(job_ends),
         ]
         m.d.sync += counts.eq(Mux(job_ends, 0, total.as_value()))

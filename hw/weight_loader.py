@@ -10,6 +10,7 @@ from .job import job_layout
 from .operand_store import write_signature
 from .packet_guard import PacketGuard, beat_layout
 from .ring import following, index_signal
+from .tile_space import TileSpace
 
 
 class WeightLoader(wiring.Component):
@@ -119,16 +120,13 @@ class WeightLoader(wiring.Component):
         config = self.config
         busy = Signal()
         rows_left, columns_left = Signal.like(job.m), Signal.like(job.n)
-        free_blocks = Signal(range(config.weight_depth + 1), init=config.weight_depth)
-        free_slots = Signal(range(config.weight_slots + 1), init=config.weight_slots)
-        starts = Signal()
-        m.d.comb += starts.eq(busy & ~in_tile & (free_blocks >= job.k_blocks) & (free_slots != 0))
-        m.d.sync += [
-            free_blocks.eq(free_blocks + Mux(self.released, self.released_blocks, 0)
-                           - Mux(starts, job.k_blocks, 0)),
-            free_slots.eq(free_slots + self.released - starts),
+        m.submodules.space = space = TileSpace(depth=config.weight_depth, slots=config.weight_slots,
+                                               block_bits=len(job.k_blocks))
+        m.d.comb += [
+            space.blocks.eq(job.k_blocks), space.take.eq(busy & ~in_tile & space.fits),
+            space.released.eq(self.released), space.released_blocks.eq(self.released_blocks),
         ]
-        with m.If(starts):
+        with m.If(space.take):
             m.d.sync += [in_tile.eq(1),
                          columns.eq(Mux(columns_left > config.cols, config.cols, columns_left))]
         group_rows = Signal(range(config.rows * config.tile_slots + 1))
