@@ -6,8 +6,8 @@ from golden.formats import BLOCK_SIZE, FLOAT_FORMATS, MX6, MX9, PAIRS, SUB_BLOCK
 
 from .layouts import BASE_BITS
 
-DIMENSION_BITS = 24
-"""Width of the job registers M and N."""
+DIMENSION_BITS = 32
+"""Width of a job's M and N: all that a register holds."""
 
 PRODUCT_BITS = 15
 """Width of a signed block product D: |D| <= 16 * 15 * 15 * 4 = 14400 < 2^14."""

@@ -113,18 +113,18 @@ class Controller(wiring.Component):
             job.policy.units.eq(registers.job_units),
             job.policy.threshold.eq(registers.job_threshold),
         ]
+        # Registers are compared in full, so that nothing is cut off unseen.
+        formats = [FORMAT_CODES[name] for name in config.float_formats]
+        selections = [selection.value for selection in (Selection.TOP, Selection.THRESHOLD)]
         refusal = Signal(Error)
-        built = Cat(registers.job_format == FORMAT_CODES[name]
-                    for name in config.float_formats).any()
-        selections = (Selection.TOP, Selection.THRESHOLD)
-        known = Cat(registers.job_selection == selection for selection in selections).any()
         m.d.comb += refusal.eq(Error.NONE)
         for wrong, code in (
+            (registers.job_threshold[31], Error.NEGATIVE_THRESHOLD),
             (registers.job_units > k_blocks, Error.TOO_MANY_UNITS),
-            (~known, Error.UNKNOWN_SELECTION),
-            (~built, Error.UNKNOWN_FORMAT),
+            (~_is_one_of(registers.job_selection, selections), Error.UNKNOWN_SELECTION),
+            (~_is_one_of(registers.job_format, formats), Error.UNKNOWN_FORMAT),
             ((registers.job_tiles == 0) | (registers.job_tiles > config.tile_slots)
-             | (registers.job_tiles * k_blocks > config.act_depth), Error.TILES_OUT_OF_RANGE),
+             | (job.tiles * job.k_blocks > config.act_depth), Error.TILES_OUT_OF_RANGE),
             (registers.job_k > config.k_max, Error.K_TOO_LARGE),
             ((registers.job_m == 0) | (registers.job_n == 0) | (registers.job_k == 0),
              Error.ZERO_SIZE),
@@ -160,3 +160,8 @@ class Controller(wiring.Component):
                 low = getattr(self.registers, f"{name}_LOW".lower())
                 high = getattr(self.registers, f"{name}_HIGH".lower())
                 m.d.sync += Cat(low, high).eq(values[name])
+
+
+def _is_one_of(value, codes):
+    """Tell whether a value is one of some constants."""
+    return Cat(value == code for code in codes).any()

@@ -18,6 +18,7 @@ REFUSALS = {
     Error.UNKNOWN_FORMAT: "the machine was not built for this activation format",
     Error.UNKNOWN_SELECTION: "the selection must be top or threshold",
     Error.TOO_MANY_UNITS: "there are fewer K-blocks than outlier units",
+    Error.NEGATIVE_THRESHOLD: "the threshold is a magnitude and has no sign",
     Error.QUEUE_FULL: "too many jobs are under way; wait for one to end",
     Error.ACT_LENGTH: "a row of activations ended early or late",
     Error.ACT_KEEP: "tkeep of the activations does not fit K",

@@ -32,11 +32,12 @@ class Error(IntEnum):
     UNKNOWN_FORMAT = 4
     UNKNOWN_SELECTION = 5
     TOO_MANY_UNITS = 6
-    QUEUE_FULL = 7
-    ACT_LENGTH = 8
-    ACT_KEEP = 9
-    WEIGHT_LENGTH = 10
-    WEIGHT_KEEP = 11
+    NEGATIVE_THRESHOLD = 7
+    QUEUE_FULL = 8
+    ACT_LENGTH = 9
+    ACT_KEEP = 10
+    WEIGHT_LENGTH = 11
+    WEIGHT_KEEP = 12
 
 
 @dataclass(frozen=True)
@@ -88,14 +89,14 @@ BUILD = _consecutive(
 
 JOB = _consecutive(
     0x080, Access.SETTING,
-    ("JOB_M", 24, "Rows of A and of C."),
-    ("JOB_N", 24, "Columns of B and of C."),
-    ("JOB_K", 16, "Columns of A, rows of B."),
-    ("JOB_TILES", 16, "Token tiles of A that stay on chip while B streams by once."),
-    ("JOB_FORMAT", 2, "Format of A's elements: 0 FP32, 1 FP16, 2 BF16."),
-    ("JOB_SELECTION", 2, "How outlier K-blocks are chosen: 0 top, 1 threshold."),
-    ("JOB_UNITS", 16, "Top: outlier K-blocks per token tile."),
-    ("JOB_THRESHOLD", 31, "Threshold: FP32 pattern that an outlier's magnitude exceeds."),
+    ("JOB_M", 32, "Rows of A and of C."),
+    ("JOB_N", 32, "Columns of B and of C."),
+    ("JOB_K", 32, "Columns of A, rows of B."),
+    ("JOB_TILES", 32, "Token tiles of A that stay on chip while B streams by once."),
+    ("JOB_FORMAT", 32, "Format of A's elements: 0 FP32, 1 FP16, 2 BF16."),
+    ("JOB_SELECTION", 32, "How outlier K-blocks are chosen: 0 top, 1 threshold."),
+    ("JOB_UNITS", 32, "Top: outlier K-blocks per token tile."),
+    ("JOB_THRESHOLD", 32, "Threshold: FP32 pattern that an outlier's magnitude exceeds."),
 )
 
 CONTROL = (

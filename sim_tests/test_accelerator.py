@@ -204,6 +204,11 @@ async def bad_jobs_are_refused_and_the_next_one_runs(dut):
         (replace(job, tiles=config.act_depth // blocks + 1), Error.TILES_OUT_OF_RANGE),
         (replace(job, selection=Selection.STATIC), Error.UNKNOWN_SELECTION),
         (replace(job, units=blocks + 1), Error.TOO_MANY_UNITS),
+        (replace(job, threshold=1 << 31), Error.NEGATIVE_THRESHOLD),
+        # Values whose lower bits alone would do.
+        (replace(job, k=job.k + (1 << 16)), Error.K_TOO_LARGE),
+        (replace(job, tiles=1 + (1 << 16)), Error.TILES_OUT_OF_RANGE),
+        (replace(job, units=1 << 16), Error.TOO_MANY_UNITS),
         *((replace(job, float_format=name), Error.UNKNOWN_FORMAT) for name in missing),
     ]
     for wrong, code in bad:
@@ -211,6 +216,13 @@ async def bad_jobs_are_refused_and_the_next_one_runs(dut):
             await machine.driver.start(wrong)
         assert caught.value.code == code, f"{wrong}: {caught.value}, expected {code.name}"
         assert await machine.driver.read("JOBS_ENDED") == 0
+    for name, code in (("FORMAT", Error.UNKNOWN_FORMAT), ("SELECTION", Error.UNKNOWN_SELECTION)):
+        for register, value in job.registers().items():
+            await machine.driver.write(register, value)
+        await machine.driver.write(f"JOB_{name}", 4)  # its two lower bits alone would do
+        await machine.driver.write("CONTROL", 1)
+        assert await machine.driver.read("ERROR") == code
+        await machine.driver.write("IRQ_PENDING", 0b10)
     await run_and_check(machine, good)
     slots = await machine.driver.read("JOB_SLOTS")
     for _ in range(slots):
