@@ -23,6 +23,9 @@ BASE_BLOCK_BITS = 8 + PAIRS + BLOCK_SIZE * (1 + BASE_BITS)
 RESIDUAL_BLOCK_BITS = BLOCK_SIZE * (MX9.mantissa_bits - BASE_BITS)
 """A residual block: L. 6 bytes."""
 
+MX_BLOCK_BITS = BASE_BLOCK_BITS + RESIDUAL_BLOCK_BITS
+"""Both, as `hw.layouts.MXBlock` has them."""
+
 
 def is_power_of_two(value):
     """Tell whether an integer is a positive power of two."""

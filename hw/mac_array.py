@@ -70,8 +70,8 @@ class MACArray(wiring.Component):
     -------
     valid, first, last : In(1)
         The beat, and its place in the tile's sum.
-    a : In(R x operand)
-    b : In(C x operand)
+    a : In(R x operand, flat)
+    b : In(C x operand, flat)
     captured : Out(1)
         Array row 0 of a new tile is at ``row``, now.
     row_valid : Out(1)
@@ -84,8 +84,7 @@ class MACArray(wiring.Component):
         operand = operand_layout(config.drop_width)
         super().__init__({
             "valid": In(1), "first": In(1), "last": In(1),
-            "a": In(data.ArrayLayout(operand, config.rows)),
-            "b": In(data.ArrayLayout(operand, config.cols)),
+            "a": In(operand.size * config.rows), "b": In(operand.size * config.cols),
             "captured": Out(1), "row_valid": Out(1),
             "row": Out(data.ArrayLayout(signed(config.acc_width), config.cols)),
         })
@@ -95,8 +94,7 @@ class MACArray(wiring.Component):
         config = self.config
 
         # Cycle 1: operand registers, shared by a row and by a column of cells.
-        a = Signal.like(self.a, name="a_operand")
-        b = Signal.like(self.b.as_value(), name="b_operand")
+        a, b = Signal.like(self.a, name="a_operand"), Signal.like(self.b, name="b_operand")
         with m.If(self.valid):
             m.d.sync += [a.eq(self.a), b.eq(self.b)]
         # Cycles 1 … 1 + dot_stages: what the adder must know travels beside the product.
@@ -109,12 +107,14 @@ class MACArray(wiring.Component):
 
         rows = []
         shift_out = Signal()
+        operand_bits = operand_layout(config.drop_width).size
         for index in range(config.rows):
             row = instantiate(m, platform, lambda: MACRow(config), module="mac_row",
                               name=f"row_{index}")
             m.d.comb += [
-                row.a.eq(a[index]), row.b.eq(b), row.accumulate.eq(accumulate),
-                row.first.eq(first), row.last.eq(last), row.shift_out.eq(shift_out),
+                row.a.eq(a.word_select(index, operand_bits)), row.b.eq(b),
+                row.accumulate.eq(accumulate), row.first.eq(first), row.last.eq(last),
+                row.shift_out.eq(shift_out),
             ]
             rows.append(row)
         for upper, lower in pairwise(rows):

@@ -4,7 +4,7 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from .config import BASE_BLOCK_BITS, RESIDUAL_BLOCK_BITS
+from .config import BASE_BLOCK_BITS, MX_BLOCK_BITS, RESIDUAL_BLOCK_BITS
 from .layouts import RESIDUAL_BITS, MXBlock
 from .mac_cell import operand_layout
 from .ring import address_bits
@@ -17,6 +17,8 @@ FLAGS = data.StructLayout({"is_mx9": 1, "has_residual": 1})
 def write_signature(lanes, depth, slots):
     """Describe the write side of an `OperandStore`, seen from who writes.
 
+    What all lanes share a port for is a plain vector, lane 0 lowest: see `hw.mac_array.MACRow`.
+
     Members
     -------
     lanes : Out(lanes)
@@ -24,7 +26,7 @@ def write_signature(lanes, depth, slots):
     residual_lanes : Out(lanes)
         Lanes that take the residual.
     address : Out(address)
-    blocks : Out(lanes x MXBlock)
+    blocks : Out(lanes x MXBlock, flat)
     keeps_flags : Out(1)
         Keep ``flags`` for ``address``.
     flags : Out(FLAGS)
@@ -35,7 +37,7 @@ def write_signature(lanes, depth, slots):
     """
     return wiring.Signature({
         "lanes": Out(lanes), "residual_lanes": Out(lanes), "address": Out(address_bits(depth)),
-        "blocks": Out(data.ArrayLayout(MXBlock, lanes)),
+        "blocks": Out(MX_BLOCK_BITS * lanes),
         "keeps_flags": Out(1), "flags": Out(FLAGS),
         "anchor_lanes": Out(lanes), "anchors": Out(data.ArrayLayout(8, lanes)),
         "slot": Out(address_bits(slots)),
@@ -70,7 +72,7 @@ class OperandStore(wiring.Component):
     read_slot : In(slot)
     read_residual : In(1)
         Serve L, three binades lower, instead of H.
-    operands : Out(lanes x operand_layout(drop_width))
+    operands : Out(lanes x operand_layout(drop_width), flat)
         Of the last ``read``.
     operand_anchors : Out(lanes x unsigned(8))
         Largest biased exponent of each lane's tile; 255 when it holds a NaN block.
@@ -84,7 +86,7 @@ class OperandStore(wiring.Component):
             "read": In(1), "read_address": In(address_bits(depth)),
             "read_slot": In(address_bits(slots)),
             "read_residual": In(1),
-            "operands": Out(data.ArrayLayout(operand_layout(drop_width), lanes)),
+            "operands": Out(operand_layout(drop_width).size * lanes),
             "operand_anchors": Out(data.ArrayLayout(8, lanes)),
         })
 
@@ -116,7 +118,7 @@ class OperandStore(wiring.Component):
         with m.If(self.read):
             m.d.sync += serve_residual.eq(self.read_residual)
         for lane in range(lanes):
-            word = self.write.blocks[lane].as_value()
+            word = self.write.blocks.word_select(lane, MX_BLOCK_BITS)
             m.d.comb += [
                 base.write_data.word_select(lane, BASE_BLOCK_BITS).eq(word[:BASE_BLOCK_BITS]),
                 residual.write_data.word_select(lane, RESIDUAL_BLOCK_BITS).eq(
@@ -129,7 +131,9 @@ class OperandStore(wiring.Component):
                 stored.as_value()[BASE_BLOCK_BITS:].eq(
                     residual.read_data.word_select(lane, RESIDUAL_BLOCK_BITS)),
             ]
-            self._serve(m, stored, self.operand_anchors[lane], serve_residual, self.operands[lane])
+            operand = Signal(operand_layout(self.drop_width), name=f"operand_{lane}")
+            self._serve(m, stored, self.operand_anchors[lane], serve_residual, operand)
+            m.d.comb += self.operands.word_select(lane, len(operand.as_value())).eq(operand)
         return m
 
     def _serve(self, m, stored, anchor, serve_residual, operand):

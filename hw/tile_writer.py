@@ -175,8 +175,10 @@ class TileWriter(wiring.Component):
             store.keeps_flags.eq(stored & now.last_row), store.flags.eq(flags),
             store.anchor_lanes.eq(Mux(now.row_last, lanes, 0)), store.slot.eq(now.slot),
         ]
-        for lane in range(self.config.rows):
-            m.d.comb += [store.blocks[lane].eq(block), store.anchors[lane].eq(anchor)]
+        m.d.comb += [
+            store.blocks.eq(block.as_value().replicate(self.config.rows)),
+            store.anchors.eq(anchor.replicate(self.config.rows)),
+        ]
         with m.If(stored):
             m.d.sync += anchor_so_far.eq(anchor)
         m.d.sync += self.ready.eq(stored & now.row_last & now.last_row)

@@ -1,11 +1,11 @@
 """Unpacks the weight stream into operands of the array."""
 
-from amaranth import Array, Const, Module, Mux, Signal
+from amaranth import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from .config import BASE_BLOCK_BITS, RESIDUAL_BLOCK_BITS
+from .config import BASE_BLOCK_BITS, MX_BLOCK_BITS, RESIDUAL_BLOCK_BITS
 from .job import job_layout
 from .operand_store import write_signature
 from .packet_guard import PacketGuard, beat_layout
@@ -174,12 +174,10 @@ class WeightLoader(wiring.Component):
         anchors = Signal.like(store.anchors, name="anchors_so_far")
         slot = index_signal(config.weight_slots, "slot")
         for lane in range(config.cols):
-            word = store.blocks[lane].as_value()
-            m.d.comb += [
-                word[:BASE_BLOCK_BITS].eq(chunk.word_select(lane, BASE_BLOCK_BITS)),
-                word[BASE_BLOCK_BITS:].eq(chunk.word_select(lane, RESIDUAL_BLOCK_BITS)),
-            ]
-            exponent = store.blocks[lane].exponent
+            base = chunk.word_select(lane, BASE_BLOCK_BITS)
+            residual = chunk.word_select(lane, RESIDUAL_BLOCK_BITS)
+            m.d.comb += store.blocks.word_select(lane, MX_BLOCK_BITS).eq(Cat(base, residual))
+            exponent = base[:8]
             rises = is_base & (due.first | (exponent > anchors[lane]))
             m.d.comb += store.anchors[lane].eq(Mux(rises, exponent, anchors[lane]))
             m.d.sync += anchors[lane].eq(store.anchors[lane])
