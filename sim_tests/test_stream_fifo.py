@@ -8,7 +8,7 @@ from cocotb.triggers import gather
 from hw.stream_fifo import StreamFIFO
 from sim_tests import bench, drive
 
-WIDTH, LATENCY = 72, 4
+WIDTH, LATENCY = 80, 4
 
 
 def draw_words(count):
