@@ -21,6 +21,7 @@ from examples.streams import Sink, Source
 from hw.accelerator import Accelerator
 from hw.config import Config
 from hw.driver import Driver, Job, weight_passes
+from hw.registers import ENDED, FAULTS, StreamFault
 from sim_tests import bench, drive
 from sim_tests.machine import Machine, Work
 
@@ -61,8 +62,8 @@ class InterruptDriver(Driver):
         self._irq = irq
 
     async def enable(self) -> None:
-        """Ask for an interrupt at each job's end and at an error."""
-        await self.write("IRQ_ENABLE", 0b11)
+        """Ask for an interrupt at each job's end and at a stream fault."""
+        await self.write("IRQ_ENABLE", 1 << ENDED | StreamFault(~0).value << FAULTS)
 
     async def wait(self, ended: int) -> None:
         """Wait until so many jobs have ended since reset."""
@@ -70,7 +71,7 @@ class InterruptDriver(Driver):
             if not int(self._irq.value):
                 await RisingEdge(self._irq)
             await self.check()
-            await self.write("IRQ_PENDING", 0b01)
+            await self.write("IRQ_PENDING", 1 << ENDED)
 
 
 class ReportingMachine(Machine):

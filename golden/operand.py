@@ -39,9 +39,11 @@ class Operand:
         self.lines = len(exponent)
         self.is_mx9 = tensor.is_mx9[part]
         self.anchor = exponent.max(axis=1)
-        self.distance = np.where(exponent == 0, 0, self.anchor[:, None] - exponent)
         self.nan = nan.any(axis=1)
         self._mantissa = tensor.aligned_mantissa[part]
+        # What is zero at any distance is not in the way of the exact path.
+        is_zero = ~self._mantissa.any(axis=-1)
+        self.distance = np.where(is_zero, 0, self.anchor[:, None] - exponent)
         # A pair with t = 0 counts twice, so the product of two elements is shifted by 2 - ta - tb.
         # The factors are 1 and 2; one 16-bit multiplication writes a pair's factor twice.
         factor = np.uint16(0x0101) * (2 - tensor.microexponent[part]).astype(np.uint16)

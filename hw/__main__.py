@@ -72,6 +72,8 @@ def main(
             path.write_text(text)
     except OSError as error:
         raise typer.BadParameter(f"can't write {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
     Console().print(f"{path}: {len(text) / 1e6:.2f} MB in {time.perf_counter() - start:.1f} s\n"
                     f"{config.describe()}", highlight=False, soft_wrap=True)
 

@@ -1,6 +1,6 @@
 """The top: a GEMM accelerator between AXI4-Stream and AXI4-Lite."""
 
-from amaranth import ClockDomain, Module, Signal
+from amaranth import Cat, ClockDomain, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -92,6 +92,8 @@ class Accelerator(wiring.Component):
         wiring.connect(m, walker.o, issuer.i)
         wiring.connect(m, issuer.counts, controller.beat_counts)
         wiring.connect(m, tile_writer.counts, controller.conversion_counts)
+        wiring.connect(m, activation_path.job_faults, controller.act_faults)
+        wiring.connect(m, weight_loader.job_faults, controller.weight_faults)
         m.d.comb += [
             walker.act_ready.eq(tile_writer.ready), walker.weight_ready.eq(weight_loader.ready),
             act_store.flags_address.eq(walker.act_flags_address),
@@ -106,10 +108,7 @@ class Accelerator(wiring.Component):
             weight_loader.released.eq(result_path.releases_weight),
             weight_loader.released_blocks.eq(result_path.released_blocks),
             controller.job_ended.eq(result_path.job_ended),
-            controller.bad_act_length.eq(activation_path.bad_length),
-            controller.bad_act_keep.eq(activation_path.bad_keep),
-            controller.bad_weight_length.eq(weight_loader.bad_length),
-            controller.bad_weight_keep.eq(weight_loader.bad_keep),
+            controller.faults.eq(Cat(activation_path.faults, weight_loader.faults)),
             self.irq.eq(controller.irq),
         ]
         self._connect_beats(m, issuer, act_store, weight_store, array, result_path)

@@ -4,7 +4,7 @@ from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .job import job_layout
+from .job import job_layout, report_signature
 from .layouts import AlignedBlock
 from .mx_converter import BlockAligner
 from .outlier_detector import OutlierDetector
@@ -34,8 +34,8 @@ class ActivationPath(wiring.Component):
         Row-major within each token tile.
     tags : Out(stream of Tag)
         One per K-block of each token tile, after the tile's last row has arrived.
-    bad_length, bad_keep : Out(1)
-        As in `PacketGuard`.
+    faults : Out(2), job_faults : Out(report_signature(2))
+        As in `RowUnpacker`.
     """
 
     def __init__(self, config):
@@ -45,7 +45,7 @@ class ActivationPath(wiring.Component):
             "i": In(stream.Signature(beat_layout(config.act_bytes))),
             "blocks": Out(stream.Signature(AlignedBlock)),
             "tags": Out(stream.Signature(Tag)),
-            "bad_length": Out(1), "bad_keep": Out(1),
+            "faults": Out(2), "job_faults": Out(report_signature(2)),
         })
 
     def elaborate(self, platform):
@@ -59,7 +59,8 @@ class ActivationPath(wiring.Component):
 
         wiring.connect(m, wiring.flipped(self.jobs), unpacker.jobs)
         wiring.connect(m, wiring.flipped(self.i), unpacker.i)
-        m.d.comb += [self.bad_length.eq(unpacker.bad_length), self.bad_keep.eq(unpacker.bad_keep)]
+        wiring.connect(m, unpacker.job_faults, wiring.flipped(self.job_faults))
+        m.d.comb += self.faults.eq(unpacker.faults)
 
         # The place in the tile travels beside the block, through the aligner's one register.
         raw = unpacker.o.p

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from .block_walker import tile_layout, walked_pair_layout
+from .job import report_signature
 from .tile_writer import COUNT_BITS
 
 BEAT_COUNTS = data.StructLayout({
@@ -40,8 +41,7 @@ class BeatIssuer(wiring.Component):
     tile : Out(tile_layout)
     row_left : In(1)
         A result row left the queue behind the array.
-    counts : Out(stream of BEAT_COUNTS)
-        Once per job. The receiver keeps room for every job under way.
+    counts : Out(report_signature(BEAT_COUNTS))
     """
 
     def __init__(self, config, *, interval):
@@ -57,7 +57,7 @@ class BeatIssuer(wiring.Component):
             "act_residual": Out(1), "weight_residual": Out(1),
             "first": Out(1), "last": Out(1), "tile": Out(tile_layout(config)),
             "row_left": In(1),
-            "counts": Out(stream.Signature(BEAT_COUNTS, always_ready=True)),
+            "counts": Out(report_signature(BEAT_COUNTS)),
         })
 
     def elaborate(self, platform):

@@ -48,7 +48,7 @@ class BlockWalker(wiring.Component):
 
     So every column tile of B is used for all resident token tiles of A before it is released, and
     each token tile is released in the group's last pass. One pair per cycle; a pair appears at
-    ``o`` two cycles later.
+    ``o`` three cycles later.
 
     Parameters
     ----------

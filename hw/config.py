@@ -84,9 +84,9 @@ class Config:
         ----------
         k_max, rows, cols : int
         **others
-            Fields of `Config`; those left out or None are chosen: a weight stream that feeds the
-            array from three resident token tiles up, room for three token tiles and two column
-            tiles of the largest K.
+            Fields of `Config`; those left out or None are chosen: a weight stream that keeps the
+            array busy from four resident token tiles up, and nearly so with three; room for three
+            token tiles and two column tiles of the largest K.
         """
         blocks = -(-k_max // BLOCK_SIZE)
         chosen = {"weight_bytes": max(4, 1 << (4 * cols - 1).bit_length()),
@@ -123,6 +123,8 @@ class Config:
         if unknown or not self.float_formats:
             raise ValueError(f"float_formats must be some of {', '.join(FLOAT_FORMATS)}, "
                              f"not {', '.join(unknown) or 'none'}")
+        if len(set(self.float_formats)) < len(self.float_formats):
+            raise ValueError(f"float_formats names one twice: {', '.join(self.float_formats)}")
         smallest, largest = self.element_bytes
         if not is_power_of_two(self.act_bytes) or not (
                 largest <= self.act_bytes <= BLOCK_SIZE * smallest):

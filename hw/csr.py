@@ -42,9 +42,9 @@ def register_signature():
 class CSR(wiring.Component):
     """Answer reads and writes, one of each at a time.
 
-    A write takes effect in the cycle in which address and data are accepted. Byte strobes are
-    obeyed. A read-only or missing register answers a write with SLVERR and does nothing, a missing
-    or write-only one a read.
+    A write takes effect the cycle after its address and data have arrived. Byte strobes are obeyed.
+    A read-only or missing register answers a write with SLVERR and does nothing, a missing or
+    write-only one a read. Neither ready nor valid depends on an input of the same cycle.
 
     Members
     -------
@@ -59,35 +59,42 @@ class CSR(wiring.Component):
         m = Module()
         bus = self.bus
 
-        # Write: address and data are accepted together, once the last answer has been taken.
-        write = Signal()
+        # Address and data of a write arrive in any order; it happens once both are here and the
+        # last answer has been taken. No ready depends on an input of this cycle.
+        address, read_address = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
+        data, strobes = Signal(32), Signal(4)
+        has_address, has_data, has_read = Signal(), Signal(), Signal()
+        write, read = Signal(), Signal()
         m.d.comb += [
-            write.eq(bus.awvalid & bus.wvalid & (~bus.bvalid | bus.bready)),
-            bus.awready.eq(write), bus.wready.eq(write),
+            bus.awready.eq(~has_address), bus.wready.eq(~has_data), bus.arready.eq(~has_read),
+            write.eq(has_address & has_data & ~bus.bvalid), read.eq(has_read & ~bus.rvalid),
         ]
+        with m.If(bus.awready):
+            m.d.sync += [has_address.eq(bus.awvalid), address.eq(bus.awaddr)]
+        with m.If(bus.wready):
+            m.d.sync += [has_data.eq(bus.wvalid), data.eq(bus.wdata), strobes.eq(bus.wstrb)]
+        with m.If(bus.arready):
+            m.d.sync += [has_read.eq(bus.arvalid), read_address.eq(bus.araddr)]
         with m.If(bus.bready):
             m.d.sync += bus.bvalid.eq(0)
         with m.If(write):
-            m.d.sync += [bus.bvalid.eq(1), bus.bresp.eq(SLVERR)]
-
-        read = Signal()
-        m.d.comb += [read.eq(bus.arvalid & (~bus.rvalid | bus.rready)), bus.arready.eq(read)]
+            m.d.sync += [bus.bvalid.eq(1), bus.bresp.eq(SLVERR), has_address.eq(0), has_data.eq(0)]
         with m.If(bus.rready):
             m.d.sync += bus.rvalid.eq(0)
         with m.If(read):
-            m.d.sync += [bus.rvalid.eq(1), bus.rresp.eq(SLVERR), bus.rdata.eq(0)]
+            m.d.sync += [bus.rvalid.eq(1), bus.rresp.eq(SLVERR), bus.rdata.eq(0), has_read.eq(0)]
 
         for register in REGISTERS:
             selected = Signal(name=f"writes_{register.name.lower()}")
-            m.d.comb += selected.eq(write & (bus.awaddr >> 2 == register.address >> 2))
-            self._connect(m, register, selected)
-            with m.If(read & (bus.araddr >> 2 == register.address >> 2)):
+            m.d.comb += selected.eq(write & (address >> 2 == register.address >> 2))
+            self._connect(m, register, selected, data, strobes)
+            with m.If(read & (read_address >> 2 == register.address >> 2)):
                 if register.access is not Access.COMMAND:
                     value = getattr(self.registers, register.name.lower())
                     m.d.sync += [bus.rdata.eq(value), bus.rresp.eq(OKAY)]
         return m
 
-    def _connect(self, m, register, selected):
+    def _connect(self, m, register, selected, data, strobes):
         """Let a write reach a register."""
         bus, value = self.bus, getattr(self.registers, register.name.lower())
         if register.access in (Access.CONSTANT, Access.STATE):
@@ -97,13 +104,13 @@ class CSR(wiring.Component):
         written = Signal(register.width, name=f"written_{register.name.lower()}")
         for byte in range(0, register.width, 8):
             part = slice(byte, min(byte + 8, register.width))
-            strobe = selected & bus.wstrb[byte // 8]
+            strobe = selected & strobes[byte // 8]
             match register.access:
                 case Access.SETTING:
                     with m.If(strobe):
-                        m.d.sync += value[part].eq(bus.wdata[part])
+                        m.d.sync += value[part].eq(data[part])
                 case _:
-                    m.d.comb += written[part].eq(Mux(strobe, bus.wdata[part], 0))
+                    m.d.comb += written[part].eq(Mux(strobe, data[part], 0))
         if register.access is Access.COMMAND:
             m.d.comb += value.eq(written)
         if register.access is Access.EVENT:

@@ -6,34 +6,50 @@ from golden.formats import BLOCK_SIZE
 
 from .config import BASE_BLOCK_BITS
 from .outlier_policy import Selection
-from .registers import ADDRESSES, COUNTERS, IDENTIFICATION, Error
+from .registers import (
+    ADDRESSES,
+    COUNTERS,
+    FAULTS,
+    IDENTIFICATION,
+    REFUSED,
+    Refusal,
+    StreamFault,
+)
 from .widen import FORMAT_CODES
 
 BASE_BYTES = BASE_BLOCK_BITS // 8
 
-REFUSALS = {
-    Error.ZERO_SIZE: "M, N and K must be at least 1",
-    Error.K_TOO_LARGE: "K is larger than the machine's K_MAX",
-    Error.TILES_OUT_OF_RANGE: "the resident token tiles do not fit: use fewer tiles",
-    Error.UNKNOWN_FORMAT: "the machine was not built for this activation format",
-    Error.UNKNOWN_SELECTION: "the selection must be top or threshold",
-    Error.TOO_MANY_UNITS: "there are fewer K-blocks than outlier units",
-    Error.NEGATIVE_THRESHOLD: "the threshold is a magnitude and has no sign",
-    Error.QUEUE_FULL: "too many jobs are under way; wait for one to end",
-    Error.ACT_LENGTH: "a row of activations ended early or late",
-    Error.ACT_KEEP: "tkeep of the activations does not fit K",
-    Error.WEIGHT_LENGTH: "a weight tile ended early or late",
-    Error.WEIGHT_KEEP: "tkeep of the weights must be all ones",
+SENTENCES = {
+    Refusal.ZERO_SIZE: "M, N and K must be at least 1",
+    Refusal.K_TOO_LARGE: "K is larger than the machine's K_MAX",
+    Refusal.TILES_OUT_OF_RANGE: "the resident token tiles do not fit: use fewer tiles",
+    Refusal.UNKNOWN_FORMAT: "the machine was not built for this activation format",
+    Refusal.UNKNOWN_SELECTION: "the selection must be top or threshold",
+    Refusal.TOO_MANY_UNITS: "there are fewer K-blocks than outlier units",
+    Refusal.NEGATIVE_THRESHOLD: "the threshold is a magnitude and has no sign",
+    Refusal.QUEUE_FULL: "too many jobs are under way; wait for one to end",
+    StreamFault.ACT_LENGTH: "a row of activations ended early or late",
+    StreamFault.ACT_KEEP: "tkeep of the activations does not fit K",
+    StreamFault.WEIGHT_LENGTH: "a weight tile ended early or late",
+    StreamFault.WEIGHT_KEEP: "tkeep of the weights must be all ones",
 }
-"""What each error code means, as a sentence."""
+"""What is wrong, as a sentence."""
 
 
-class MachineError(RuntimeError):
-    """The machine reported an error; `code` is its `Error`."""
+class JobRefusedError(ValueError):
+    """The machine did not take a job; `code` is its `Refusal`."""
 
     def __init__(self, code):
-        self.code = Error(code)
-        super().__init__(f"{self.code.name}: {REFUSALS.get(self.code, 'unknown error')}")
+        self.code = Refusal(code)
+        super().__init__(f"{self.code.name}: {SENTENCES[self.code]}")
+
+
+class StreamFaultError(RuntimeError):
+    """Packets did not fit their jobs; `faults` are the `StreamFault` flags."""
+
+    def __init__(self, faults):
+        self.faults = StreamFault(faults)
+        super().__init__("; ".join(f"{fault.name}: {SENTENCES[fault]}" for fault in self.faults))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,20 +164,23 @@ class Driver:
 
         Raises
         ------
-        MachineError
-            If the machine refuses the job. It then accepts the next one.
+        JobRefusedError
+            If the machine does not take the job. It then takes the next good one.
         """
         for name, value in job.registers().items():
             await self.write(name, value)
         await self.write("CONTROL", 1)
-        await self.check()
+        code = await self.read("REFUSAL")
+        if code != Refusal.NONE:
+            await self.write("IRQ_PENDING", 1 << REFUSED)
+            raise JobRefusedError(code)
 
     async def check(self):
-        """Raise `MachineError` for the first error since the last check, and clear it."""
-        code = await self.read("ERROR")
-        if code != Error.NONE:
-            await self.write("IRQ_PENDING", 0b10)
-            raise MachineError(code)
+        """Raise `StreamFaultError` for the stream faults since the last check, and clear them."""
+        faults = await self.read("IRQ_PENDING") >> FAULTS
+        if faults:
+            await self.write("IRQ_PENDING", faults << FAULTS)
+            raise StreamFaultError(faults)
 
     async def wait(self, ended):
         """Wait until so many jobs have ended since reset."""

@@ -27,7 +27,7 @@ class VerilogPlatform:
         self.modules = {}
 
 
-def instantiate(m, platform, make, *, module, name, clocked=True):
+def instantiate(m, platform, make, *, module, name):
     """Add an instance of a component that is emitted once.
 
     Parameters
@@ -37,13 +37,12 @@ def instantiate(m, platform, make, *, module, name, clocked=True):
     platform : VerilogPlatform or None
         None (a Python simulation) makes an ordinary submodule.
     make : callable
-        Returns the component to instantiate; equal `module` names must mean equal components.
+        Returns the component to instantiate, which has a clock; equal `module` names must mean
+        equal components.
     module : str
         Name of its Verilog module.
     name : str
         Name of the instance.
-    clocked : bool
-        False for a combinational component: it has neither clock nor reset.
 
     Returns
     -------
@@ -57,7 +56,7 @@ def instantiate(m, platform, make, *, module, name, clocked=True):
         platform.modules[module] = make()
     component = platform.modules[module]
     interface = component.signature.create(path=(name,))
-    ports = {"i_clk": ClockSignal(), "i_rst": ResetSignal()} if clocked else {}
+    ports = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
     for port, flow, value in flat_ports(component.signature, interface):
         ports[f"{'i' if flow is In else 'o'}_{port}"] = value
     m.submodules[name] = Instance(module, **ports)
@@ -100,6 +99,11 @@ def emit(component, name, *, header=None):
     -------
     str
         The same bytes for the same parameters; no paths, no dates.
+
+    Raises
+    ------
+    ValueError
+        If the top would have the name of one of its parts.
     """
     os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
     platform = VerilogPlatform()
@@ -110,6 +114,8 @@ def emit(component, name, *, header=None):
             texts.append(verilog.convert(part, name=module, platform=platform, emit_src=False,
                                          strip_internal_attrs=True))
             done.add(module)
+        if name in (*platform.modules, "sram_1r1w"):
+            raise ValueError(f"the top can't be called {name!r}: a module inside it is")
         pending = {module: part for module, part in platform.modules.items() if module not in done}
     if any("sram_1r1w" in text for text in texts):
         texts.append(SRAM_VERILOG)

@@ -1,6 +1,7 @@
 """What one GEMM job is, as it travels from the registers to every engine."""
 
-from amaranth.lib import data
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import Out
 from amaranth.utils import bits_for
 
 from .config import DIMENSION_BITS
@@ -24,3 +25,11 @@ def job_layout(config):
         "float_format": FORMAT_BITS,
         "policy": policy_layout(config.k_blocks_max),
     })
+
+
+def report_signature(shape):
+    """Describe what an engine says once per job, seen from the engine.
+
+    There is no ready: the receiver keeps room for every job under way.
+    """
+    return wiring.Signature({"valid": Out(1), "payload": Out(shape)})

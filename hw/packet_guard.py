@@ -1,6 +1,6 @@
 """Holds an AXI4-Stream to the packet lengths that a job implies."""
 
-from amaranth import Module
+from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -71,3 +71,21 @@ class PacketGuard(wiring.Component):
                 with m.If(self.i.valid & self.i.p.last):
                     m.next = "PASS"
         return m
+
+
+def gather_faults(m, faults, job_ends, job_faults):
+    """Collect a loader's faults over a job, and hand them over at its end.
+
+    Parameters
+    ----------
+    m : Module
+    faults : Value
+        Flags of this cycle.
+    job_ends : Value
+        The job's last beat is taken in this cycle; its faults still count.
+    job_faults : stream
+        Receives the flags, once per job.
+    """
+    so_far = Signal.like(faults, name="faults_so_far")
+    m.d.sync += so_far.eq(Mux(job_ends, 0, so_far | faults))
+    m.d.comb += [job_faults.valid.eq(job_ends), job_faults.payload.eq(so_far | faults)]

@@ -1,7 +1,7 @@
 """The register map, as data: what the RTL, the driver and the documentation are made from."""
 
 from dataclasses import dataclass
-from enum import Enum, IntEnum
+from enum import Enum, IntEnum, IntFlag
 
 IDENTIFICATION = 0x4D584454
 """What ID reads: "MXDT"."""
@@ -22,8 +22,8 @@ class Access(Enum):
     EVENT = "read; writing 1 to a bit clears it"
 
 
-class Error(IntEnum):
-    """What ERROR reads: the first thing that went wrong since it was cleared."""
+class Refusal(IntEnum):
+    """What REFUSAL reads: why the job started last was not taken."""
 
     NONE = 0
     ZERO_SIZE = 1
@@ -34,10 +34,19 @@ class Error(IntEnum):
     TOO_MANY_UNITS = 6
     NEGATIVE_THRESHOLD = 7
     QUEUE_FULL = 8
-    ACT_LENGTH = 9
-    ACT_KEEP = 10
-    WEIGHT_LENGTH = 11
-    WEIGHT_KEEP = 12
+
+
+class StreamFault(IntFlag):
+    """What can be wrong with a job's packets: JOB_FAULTS, and IRQ_PENDING from bit 2."""
+
+    ACT_LENGTH = 1
+    ACT_KEEP = 2
+    WEIGHT_LENGTH = 4
+    WEIGHT_KEEP = 8
+
+
+ENDED, REFUSED, FAULTS = 0, 1, 2
+"""Bits of IRQ_PENDING and IRQ_ENABLE; the faults take four, in the order of `StreamFault`."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +113,15 @@ CONTROL = (
     Register("STATUS", 0x0C4, Access.STATE, 16,
              "Bits 7:0 jobs under way, bits 15:8 jobs that may be started now."),
     Register("JOBS_ENDED", 0x0C8, Access.STATE, 32, "Jobs ended since reset."),
-    Register("ERROR", 0x0CC, Access.STATE, 8,
-             "First error since the error interrupt was last cleared; see the error codes."),
-    Register("IRQ_ENABLE", 0x0D0, Access.SETTING, 2, "Bit 0 job ended, bit 1 error."),
-    Register("IRQ_PENDING", 0x0D4, Access.EVENT, 2, "Bit 0 job ended, bit 1 error."),
+    Register("REFUSAL", 0x0CC, Access.STATE, 8,
+             "Why the job started last was refused; 0 if it was taken."),
+    Register("JOB_FAULTS", 0x0D0, Access.STATE, len(StreamFault),
+             "Of the job that ended last: bit 0 length of an activation packet, bit 1 its tkeep, "
+             "bit 2 length of a weight packet, bit 3 its tkeep."),
+    Register("IRQ_ENABLE", 0x0D4, Access.SETTING, FAULTS + len(StreamFault),
+             "Which bits of IRQ_PENDING raise irq."),
+    Register("IRQ_PENDING", 0x0D8, Access.EVENT, FAULTS + len(StreamFault),
+             "Bit 0 job ended, bit 1 job refused, bits 5:2 as in JOB_FAULTS, at once."),
 )
 
 COUNTERS = (

@@ -3,11 +3,12 @@
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
 from golden.formats import BLOCK_SIZE, FLOAT_FORMATS
 
-from .job import job_layout
-from .packet_guard import PacketGuard, beat_layout
+from .job import job_layout, report_signature
+from .packet_guard import PacketGuard, beat_layout, gather_faults
 from .ring import index_signal
 from .widen import FORMAT_BITS, FORMAT_CODES
 
@@ -42,8 +43,10 @@ class RowUnpacker(wiring.Component):
     i : In(stream of beat_layout)
     o : Out(stream of raw_block_layout)
         Row-major within a token tile of R rows; the last tile of a job may be shorter.
-    bad_length, bad_keep : Out(1)
-        As in `PacketGuard`.
+    faults : Out(2)
+        Length, tkeep: see `PacketGuard`.
+    job_faults : Out(report_signature(2))
+        All of a job's, with its last beat.
     """
 
     def __init__(self, config):
@@ -52,7 +55,7 @@ class RowUnpacker(wiring.Component):
             "jobs": In(stream.Signature(job_layout(config))),
             "i": In(stream.Signature(beat_layout(config.act_bytes))),
             "o": Out(stream.Signature(raw_block_layout(config))),
-            "bad_length": Out(1), "bad_keep": Out(1),
+            "faults": Out(2), "job_faults": Out(report_signature(2)),
         })
 
     def elaborate(self, platform):
@@ -60,13 +63,14 @@ class RowUnpacker(wiring.Component):
         config = self.config
         m.submodules.guard = guard = PacketGuard(stream_bytes=config.act_bytes)
         wiring.connect(m, wiring.flipped(self.i), guard.i)
-        m.d.comb += [self.bad_length.eq(guard.bad_length), self.bad_keep.eq(guard.bad_keep)]
+        m.d.comb += self.faults.eq(Cat(guard.bad_length, guard.bad_keep))
 
         job = Signal(job_layout(config))
         busy = Signal()
         rows_left = Signal.like(job.m)        # this row included
         row = index_signal(config.rows, "row")      # within the token tile
-        elements_left = Signal.like(job.k)    # this beat included
+        # This beat included; wide enough for comparisons with a block, however small k_max is.
+        elements_left = Signal(max(len(job.k), bits_for(BLOCK_SIZE)))
         place = Signal(range(BLOCK_SIZE))     # of this beat within its block
 
         row_ends = Signal()
@@ -98,8 +102,10 @@ class RowUnpacker(wiring.Component):
             last_of_tile = (row == config.rows - 1) | (rows_left == 1)
             m.d.sync += [elements_left.eq(job.k), rows_left.eq(rows_left - 1),
                          row.eq(Mux(last_of_tile, 0, row + 1))]
-        job_ends = take & row_ends & (rows_left == 1)
-        m.d.comb += self.jobs.ready.eq(~busy | job_ends)
+        job_ends = Signal()
+        m.d.comb += [job_ends.eq(take & row_ends & (rows_left == 1)),
+                     self.jobs.ready.eq(~busy | job_ends)]
+        gather_faults(m, self.faults, job_ends, self.job_faults)
         with m.If(self.jobs.ready):
             m.d.sync += busy.eq(self.jobs.valid)
             with m.If(self.jobs.valid):

@@ -1,6 +1,6 @@
 """The one memory of the machine: a synchronous SRAM with one read and one write port."""
 
-from amaranth import Cat, ClockSignal, Instance, Module
+from amaranth import ClockSignal, Instance, Module
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -90,9 +90,9 @@ class Sram(wiring.Component):
             write = words.write_port(granularity=self.width // self.granules)
             read = words.read_port()
             m.d.comb += [
-                Cat(write.en, write.addr, write.data).eq(
-                    Cat(self.write_en, self.write_addr, self.write_data)),
-                Cat(read.en, read.addr).eq(Cat(self.read_en, self.read_addr)),
+                write.en.eq(self.write_en), write.addr.eq(self.write_addr),
+                write.data.eq(self.write_data),
+                read.en.eq(self.read_en), read.addr.eq(self.read_addr),
                 self.read_data.eq(read.data),
             ]
             return m

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from .job import job_layout
+from .job import job_layout, report_signature
 from .layouts import AlignedBlock
 from .mx_converter import BlockRounder
 from .operand_store import FLAGS, write_signature
@@ -44,8 +44,7 @@ class TileWriter(wiring.Component):
         One more tile is complete.
     released : In(1), released_blocks : In
         The oldest tile, of so many blocks per row, is not needed any more.
-    counts : Out(stream of CONVERSION_COUNTS)
-        Once per job. The receiver keeps room for every job under way.
+    counts : Out(report_signature(CONVERSION_COUNTS))
     """
 
     settle_cycles = BlockRounder.latency + 1
@@ -62,7 +61,7 @@ class TileWriter(wiring.Component):
             "store": Out(write_signature(config.rows, config.act_depth, config.tile_slots)),
             "ready": Out(1),
             "released": In(1), "released_blocks": In(bits_for(config.k_blocks_max)),
-            "counts": Out(stream.Signature(CONVERSION_COUNTS, always_ready=True)),
+            "counts": Out(report_signature(CONVERSION_COUNTS)),
         })
 
     def elaborate(self, platform):

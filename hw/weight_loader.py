@@ -6,9 +6,9 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from .config import BASE_BLOCK_BITS, MX_BLOCK_BITS, RESIDUAL_BLOCK_BITS
-from .job import job_layout
+from .job import job_layout, report_signature
 from .operand_store import write_signature
-from .packet_guard import PacketGuard, beat_layout
+from .packet_guard import PacketGuard, beat_layout, gather_faults
 from .ring import following, index_signal
 from .tile_space import TileSpace
 
@@ -38,8 +38,10 @@ class WeightLoader(wiring.Component):
         One more tile is complete.
     released : In(1), released_blocks : In
         The oldest tile, of so many blocks per column, is not needed any more.
-    bad_length, bad_keep : Out(1)
-        As in `PacketGuard`.
+    faults : Out(2)
+        Length, tkeep: see `PacketGuard`.
+    job_faults : Out(report_signature(2))
+        All of a job's, with its last beat.
     """
 
     def __init__(self, config):
@@ -50,7 +52,7 @@ class WeightLoader(wiring.Component):
             "store": Out(write_signature(config.cols, config.weight_depth, config.weight_slots)),
             "ready": Out(1),
             "released": In(1), "released_blocks": In(bits_for(config.k_blocks_max)),
-            "bad_length": Out(1), "bad_keep": Out(1),
+            "faults": Out(2), "job_faults": Out(report_signature(2)),
         })
 
     def elaborate(self, platform):
@@ -58,7 +60,7 @@ class WeightLoader(wiring.Component):
         config = self.config
         m.submodules.guard = guard = PacketGuard(stream_bytes=config.weight_bytes)
         wiring.connect(m, wiring.flipped(self.i), guard.i)
-        m.d.comb += [self.bad_length.eq(guard.bad_length), self.bad_keep.eq(guard.bad_keep),
+        m.d.comb += [self.faults.eq(Cat(guard.bad_length, guard.bad_keep)),
                      guard.keep.eq(Const(1, 1).replicate(config.weight_bytes))]
 
         job = Signal(job_layout(config))
@@ -130,12 +132,16 @@ class WeightLoader(wiring.Component):
             m.d.sync += [in_tile.eq(1),
                          columns.eq(Mux(columns_left > config.cols, config.cols, columns_left))]
         group_rows = Signal(range(config.rows * config.tile_slots + 1))
-        m.d.comb += group_rows.eq(job.tiles * config.rows)
+        last_pass_tile = Signal()  # of a pass over B
+        m.d.comb += [group_rows.eq(job.tiles * config.rows),
+                     last_pass_tile.eq(columns_left <= config.cols)]
         with m.If(tile_ends):
             m.d.sync += [in_tile.eq(0), columns_left.eq(columns_left - config.cols)]
-            with m.If(columns_left <= config.cols):
+            with m.If(last_pass_tile):
                 m.d.sync += [columns_left.eq(job.n), rows_left.eq(rows_left - group_rows),
                              busy.eq(rows_left > group_rows)]
+        gather_faults(m, self.faults, tile_ends & last_pass_tile & (rows_left <= group_rows),
+                      self.job_faults)
         m.d.comb += self.jobs.ready.eq(~busy)
         with m.If(self.jobs.valid & self.jobs.ready):
             m.d.sync += [busy.eq(1), job.eq(self.jobs.p), rows_left.eq(self.jobs.p.m),

@@ -122,3 +122,28 @@ def pack_lanes(layout: Any, fields: Mapping[str, NDArray[Any]]) -> list[int]:
 def split_lanes(word: int, width: int, lanes: int) -> list[int]:
     """Cut a word into its lanes."""
     return [word >> lane * width & ((1 << width) - 1) for lane in range(lanes)]
+
+
+class FaultWatch:
+    """Follow what a loader says of its packets.
+
+    Attributes
+    ----------
+    cycles : dict of str to int
+        Cycles in which each fault was flagged.
+    jobs : list of int
+        The faults of each job that ended, as bits: 1 length, 2 tkeep.
+    """
+
+    def __init__(self, dut):
+        self.dut, self.cycles, self.jobs = dut, {"bad_length": 0, "bad_keep": 0}, []
+
+    async def follow(self):
+        """Watch for ever."""
+        while True:
+            await drive.ticks(self.dut, 1)
+            faults = int(self.dut.faults.value)
+            self.cycles["bad_length"] += faults & 1
+            self.cycles["bad_keep"] += faults >> 1
+            if int(self.dut.job_faults__valid.value):
+                self.jobs.append(int(self.dut.job_faults__payload.value))

@@ -51,7 +51,7 @@ class Schedule(wiring.Component):
         m.d.comb += [
             issuer.walker_waits_for_act.eq(walker.waits_for_act),
             issuer.walker_waits_for_weight.eq(walker.waits_for_weight),
-            self.counts.eq(issuer.counts.p), self.counts_valid.eq(issuer.counts.valid),
+            self.counts.eq(issuer.counts.payload), self.counts_valid.eq(issuer.counts.valid),
         ]
         return m
 

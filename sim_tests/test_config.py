@@ -18,6 +18,7 @@ REFUSED = [
     (dict(acc_width=63), "acc_width must be at most 62, not 63"),
     (dict(float_formats=()), "float_formats must be some of fp32, fp16, bf16, not none"),
     (dict(float_formats=("fp8",)), "not fp8"),
+    (dict(float_formats=("fp16", "fp16")), "float_formats names one twice: fp16, fp16"),
     (dict(act_bytes=24), "act_bytes must be a power of two"),
     (dict(act_bytes=2), "act_bytes must be a power of two from one element (4)"),
     (dict(act_bytes=64), "one block of the smallest format (32), not 64"),
@@ -72,6 +73,7 @@ def test_every_result_leaves_once(m, n, k):
     (["--acc-width", "20"], "too narrow"),
     (["--float-formats", "fp8"], "float_formats"),
     (["--name", "8x8"], "can't be called"),
+    (["--name", "mac_row", "-o", "build"], "the top can't be called 'mac_row'"),
     (["-o", "/proc/nowhere/x.v"], "can't write /proc/nowhere/x.v"),
 ])
 def test_the_command_line_says_what_was_wrong(arguments, words):

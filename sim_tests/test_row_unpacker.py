@@ -1,5 +1,8 @@
 """Rows of activations to blocks: every format, ragged rows, tile markers, bad packets, speed."""
 
+import functools
+import operator
+
 import cocotb
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from hw.outlier_policy import Selection
 from hw.row_unpacker import RowUnpacker, raw_block_layout
 from sim_tests import bench, drive
 from sim_tests.operands import (
+    FaultWatch,
     configuration,
     handed_over,
     job_words,
@@ -64,20 +68,14 @@ def packets_of(config, job, rows):
 
 async def unpack(dut, jobs, packets, expected, idle=0.0, stall=0.0):
     """Run jobs, compare every block, and return the flags' cycles and the cycles of the stream."""
-    config, flags = configuration(), {"bad_length": 0, "bad_keep": 0}
+    config, faults = configuration(), FaultWatch(dut)
     await drive.reset(dut)
-
-    async def count_flags():
-        while True:
-            await drive.ticks(dut, 1)
-            for name in flags:
-                flags[name] += int(getattr(dut, name).value)
 
     async def feed():
         await drive.send(dut, "i", [word for packet in packets for word in packet], idle)
         return drive.cycle()
 
-    cocotb.start_soon(count_flags())
+    cocotb.start_soon(faults.follow())
     cocotb.start_soon(drive.send(dut, "jobs", job_words(config, jobs)))
     await drive.ticks(dut, 2)  # the first job is there
     start = drive.cycle()
@@ -92,7 +90,9 @@ async def unpack(dut, jobs, packets, expected, idle=0.0, stall=0.0):
                else value[part] for key, value in actual.items()}
         drive.compare(one, blocks, "o", job=job, idle=idle, stall=stall)
         at = part.stop
-    return flags, fed - start
+    assert len(faults.jobs) == len(jobs)
+    assert bool(functools.reduce(operator.or_, faults.jobs)) == any(faults.cycles.values())
+    return faults.cycles, fed - start
 
 
 GOOD = {"bad_length": 0, "bad_keep": 0}

@@ -47,7 +47,7 @@ class AlignedTileWriter(wiring.Component):
         m.d.comb += [
             writer.i.p.eq(aligner.o.p.block), writer.i.valid.eq(aligner.o.valid),
             aligner.o.ready.eq(writer.i.ready),
-            self.counts.eq(writer.counts.p), self.counts_valid.eq(writer.counts.valid),
+            self.counts.eq(writer.counts.payload), self.counts_valid.eq(writer.counts.valid),
             writer.released.eq(self.released), writer.released_blocks.eq(self.released_blocks),
             self.ready.eq(writer.ready),
         ]

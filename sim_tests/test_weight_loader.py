@@ -1,5 +1,7 @@
 """Packets of weights to stored column tiles: every format and width, no room, bad packets."""
 
+import functools
+import operator
 from dataclasses import replace
 
 import cocotb
@@ -13,6 +15,7 @@ from hw.driver import Job, weight_passes
 from hw.weight_loader import WeightLoader
 from sim_tests import bench, drive
 from sim_tests.operands import (
+    FaultWatch,
     configuration,
     handed_over,
     job_words,
@@ -59,19 +62,13 @@ async def load(dut, jobs, packets, tiles, idle=0.0, keep=0.0, hold=0):
     Returns the cycles of each flag, and the cycles from one tile's completion to the next.
     """
     config = configuration()
-    flags = {"bad_length": 0, "bad_keep": 0}
+    faults = FaultWatch(dut)
     await drive.reset(dut)
-
-    async def count_flags():
-        while True:
-            await drive.ticks(dut, 1)
-            for name in flags:
-                flags[name] += int(getattr(dut, name).value)
 
     watch = StoreWatch(dut, lanes=config.cols, depth=config.weight_depth,
                        slots=config.weight_slots, tiles=tiles)
     cocotb.start_soon(watch.follow())
-    cocotb.start_soon(count_flags())
+    cocotb.start_soon(faults.follow())
     words = [word for packet in packets for word in packet]
     sending = [cocotb.start_soon(drive.send(dut, "jobs", job_words(config, jobs), idle)),
                cocotb.start_soon(drive.send(dut, "i", words, idle))]
@@ -80,7 +77,9 @@ async def load(dut, jobs, packets, tiles, idle=0.0, keep=0.0, hold=0):
         assert watch.ready == watch.most_held(), (
             f"{watch.ready} tiles came while {watch.most_held()} have room")
     await gather(watch.release(keep=keep), *sending)
-    return flags, list(np.diff(watch.ready_at))
+    assert len(faults.jobs) == len(jobs)
+    assert bool(functools.reduce(operator.or_, faults.jobs)) == any(faults.cycles.values())
+    return faults.cycles, list(np.diff(watch.ready_at))
 
 
 GOOD = {"bad_length": 0, "bad_keep": 0}

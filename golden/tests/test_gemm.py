@@ -203,6 +203,16 @@ def test_mx4_weights_use_the_base_alone():
     assert_same_bits(golden.gemm(a, b).view(np.uint32), beat_by_beat(a, b))
 
 
+def test_a_block_at_the_smallest_exponent_lies_where_its_exponent_says():
+    # Not what quantization makes, which gives exponent 0 to zeros only; but planes may hold it.
+    a, b = quantized(np.ones((1, 32), np.float32), np.ones((32, 1), np.float32))
+    exponent = b.exponent.copy()
+    exponent[..., 1] = 0
+    b = replace(b, exponent=exponent)
+    assert golden.gemm(a, b)[0, 0] == 16.0
+    assert_same_bits(golden.gemm(a, b).view(np.uint32), beat_by_beat(a, b))
+
+
 A, B = quantized(np.ones((2, 32), np.float32), np.ones((32, 3), np.float32))
 
 
