@@ -4,9 +4,9 @@ from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .block_aligner import BlockAligner
 from .job import job_layout, report_signature
 from .layouts import AlignedBlock
-from .mx_converter import BlockAligner
 from .outlier_detector import OutlierDetector
 from .outlier_policy import Tag
 from .packet_guard import beat_layout

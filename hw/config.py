@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 
 from golden.formats import BLOCK_SIZE, FLOAT_FORMATS, MX6, MX9, PAIRS, SUB_BLOCK_SIZE
 
+from .block_rounder import ROUNDINGS
 from .layouts import BASE_BITS
 
 DIMENSION_BITS = 32
@@ -113,8 +114,8 @@ class Config:
             raise ValueError(f"acc_width must be at most 62, not {self.acc_width}")
         self._check_streams()
         self._check_memories()
-        if self.rounding not in ("half_even", "truncate"):
-            raise ValueError(f"rounding must be half_even or truncate, not {self.rounding!r}")
+        if self.rounding not in ROUNDINGS:
+            raise ValueError(f"rounding must be {' or '.join(ROUNDINGS)}, not {self.rounding!r}")
         if not 0 <= self.dot_stages <= 2:
             raise ValueError(f"dot_stages must be 0, 1 or 2, not {self.dot_stages}")
 

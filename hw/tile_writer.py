@@ -5,9 +5,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from .block_rounder import BlockRounder
 from .job import job_layout, report_signature
 from .layouts import AlignedBlock
-from .mx_converter import BlockRounder
 from .operand_store import FLAGS, write_signature
 from .outlier_policy import Tag
 from .ring import following, index_signal

@@ -8,8 +8,11 @@ from cocotb.triggers import gather
 from golden import MX6, MX9, quantize
 from golden.mx import saturated_count
 from golden.policy import unit_magnitudes
+from hw.block_aligner import BlockAligner
+from hw.block_rounder import BlockRounder
 from hw.layouts import NAN_EXPONENT
-from hw.mx_converter import BlockAligner, BlockRounder, Elements, MXConverter
+from hw.mx_converter import MXConverter
+from hw.widen import Elements
 from sim_tests import bench, drive
 
 CONVERTER_I = MXConverter().i.payload.shape()

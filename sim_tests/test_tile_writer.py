@@ -12,10 +12,11 @@ from cocotb.triggers import gather
 
 from golden import MX6, quantize
 from golden.mx import saturated_count, to_blocks
+from hw.block_aligner import BlockAligner
 from hw.driver import Job
-from hw.mx_converter import BlockAligner, Elements
 from hw.outlier_policy import Tag
 from hw.tile_writer import CONVERSION_COUNTS, TileWriter
+from hw.widen import Elements
 from sim_tests import bench, drive
 from sim_tests.operands import (
     configuration,
