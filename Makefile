@@ -11,12 +11,12 @@ export MIXDIT_SEED := $(SEED)
 # One size for a start: what `python -m hw --help` lists can be given in HW.
 HW ?= --rows 8 --cols 8 --acc-width 40
 
-.PHONY: help setup setup-torch verilog emission demo gemm test test-full test-torch waves lint \
+.PHONY: help setup setup-torch verilog emission demo gemm test test-full test-torch planted-bugs waves lint \
         bench train samples evaluate capture clean
 
 help:  ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | \
-	 while IFS="$$(printf '\t')" read -r target what; do printf '  %-12s %s\n' "$$target" "$$what"; done
+	@grep -hE '^[a-z -]+:.*## ' Makefile | sed -E 's/^([a-z -]+):.*## (.*)/\1\t\2/' | \
+	 while IFS="$$(printf '\t')" read -r target what; do printf '  %-13s %s\n' "$$target" "$$what"; done
 
 $(VENV)/ready: pyproject.toml
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
@@ -52,6 +52,9 @@ test-full: $(VENV)/ready  ## The same with more seeds and sizes
 test-torch: $(VENV)/torch-ready  ## The tests that need torch or diffusers
 	$(PY) -m pytest -n $(JOBS) golden/tests quality/tests
 
+planted-bugs: $(VENV)/ready  ## Plant bugs one by one and see a test turn red (a quarter of an hour)
+	$(PY) -m sim_tests.planted_bugs
+
 waves: $(VENV)/ready  ## Run one bench with waveforms: TEST=sim_tests/test_mac_array.py
 	WAVES=1 $(PY) -m pytest $(or $(TEST),$(error say which: make waves TEST=sim_tests/test_mac_array.py))
 	@find build/sim -name 'dump.*' -newer $(VENV)/ready | sort
@@ -66,8 +69,14 @@ bench: $(VENV)/ready  ## Speed of the golden model (beside AMD Quark, where inst
 train: $(VENV)/torch-ready  ## Train the small DiT; resumes where it stopped
 	$(PY) -m quality train
 
-samples evaluate capture: $(VENV)/torch-ready
-	$(PY) -m quality $(patsubst samples,sample,$@)
+samples: $(VENV)/torch-ready  ## Draw a grid of samples
+	$(PY) -m quality sample
+
+evaluate: $(VENV)/torch-ready  ## FID and class accuracy of samples
+	$(PY) -m quality evaluate
+
+capture: $(VENV)/torch-ready  ## Record the layers' inputs and weights anew
+	$(PY) -m quality capture
 
 clean:  ## Remove everything that can be made again, but .venv
 	rm -rf build

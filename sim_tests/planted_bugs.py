@@ -1,0 +1,143 @@
+"""Plant bugs, one at a time, and see that a test turns red: ``make planted-bugs``.
+
+Each bug is a replacement in a copy of the sources under ``build/planted``. A bug that no longer
+applies, or that its test does not notice, is a failure.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+ROOT = Path(__file__).resolve().parent.parent
+COPY = ROOT / "build" / "planted"
+PACKAGES = ("golden", "hw", "sim_tests", "quality", "docs")
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A mistake somebody could make.
+
+    Attributes
+    ----------
+    name : str
+    file : str
+        Where it is made.
+    right, wrong : str
+        What stands there, and what the bug puts in its place.
+    test : str
+        What has to notice, as pytest takes it.
+    """
+
+    name: str
+    file: str
+    right: str
+    wrong: str
+    test: str
+
+
+MACHINE = "sim_tests/test_accelerator.py -k 4x4"
+
+BUGS = (
+    Bug("golden truncates instead of rounding", "golden/accumulator.py",
+        "np.maximum(distance - 1, 0)) + 1) >> 1", "np.maximum(distance - 1, 0))) >> 1",
+        "golden/tests/test_accumulator.py"),
+    Bug("converter: truncation for rounding", "hw/block_rounder.py",
+        "rounds_up & ~is_largest", "0", "sim_tests/test_mx_converter.py"),
+    Bug("converter: ties away from zero", "hw/block_rounder.py",
+        "guard & (odd | rest.any())", "guard", "sim_tests/test_mx_converter.py"),
+    Bug("converter: microexponent dropped", "hw/block_aligner.py",
+        "block.microexponent[pair].eq(is_lower)", "block.microexponent[pair].eq(0)",
+        "sim_tests/test_mx_converter.py"),
+    Bug("dot product: microexponents of B dropped", "hw/mac_cell.py",
+        "port.microexponent.eq(operand.microexponent)]",
+        "port.microexponent.eq(operand.microexponent if operand is self.a else 0)]",
+        "sim_tests/test_mac_cell.py"),
+    Bug("accumulator: truncation for rounding half up", "hw/mac_cell.py",
+        "self.carry.eq(shifted[0])", "self.carry.eq(0)", "sim_tests/test_mac_cell.py"),
+    Bug("normalizer: exponent off by one", "hw/normalizer.py",
+        "- PRODUCT_BINADES -", "- PRODUCT_BINADES - 1 -", "sim_tests/test_normalizer.py"),
+    Bug("detector: threshold reached instead of exceeded", "hw/radix_select.py",
+        "(value > pivot) | is_tie", "(value >= pivot) | is_tie",
+        "sim_tests/test_outlier_detector.py"),
+    Bug("operands: anchor off by one", "hw/operand_store.py",
+        "(anchor - stored.exponent)[:8] + Mux", "(anchor - stored.exponent + 1)[:8] + Mux",
+        MACHINE),
+    Bug("operands: residual two binades down", "hw/operand_store.py",
+        "Mux(serve_residual, RESIDUAL_BITS, 0)", "Mux(serve_residual, RESIDUAL_BITS - 1, 0)",
+        MACHINE),
+    Bug("tags of outliers and others swapped", "hw/tile_writer.py",
+        "Mux(first_row, self.tags.p.is_outlier, known.is_mx9)",
+        "Mux(first_row, ~self.tags.p.is_outlier, known.is_mx9)", MACHINE),
+    Bug("tags not kept for the tile's other rows", "hw/tile_writer.py",
+        "Mux(first_row, self.tags.p.is_outlier, known.is_mx9)",
+        "first_row & self.tags.p.is_outlier", MACHINE),
+    Bug("beats lost under stall: no wait for room", "hw/beat_issuer.py",
+        "can_end.eq((hold == 0) & (credits >= self.config.rows))", "can_end.eq(hold == 0)",
+        MACHINE),
+    Bug("last beats too close", "hw/beat_issuer.py",
+        "can_end.eq((hold == 0) & (credits", "can_end.eq((credits", MACHINE),
+    Bug("column tiles released too early", "hw/block_walker.py",
+        "pair.tile.releases_weight.eq(last_of_group)", "pair.tile.releases_weight.eq(tile == 0)",
+        MACHINE),
+    Bug("token tiles released too early", "hw/block_walker.py",
+        "pair.tile.releases_act.eq(last_pass)", "pair.tile.releases_act.eq(is_first_pass)",
+        MACHINE),
+    Bug("a NaN column ignored", "hw/result_path.py",
+        "(row_anchor == NAN_EXPONENT) | (anchor == NAN_EXPONENT)", "row_anchor == NAN_EXPONENT",
+        MACHINE),
+    Bug("a late packet not dropped", "hw/packet_guard.py",
+        'm.next = "DROP"', 'm.next = "PASS"', MACHINE),
+)
+
+
+def turns_red(bug: Bug) -> bool:
+    """Plant a bug in a fresh copy and run its test."""
+    shutil.rmtree(COPY, ignore_errors=True)
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, COPY / package,
+                        ignore=shutil.ignore_patterns("__pycache__", "*.safetensors"))
+    shutil.copy(ROOT / "pyproject.toml", COPY)
+    runtime = ROOT / "build" / "sim" / "runtime"
+    if runtime.is_dir():  # Verilator's own objects, the same for every model
+        shutil.copytree(runtime, COPY / "build" / "sim" / "runtime")
+    path = COPY / bug.file
+    text = path.read_text()
+    if bug.right not in text:
+        raise LookupError(f"{bug.file} has no {bug.right!r} to replace: {bug.name}")
+    path.write_text(text.replace(bug.right, bug.wrong, 1))
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-x", *bug.test.split()], cwd=COPY,
+                          env=os.environ | {"PYTHONPATH": str(COPY)}, capture_output=True,
+                          text=True, check=False)
+    if done.returncode not in (0, 1):  # 1 says that tests failed, the others that none ran
+        raise LookupError(f"{bug.test} did not run: {bug.name}\n{done.stdout[-500:]}")
+    return done.returncode == 1
+
+
+def main() -> None:
+    """Plant every bug; exit with 1 if one stays unseen."""
+    console = Console()
+    unseen = []
+    try:
+        for bug in track(BUGS, "Planting bugs", console=console):
+            seen = turns_red(bug)
+            unseen += [] if seen else [bug]
+            console.print(f"{'red   ' if seen else 'UNSEEN'} {bug.name}  ({bug.test})",
+                          highlight=False)
+    except LookupError as error:
+        console.print(str(error), markup=False, highlight=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        console.print("Interrupted.")
+        sys.exit(130)
+    console.print(f"{len(BUGS) - len(unseen)} of {len(BUGS)} bugs turned a test red.")
+    sys.exit(bool(unseen))
+
+
+if __name__ == "__main__":
+    main()
