@@ -1,5 +1,6 @@
 """Random jobs for the accelerator, and what golden says of them."""
 
+from dataclasses import asdict
 from fractions import Fraction
 
 import numpy as np
@@ -12,7 +13,8 @@ from golden.mx import saturated_count
 from hw.config import Config
 from hw.driver import Job, resident_tiles
 from hw.outlier_policy import Selection
-from sim_tests.machine import Work
+from sim_tests import drive
+from sim_tests.machine import Counters, Machine, Work
 
 WEIGHT_FORMATS = ("mx4", "mx6", "mx9", "mixed")
 
@@ -130,3 +132,21 @@ def expected_counts(config: Config, work: Work) -> dict[str, int]:
         "saturated": 0 if config.rounding == "truncate" else saturated_count(
             work.activations, a, FLOAT_FORMATS[job.float_format]),
     }
+
+
+def check(machine: Machine, work: Work, results: np.ndarray, counters: Counters | None) -> None:
+    """Compare a job's results and clockless counters, where they were read, with golden's."""
+    job = asdict(work.job)
+    drive.compare(results, expected_results(machine.config, work), "C", **job)
+    if counters is None:
+        return
+    for name, count in expected_counts(machine.config, work).items():
+        assert counters[name] == count, f"{name}: {counters[name]}, expected {count} in {job}"
+
+
+async def run_and_check(machine: Machine, *works: Work) -> list[Counters | None]:
+    """Run jobs back to back and check each."""
+    outcomes = await machine.run_all(works)
+    for work, (results, counters) in zip(works, outcomes, strict=True):
+        check(machine, work, results, counters)
+    return [counters for _, counters in outcomes]
