@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 
-from golden.formats import BLOCK_SIZE, FLOAT_FORMATS, MX6, MX9, PAIRS, SUB_BLOCK_SIZE
+from golden.formats import BLOCK_SIZE, FLOAT_FORMATS, MX9, PAIRS
 
 from .block_rounder import ROUNDINGS
 from .layouts import BASE_BITS
@@ -15,8 +15,6 @@ PRODUCT_BITS = 15
 
 MOST_BEATS = 4
 """Beats of one MX9 x MX9 block product."""
-
-assert BLOCK_SIZE * MX6.largest_mantissa**2 << SUB_BLOCK_SIZE < 1 << (PRODUCT_BITS - 1)
 
 BASE_BLOCK_BITS = 8 + PAIRS + BLOCK_SIZE * (1 + BASE_BITS)
 """A base block: exponent, microexponents, signs, H. As stored and as sent, 12 bytes."""

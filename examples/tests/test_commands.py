@@ -148,7 +148,7 @@ def test_an_interrupt_stops_the_simulator_and_says_so(folder):
     gemm(folder)  # builds the machine, if this test runs alone
     progress = folder / "build/gemm/simulation/progress.jsonl"
     progress.unlink()
-    own = matrices(m=256, k=64, n=512)
+    own = matrices(m=256, k=64, n=4096)  # a million cycles: it can't end by itself in time
     np.save(folder / "a.npy", own.activations)
     np.save(folder / "b.npy", own.weights)
     start = ("import sys; from pathlib import Path; import examples.__main__ as c; "
