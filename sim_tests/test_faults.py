@@ -126,7 +126,7 @@ async def broken_packets_are_flagged_and_resynchronised(dut, stream, how):
 async def wrong_keep_is_flagged_and_changes_nothing(dut):
     machine = await start(dut)
     rng, config = drive.rng(), machine.config
-    work = make_work(config, rng, 2, 2, min(config.k_max, 20), tiles=1)
+    work = make_work(config, rng, config.rows, 2, min(config.k_max, 20), tiles=1)
     await machine.driver.start(work.job)
     machine.feed(work)
     await machine.act.wait()
