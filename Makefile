@@ -52,7 +52,7 @@ test-full: $(VENV)/ready  ## The same with more seeds and sizes
 test-torch: $(VENV)/torch-ready  ## The tests that need torch or diffusers
 	$(PY) -m pytest -n $(JOBS) golden/tests quality/tests
 
-planted-bugs: $(VENV)/ready  ## Plant bugs one by one and see a test turn red (a quarter of an hour)
+planted-bugs: $(VENV)/ready  ## Plant bugs one by one and see a test turn red (ten minutes)
 	$(PY) -m sim_tests.planted_bugs
 
 waves: $(VENV)/ready  ## Run one bench with waveforms: TEST=sim_tests/test_mac_array.py
