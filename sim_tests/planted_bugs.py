@@ -42,6 +42,7 @@ class Bug:
 
 
 MACHINE = "sim_tests/test_accelerator.py -k 4x4"
+FAULTS = "sim_tests/test_faults.py -k 4x4"
 
 BUGS = (
     Bug("golden truncates instead of rounding", "golden/accumulator.py",
@@ -92,7 +93,18 @@ BUGS = (
         "(row_anchor == NAN_EXPONENT) | (anchor == NAN_EXPONENT)", "row_anchor == NAN_EXPONENT",
         MACHINE),
     Bug("a late packet not dropped", "hw/packet_guard.py",
-        'm.next = "DROP"', 'm.next = "PASS"', "sim_tests/test_faults.py -k 4x4"),
+        'm.next = "DROP"', 'm.next = "PASS"', FAULTS),
+    Bug("a wrong tkeep not seen", "hw/packet_guard.py",
+        "self.bad_keep.eq(self.i.p.keep != self.keep)", "self.bad_keep.eq(0)", FAULTS),
+    Bug("faults blamed on the next job too", "hw/packet_guard.py",
+        "Mux(job_ends, 0, so_far | faults)", "so_far | faults", FAULTS),
+    Bug("no interrupt for a refused job", "hw/controller.py",
+        "Cat(self.job_ended, refused, self.faults)",
+        "Cat(self.job_ended, Const(0, 1), self.faults)", FAULTS),
+    Bug("a job register compared in part", "hw/controller.py",
+        "(registers.job_k > config.k_max, ", "(job.k > config.k_max, ", FAULTS),
+    Bug("a register that the page does not have", "hw/registers.py",
+        '("TILE_SLOTS", 32,', '("TOKEN_SLOTS", 32,', "sim_tests/test_registers.py"),
 )
 
 
