@@ -8,7 +8,7 @@ so their order does not matter.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golden.formats import BF16, BLOCK_SIZE, FP16, FP32, PAIRS, FloatFormat
+from golden.formats import BLOCK_SIZE, FP32, PAIRS
 from golden.residual import RESIDUAL_BITS
 
 PRODUCT_POINT = 8
@@ -138,18 +138,7 @@ def round_shift(d: ArrayLike, shift: ArrayLike, fraction_bits: int) -> NDArray[n
 def to_fp32_bits(
     acc: ArrayLike, exponent_sum: ArrayLike, fraction_bits: int, nan: ArrayLike = False
 ) -> NDArray[np.uint32]:
-    """Round accumulators to FP32 patterns; see `to_float_bits`."""
-    return to_float_bits(acc, exponent_sum, fraction_bits, FP32, nan).astype(np.uint32)
-
-
-def to_float_bits(
-    acc: ArrayLike,
-    exponent_sum: ArrayLike,
-    fraction_bits: int,
-    float_format: FloatFormat,
-    nan: ArrayLike = False,
-) -> NDArray[np.unsignedinteger]:
-    """Round accumulators to floating point: once, half to even.
+    """Round accumulators to FP32: once, half to even.
 
     Parameters
     ----------
@@ -159,17 +148,14 @@ def to_float_bits(
         Biased anchors, ``(Ra + 127) + (Cb + 127)``; broadcast against `acc`.
     fraction_bits : int
         F. The value is ``acc * 2**(exponent_sum - 254 - 8 - F)``.
-    float_format : FloatFormat
-        FP32, FP16 or BF16.
     nan : array_like of bool
         Where the result is the quiet NaN, whatever `acc` holds.
 
     Returns
     -------
-    ndarray of uint32 or uint16, shape (...)
-        Too large is infinity of the sign. A result that rounds, with unbounded exponent, to less
-        than FP32's smallest normal is the zero of its sign. FP16's subnormals are FP32 normals and
-        are rounded to. A zero accumulator is +0.
+    ndarray of uint32, shape (...)
+        Patterns. Too large is infinity of the sign. A result that rounds, with unbounded exponent,
+        to less than the smallest normal is the zero of its sign. A zero accumulator is +0.
     """
     shape = np.broadcast_shapes(np.shape(acc), np.shape(exponent_sum), np.shape(nan))
     acc, exponent_sum, nan = np.broadcast_arrays(
@@ -186,23 +172,11 @@ def to_float_bits(
     point = exponent_sum - (254 + PRODUCT_POINT + fraction_bits)  # exponent of the unit of acc
     value = acc * ((point + 1023) << 52).view(np.float64)  # exact, from 2**-324 to below 2**310
 
-    if float_format is BF16:
-        value = _round_pattern(value, 52 - BF16.mantissa_bits)
-    # These conversions round half to even, overflow to infinity and underflow gradually.
+    # This conversion rounds half to even, overflows to infinity and underflows gradually.
     with np.errstate(over="ignore", under="ignore"):
-        rounded = value.astype(np.float16 if float_format is FP16 else np.float32)
-    if float_format is not FP16:
-        # The last tie below the smallest normal, which rounds up to it.
-        limit = 2.0**-126 * (1 - 2.0 ** -(float_format.mantissa_bits + 2))
-        rounded[np.abs(value) < limit] *= 0
+        rounded = value.astype(np.float32)
+    # The last tie below the smallest normal, which rounds up to it.
+    limit = 2.0**-126 * (1 - 2.0 ** -(FP32.mantissa_bits + 2))
+    rounded[np.abs(value) < limit] *= 0
     rounded[nan] = np.nan
-    if float_format is BF16:
-        return (rounded.view(np.uint32) >> 16).astype(np.uint16).reshape(shape)
-    return rounded.view(f"uint{float_format.width}").reshape(shape)
-
-
-def _round_pattern(value: NDArray[np.float64], drop: int) -> NDArray[np.float64]:
-    """Round to a shorter significand, half to even; the carry goes into the exponent."""
-    bits = value.view(np.int64)
-    bits = bits + ((bits >> drop) & 1) + ((1 << (drop - 1)) - 1)
-    return ((bits >> drop) << drop).view(np.float64)
+    return rounded.view(np.uint32).reshape(shape)

@@ -1,12 +1,13 @@
 """Fixing a policy's free numbers on a calibration set: channel order, threshold, static tags."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from golden.floats import MAGNITUDE_MASK, widen
-from golden.formats import FloatFormat
+from golden.formats import FP32, FloatFormat
 from golden.policy import Policy, permute
 from golden.units import unit_magnitudes
 
@@ -41,6 +42,35 @@ def channel_order(
     if largest is None:
         raise ValueError("the calibration set is empty")
     return np.argsort(-largest.astype(np.int64), kind="stable")
+
+
+def channel_order_from_maxima(maxima: ArrayLike) -> NDArray[np.intp]:
+    """Sort channels by the maxima that a machine has recorded, as `channel_order` does.
+
+    Parameters
+    ----------
+    maxima : array_like of uint32, shape (K,) or (jobs, K)
+        FP32 patterns of each channel's largest magnitude, in natural order.
+    """
+    return channel_order([np.asarray(maxima, np.uint32)], FP32)
+
+
+def static_tags_from_maxima(maxima: ArrayLike, policy: Policy) -> NDArray[np.bool_]:
+    """Choose K-blocks by the maxima that a machine has recorded, as `static_tags` does.
+
+    Parameters
+    ----------
+    maxima : array_like of uint32, shape (K,) or (jobs, K)
+        FP32 patterns of each channel's largest magnitude, in natural order.
+    policy : Policy
+        Its fraction and order count.
+
+    Returns
+    -------
+    ndarray of bool, shape (K-blocks,)
+    """
+    whole = replace(policy, granularity="channel_block", tile_rows=None)
+    return static_tags([np.atleast_2d(np.asarray(maxima, np.uint32))], whole, FP32)
 
 
 def calibrate_threshold(

@@ -1,4 +1,4 @@
-"""Bit patterns of FP32, FP16 and BF16 arrays, and their exact widening to FP32."""
+"""Bit patterns of FP32, FP16 and BF16 arrays: exact widening to FP32, addition, narrowing."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -93,6 +93,34 @@ def widen(x: ArrayLike, float_format: FloatFormat | None = None) -> NDArray[np.f
         )
         wide = wide_bits.view(np.float32).reshape(wide.shape)
     return wide
+
+
+def flush(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Replace FP32 subnormals by the zeros of their signs."""
+    bits = np.atleast_1d(np.array(x, np.float32)).view(np.uint32)
+    bits[(bits & 0x7F800000) == 0] &= 0x80000000
+    return bits.view(np.float32).reshape(np.shape(x))
+
+
+def add(x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Add FP32 numbers as the accelerator adds a bias.
+
+    Parameters
+    ----------
+    x, y : ndarray of float32
+        Of shapes that broadcast. Subnormals count as the zeros of their signs.
+
+    Returns
+    -------
+    ndarray of float32
+        Rounded half to even. A subnormal sum becomes the zero of its sign: as a multiple of
+        2**-149 below 2**-126 it is exact, so none is rounded up to a normal. Too large is infinity;
+        NaNs, and the sum of opposite infinities, are the quiet NaN. Zeros add up to +0, unless both
+        are -0.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = flush(flush(x) + flush(y))
+    return np.where(np.isnan(total), np.float32(np.nan), total)
 
 
 def narrow(x: ArrayLike, float_format: FloatFormat) -> NDArray[np.unsignedinteger]:

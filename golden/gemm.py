@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from golden.accumulator import (
     DEFAULT_ACC_WIDTH,
@@ -13,10 +13,10 @@ from golden.accumulator import (
     block_product,
     fraction_bits,
     round_shift,
-    to_float_bits,
+    to_fp32_bits,
 )
-from golden.floats import narrow
-from golden.formats import BF16, FLOAT_FORMATS, FP32
+from golden.floats import add, narrow, widen
+from golden.formats import FLOAT_FORMATS, FP32
 from golden.mx import MXTensor
 from golden.operand import Operand
 from golden.residual import RESIDUAL_BITS
@@ -37,6 +37,7 @@ def gemm(
     acc_width: int = DEFAULT_ACC_WIDTH,
     k_max: int = DEFAULT_K_MAX,
     accumulate: str = "anchored",
+    bias: ArrayLike | None = None,
     output: str = "fp32",
 ) -> NDArray[np.generic]:
     """Multiply two MX matrices as the accelerator does.
@@ -53,14 +54,18 @@ def gemm(
     accumulate : {"anchored", "fp32"}
         "fp32" adds block products in FP32 instead, K-blocks in order and beats in the order HH, HL,
         LH, LL, each addition rounded half to even. For comparison; no machine here does it.
+    bias : array_like of float32, shape (N,), optional
+        Added to every row of the FP32 results as `golden.floats.add` does. Without it nothing is
+        added, not even zero: a result of -0 stays.
     output : {"fp32", "fp16", "bf16"}
-        Rounded once, from the accumulator (from the FP32 sum with ``accumulate="fp32"``).
+        To what the FP32 results are rounded, half to even. For MX, quantize the FP32 results.
 
     Returns
     -------
     ndarray of float32, float16 or (BF16 patterns) uint16, shape (M, N)
         A row of `a` or a column of `b` with a NaN block gives the quiet NaN. Overflow gives
-        infinity, a result below FP32's normals the zero of its sign.
+        infinity, a result below FP32's normals the zero of its sign. FP16's subnormals are FP32
+        normals and stay.
 
     Raises
     ------
@@ -69,9 +74,8 @@ def gemm(
     """
     _check(a, b, k_max, accumulate, output)
     fraction = fraction_bits(acc_width, k_max)
-    float_format = FLOAT_FORMATS[output]
     rows = Operand(a)
-    bits = np.empty((a.shape[0], b.shape[1]), np.uint32 if float_format is FP32 else np.uint16)
+    c = np.empty((a.shape[0], b.shape[1]), np.float32)
     for first in range(0, b.shape[1], _CHUNK_COLUMNS):
         part = slice(first, first + _CHUNK_COLUMNS)
         columns = Operand(b, part)
@@ -79,12 +83,17 @@ def gemm(
         if accumulate == "fp32":
             total = _accumulate_fp32(rows, columns)
             total[nan | np.isnan(total)] = np.nan
-            bits[:, part] = narrow(total, float_format)
+            c[:, part] = total
         else:
             acc = _accumulate(rows, columns, fraction, exact_sums=acc_width <= _EXACT_WIDTH)
             exponent_sum = rows.anchor[:, None] + columns.anchor
-            bits[:, part] = to_float_bits(acc, exponent_sum, fraction, float_format, nan)
-    return bits if float_format is BF16 else bits.view(f"float{float_format.width}")
+            c[:, part] = to_fp32_bits(acc, exponent_sum, fraction, nan).view(np.float32)
+    if bias is not None:
+        c = add(c, _checked_bias(bias, c.shape[1]))
+    if output == "fp32":
+        return c
+    bits = narrow(c, FLOAT_FORMATS[output])
+    return bits if output == "bf16" else bits.view(np.float16)
 
 
 def _check(a: MXTensor, b: MXTensor, k_max: int, accumulate: str, output: str) -> None:
@@ -106,6 +115,13 @@ def _check(a: MXTensor, b: MXTensor, k_max: int, accumulate: str, output: str) -
         raise ValueError(f"accumulate must be 'anchored' or 'fp32', not {accumulate!r}")
     if output not in FLOAT_FORMATS:
         raise ValueError(f"output must be one of {', '.join(FLOAT_FORMATS)}, not {output!r}")
+
+
+def _checked_bias(bias: ArrayLike, columns: int) -> NDArray[np.float32]:
+    wide = widen(bias)
+    if wide.shape != (columns,):
+        raise ValueError(f"bias must have shape ({columns},), one per column, not {wide.shape}")
+    return wide
 
 
 def _accumulate(

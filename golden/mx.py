@@ -3,7 +3,7 @@
 Source: Rouhani et al., "With Shared Microexponents, A Little Shifting Goes a Long Way", ISCA 2023.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -81,6 +81,18 @@ class MXTensor:
         if isinstance(self.format, MXFormat) and self.format.mantissa_bits < MX6.mantissa_bits:
             return self.mantissa << (MX6.mantissa_bits - self.format.mantissa_bits)
         return self.mantissa
+
+    def transpose(self) -> "MXTensor":
+        """Return the transposed matrix: the same blocks, which now run along the other axis.
+
+        Raises
+        ------
+        ValueError
+            If the tensor is no matrix.
+        """
+        if len(self.shape) != 2:
+            raise ValueError(f"only a matrix can be transposed, not a tensor of shape {self.shape}")
+        return replace(self, shape=self.shape[::-1], axis=1 - self.axis)
 
     def dequantize(self) -> NDArray[np.float32]:
         """Decode to float32 in the original shape, exactly.

@@ -1,124 +1,18 @@
-"""Bytes of MX tensors and floats as they lie in memory and travel to the accelerator.
+"""Packets of floats and MX tensors, as the accelerator reads and writes them.
 
-All little-endian. A block's base is 12 bytes: biased exponent; microexponents, bit j for pair j; 16
-signs, bit i for element i; 16 high parts of 4 bits, the even element in the low nibble. An MX9
-block's residual is 6 bytes: 16 low parts of 3 bits, element 0 lowest.
+All little-endian. The bytes of a block are those of `golden.planes`.
 """
 
-import math
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golden.floats import float_bits
-from golden.formats import BLOCK_SIZE, MX6, MX9, PAIRS, FloatFormat, MXFormat
-from golden.mx import MXTensor, check_axis
-from golden.residual import RESIDUAL_BITS, join
-
-BASE_BYTES = 12
-RESIDUAL_BYTES = BLOCK_SIZE * RESIDUAL_BITS // 8
-
-
-def pack(tensor: MXTensor) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Pack a tensor into its base plane and its residual plane.
-
-    Returns
-    -------
-    base : ndarray of uint8, shape (blocks, 12)
-        All blocks in order, whatever their precision.
-    residual : ndarray of uint8, shape (MX9 blocks, 6)
-        In block order.
-    """
-    base = pack_base(tensor).reshape(-1, BASE_BYTES)
-    residual = pack_residual(tensor.residual[tensor.is_mx9])
-    return base, residual
-
-
-def pack_base(tensor: MXTensor) -> NDArray[np.uint8]:
-    """Pack every block's base: shape (..., blocks, 12)."""
-    packed = np.empty((*tensor.exponent.shape, BASE_BYTES), np.uint8)
-    packed[..., 0] = tensor.exponent
-    packed[..., 1:2] = np.packbits(tensor.microexponent, axis=-1, bitorder="little")
-    packed[..., 2:4] = np.packbits(tensor.sign, axis=-1, bitorder="little")
-    high = tensor.base
-    packed[..., 4:] = high[..., 0::2] | (high[..., 1::2] << 4)
-    return packed
-
-
-def pack_residual(residual: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Pack low parts: shape (..., 16) to (..., 6)."""
-    bits = np.unpackbits(residual[..., None], axis=-1, count=RESIDUAL_BITS, bitorder="little")
-    flat = bits.reshape(*residual.shape[:-1], BLOCK_SIZE * RESIDUAL_BITS)
-    return np.packbits(flat, axis=-1, bitorder="little")
-
-
-def unpack(
-    base: NDArray[np.uint8],
-    residual: NDArray[np.uint8],
-    is_mx9: NDArray[np.bool_],
-    fmt: MXFormat | Literal["mixed"],
-    shape: tuple[int, ...],
-    axis: int = -1,
-) -> MXTensor:
-    """Rebuild a tensor from its planes.
-
-    Parameters
-    ----------
-    base, residual : ndarray of uint8
-        As from `pack`, of any shape with the right number of bytes.
-    is_mx9 : ndarray of bool
-        Precision per block, in block order.
-    fmt : MXFormat or "mixed"
-    shape, axis
-        Of the tensor before it was quantized.
-
-    Raises
-    ------
-    ValueError
-        If the planes do not have the bytes that the shape and the precisions ask for, or hold bits
-        that the format does not have.
-    """
-    axis = check_axis(axis, len(shape))
-    lead = (*shape[:axis], *shape[axis + 1 :], -(-shape[axis] // BLOCK_SIZE))
-    count = math.prod(lead)
-    for name, size, expected in (
-        ("base plane", base.size, count * BASE_BYTES),
-        ("residual plane", residual.size, int(np.count_nonzero(is_mx9)) * RESIDUAL_BYTES),
-        ("precision per block", is_mx9.size, count),
-    ):
-        if size != expected:
-            raise ValueError(f"the {name} of shape {shape} needs {expected} entries, not {size}")
-    if fmt != "mixed" and not np.all(is_mx9 == (fmt == MX9)):
-        raise ValueError(f"a tensor in {fmt.name} cannot have blocks of another precision")
-
-    base = base.reshape(*lead, BASE_BYTES)
-    high = np.empty((*lead, BLOCK_SIZE), np.uint8)
-    high[..., 0::2] = base[..., 4:] & 0xF
-    high[..., 1::2] = base[..., 4:] >> 4
-    is_mx9 = is_mx9.reshape(lead)
-    low = np.zeros_like(high)
-    bits = np.unpackbits(residual.reshape(-1, RESIDUAL_BYTES), axis=-1, bitorder="little")
-    low[is_mx9] = np.packbits(
-        bits.reshape(-1, BLOCK_SIZE, RESIDUAL_BITS), axis=-1, bitorder="little"
-    )[..., 0]
-    mantissa = join(high, low, is_mx9)
-    if isinstance(fmt, MXFormat) and fmt.mantissa_bits < MX6.mantissa_bits:
-        unused = MX6.mantissa_bits - fmt.mantissa_bits
-        if np.any(mantissa & ((1 << unused) - 1)):
-            raise ValueError(f"the base plane has bits below the mantissas of {fmt.name}")
-        mantissa >>= unused
-    return MXTensor(
-        format=fmt,
-        shape=tuple(shape),
-        axis=axis,
-        exponent=base[..., 0].copy(),
-        microexponent=np.unpackbits(base[..., 1:2], axis=-1, count=PAIRS, bitorder="little"),
-        mantissa=mantissa,
-        sign=np.unpackbits(base[..., 2:4], axis=-1, bitorder="little"),
-        is_mx9=is_mx9,
-    )
+from golden.floats import float_bits, widen
+from golden.formats import BLOCK_SIZE, MX6, MX9, FloatFormat
+from golden.mx import MXTensor
+from golden.planes import pack_base, pack_residual
 
 
 def activation_rows(x: ArrayLike, float_format: FloatFormat | None = None) -> list[bytes]:
@@ -141,13 +35,15 @@ def activation_rows(x: ArrayLike, float_format: FloatFormat | None = None) -> li
     return [row.tobytes() for row in little]
 
 
-def weight_stream(b: MXTensor, cols: int, beat_bytes: int) -> list[bytes]:
+def weight_stream(
+    b: MXTensor, cols: int, beat_bytes: int, bias: ArrayLike | None = None
+) -> list[bytes]:
     """Serialize a weight as the accelerator reads it: one packet per tile of `cols` columns.
 
-    For each K-block in order, a packet holds the bases of the tile's columns and, if the K-block is
-    MX9, their residuals. Each of the two groups is padded with zeros to whole beats. Before
-    K-blocks 0, 8W, 16W, ... (W bytes per beat) comes one beat with the precision bits of the next
-    8W K-blocks, the first in bit 0.
+    First come the biases of the tile's columns, if there are any. Then for each K-block in order
+    the bases of the tile's columns and, if the K-block is MX9, their residuals. Each of these
+    groups is padded with zeros to whole beats. Before K-blocks 0, 8W, 16W, ... (W bytes per beat)
+    comes one beat with the precision bits of the next 8W K-blocks, the first in bit 0.
 
     Parameters
     ----------
@@ -157,6 +53,7 @@ def weight_stream(b: MXTensor, cols: int, beat_bytes: int) -> list[bytes]:
         Columns of the array. The last tile may have fewer; only real columns travel.
     beat_bytes : int
         Bytes of one stream beat.
+    bias : array_like of float32, shape (N,), optional
 
     Raises
     ------
@@ -164,43 +61,156 @@ def weight_stream(b: MXTensor, cols: int, beat_bytes: int) -> list[bytes]:
         If `b` is no such matrix, a number is below 1, or columns of a tile disagree on a K-block's
         precision.
     """
-    if len(b.shape) != 2 or b.axis != 0:
-        raise ValueError(
-            f"weights must be a matrix (K, N) blocked along axis 0, not {b.shape} along {b.axis}"
-        )
-    if cols < 1 or beat_bytes < 1:
-        raise ValueError(f"cols and beat_bytes must be at least 1, not {cols} and {beat_bytes}")
+    _check_matrix(b, 0, "weights must be a matrix (K, N)")
+    heads = None
+    if bias is not None:
+        heads = np.ascontiguousarray(widen(bias), "<f4")
+        if heads.shape != (b.shape[1],):
+            raise ValueError(f"bias must have shape ({b.shape[1]},), not {heads.shape}")
+    packets = []
+    for tile, lines in enumerate(_tiles(b, cols, beat_bytes)):
+        head = b"" if heads is None else heads[tile * cols : (tile + 1) * cols].tobytes()
+        body = _tile_packet(lines, "columns", tile * cols, beat_bytes)
+        packets.append(_pad(head, beat_bytes) + body)
+    return packets
+
+
+def activation_tiles(a: MXTensor, rows: int, beat_bytes: int) -> list[bytes]:
+    """Serialize packed activations: one packet per token tile, made like those of a weight.
+
+    Parameters
+    ----------
+    a : MXTensor
+        Of a matrix (M, K), blocked along K.
+    rows : int
+        Rows of the array. The last tile may have fewer; only real rows travel.
+    beat_bytes : int
+        Bytes of one beat of the activation stream.
+
+    Raises
+    ------
+    ValueError
+        As `weight_stream` does.
+    """
+    _check_matrix(a, 1, "activations must be a matrix (M, K)")
     return [
-        _column_tile(_columns(b, first, first + cols), first, beat_bytes)
-        for first in range(0, b.shape[1], cols)
+        _tile_packet(lines, "rows", tile * rows, beat_bytes)
+        for tile, lines in enumerate(_tiles(a, rows, beat_bytes))
     ]
 
 
-def _columns(b: MXTensor, first: int, last: int) -> MXTensor:
+def result_chunks(
+    c: MXTensor, rows: int, tiles: int, beat_bytes: int, cols: int = BLOCK_SIZE
+) -> list[bytes]:
+    """Serialize MX results as the accelerator writes them: a packet per tile and 16 columns.
+
+    A packet holds the bases of the token tile's rows and, in MX9, their residuals, each of the two
+    groups padded with zeros to whole beats of the activation stream: what `activation_tiles` has of
+    a K-block. Packets come in the order: group of `tiles` token tiles, 16 columns, token tile; from
+    an array of more than 16 columns: group, column tile, token tile, 16 columns.
+    `golden.unpacking.tiles_of_chunks` makes packets for the next GEMM of them.
+
+    Parameters
+    ----------
+    c : MXTensor
+        Of a matrix (M, N), blocked along N, all of it in MX6 or all in MX9.
+    rows : int
+        Rows of the array. The last tile may have fewer; only real rows travel.
+    tiles : int
+        Token tiles resident together.
+    beat_bytes : int
+        Bytes of one beat of the activation stream.
+    cols : int
+        Columns of the array; matters where there are more than 16.
+
+    Raises
+    ------
+    ValueError
+        If `c` is no such matrix or a number is below 1.
+    """
+    _check_matrix(c, 1, "results must be a matrix (M, N)")
+    if c.format not in (MX6, MX9):
+        raise ValueError(f"results leave in MX6 or MX9, not in {c.format_name}")
+    if tiles < 1:
+        raise ValueError(f"tiles must be at least 1, not {tiles}")
+    groups = [_groups(tile, beat_bytes) for tile in _tiles(c, rows, beat_bytes)]
+    places = chunk_places(len(groups), c.exponent.shape[1], tiles, cols)
+    return [groups[tile][block] for tile, block in places]
+
+
+def chunk_places(
+    token_tiles: int, blocks: int, tiles: int, cols: int = BLOCK_SIZE
+) -> list[tuple[int, int]]:
+    """List token tile and 16-column block of packed results in the order in which they leave.
+
+    Parameters
+    ----------
+    token_tiles, blocks : int
+        How many there are of each.
+    tiles, cols : int
+        As in `result_chunks`.
+    """
+    together = max(1, cols // BLOCK_SIZE)
+    return [
+        (tile, block)
+        for group in range(0, token_tiles, tiles)
+        for first in range(0, blocks, together)
+        for tile in range(group, min(group + tiles, token_tiles))
+        for block in range(first, min(first + together, blocks))
+    ]
+
+
+def _check_matrix(tensor: MXTensor, axis: int, what: str) -> None:
+    if len(tensor.shape) != 2 or tensor.axis != axis:
+        raise ValueError(
+            f"{what} blocked along axis {axis}, not {tensor.shape} along {tensor.axis}"
+        )
+
+
+def _tiles(tensor: MXTensor, lanes: int, beat_bytes: int) -> Iterator[MXTensor]:
+    """Cut a matrix into tiles of `lanes` lines, which are the rows of A or the columns of B."""
+    if lanes < 1 or beat_bytes < 1:
+        raise ValueError(
+            f"the tile's size and the beat's bytes must be at least 1, not {lanes} and {beat_bytes}"
+        )
     arrays = ("exponent", "microexponent", "mantissa", "sign", "is_mx9")
-    part = {name: getattr(b, name)[first:last] for name in arrays}
-    return replace(b, shape=(b.shape[0], len(part["exponent"])), **part)
+    for first in range(0, len(tensor.exponent), lanes):
+        yield replace(
+            tensor, **{name: getattr(tensor, name)[first : first + lanes] for name in arrays}
+        )
 
 
-def _column_tile(tile: MXTensor, first: int, beat_bytes: int) -> bytes:
+def _tile_packet(tile: MXTensor, what: str, first: int, beat_bytes: int) -> bytes:
     tags = tile.is_mx9[0]
     mixed = np.flatnonzero(np.any(tile.is_mx9 != tags, axis=0))
     if mixed.size:
         raise ValueError(
-            f"columns {first} to {first + tile.shape[1] - 1} disagree on the precision of "
-            f"K-block {mixed[0]}; the columns of a tile must share it"
+            f"{what} {first} to {first + len(tile.is_mx9) - 1} disagree on the precision of "
+            f"K-block {mixed[0]}; the {what} of a tile must share it"
         )
+    groups = _groups(tile, beat_bytes)
+    return b"".join(
+        precision_beat(tags, block, beat_bytes) + group for block, group in enumerate(groups)
+    )
+
+
+def _groups(tile: MXTensor, beat_bytes: int) -> list[bytes]:
+    """Serialize each K-block of a tile: the bases of all lines, then any residuals."""
     base, residual = pack_base(tile), pack_residual(tile.residual)
+    return [
+        _pad(base[:, block].tobytes(), beat_bytes)
+        + (_pad(residual[:, block].tobytes(), beat_bytes) if is_mx9 else b"")
+        for block, is_mx9 in enumerate(tile.is_mx9[0])
+    ]
+
+
+def precision_beat(tags: NDArray[np.bool_], block: int, beat_bytes: int) -> bytes:
+    """Return the beat of precision bits that comes before a K-block; nothing where none does."""
     per_beat = 8 * beat_bytes
-    packet = bytearray()
-    for block, is_mx9 in enumerate(tags):
-        if block % per_beat == 0:
-            bits = np.packbits(tags[block : block + per_beat], bitorder="little").tobytes()
-            packet += bits.ljust(beat_bytes, b"\0")
-        packet += _pad(base[:, block].tobytes(), beat_bytes)
-        if is_mx9:
-            packet += _pad(residual[:, block].tobytes(), beat_bytes)
-    return bytes(packet)
+    if block % per_beat:
+        return b""
+    bits = np.packbits(tags[block : block + per_beat], bitorder="little").tobytes()
+    return bits.ljust(beat_bytes, b"\0")
 
 
 def _pad(group: bytes, beat_bytes: int) -> bytes:

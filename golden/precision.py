@@ -72,6 +72,41 @@ def apply_policy(
     )
 
 
+def convert(
+    x: ArrayLike,
+    policy: Policy,
+    *,
+    transposed: bool = False,
+    rounding: str = "half_even",
+    float_format: FloatFormat | None = None,
+) -> MXTensor:
+    """Quantize floats to the B of a later GEMM, as the accelerator's CONVERT jobs do.
+
+    Parameters
+    ----------
+    x : array_like, shape (N, K), or (K, N) if `transposed`
+        Floats or their bits. A row is a column of B; if transposed, a row of B. K of Q·K^T arrives
+        straight (its rows are the columns of K^T), V of P·V transposed.
+    policy : Policy
+        Its tile is `tile_rows` columns of B, which must be the columns of the array for the result
+        to be the machine's. Its order is that of K.
+    transposed : bool
+    rounding : {"half_even", "truncate"}
+    float_format : FloatFormat, optional
+        Of `x` where that holds bits.
+
+    Returns
+    -------
+    MXTensor
+        Mixed, of shape (K, N), blocked along axis 0; `golden.packing.weight_stream` makes the
+        machine's packets of it.
+    """
+    wide = widen(x, float_format)
+    if wide.ndim != 2:
+        raise ValueError(f"what becomes a weight must be a matrix, not of shape {wide.shape}")
+    return apply_policy(wide.T if transposed else wide, policy, rounding).transpose()
+
+
 def quantize_weight(
     w: ArrayLike,
     outliers: ArrayLike,

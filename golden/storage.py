@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 
 from golden.formats import BLOCK_SIZE, MX9
 from golden.mx import MXTensor, mx_format
-from golden.packing import pack, unpack
+from golden.planes import pack, unpack
 from golden.units import GRANULARITIES, spread
 
 _WHOLE = "tensor"

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.formats import BLOCK_SIZE, MX9, MXFormat
+from golden.formats import BLOCK_SIZE, FP16, MX9, FloatFormat, MXFormat
 from golden.mx import MXTensor
 
 CODES = ("exponent", "microexponent", "mantissa", "sign", "is_mx9")
@@ -66,6 +66,24 @@ def binade(x: Fraction) -> int:
     """Return floor(log2(x)) of a positive number."""
     power = x.numerator.bit_length() - x.denominator.bit_length()
     return power if Fraction(2) ** power <= x else power - 1
+
+
+def round_to_float(value: Fraction, fmt: FloatFormat) -> int:
+    """Round to a pattern by the definition: once, half to even, flushed below FP32's normals."""
+    sign = int(value < 0) << (fmt.width - 1)
+    if value == 0:
+        return 0
+    lowest = 1 - fmt.bias if fmt is FP16 else -(10**6)
+    power = max(binade(abs(value)), lowest) - fmt.mantissa_bits
+    count = round(abs(value) / Fraction(2) ** power)
+    rounded = count * Fraction(2) ** power
+    if rounded < Fraction(2) ** -126:
+        return sign
+    if rounded >= Fraction(2) ** (fmt.bias + 1):
+        return sign | ((1 << fmt.exponent_bits) - 1) << fmt.mantissa_bits
+    exponent = max(binade(rounded), 1 - fmt.bias) if rounded else 1 - fmt.bias
+    significand = int(rounded / Fraction(2) ** (exponent - fmt.mantissa_bits))
+    return sign | ((exponent + fmt.bias - 1) << fmt.mantissa_bits) + significand
 
 
 def define_block(patterns: list[int], fmt: MXFormat) -> tuple[int, list[int], list[int], list[int]]:

@@ -60,9 +60,30 @@ def test_the_weight_follows_the_order_of_the_channels():
     assert golden.qsnr(x @ w, product) > 20
 
 
+def test_recorded_maxima_give_the_order_and_the_tags_of_the_samples():
+    samples = [activations(0), activations(7) * np.float32(0.5)]
+    recorded = [np.abs(x).max(axis=0).view(np.uint32) for x in samples]
+    order = channel_order(samples)
+    assert golden.channel_order_from_maxima(recorded).tolist() == order.tolist()
+    alone = golden.channel_order_from_maxima(recorded[0])
+    assert alone.tolist() == channel_order(samples[:1]).tolist()
+    for policy in (
+        Policy(0.2, tile_rows=4),
+        Policy(0.2, order="calibrated", permutation=golden.spread_lanes(order)),
+    ):
+        tags = static_tags(samples, policy)
+        assert golden.static_tags_from_maxima(recorded, policy).tolist() == tags.tolist()
+        both = np.maximum(*recorded)
+        assert golden.static_tags_from_maxima(both, policy).tolist() == tags.tolist()
+
+
 @pytest.mark.parametrize(
     ("message", "call"),
     [
+        (
+            "holds an infinity or a NaN",
+            lambda: golden.channel_order_from_maxima(np.array([1, 0x7F800000])),
+        ),
         ("calibration set is empty", lambda: channel_order([])),
         ("calibration set is empty", lambda: golden.calibrate_threshold([], Policy())),
         (

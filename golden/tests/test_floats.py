@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import golden
-from golden.floats import float_bits, narrow, widen
+from golden.floats import add, float_bits, flush, narrow, widen
 from golden.formats import BF16, FLOAT_FORMATS, FP16, FP32
-from golden.tests.helpers import as_fraction, assert_same_bits
+from golden.tests.helpers import as_fraction, assert_same_bits, round_to_float
 
 EVERY = np.arange(1 << 16, dtype=np.uint16)
 
@@ -72,6 +72,74 @@ def test_narrow_nans_are_quiet():
     nan = np.array([0x7F800001, 0xFFC12345], np.uint32).view(np.float32)
     assert [hex(b) for b in narrow(nan, BF16)] == ["0x7fc0", "0xffc1"]
     assert np.isnan(narrow(nan, FP16).view(np.float16)).all()
+
+
+def added(left: int, right: int) -> int:
+    """Add two finite FP32 patterns by the definition, over rationals."""
+    left, right = (p if p & 0x7F800000 else p & 0x80000000 for p in (left, right))
+    total = as_fraction(left) + as_fraction(right)
+    if total == 0:
+        return left & right & 0x80000000 if not (left | right) & 0x7FFFFFFF else 0
+    return round_to_float(total, FP32)
+
+
+def pairs(rng, count):
+    """Pairs of finite patterns: any, of near exponents, nearly cancelling, at both range ends."""
+    left, right = rng.integers(0, 1 << 32, (2, count), dtype=np.uint32)
+    kind = np.arange(count) % 4
+    near = (left & 0x7F800000) + (rng.integers(-26, 27, count) << 23).astype(np.uint32)
+    right = np.where(kind == 1, (right & 0x807FFFFF) | (near & 0x7F800000), right)
+    right = np.where(kind == 2, left ^ 0x80000000 ^ rng.integers(0, 8, count, np.uint32), right)
+    ends = np.where(rng.random(count) < 0.5, rng.integers(0, 27, count), 254).astype(np.uint32)
+    left = np.where(kind == 3, (left & 0x807FFFFF) | ends << 23, left)
+    ends = np.where(ends == 254, ends, rng.integers(0, 3, count).astype(np.uint32))
+    right = np.where(kind == 3, (right & 0x807FFFFF) | ends << 23, right)
+    return [
+        np.where(p & 0x7F800000 == 0x7F800000, p ^ 0x40000000, p).astype(np.uint32)
+        for p in (left, right)
+    ]
+
+
+def test_addition_equals_the_definition():
+    left, right = pairs(np.random.default_rng(0), 8000)
+    actual = add(left.view(np.float32), right.view(np.float32)).view(np.uint32).tolist()
+    expected = [added(x, y) for x, y in zip(left.tolist(), right.tolist(), strict=True)]
+    assert actual == expected
+    flushed = [bits for bits in expected if bits & 0x7FFFFFFF == 0]
+    infinite = [bits for bits in expected if bits & 0x7FFFFFFF == 0x7F800000]
+    assert len(flushed) > 100 and len(infinite) > 100
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "total"),
+    [
+        (0x80000000, 0x80000000, 0x80000000),  # -0 and -0
+        (0x80000000, 0x00000000, 0x00000000),
+        (0x3F800000, 0xBF800000, 0x00000000),
+        (0x007FFFFF, 0x00000001, 0x00000000),  # subnormals count as zeros
+        (0x807FFFFF, 0x80000001, 0x80000000),
+        (0x00800001, 0x80800000, 0x00000000),  # the smallest subnormal, flushed
+        (0x80800001, 0x00800000, 0x80000000),
+        (0x01000000, 0x80800000, 0x00800000),  # the smallest normal
+        (0x7F7FFFFF, 0x73000000, 0x7F800000),  # half a unit up from the largest
+        (0x7F7FFFFF, 0x72FFFFFF, 0x7F7FFFFF),
+        (0x7F800000, 0xFF7FFFFF, 0x7F800000),
+        (0x7F800000, 0xFF800000, 0x7FC00000),
+        (0xFFC12345, 0x3F800000, 0x7FC00000),
+        (0x3F800000, 0x7F800001, 0x7FC00000),
+    ],
+)
+def test_addition_at_the_edges(left, right, total):
+    operands = [np.array([p], np.uint32).view(np.float32) for p in (left, right)]
+    assert add(*operands).view(np.uint32) == total
+    assert add(*operands[::-1]).view(np.uint32) == total
+
+
+def test_subnormals_are_flushed_to_the_zeros_of_their_signs():
+    bits = np.array([0, 0x80000000, 1, 0x807FFFFF, 0x00800000, 0x7F800001, 0xFF800000], np.uint32)
+    expected = np.array([0, 0x80000000, 0, 0x80000000, *bits[4:]], np.uint32)
+    assert_same_bits(flush(bits.view(np.float32)).view(np.uint32), expected)
+    assert bits[2] == 1  # the input is left alone
 
 
 def test_formats_are_recognised_by_their_dtype():

@@ -8,10 +8,10 @@ import pytest
 
 import golden
 from golden.accumulator import beat_shift, block_product, fraction_bits, round_shift
-from golden.formats import FLOAT_FORMATS, FP32, MX4, MX6, MX9
+from golden.floats import narrow
+from golden.formats import BF16, FP16, FP32, MX4, MX6, MX9
 from golden.precision import mix
-from golden.tests.helpers import assert_same_bits, element_values
-from golden.tests.test_accumulator import round_to_float
+from golden.tests.helpers import as_fraction, assert_same_bits, element_values, round_to_float
 
 
 def operands(seed, m, k, n, spread=0, share=0.4):
@@ -34,7 +34,7 @@ def random_mix(rng, x, axis, share):
     return mix(ordinary, outlier, rng.random(ordinary.exponent.shape) < share)
 
 
-def beat_by_beat(a, b, acc_width=40, k_max=6144, output="fp32"):
+def beat_by_beat(a, b, acc_width=40, k_max=6144):
     """Compute every output on its own: integers per beat, rationals for the final rounding."""
     fraction = fraction_bits(acc_width, k_max)
     lines, columns = len(a.exponent), len(b.exponent)
@@ -61,7 +61,7 @@ def beat_by_beat(a, b, acc_width=40, k_max=6144, output="fp32"):
                         shift = beat_shift(max(ea) - ea[block], max(eb) - eb[block], i + j)
                         acc += int(round_shift(d, shift, fraction))
             value = acc * Fraction(2) ** int(max(ea) + max(eb) - 262 - fraction)
-            bits[r, c] = round_to_float(value, FLOAT_FORMATS[output])
+            bits[r, c] = round_to_float(value, FP32)
     return bits
 
 
@@ -72,12 +72,72 @@ def test_equals_the_sum_of_rounded_beats(shape, spread):
     assert_same_bits(golden.gemm(a, b).view(np.uint32), beat_by_beat(a, b))
 
 
-@pytest.mark.parametrize("output", ["fp16", "bf16"])
-def test_narrow_outputs_are_rounded_once(output):
+@pytest.mark.parametrize("output", [FP16, BF16], ids=lambda fmt: fmt.name)
+def test_narrow_outputs_are_rounded_from_fp32(output):
     a, b = operands(1, 8, 80, 8, spread=2)
-    c = golden.gemm(a, b, output=output)
-    assert c.dtype == (np.float16 if output == "fp16" else np.uint16)
-    assert_same_bits(c.view(np.uint16).astype(np.uint32), beat_by_beat(a, b, output=output))
+    c = golden.gemm(a, b, output=output.name)
+    assert c.dtype == (np.float16 if output is FP16 else np.uint16)
+    patterns = beat_by_beat(a, b).flatten().tolist()
+    expected = [round_to_float(as_fraction(bits), output) for bits in patterns]
+    assert c.view(np.uint16).flatten().tolist() == expected
+
+
+def test_narrow_outputs_are_rounded_twice():
+    """Just above a tie of FP16, FP32 keeps no bit that would tell; so the even neighbour wins."""
+    x = np.zeros((1, 48), np.float32)
+    x[0, :33:16] = 1
+    w = np.zeros((48, 1), np.float32)
+    w[:33:16, 0] = [1, 2.0**-11, 2.0**-25]
+    a, b = quantized(x, w)
+    assert golden.gemm(a, b, acc_width=62)[0, 0] == np.float32(1 + 2.0**-11)
+    assert golden.gemm(a, b, acc_width=62, output="fp16")[0, 0] == 1
+
+
+def test_narrow_outputs_keep_fp16_subnormals_and_overflow():
+    x = np.full((1, 16), 0, np.float32)
+    x[0, 0] = 1
+    w = np.zeros((16, 4), np.float32)
+    w[0] = [2.0**-24, 2.0**-26, 65536, -np.inf]
+    a, b = quantized(x, w)
+    halves = golden.gemm(a, b, output="fp16").view(np.uint16)
+    assert halves[0].tolist() == [1, 0, 0x7C00, 0x7E00]
+    assert golden.gemm(a, b, output="bf16")[0].tolist() == [0x3380, 0x3280, 0x4780, 0x7FC0]
+
+
+@pytest.mark.parametrize("output", ["fp32", "fp16", "bf16"])
+def test_a_bias_is_added_to_the_fp32_result(output):
+    a, b = operands(6, 5, 70, 300, spread=2)
+    bias = np.random.default_rng(1).standard_normal(300).astype(np.float32) * 8
+    plain = golden.gemm(a, b)
+    expected = plain + bias
+    assert np.all(np.abs(expected) > 2.0**-100)  # so NumPy's sum is the machine's
+    actual = golden.gemm(a, b, bias=bias, output=output)
+    if output != "bf16":
+        assert_same_bits(actual, expected.astype(actual.dtype))
+    else:
+        assert_same_bits(actual, narrow(expected, BF16))
+
+
+def test_without_a_bias_a_negative_zero_stays():
+    x, w = np.zeros((1, 16), np.float32), np.zeros((16, 2), np.float32)
+    x[0, 0], w[0] = 1e-30, [-1e-30, 1]
+    a, b = quantized(x, w)
+    assert golden.gemm(a, b).view(np.uint32)[0, 0] == 0x80000000
+    for zero, expected in ((0.0, 0), (-0.0, 0x80000000)):
+        c = golden.gemm(a, b, bias=np.full(2, zero, np.float32))
+        assert c.view(np.uint32)[0, 0] == expected
+
+
+def test_results_in_mx_are_those_of_fp32_quantized():
+    """A NaN and an infinity make their block NaN; flushed results leave their sign."""
+    x = np.zeros((2, 16), np.float32)
+    x[:, 0] = [1e30, 1e-30]
+    w = np.zeros((16, 40), np.float32)
+    w[0] = [1e30, *[-1e-30] * 39]
+    w[0, 17] = np.nan
+    c = golden.quantize(golden.gemm(*quantized(x, w)), MX6)
+    assert c.exponent.tolist() == [[255, 255, 126], [126, 255, 0]]
+    assert c.sign[1, 2].tolist() == [1] * 8 + [0] * 8
 
 
 def test_is_the_rounded_exact_product_while_shifts_are_small():
@@ -226,6 +286,8 @@ A, B = quantized(np.ones((2, 32), np.float32), np.ones((32, 3), np.float32))
         (ValueError, "acc_width must be", lambda: golden.gemm(A, B, acc_width=12)),
         (ValueError, "accumulate must be", lambda: golden.gemm(A, B, accumulate="fp64")),
         (ValueError, "output must be", lambda: golden.gemm(A, B, output="int8")),
+        (ValueError, "one per column", lambda: golden.gemm(A, B, bias=np.ones((1, 3), "f4"))),
+        (TypeError, "expected float32", lambda: golden.gemm(A, B, bias=np.ones(3))),
     ],
 )
 def test_bad_input_gets_a_sentence(error, message, call):

@@ -9,7 +9,8 @@ from safetensors.numpy import save_file
 
 import golden
 from golden.formats import BF16, MX4, MX6, MX9, MX_FORMATS
-from golden.packing import activation_rows, pack, unpack, weight_stream
+from golden.packing import activation_rows, weight_stream
+from golden.planes import pack, unpack
 from golden.precision import mix
 from golden.tests.helpers import assert_same_bits, assert_same_codes, random_blocks
 

@@ -140,6 +140,30 @@ def test_static_tags_are_taken_as_they_are():
     assert np.all(golden.apply_policy(x, policy).is_mx9 == tags)
 
 
+def test_static_tags_mark_blocks_of_the_new_order_in_every_tile():
+    """What a machine does with a table: channels to their places, then its tags."""
+    x = activations(rows=10, k=40)
+    order = np.random.default_rng(5).permutation(40)
+    tags = [False, True, True]
+    policy = Policy(
+        1, tile_rows=4, selection="static", static_tags=tags, order="calibrated", permutation=order
+    )
+    a = golden.apply_policy(x, policy)
+    placed = np.zeros((10, 48), np.float32)
+    placed[:, golden.destinations(order)] = x
+    for block, is_mx9 in enumerate(tags):
+        part = golden.quantize(placed[:, 16 * block : 16 * block + 16], MX9 if is_mx9 else MX6)
+        assert np.all(a.is_mx9[:, block] == is_mx9)
+        assert_same_bits(a.mantissa[:, block], part.mantissa[:, 0])
+
+
+@pytest.mark.parametrize(("fraction", "share"), [(0, 0.0), (1, 1.0)])
+@pytest.mark.parametrize("scope", ["tensor", "tile"])
+def test_all_or_no_blocks_of_a_head_of_its_own(fraction, share, scope):
+    """What a machine does with a job per head: the head's tag is the job's."""
+    assert golden.apply_policy(activations(), Policy(fraction, scope=scope)).mx9_share == share
+
+
 @pytest.mark.parametrize(
     ("message", "call"),
     [

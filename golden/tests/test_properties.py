@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 import golden
 from golden.accumulator import round_shift
 from golden.formats import MX_FORMATS
-from golden.packing import pack, unpack
+from golden.planes import pack, unpack
 from golden.precision import mix
 from golden.residual import join
 from golden.tests.helpers import assert_same_bits, assert_same_codes, define_block
