@@ -11,12 +11,12 @@ export MIXDIT_SEED := $(SEED)
 # One size for a start: what `python -m hw --help` lists can be given in HW.
 HW ?= --rows 8 --cols 8 --acc-width 40
 
-.PHONY: help setup setup-torch verilog emission demo gemm test test-full test-torch planted-bugs waves lint \
-        bench train samples evaluate capture clean
+.PHONY: help setup setup-torch verilog registers emission demo demo-attention gemm test test-matrix test-full test-torch \
+        fuzz planted-bugs waves lint bench bench-rtl train samples evaluate capture clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z -]+:.*## ' Makefile | sed -E 's/^([a-z -]+):.*## (.*)/\1\t\2/' | \
-	 while IFS="$$(printf '\t')" read -r target what; do printf '  %-13s %s\n' "$$target" "$$what"; done
+	 while IFS="$$(printf '\t')" read -r target what; do printf '  %-14s %s\n' "$$target" "$$what"; done
 
 $(VENV)/ready: pyproject.toml
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
@@ -34,11 +34,17 @@ setup-torch: $(VENV)/torch-ready  ## Add torch and diffusers, for training and t
 verilog: $(VENV)/ready  ## Emit the accelerator: build/verilog/mixdit_8x8.v (options in HW=)
 	$(PY) -m hw $(HW)
 
+registers: $(VENV)/ready  ## Make the register page, the C header and SystemRDL anew
+	$(PY) -m hw.register_files
+
 emission: $(VENV)/ready  ## Time and size of the Verilog at 4x4, 16x16 and 64x64
 	$(PY) -m hw.emission
 
 demo: $(VENV)/ready  ## Run every kind of layer of a trained DiT through the Verilog
 	$(PY) -m examples demo
+
+demo-attention: $(VENV)/ready  ## Run one whole attention of that DiT through the Verilog
+	$(PY) -m examples attention
 
 gemm: $(VENV)/ready  ## Run your own: ACTIVATIONS=a.npy WEIGHTS=w.npy
 	$(PY) -m examples gemm --activations "$(ACTIVATIONS)" --weights "$(WEIGHTS)"
@@ -46,8 +52,15 @@ gemm: $(VENV)/ready  ## Run your own: ACTIVATIONS=a.npy WEIGHTS=w.npy
 test: $(VENV)/ready  ## Golden model and all benches, without torch
 	$(PY) -m pytest -n $(JOBS) --dist loadgroup
 
-test-full: $(VENV)/ready  ## The same with more seeds and sizes
-	MIXDIT_FULL=1 $(PY) -m pytest -n $(JOBS) --dist loadgroup
+test-matrix: $(VENV)/ready  ## The accelerator's tests on every machine of the parameter matrix
+	MIXDIT_MATRIX=1 $(PY) -m pytest -n $(JOBS) --dist loadgroup sim_tests/test_accelerator.py \
+	  sim_tests/test_faults.py sim_tests/test_abort.py
+
+test-full: $(VENV)/ready  ## Everything with more seeds and sizes, on every machine (hours)
+	MIXDIT_FULL=1 MIXDIT_MATRIX=1 $(PY) -m pytest -n $(JOBS) --dist loadgroup
+
+fuzz: $(VENV)/ready  ## 2,000 random jobs, good, bad, broken and aborted (ten minutes)
+	$(PY) -m sim_tests.fuzz
 
 test-torch: $(VENV)/torch-ready  ## The tests that need torch or diffusers
 	$(PY) -m pytest -n $(JOBS) golden/tests quality/tests
@@ -65,6 +78,9 @@ lint: $(VENV)/ready  ## ruff on the Python, Verilator -Wall on the Verilog
 
 bench: $(VENV)/ready  ## Speed of the golden model (beside AMD Quark, where installed)
 	$(PY) -m golden.bench
+
+bench-rtl: $(VENV)/ready  ## Utilisation, cost of precision, stalls: from the machine's counters
+	$(PY) -m perf.rtl_bench
 
 train: $(VENV)/torch-ready  ## Train the small DiT; resumes where it stopped
 	$(PY) -m quality train

@@ -37,13 +37,18 @@ def main(
         help="Blocks of B per array column on chip.", show_default="2 x k_max / 16")] = None,
     stage_depth: Annotated[int | None, typer.Option(
         help="Blocks that wait for their precision.",
-        show_default="rows x k_max / 16, and some")] = None,
+        show_default="the larger of rows and cols x k_max / 16, and some")] = None,
     tile_slots: Annotated[int, typer.Option(
         help="Most token tiles on chip.")] = DEFAULTS["tile_slots"],
     rounding: Annotated[str, typer.Option(
         help="half_even or truncate.")] = DEFAULTS["rounding"],
     dot_stages: Annotated[int, typer.Option(
         help="Pipeline registers in the dot product, 0 to 2.")] = DEFAULTS["dot_stages"],
+    drain_lanes: Annotated[int | None, typer.Option(
+        help="Results that leave the array per cycle: cols x 1, 2, 4, …",
+        show_default="cols")] = None,
+    tables: Annotated[int, typer.Option(
+        help="Tables of channel orders and static tags.")] = DEFAULTS["tables"],
     name: Annotated[str | None, typer.Option(help="Name of the top module.",
                                              show_default="mixdit_ROWSxCOLS")] = None,
     output: Annotated[Path | None, typer.Option(
@@ -61,7 +66,7 @@ def main(
             float_formats=tuple(float_formats.split(",")), act_bytes=act_bytes,
             weight_bytes=weight_bytes, act_depth=act_depth, weight_depth=weight_depth,
             stage_depth=stage_depth, tile_slots=tile_slots, rounding=rounding,
-            dot_stages=dot_stages)
+            dot_stages=dot_stages, drain_lanes=drain_lanes, tables=tables)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     path = output if output.suffix == ".v" else output / f"{name}.v"

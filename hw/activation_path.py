@@ -1,26 +1,40 @@
-"""From activation rows to aligned blocks and their precision tags."""
+"""From the activation stream to blocks in their final precision."""
 
-from amaranth import Module, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .block_aligner import BlockAligner
-from .job import job_layout, report_signature
-from .layouts import AlignedBlock
+from .calibration_tables import (
+    CalibrationTables,
+    order_write_signature,
+    tag_write_signature,
+)
+from .channel_maxima import ChannelMaxima
+from .job import JobKind, job_layout, report_signature
+from .job_switch import JobSwitch, PacketSwitch
 from .outlier_detector import OutlierDetector
-from .outlier_policy import Tag
+from .outlier_policy import Selection, Tag
+from .packed_unpacker import PackedUnpacker
 from .packet_guard import beat_layout
-from .row_unpacker import RowUnpacker, raw_block_layout
-from .stream_fifo import StreamFIFO
+from .reorder import Reorder
+from .row_unpacker import RowUnpacker
+from .tile_block import raw_block_layout, tile_block_layout
+from .tile_stage import TileStage
 from .widen import Widen
+
+FLOATING = {JobKind.GEMM, JobKind.CONVERT, JobKind.CONVERT_TRANSPOSED}
+PACKED = {JobKind.GEMM_PACKED}
+ENGINES = (FLOATING | PACKED, FLOATING, FLOATING, PACKED)
+"""Kinds of the jobs of each stream in `ActivationPath.jobs`."""
 
 
 class ActivationPath(wiring.Component):
-    """Prepare token tiles of A while the array works on earlier ones.
+    """Prepare tiles while the array works on earlier ones.
 
-    Blocks are aligned as they arrive and wait in a queue of 9-bit magnitudes until the detector has
-    seen their whole tile; the `TileWriter` then rounds them, once, to the precision of their tag.
-    Aligned blocks hold all that either precision needs, in a third of the bits of FP32.
+    Rows of floating-point numbers are cut into blocks, put into order, and aligned as they arrive;
+    the blocks wait as 9-bit magnitudes until the detector has seen their whole tile, and are then
+    rounded, once, to the precision of their tag. Packed activations only change their order.
 
     Parameters
     ----------
@@ -28,12 +42,17 @@ class ActivationPath(wiring.Component):
 
     Members
     -------
-    jobs : In(stream of job_layout)
+    jobs : In(4 x stream of job_layout)
+        For the input, the `RowUnpacker`, the `TileStage` and the `PackedUnpacker`: see `ENGINES`.
     i : In(stream of beat_layout)
-    blocks : Out(stream of AlignedBlock)
-        Row-major within each token tile.
+    floating, packed : Out(stream of tile_block_layout)
+        Tiles of jobs of the kinds in `FLOATING`, in `PACKED`.
     tags : Out(stream of Tag)
-        One per K-block of each token tile, after the tile's last row has arrived.
+        Of converted tiles, ahead of their blocks.
+    order_write, tag_write : In
+        As in `CalibrationTables`.
+    channel : In(16), maximum : Out(32)
+        As in `ChannelMaxima`.
     faults : Out(2), job_faults : Out(report_signature(2))
         As in `RowUnpacker`.
     """
@@ -41,10 +60,14 @@ class ActivationPath(wiring.Component):
     def __init__(self, config):
         self.config = config
         super().__init__({
-            "jobs": In(stream.Signature(job_layout(config))),
+            "jobs": In(stream.Signature(job_layout(config))).array(len(ENGINES)),
             "i": In(stream.Signature(beat_layout(config.act_bytes))),
-            "blocks": Out(stream.Signature(AlignedBlock)),
+            "floating": Out(stream.Signature(tile_block_layout(config))),
+            "packed": Out(stream.Signature(tile_block_layout(config))),
             "tags": Out(stream.Signature(Tag)),
+            "order_write": In(order_write_signature(config)),
+            "tag_write": In(tag_write_signature(config)),
+            "channel": In(16), "maximum": Out(32),
             "faults": Out(2), "job_faults": Out(report_signature(2)),
         })
 
@@ -52,40 +75,84 @@ class ActivationPath(wiring.Component):
         m = Module()
         config = self.config
         m.submodules.unpacker = unpacker = RowUnpacker(config)
+        m.submodules.packed_unpacker = packed_unpacker = PackedUnpacker(config)
+        m.submodules.tables = tables = CalibrationTables(config)
+        m.submodules.maxima = maxima = ChannelMaxima(config)
+        m.submodules.reorder = reorder = Reorder(config)
+        m.submodules.stage = stage = TileStage(config)
+
+        input_jobs, unpacker_jobs, stage_jobs, packed_jobs = map(wiring.flipped, self.jobs)
+        wiring.connect(m, unpacker_jobs, unpacker.jobs)
+        wiring.connect(m, stage_jobs, stage.jobs)
+        wiring.connect(m, packed_jobs, packed_unpacker.jobs)
+        self._route(m, input_jobs, unpacker, packed_unpacker)
+        wiring.connect(m, packed_unpacker.o, wiring.flipped(self.packed))
+
+        wiring.connect(m, wiring.flipped(self.order_write), tables.order_write)
+        wiring.connect(m, wiring.flipped(self.tag_write), tables.tag_write)
+        wiring.connect(m, reorder.order, tables.order)
+        wiring.connect(m, stage.static_tags, tables.tag)
+        wiring.connect(m, unpacker.o, reorder.i)
+        m.d.comb += [
+            maxima.taken.eq(unpacker.o.valid & unpacker.o.ready), maxima.block.eq(unpacker.o.p),
+            maxima.job_first.eq(unpacker.job_first),
+            maxima.channel.eq(self.channel), self.maximum.eq(maxima.maximum),
+        ]
+        self._convert(m, reorder, stage)
+        wiring.connect(m, stage.o, wiring.flipped(self.floating))
+        wiring.connect(m, stage.tags_o, wiring.flipped(self.tags))
+        return m
+
+    def _route(self, m, jobs, unpacker, packed_unpacker):
+        """Give the stream to the loader of the job that it belongs to."""
+        m.submodules.switch = switch = JobSwitch(self.config)
+        m.submodules.packet_switch = packet_switch = PacketSwitch()
+        wiring.connect(m, jobs, switch.jobs)
+        is_packed = Signal()
+        m.d.comb += [
+            is_packed.eq(switch.kind == JobKind.GEMM_PACKED),
+            unpacker.i.p.eq(self.i.p), packed_unpacker.i.p.eq(self.i.p),
+            unpacker.i.valid.eq(self.i.valid & switch.busy & ~is_packed),
+            packed_unpacker.i.valid.eq(self.i.valid & switch.busy & is_packed),
+            self.i.ready.eq(switch.busy & Mux(is_packed, packed_unpacker.i.ready,
+                                              unpacker.i.ready)),
+            self.faults.eq(unpacker.faults | packed_unpacker.faults),
+            # Only one of them has a job of the stream at a time.
+            self.job_faults.valid.eq(unpacker.job_faults.valid | packed_unpacker.job_faults.valid),
+            self.job_faults.payload.eq(Mux(packed_unpacker.job_faults.valid,
+                                           packed_unpacker.job_faults.payload,
+                                           unpacker.job_faults.payload)),
+            packet_switch.transfer.eq(self.i.valid & self.i.ready),
+            packet_switch.last.eq(self.i.p.last),
+            packet_switch.loaded.eq(self.job_faults.valid),
+            switch.ended.eq(packet_switch.ended),
+        ]
+
+    def _convert(self, m, reorder, stage):
+        """Align blocks; each enters the stage and the detector together."""
+        config = self.config
         m.submodules.widen = widen = Widen(float_formats=config.float_formats)
         m.submodules.aligner = aligner = BlockAligner()
-        m.submodules.waiting = waiting = StreamFIFO(AlignedBlock, depth=config.stage_depth)
         m.submodules.detector = detector = OutlierDetector(k_blocks_max=config.k_blocks_max)
-
-        wiring.connect(m, wiring.flipped(self.jobs), unpacker.jobs)
-        wiring.connect(m, wiring.flipped(self.i), unpacker.i)
-        wiring.connect(m, unpacker.job_faults, wiring.flipped(self.job_faults))
-        m.d.comb += self.faults.eq(unpacker.faults)
-
         # The place in the tile travels beside the block, through the aligner's one register.
-        raw = unpacker.o.p
+        raw = reorder.o.p
         place = Signal(raw_block_layout(config))
-        with m.If(unpacker.o.valid & unpacker.o.ready):
+        with m.If(reorder.o.valid & reorder.o.ready):
             m.d.sync += place.eq(raw)
+        aligned, policy = aligner.o, place.job.policy
         m.d.comb += [
-            widen.i.eq(raw.elements), widen.format.eq(raw.float_format),
-            aligner.i.p.eq(widen.o), aligner.i.valid.eq(unpacker.o.valid),
-            unpacker.o.ready.eq(aligner.i.ready),
-        ]
-
-        # A block enters the queue and the detector together.
-        aligned = aligner.o
-        m.d.comb += [
-            waiting.i.valid.eq(aligned.valid & detector.i.ready),
-            waiting.i.p.eq(aligned.p.block),
-            detector.i.valid.eq(aligned.valid & waiting.i.ready),
-            aligned.ready.eq(waiting.i.ready & detector.i.ready),
-            detector.policy.eq(place.policy),
+            widen.i.eq(raw.elements), widen.format.eq(raw.job.float_format),
+            aligner.i.p.eq(widen.o), aligner.i.valid.eq(reorder.o.valid),
+            reorder.o.ready.eq(aligner.i.ready),
+            stage.i.valid.eq(aligned.valid & detector.i.ready), stage.i.p.eq(aligned.p.block),
+            detector.i.valid.eq(aligned.valid & stage.i.ready),
+            aligned.ready.eq(stage.i.ready & detector.i.ready),
+            detector.policy.eq(policy),
+            # Where tags do not depend on magnitudes, the detector need not search.
+            detector.policy.selection.eq(Mux(policy.selection == Selection.TOP, Selection.TOP,
+                                             Selection.THRESHOLD)),
             detector.i.p.magnitude.eq(aligned.p.largest),
-            detector.i.p.row_first.eq(place.row_first),
-            detector.i.p.row_last.eq(place.row_last),
-            detector.i.p.block_last.eq(place.block_last),
+            detector.i.p.k_block.eq(place.k_block), detector.i.p.row_first.eq(place.row == 0),
+            detector.i.p.tile_last.eq(place.row_last & place.tile_last_row),
         ]
-        wiring.connect(m, waiting.o, wiring.flipped(self.blocks))
-        wiring.connect(m, detector.o, wiring.flipped(self.tags))
-        return m
+        wiring.connect(m, detector.o, stage.tags)

@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from .block_walker import tile_layout, walked_pair_layout
+from .conversion_counter import COUNT_BITS
 from .job import report_signature
-from .tile_writer import COUNT_BITS
 
 BEAT_COUNTS = data.StructLayout({
     "beats": COUNT_BITS, "skipped": COUNT_BITS, "act_stalls": COUNT_BITS,
@@ -40,7 +40,7 @@ class BeatIssuer(wiring.Component):
         Of the output tile's sum.
     tile : Out(tile_layout)
     row_left : In(1)
-        A result row left the queue behind the array.
+        A group of `drain_rows` result rows left the queue behind the array.
     counts : Out(report_signature(BEAT_COUNTS))
     """
 
@@ -77,7 +77,7 @@ class BeatIssuer(wiring.Component):
         hold = Signal(range(max(2, self.interval)))
         can_end = Signal()
         m.d.comb += [
-            can_end.eq((hold == 0) & (credits >= self.config.rows)),
+            can_end.eq((hold == 0) & (credits >= self.config.drain_cycles)),
             self.last.eq(walked.pair.last & pair_ends),
             self.issue.eq(self.i.valid & (can_end | ~self.last)),
             self.i.ready.eq(self.issue & pair_ends),
@@ -92,7 +92,9 @@ class BeatIssuer(wiring.Component):
             m.d.sync += beat.eq(next_beat)
         ends = Signal()
         m.d.comb += ends.eq(self.issue & self.last)
-        m.d.sync += credits.eq(credits + self.row_left - Mux(ends, walked.pair.tile.rows, 0))
+        drain_rows = self.config.drain_rows  # a power of two
+        groups = (walked.pair.tile.rows + (drain_rows - 1)) >> (drain_rows - 1).bit_length()
+        m.d.sync += credits.eq(credits + self.row_left - Mux(ends, groups, 0))
         with m.If(ends):
             m.d.sync += hold.eq(self.interval - 1)
         with m.Elif(hold != 0):

@@ -6,18 +6,32 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from golden.formats import BLOCK_SIZE
+
 from .job import job_layout
 from .operand_store import FLAGS
+from .result_rows import result_rows_layout
 from .ring import following, index_signal
 
 QUEUE_DEPTH = 4
 
 
+def parts_of_block(config):
+    """Give the column tiles that fill a block of results; 1 also where none fill it exactly."""
+    return BLOCK_SIZE // config.cols if BLOCK_SIZE % config.cols == 0 else 1
+
+
 def tile_layout(config):
-    """Describe the output tile that a pair of blocks adds to, as the drain must know it."""
+    """Describe the output tile that a pair of blocks adds to, as the drain must know it.
+
+    Its results take part of it along: see `result_rows_layout`.
+    """
+    results = result_rows_layout(config).members
     return data.StructLayout({
         "rows": bits_for(config.rows),
-        "cols": bits_for(config.cols),
+        **{name: results[name] for name in
+           ("cols", "output", "token_tile", "part", "block_ends")},
+        "has_bias": 1,
         "k_blocks": bits_for(config.k_blocks_max),
         "releases_act": 1,
         "releases_weight": 1,
@@ -95,6 +109,8 @@ class BlockWalker(wiring.Component):
         act_slot, act_base_slot = (Signal(range(config.tile_slots), name=f"act_{n}")
                                    for n in ("slot", "base_slot"))
         weight_slot = index_signal(config.weight_slots, "weight_slot")
+        part = index_signal(parts_of_block(config), "part")
+        last_part = part == parts_of_block(config) - 1
 
         is_first_pass = Signal(init=1)
         first, last = k_block == 0, k_block == job.k_blocks - 1
@@ -134,6 +150,7 @@ class BlockWalker(wiring.Component):
         with m.If(step & last & last_of_group):  # the pass ends: next column tile, same rows
             m.d.sync += [
                 tile.eq(0), is_first_pass.eq(0), columns_left.eq(columns_left - config.cols),
+                part.eq(Mux(last_part | last_pass, 0, part + 1)),
                 weight_slot.eq(weight_slot + 1), weight_at.eq(next_weight),
                 weight_base.eq(next_weight), act_at.eq(act_base), act_slot.eq(act_base_slot),
                 rows_left.eq(group_rows_left),
@@ -162,6 +179,9 @@ class BlockWalker(wiring.Component):
             pair.tile.rows.eq(Mux(last_row_tile, rows_left, config.rows)),
             pair.tile.cols.eq(Mux(last_pass, columns_left, config.cols)),
             pair.tile.k_blocks.eq(job.k_blocks),
+            pair.tile.output.eq(job.output), pair.tile.has_bias.eq(job.has_bias),
+            pair.tile.token_tile.eq(tile), pair.tile.part.eq(part),
+            pair.tile.block_ends.eq(last_part | last_pass),
             pair.tile.releases_act.eq(last_pass), pair.tile.releases_weight.eq(last_of_group),
             pair.tile.job_last.eq(last_pass & last_row_tile),
         ]

@@ -59,6 +59,11 @@ class Config:
         "half_even", or "truncate" for comparison with converters that do.
     dot_stages : int
         Pipeline registers in the dot product, 0 to 2.
+    drain_lanes : int
+        Results normalized per cycle: `cols` times 1, 2, 4, … up to all rows. More than `cols` pays
+        where K is so short that a tile takes fewer beats than the array has rows.
+    tables : int
+        Calibration tables (channel order and static tags) on chip; a power of two.
     """
 
     rows: int = 8
@@ -74,6 +79,8 @@ class Config:
     tile_slots: int = 32
     rounding: str = "half_even"
     dot_stages: int = 1
+    drain_lanes: int = 8
+    tables: int = 2
 
     @classmethod
     def sized(cls, *, k_max=6144, rows=8, cols=8, **others):
@@ -90,13 +97,15 @@ class Config:
         blocks = -(-k_max // BLOCK_SIZE)
         chosen = {"weight_bytes": max(4, 1 << (4 * cols - 1).bit_length()),
                   "act_depth": 3 * blocks, "weight_depth": 2 * blocks,
-                  "stage_depth": rows * blocks + 2 * blocks + 2}
+                  "stage_depth": max(rows, cols) * blocks + 2 * blocks + 2,
+                  "drain_lanes": cols}
         given = {name: value for name, value in others.items() if value is not None}
         return cls(rows=rows, cols=cols, k_max=k_max, **(chosen | given))
 
     def __post_init__(self):
         for name in ("rows", "cols", "acc_width", "k_max", "act_bytes", "weight_bytes", "act_depth",
-                     "weight_depth", "stage_depth", "tile_slots", "dot_stages"):
+                     "weight_depth", "stage_depth", "tile_slots", "dot_stages", "drain_lanes",
+                     "tables"):
             if not isinstance(getattr(self, name), int):
                 raise TypeError(f"{name} must be an integer, not {getattr(self, name)!r}")
         if not (1 <= self.rows <= 128 and 1 <= self.cols <= 128):
@@ -116,6 +125,11 @@ class Config:
             raise ValueError(f"rounding must be {' or '.join(ROUNDINGS)}, not {self.rounding!r}")
         if not 0 <= self.dot_stages <= 2:
             raise ValueError(f"dot_stages must be 0, 1 or 2, not {self.dot_stages}")
+        if self.drain_lanes % self.cols or not is_power_of_two(self.drain_rows) or (
+                self.drain_rows >= 2 * self.rows):
+            raise ValueError(
+                f"drain_lanes must be cols={self.cols} times a power of two that does not exceed "
+                f"rows={self.rows}, rounded up, not {self.drain_lanes}")
 
     def _check_streams(self):
         unknown = [name for name in self.float_formats if name not in FLOAT_FORMATS]
@@ -136,13 +150,15 @@ class Config:
 
     def _check_memories(self):
         for name, least in (("act_depth", self.k_blocks_max), ("weight_depth", self.k_blocks_max),
-                            ("stage_depth", self.rows * self.k_blocks_max + 2)):
+                            ("stage_depth", self.tile_rows_max * self.k_blocks_max + 2)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name}={getattr(self, name)} cannot hold one tile of "
                                  f"k_max={self.k_max}: at least {least} blocks are needed")
         if not is_power_of_two(self.tile_slots) or not 2 <= self.tile_slots <= 256:
             raise ValueError(f"tile_slots must be a power of two from 2 to 256, "
                              f"not {self.tile_slots}")
+        if not is_power_of_two(self.tables) or self.tables > 16:
+            raise ValueError(f"tables must be a power of two from 1 to 16, not {self.tables}")
 
     @property
     def k_blocks_max(self):
@@ -167,9 +183,34 @@ class Config:
         return min(widths), max(widths)
 
     @property
-    def result_bytes(self):
-        """Bytes per beat of ``m_axis_out``: one array row of FP32 results, to a power of two."""
+    def tile_rows_max(self):
+        """Rows of the largest tile on the way to its conversion: R of a GEMM, C of a CONVERT."""
+        return max(self.rows, self.cols)
+
+    @property
+    def drain_rows(self):
+        """Array rows whose results leave the array in one cycle."""
+        return self.drain_lanes // self.cols
+
+    @property
+    def drain_cycles(self):
+        """Cycles in which a tile's results leave the array."""
+        return -(-self.rows // self.drain_rows)
+
+    @property
+    def row_bytes(self):
+        """Bytes on ``m_axis_out`` of one array row of FP32 results, to a power of two."""
         return 1 << (4 * self.cols - 1).bit_length()
+
+    @property
+    def result_bytes(self):
+        """Bytes per beat of ``m_axis_out``: what drains in a cycle, or a beat of packed blocks."""
+        return max(self.row_bytes * self.drain_rows, self.act_bytes, self.weight_bytes)
+
+    @property
+    def packs_results(self):
+        """Whether GEMM results may leave as MX: columns must divide or be divided by a block."""
+        return BLOCK_SIZE % self.cols == 0 or self.cols % BLOCK_SIZE == 0
 
     @property
     def weight_slots(self):
@@ -178,11 +219,11 @@ class Config:
 
     @property
     def result_depth(self):
-        """Array rows of results that wait for ``m_axis_out``.
+        """Groups of `drain_rows` rows of results that wait for ``m_axis_out``.
 
-        One tile leaves while the next arrives, and 16 rows cover the way there and back.
+        One tile leaves while the next arrives, and 16 more cover the way there and back.
         """
-        return 2 * self.rows + 16
+        return 2 * self.drain_cycles + 16
 
     def describe(self):
         """Give the configuration as one line, as it stands in the Verilog's header."""

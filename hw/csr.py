@@ -23,6 +23,9 @@ def register_signature():
 
     A CONSTANT or STATE register is an input of its width; a SETTING is an output; a COMMAND is an
     output that is high for the one cycle in which a 1 is written; an EVENT has an input ``…_set``.
+    An ENTRY is an output that holds for the one cycle in which the output ``…_write`` is high,
+    which it never is while the input ``…_busy`` is. ``…_busy`` may follow from the entry itself,
+    which stands a cycle long whether it is written or not.
     """
     members = {}
     for register in REGISTERS:
@@ -30,10 +33,16 @@ def register_signature():
         match register.access:
             case Access.CONSTANT | Access.STATE:
                 members[name] = In(register.width)
-            case Access.SETTING | Access.COMMAND:
+            case Access.SETTING:
+                members[name] = Out(register.width, init=register.reset)
+            case Access.COMMAND:
                 members[name] = Out(register.width)
+            case Access.ENTRY:
+                members[name] = Out(register.width)
+                members[f"{name}_write"] = Out(1)
+                members[f"{name}_busy"] = In(1)
             case Access.EVENT:
-                members[name] = Out(register.width)
+                members[name] = Out(register.width, init=register.reset)
                 members[f"{name}_set"] = In(register.width)
                 members[f"{name}_cleared"] = Out(register.width)
     return wiring.Signature(members)
@@ -44,7 +53,8 @@ class CSR(wiring.Component):
 
     A write takes effect the cycle after its address and data have arrived. Byte strobes are obeyed.
     A read-only or missing register answers a write with SLVERR and does nothing, a missing or
-    write-only one a read. Neither ready nor valid depends on an input of the same cycle.
+    write-only one a read; so does an entry that is not taken. Neither ready nor valid depends on an
+    input of the same cycle.
 
     Members
     -------
@@ -87,9 +97,12 @@ class CSR(wiring.Component):
         for register in REGISTERS:
             selected = Signal(name=f"writes_{register.name.lower()}")
             m.d.comb += selected.eq(write & (address >> 2 == register.address >> 2))
-            self._connect(m, register, selected, data, strobes)
-            with m.If(read & (read_address >> 2 == register.address >> 2)):
-                if register.access is not Access.COMMAND:
+            if register.access is Access.ENTRY:
+                self._connect_entry(m, register, selected, data, strobes)
+            elif register.access not in (Access.CONSTANT, Access.STATE):
+                self._connect(m, register, selected, data, strobes)
+            if register.access.is_readable:
+                with m.If(read & (read_address >> 2 == register.address >> 2)):
                     value = getattr(self.registers, register.name.lower())
                     m.d.sync += [bus.rdata.eq(value), bus.rresp.eq(OKAY)]
         return m
@@ -97,8 +110,6 @@ class CSR(wiring.Component):
     def _connect(self, m, register, selected, data, strobes):
         """Let a write reach a register."""
         bus, value = self.bus, getattr(self.registers, register.name.lower())
-        if register.access in (Access.CONSTANT, Access.STATE):
-            return
         with m.If(selected):
             m.d.sync += bus.bresp.eq(OKAY)
         written = Signal(register.width, name=f"written_{register.name.lower()}")
@@ -117,3 +128,14 @@ class CSR(wiring.Component):
             arrives = getattr(self.registers, f"{register.name.lower()}_set")
             m.d.comb += getattr(self.registers, f"{register.name.lower()}_cleared").eq(written)
             m.d.sync += value.eq(value & ~written | arrives)
+
+    def _connect_entry(self, m, register, selected, data, strobes):
+        """Let a whole-word write hand over its value, if it can be taken."""
+        name = register.name.lower()
+        write, busy = (getattr(self.registers, f"{name}_{end}") for end in ("write", "busy"))
+        m.d.comb += [
+            getattr(self.registers, name).eq(data),
+            write.eq(selected & strobes.all() & ~busy),
+        ]
+        with m.If(write):
+            m.d.sync += self.bus.bresp.eq(OKAY)

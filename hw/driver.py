@@ -1,39 +1,31 @@
-"""What software does to run jobs: registers, and the order in which the streams carry things."""
+"""What software does to run jobs, through registers alone; `hw.session` adds the streams."""
 
-from dataclasses import dataclass
+from golden.formats import FLOAT_FORMATS
 
-from golden.formats import BLOCK_SIZE
-
-from .config import BASE_BLOCK_BITS
-from .outlier_policy import Selection
+from .config import Config
+from .job_request import Job
+from .packet_order import resident_tiles, result_rows, weight_passes
+from .register_codes import Command, Refusal, Rounding, StreamFault
 from .registers import (
     ADDRESSES,
+    BUILD,
     COUNTERS,
     FAULTS,
     IDENTIFICATION,
     REFUSED,
-    Refusal,
-    StreamFault,
+    VERSION,
 )
 from .widen import FORMAT_CODES
 
-BASE_BYTES = BASE_BLOCK_BITS // 8
+__all__ = ["BusError", "Driver", "Job", "JobRefusedError", "StreamFaultError", "build_config",
+           "resident_tiles", "result_rows", "weight_passes"]
 
-SENTENCES = {
-    Refusal.ZERO_SIZE: "M, N and K must be at least 1",
-    Refusal.K_TOO_LARGE: "K is larger than the machine's K_MAX",
-    Refusal.TILES_OUT_OF_RANGE: "the resident token tiles do not fit: use fewer tiles",
-    Refusal.UNKNOWN_FORMAT: "the machine was not built for this activation format",
-    Refusal.UNKNOWN_SELECTION: "the selection must be top or threshold",
-    Refusal.TOO_MANY_UNITS: "there are fewer K-blocks than outlier units",
-    Refusal.NEGATIVE_THRESHOLD: "the threshold is a magnitude and has no sign",
-    Refusal.QUEUE_FULL: "too many jobs are under way; wait for one to end",
-    StreamFault.ACT_LENGTH: "a row of activations ended early or late",
-    StreamFault.ACT_KEEP: "tkeep of the activations does not fit K",
-    StreamFault.WEIGHT_LENGTH: "a weight tile ended early or late",
-    StreamFault.WEIGHT_KEEP: "tkeep of the weights must be all ones",
-}
-"""What is wrong, as a sentence."""
+PARAMETERS = tuple(register.name for register in BUILD if register.name not in ("ID", "VERSION"))
+"""The registers that show the build parameters."""
+
+
+class BusError(RuntimeError):
+    """A register access was answered with SLVERR."""
 
 
 class JobRefusedError(ValueError):
@@ -41,7 +33,7 @@ class JobRefusedError(ValueError):
 
     def __init__(self, code):
         self.code = Refusal(code)
-        super().__init__(f"{self.code.name}: {SENTENCES[self.code]}")
+        super().__init__(f"{self.code.name}: {self.code.doc}")
 
 
 class StreamFaultError(RuntimeError):
@@ -49,82 +41,29 @@ class StreamFaultError(RuntimeError):
 
     def __init__(self, faults):
         self.faults = StreamFault(faults)
-        super().__init__("; ".join(f"{fault.name}: {SENTENCES[fault]}" for fault in self.faults))
+        super().__init__("; ".join(f"{fault.name}: {fault.doc}" for fault in self.faults))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One GEMM, C[m, n] = A[m, k]·B[k, n].
-
-    Attributes
-    ----------
-    m, n, k : int
-    tiles : int
-        Token tiles of A that stay on chip while B streams by once; see `resident_tiles`.
-    float_format : str
-        "fp32", "fp16" or "bf16".
-    selection : Selection
-    units : int
-        For TOP: MX9 K-blocks per token tile.
-    threshold : int
-        For THRESHOLD: FP32 pattern that an MX9 K-block's magnitude exceeds.
-    """
-
-    m: int
-    n: int
-    k: int
-    tiles: int = 1
-    float_format: str = "fp32"
-    selection: Selection = Selection.TOP
-    units: int = 0
-    threshold: int = 0
-
-    def registers(self):
-        """Give the job registers' values, by register name."""
-        return {
-            "JOB_M": self.m, "JOB_N": self.n, "JOB_K": self.k, "JOB_TILES": self.tiles,
-            "JOB_FORMAT": FORMAT_CODES[self.float_format],
-            "JOB_SELECTION": self.selection.value, "JOB_UNITS": self.units,
-            "JOB_THRESHOLD": self.threshold,
-        }
-
-
-def resident_tiles(config, m, k):
-    """Choose how many token tiles stay on chip while B streams by once.
-
-    Half of the memory, so that the other half takes the next group meanwhile; but not so few that
-    the weight stream, which brings a K-block in several beats, can't keep the array busy.
+def build_config(parameters):
+    """Make the configuration of a machine from its build parameters.
 
     Parameters
     ----------
-    config : Config
-    m, k : int
-        Rows and columns of A.
+    parameters : dict of str to int
+        As from `Driver.identify`.
+
+    Returns
+    -------
+    Config
+        Its `float_formats` in the order of `golden.formats.FLOAT_FORMATS`.
     """
-    k_blocks = -(-k // BLOCK_SIZE)
-    enough = -(-config.cols * BASE_BYTES // config.weight_bytes) + 1
-    tiles = max(config.act_depth // 2 // k_blocks, min(enough, config.act_depth // k_blocks), 1)
-    return min(tiles, config.tile_slots // 2, -(-m // config.rows))
-
-
-def weight_passes(config, job):
-    """Count how often all of B streams by: once per group of resident token tiles."""
-    return -(-job.m // (config.rows * job.tiles))
-
-
-def result_rows(config, job):
-    """List the packets of ``m_axis_out`` in order.
-
-    Yields
-    ------
-    tuple of (int, int, int)
-        Row of C, its first column here, columns here.
-    """
-    group_rows = config.rows * job.tiles
-    for group in range(0, job.m, group_rows):
-        for col in range(0, job.n, config.cols):
-            for row in range(group, min(group + group_rows, job.m)):
-                yield row, col, min(config.cols, job.n - col)
+    shown = {name.lower(): value for name, value in parameters.items()}
+    formats = tuple(name for name in FLOAT_FORMATS
+                    if shown["formats"] >> FORMAT_CODES[name] & 1)
+    names = ("rows", "cols", "acc_width", "k_max", "act_bytes", "weight_bytes", "act_depth",
+             "weight_depth", "stage_depth", "tile_slots", "dot_stages", "drain_lanes", "tables")
+    return Config(float_formats=formats, rounding=Rounding(shown["rounding"]).name.lower(),
+                  **{name: shown[name] for name in names})
 
 
 class Driver:
@@ -135,7 +74,7 @@ class Driver:
     read : callable
         ``await read(address)`` returns a 32-bit register.
     write : callable
-        ``await write(address, value)`` sets one.
+        ``await write(address, value)`` sets one, and raises `BusError` if that is refused.
     """
 
     def __init__(self, read, write):
@@ -150,14 +89,21 @@ class Driver:
         await self._write(ADDRESSES[name], value)
 
     async def identify(self):
-        """Check that a machine answers, and return its build parameters by register name."""
+        """Check that a machine answers, and return its build parameters by register name.
+
+        Raises
+        ------
+        RuntimeError
+            If there is no machine, or one with another register map.
+        """
         found = await self.read("ID")
         if found != IDENTIFICATION:
             raise RuntimeError(f"no accelerator answers: ID reads {found:#010x}")
-        return {name: await self.read(name)
-                for name in ("ROWS", "COLS", "ACC_WIDTH", "K_MAX", "ACT_BYTES", "WEIGHT_BYTES",
-                             "RESULT_BYTES", "ACT_DEPTH", "WEIGHT_DEPTH", "TILE_SLOTS", "FORMATS",
-                             "JOB_SLOTS")}
+        version = await self.read("VERSION")
+        if version >> 16 != VERSION >> 16:
+            raise RuntimeError(f"the machine's register map is version {version:#010x}, "
+                               f"this driver's {VERSION:#010x}")
+        return {name: await self.read(name) for name in PARAMETERS}
 
     async def start(self, job):
         """Start a job; its streams may flow from now on.
@@ -169,7 +115,7 @@ class Driver:
         """
         for name, value in job.registers().items():
             await self.write(name, value)
-        await self.write("CONTROL", 1)
+        await self.write("CONTROL", Command.START.value)
         code = await self.read("REFUSAL")
         if code != Refusal.NONE:
             await self.write("IRQ_PENDING", 1 << REFUSED)
@@ -183,11 +129,61 @@ class Driver:
             raise StreamFaultError(faults)
 
     async def wait(self, ended):
-        """Wait until so many jobs have ended since reset."""
-        while (await self.read("JOBS_ENDED")) < ended:
+        """Wait until so many jobs have ended since reset; the count wraps at 2^32."""
+        while 0 < (ended - await self.read("JOBS_ENDED")) % (1 << 32) < 1 << 31:
             pass
 
     async def counters(self):
         """Return the counters of the job that ended last, by lower-case name."""
         return {name.lower(): await self.read(f"{name}_LOW") | await self.read(f"{name}_HIGH") << 32
                 for name, _ in COUNTERS}
+
+    async def abort(self):
+        """Drop every job under way; what still comes in is swallowed until `resume`."""
+        await self.write("CONTROL", Command.ABORT.value)
+
+    async def resume(self):
+        """Let jobs in again after `abort`, once no packet of a dropped job is on its way."""
+        await self.write("CONTROL", Command.RESUME.value)
+
+    async def load_table(self, table, order=None, tags=None):
+        """Load a calibration table while no job under way uses it.
+
+        Parameters
+        ----------
+        table : int
+        order : sequence of int, optional
+            The channel that comes to each place: a permutation of all K of them.
+        tags : sequence of bool, optional
+            Which K-blocks are MX9, in the new order.
+
+        Raises
+        ------
+        ValueError
+            If there is no such table, or it can't hold that.
+        BusError
+            If a job under way uses it.
+        """
+        tables, k_max = await self.read("TABLES"), await self.read("K_MAX")
+        if not 0 <= table < tables:
+            raise ValueError(f"there is no table {table}: the machine has {tables}, from 0")
+        order = [int(channel) for channel in ([] if order is None else order)]
+        tags = [bool(tag) for tag in ([] if tags is None else tags)]
+        if sorted(order) != list(range(len(order))):
+            raise ValueError(f"an order must name each of its {len(order)} channels once, from 0")
+        if len(order) > k_max or len(tags) > -(-k_max // 16):
+            raise ValueError(f"K_MAX={k_max} is less than {len(order)} channels in order or "
+                             f"{len(tags)} tagged K-blocks")
+        await self.write("TABLE_SELECT", table)
+        for place, channel in enumerate(order):
+            await self.write("ORDER_ENTRY", channel << 16 | place)
+        for k_block, is_mx9 in enumerate(tags):
+            await self.write("TAG_ENTRY", k_block << 16 | is_mx9)
+
+    async def channel_maxima(self, k):
+        """Read each channel's largest magnitude in the last job that measured: FP32 patterns."""
+        maxima = []
+        for channel in range(k):
+            await self.write("MAXIMUM_CHANNEL", channel)
+            maxima.append(await self.read("MAXIMUM"))
+        return maxima

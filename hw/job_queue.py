@@ -1,51 +1,58 @@
-"""Hands every job to every engine, each at its own pace."""
+"""Hands every job to the engines that work on its kind, each at its own pace."""
 
-from amaranth import Module
+from amaranth import Array, Cat, Module, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from .job import job_layout
+from .ring import index_signal
 
 JOBS_UNDER_WAY = 4
 """Most jobs that are dispatched and have not ended."""
 
 
-class JobFork(wiring.Component):
-    """Queue each job for several engines, so that one that is done with it starts on the next.
+class JobQueue(wiring.Component):
+    """Keep the jobs under way once, and let each engine read them in order.
+
+    An engine that is done with a job goes on to the next one while others still work on it. Jobs of
+    a kind that an engine does not know are skipped for it, a cycle each.
 
     Parameters
     ----------
     config : Config
-    engines : int
-        Consumers.
+    engines : sequence of set of JobKind
+        For each engine, the kinds that it takes.
 
     Members
     -------
     i : In(stream of job_layout)
-        Taken when no engine's queue is full.
+        Always ready: who sends has at most `JOBS_UNDER_WAY` jobs under way, so that the place which
+        a new job takes belongs to one that has ended.
     o : Out(engines x stream of job_layout)
     """
 
     def __init__(self, config, engines):
+        self.engines = [sorted(kinds, key=lambda kind: kind.value) for kinds in engines]
         self.layout = job_layout(config)
         signature = stream.Signature(self.layout)
-        super().__init__({"i": In(signature), "o": Out(signature).array(engines)})
+        super().__init__({"i": In(signature), "o": Out(signature).array(len(self.engines))})
 
     def elaborate(self, platform):
         m = Module()
-        queues = []
-        for index, output in enumerate(self.o):
-            queue = SyncFIFOBuffered(width=self.layout.size, depth=JOBS_UNDER_WAY)
-            m.submodules[f"queue_{index}"] = queue
-            m.d.comb += [
-                queue.w_en.eq(self.i.valid & self.i.ready), queue.w_data.eq(self.i.p),
-                output.valid.eq(queue.r_rdy), output.p.eq(queue.r_data),
-                queue.r_en.eq(output.ready),
-            ]
-            queues.append(queue)
+        jobs = Array(Signal(self.layout, name=f"job_{index}") for index in range(JOBS_UNDER_WAY))
+        end = index_signal(JOBS_UNDER_WAY, "end")
         m.d.comb += self.i.ready.eq(1)
-        for queue in queues:
-            with m.If(~queue.w_rdy):
-                m.d.comb += self.i.ready.eq(0)
+        with m.If(self.i.valid):
+            m.d.sync += [jobs[end].eq(self.i.p), end.eq(end + 1)]
+        for index, (kinds, output) in enumerate(zip(self.engines, self.o, strict=True)):
+            at = index_signal(JOBS_UNDER_WAY, f"at_{index}")
+            left = Signal(range(JOBS_UNDER_WAY + 1), name=f"left_{index}")
+            wanted, passes = Signal(name=f"wanted_{index}"), Signal(name=f"passes_{index}")
+            m.d.comb += [
+                output.p.eq(jobs[at]),
+                wanted.eq(Cat(output.p.kind == kind for kind in kinds).any()),
+                output.valid.eq((left != 0) & wanted),
+                passes.eq((left != 0) & (output.ready | ~wanted)),
+            ]
+            m.d.sync += [at.eq(at + passes), left.eq(left + self.i.valid - passes)]
         return m

@@ -1,6 +1,6 @@
 """Verilator's lint on emitted Verilog, every warning on but those waived here by name.
 
-``python -m hw.lint`` checks several configurations; `WAIVERS` also goes into every simulation.
+``python -m hw.lint`` checks several configurations.
 """
 
 import os
@@ -15,23 +15,7 @@ from rich.console import Console
 from .accelerator import Accelerator
 from .config import Config
 from .emit import emit
-
-WAIVERS = """\
-`verilator_config
-// Amaranth leaves the extension of operands and constants to Verilog, which does it as meant.
-lint_off -rule WIDTHEXPAND
-// Amaranth writes ``value == 0`` as ``!value``.
-lint_off -rule WIDTHTRUNC -file "*" -match "*LOGNOT expects 1 bit*"
-// A state that leaves a signal at its default has no case.
-lint_off -rule CASEINCOMPLETE
-// Fields of a layout get names of their own, which help in a waveform and need not be read.
-lint_off -rule UNUSEDSIGNAL
-// A register's initial value is given at its declaration; synthesis for an ASIC uses the reset.
-lint_off -rule PROCASSINIT
-// One file holds all modules of a machine.
-lint_off -rule DECLFILENAME
-"""
-"""A Verilator configuration file. Nothing else may be waived."""
+from .waivers import WAIVERS
 
 CONFIGURATIONS = {
     "8x8": Config(),

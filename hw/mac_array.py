@@ -1,7 +1,5 @@
 """R x C output-stationary cells behind shared operand registers."""
 
-from itertools import pairwise
-
 from amaranth import Cat, Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -22,7 +20,7 @@ class MACRow(wiring.Component):
     b : In(C x operand, flat)
     accumulate, first, last, shift_out : In(1)
     results_in, results : C x signed(acc_width), flat
-        The row below, and this row.
+        The row D below, and this row.
     """
 
     def __init__(self, config):
@@ -55,12 +53,13 @@ class MACRow(wiring.Component):
 
 
 class MACArray(wiring.Component):
-    """Multiply R operands of A with C of B each beat; hand finished tiles out row by row.
+    """Multiply R operands of A with C of B each beat; hand finished tiles out, D rows a cycle.
 
     A beat enters the operand registers in the cycle of ``valid`` and never waits. `latency` cycles
-    after the beat with ``last``, ``row_valid`` rises for R cycles and ``row`` shows array row 0, 1,
-    … R-1, while the cells already sum the next tile. The sender keeps two ``last`` at least R
-    cycles apart. Idle cycles between beats are harmless.
+    after the beat with ``last``, ``row_valid`` rises for `drain_cycles` cycles and ``rows`` shows
+    array rows 0 … D-1, then D … 2D-1, and so on (D = `drain_rows`), while the cells already sum the
+    next tile. The sender keeps two ``last`` at least `drain_cycles` apart. Idle cycles between
+    beats are harmless.
 
     Parameters
     ----------
@@ -73,9 +72,10 @@ class MACArray(wiring.Component):
     a : In(R x operand, flat)
     b : In(C x operand, flat)
     captured : Out(1)
-        Array row 0 of a new tile is at ``row``, now.
+        The first rows of a new tile are at ``rows``, now.
     row_valid : Out(1)
-    row : Out(C x signed(acc_width))
+    rows : Out(D*C x signed(acc_width))
+        Row i of the group, column j at i * C + j; rows that the array lacks are zero.
     """
 
     def __init__(self, config):
@@ -86,7 +86,7 @@ class MACArray(wiring.Component):
             "valid": In(1), "first": In(1), "last": In(1),
             "a": In(operand.size * config.rows), "b": In(operand.size * config.cols),
             "captured": Out(1), "row_valid": Out(1),
-            "row": Out(data.ArrayLayout(signed(config.acc_width), config.cols)),
+            "rows": Out(data.ArrayLayout(signed(config.acc_width), config.drain_lanes)),
         })
 
     def elaborate(self, platform):
@@ -117,15 +117,15 @@ class MACArray(wiring.Component):
                 row.shift_out.eq(shift_out),
             ]
             rows.append(row)
-        for upper, lower in pairwise(rows):
+        for upper, lower in zip(rows, rows[config.drain_rows:], strict=False):
             m.d.comb += upper.results_in.eq(lower.results)
-        m.d.comb += self.row.eq(rows[0].results)
+        m.d.comb += self.rows.eq(Cat(row.results for row in rows[: config.drain_rows]))
 
-        rows_left = Signal(range(config.rows + 1))
-        m.d.comb += [shift_out.eq(self.row_valid), self.row_valid.eq(rows_left != 0)]
+        cycles_left = Signal(range(config.drain_cycles + 1))
+        m.d.comb += [shift_out.eq(self.row_valid), self.row_valid.eq(cycles_left != 0)]
         m.d.sync += self.captured.eq(accumulate & last)
         with m.If(accumulate & last):
-            m.d.sync += rows_left.eq(config.rows)
+            m.d.sync += cycles_left.eq(config.drain_cycles)
         with m.Elif(self.row_valid):
-            m.d.sync += rows_left.eq(rows_left - 1)
+            m.d.sync += cycles_left.eq(cycles_left - 1)
         return m

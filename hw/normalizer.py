@@ -1,20 +1,19 @@
 """From an anchored fixed-point accumulator to FP32, with the one rounding of the whole sum."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.formats import FP32
 
 from .bits import normalize_left
+from .fp32_rounding import rounded_magnitude
 
 QUIET_NAN = 0x7FC00000
 """The NaN that leaves the machine."""
 
 PRODUCT_BINADES = 8
 """A beat's D weighs 2^(Ea + Eb - 8)."""
-
-SIGNIFICAND_BITS = FP32.mantissa_bits + 1
 
 
 class Normalizer(wiring.Component):
@@ -110,27 +109,10 @@ class Normalizer(wiring.Component):
         return m
 
     def _pack(self, m, side, significand, leading_zeros):
-        # Room for the guard and the sticky bit, however narrow the accumulator is.
-        padding = max(0, SIGNIFICAND_BITS + 2 - self.acc_width)
-        padded = Cat(Const(0, padding), significand)
-        kept, guard = padded[-SIGNIFICAND_BITS:], padded[-SIGNIFICAND_BITS - 1]
-        sticky = padded[: -SIGNIFICAND_BITS - 1].any()
-        rounds_up = guard & (sticky | kept[0])
         # A significand with leading one at the top is 2^(acc_width-1) or more, so the biased FP32
         # exponent is (acc_width - 1 - leading_zeros) + (exponent_sum - 2*127 - 8 - F) + 127.
         offset = self.acc_width - 1 - PRODUCT_BINADES - self.fraction_bits - FP32.bias
-        exponent = side.exponent_sum + offset - leading_zeros
-        # Exponent and mantissa in one word: the carry of the rounding moves into the exponent, and
-        # leaves a mantissa of zero, which is what doubling 1.11...1 rounded up is.
-        packed = Signal(signed(len(exponent) + FP32.mantissa_bits + 1), name="packed")
-        m.d.comb += packed.eq(Cat(kept[:-1], exponent).as_signed() + rounds_up)
-        biased = packed[FP32.mantissa_bits :].as_signed()
-        infinity = (1 << FP32.exponent_bits) - 1 << FP32.mantissa_bits
-        is_zero = ~significand[-1]
-        magnitude = Mux(
-            biased >= (1 << FP32.exponent_bits) - 1,
-            infinity,
-            Mux(biased <= 0, 0, packed[: FP32.width - 1]),
-        )[: FP32.width - 1]
-        signed_result = Mux(is_zero, 0, Cat(magnitude, side.is_negative))
-        return Mux(side.is_nan, QUIET_NAN, signed_result)
+        magnitude = rounded_magnitude(
+            m, significand, side.exponent_sum + offset - leading_zeros)
+        number = Cat(magnitude, side.is_negative & significand[-1])  # zero is +0
+        return Mux(side.is_nan, QUIET_NAN, number)

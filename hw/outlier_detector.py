@@ -1,10 +1,10 @@
-"""Precision tags of a token tile: which of its K-blocks hold outliers."""
+"""Precision tags of a tile: which of its K-blocks hold outliers."""
 
 from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .outlier_policy import MAGNITUDE_BITS, Magnitude, Tag, policy_layout
+from .outlier_policy import MAGNITUDE_BITS, Tag, magnitude_layout, policy_layout
 from .radix_select import RadixSelect
 from .tile_maxima import TileMaxima
 
@@ -17,7 +17,7 @@ def detection_cycles(blocks, *, search, radix_bits=4):
     blocks : int
         K-blocks of the tile.
     search : bool
-        Selection is TOP.
+        Selection is TOP with 1 to ``blocks`` - 1 units. No units and all units need no search.
     radix_bits : int
         As in `OutlierDetector`.
 
@@ -49,10 +49,11 @@ class OutlierDetector(wiring.Component):
 
     Members
     -------
-    i : In(stream of Magnitude)
-        A tile row by row, each row in K-block order. Any 31-bit pattern, NaN's rank highest.
+    i : In(stream of magnitude_layout(k_blocks_max))
+        A tile row by row, each row in K-block order; or K-block by K-block, each in row order. Any
+        31-bit pattern, NaN's rank highest.
     policy : In(policy_layout(k_blocks_max))
-        Taken with the first magnitude of a tile.
+        Taken with the first magnitude of a tile. TOP or THRESHOLD.
     o : Out(stream of Tag)
         One tag per K-block of the tile, in index order.
 
@@ -70,7 +71,7 @@ class OutlierDetector(wiring.Component):
         self.k_blocks_max = k_blocks_max
         self.radix_bits = radix_bits
         super().__init__({
-            "i": In(stream.Signature(Magnitude)),
+            "i": In(stream.Signature(magnitude_layout(k_blocks_max))),
             "policy": In(policy_layout(k_blocks_max)),
             "o": Out(stream.Signature(Tag)),
         })
@@ -86,7 +87,7 @@ class OutlierDetector(wiring.Component):
 
         # Both sides take the halves in turn, starting with half 0.
         loads, searches = Signal(), Signal()
-        with m.If(self.i.valid & self.i.ready & self.i.p.row_last & self.i.p.block_last):
+        with m.If(self.i.valid & self.i.ready & self.i.p.tile_last):
             m.d.sync += loads.eq(~loads)
         with m.If(search.done):
             m.d.sync += searches.eq(~searches)

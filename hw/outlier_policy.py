@@ -17,7 +17,9 @@ class Selection(enum.Enum, shape=unsigned(2)):
     THRESHOLD = 1
     """Every K-block whose magnitude is strictly above `threshold`."""
     STATIC = 2
-    """Tags fixed offline: reserved, and refused before it gets here."""
+    """The K-blocks that the job's table marks."""
+    HEAD = 3
+    """The whole job: all of its K-blocks if `units` is 1, none if it is 0."""
 
 
 def policy_layout(k_blocks_max):
@@ -31,7 +33,7 @@ def policy_layout(k_blocks_max):
     Returns
     -------
     data.StructLayout
-        ``selection``; ``units``, for TOP; ``threshold``, an FP32 pattern without its sign.
+        ``selection``; ``units``, for TOP and HEAD; ``threshold``, an FP32 pattern without sign.
     """
     return data.StructLayout({
         "selection": Selection,
@@ -40,10 +42,23 @@ def policy_layout(k_blocks_max):
     })
 
 
-Magnitude = data.StructLayout({
-    "magnitude": unsigned(MAGNITUDE_BITS), "row_first": 1, "row_last": 1, "block_last": 1,
-})
-"""Largest magnitude of one row's block, and where the block stands in its tile."""
+def magnitude_layout(k_blocks_max):
+    """Describe the largest magnitude of one row's block, and where the block stands in its tile.
+
+    Members
+    -------
+    magnitude : unsigned(31)
+    k_block : unsigned
+    row_first : unsigned(1)
+        Its row is the first of its tile.
+    tile_last : unsigned(1)
+        The tile's last block to arrive.
+    """
+    return data.StructLayout({
+        "magnitude": unsigned(MAGNITUDE_BITS), "k_block": range(max(2, k_blocks_max)),
+        "row_first": 1, "tile_last": 1,
+    })
+
 
 Tag = data.StructLayout({"is_outlier": 1, "last": 1})
 """Whether the next K-block is an outlier, and whether it is the tile's last."""

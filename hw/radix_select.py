@@ -1,6 +1,6 @@
 """Selection of a tile's outliers among the magnitudes of its K-blocks, by a radix search."""
 
-from amaranth import Cat, Module, Signal
+from amaranth import Cat, Const, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -59,12 +59,11 @@ class RadixSelect(wiring.Component):
     TOP finds the units-th largest magnitude digit by digit from the top. A pass over the memory
     counts the K-blocks that agree with the digits found so far, by what they have next. Larger than
     the pivot is an outlier, and of the K-blocks equal to it the first ones are, until there are
-    ``units``. With ``units`` of all K-blocks or more the pivot ends as zero and all are tagged;
-    with zero units it ends as all ones, more than any magnitude, and none is. THRESHOLD needs no
-    pass: its pivot is given, and equal is not enough.
+    ``units``. What needs no pass: THRESHOLD, whose pivot is given and must be exceeded; zero units,
+    whose pivot is more than any magnitude; and units for all K-blocks, whose pivot is zero.
 
-    One cycle to start, ``blocks + 2`` for each of `digits` passes, then a tag each cycle that ``o``
-    does not stall, the first after one cycle.
+    One cycle to start, ``blocks + 2`` for each of `digits` passes if any, then a tag each cycle
+    that ``o`` does not stall, the first after one cycle.
 
     Parameters
     ----------
@@ -122,7 +121,8 @@ class RadixSelect(wiring.Component):
         )
 
         # `left` outliers are not above the digits found so far.
-        left = Signal.like(self.policy.units)
+        units = self.policy.units
+        left = Signal.like(units)
         is_tie = (value == pivot) & (left != 0)
         m.d.comb += [
             counters.wanted.eq(left),
@@ -148,12 +148,15 @@ class RadixSelect(wiring.Component):
             with m.State("IDLE"):
                 m.d.comb += counters.clear.eq(1)
                 m.d.sync += [found.eq(0), to_read.eq(1)]
-                with m.If(self.start & (self.policy.selection == Selection.THRESHOLD)):
-                    m.d.sync += [pivot.eq(self.policy.threshold), left.eq(0)]
+                with m.If(self.start):
+                    m.d.sync += [pivot.eq(0), left.eq(units)]
                     m.next = "TAG"
-                with m.Elif(self.start):
-                    m.d.sync += [pivot.eq(0), left.eq(self.policy.units)]
-                    m.next = "COUNT"
+                    with m.If(self.policy.selection == Selection.THRESHOLD):
+                        m.d.sync += [pivot.eq(self.policy.threshold), left.eq(0)]
+                    with m.Elif(units == 0):
+                        m.d.sync += pivot.eq(Const(1, 1).replicate(width))
+                    with m.Elif(units < self.blocks):
+                        m.next = "COUNT"
             with m.State("COUNT"):
                 m.d.comb += self.read_en.eq(to_read)
                 m.d.sync += is_counting.eq(to_read)

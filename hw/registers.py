@@ -1,127 +1,122 @@
-"""The register map, as data: what the RTL, the driver and the documentation are made from."""
+"""The register map, as data: what the RTL, the drivers and the documentation are made from."""
 
-from dataclasses import dataclass
-from enum import Enum, IntEnum, IntFlag
+from .job import JobKind, Output
+from .outlier_policy import Selection
+from .register_codes import (
+    ActivationFormat,
+    Command,
+    JobFlag,
+    Refusal,
+    Rounding,
+    StreamFault,
+)
+from .register_model import Access, Field, Group, Register, consecutive, flag_fields, whole
 
 IDENTIFICATION = 0x4D584454
 """What ID reads: "MXDT"."""
 
-VERSION = 0x00010000
+VERSION = 0x00020000
 """Of the register map: major in the upper half, minor in the lower."""
 
 ADDRESS_BITS = 12
 
-
-class Access(Enum):
-    """What software may do with a register, and who changes it."""
-
-    CONSTANT = "read-only, fixed when the machine is built"
-    STATE = "read-only, changed by the machine"
-    SETTING = "read-write"
-    COMMAND = "write-only; writing 1 to a bit does something once"
-    EVENT = "read; writing 1 to a bit clears it"
-
-
-class Refusal(IntEnum):
-    """What REFUSAL reads: why the job started last was not taken."""
-
-    NONE = 0
-    ZERO_SIZE = 1
-    K_TOO_LARGE = 2
-    TILES_OUT_OF_RANGE = 3
-    UNKNOWN_FORMAT = 4
-    UNKNOWN_SELECTION = 5
-    TOO_MANY_UNITS = 6
-    NEGATIVE_THRESHOLD = 7
-    QUEUE_FULL = 8
-
-
-class StreamFault(IntFlag):
-    """What can be wrong with a job's packets: JOB_FAULTS, and IRQ_PENDING from bit 2."""
-
-    ACT_LENGTH = 1
-    ACT_KEEP = 2
-    WEIGHT_LENGTH = 4
-    WEIGHT_KEEP = 8
-
-
 ENDED, REFUSED, FAULTS = 0, 1, 2
 """Bits of IRQ_PENDING and IRQ_ENABLE; the faults take four, in the order of `StreamFault`."""
 
-
-@dataclass(frozen=True)
-class Register:
-    """One 32-bit register.
-
-    Attributes
-    ----------
-    name : str
-        Upper case, as in the documentation.
-    address : int
-        In bytes; a multiple of 4.
-    access : Access
-    width : int
-        Bits in use, from bit 0; the others read as zero.
-    doc : str
-        One sentence.
-    """
-
-    name: str
-    address: int
-    access: Access
-    width: int
-    doc: str
-
-
-def _consecutive(first, access, *rows):
-    return tuple(Register(name, first + 4 * index, access, width, doc)
-                 for index, (name, width, doc) in enumerate(rows))
-
-
-BUILD = _consecutive(
+BUILD = consecutive(
     0x000, Access.CONSTANT,
-    ("ID", 32, "The letters MXDT."),
-    ("VERSION", 32, "Version of this register map."),
-    ("ROWS", 32, "Rows of the array."),
-    ("COLS", 32, "Columns of the array."),
-    ("ACC_WIDTH", 32, "Bits of the accumulator."),
-    ("K_MAX", 32, "Largest K."),
-    ("ACT_BYTES", 32, "Bytes per beat of s_axis_act."),
-    ("WEIGHT_BYTES", 32, "Bytes per beat of s_axis_wgt."),
-    ("RESULT_BYTES", 32, "Bytes per beat of m_axis_out."),
-    ("ACT_DEPTH", 32, "Blocks of A per array row that fit on chip."),
-    ("WEIGHT_DEPTH", 32, "Blocks of B per array column that fit on chip."),
-    ("TILE_SLOTS", 32, "Most token tiles on chip at a time."),
-    ("FORMATS", 32, "Bit f is set when JOB_FORMAT may be f."),
-    ("JOB_SLOTS", 32, "Most jobs under way at a time."),
+    whole("ID", "The letters MXDT.", reset=IDENTIFICATION),
+    ("VERSION", (
+        Field("MINOR", 0, 16, "Counts what software may ignore."),
+        Field("MAJOR", 16, 16, "Counts what it may not."),
+    ), "Version of this register map.", VERSION),
+    *(whole(name, doc, values=values, reset=None) for name, doc, values in (
+        ("ROWS", "Rows R of the array.", None),
+        ("COLS", "Columns C of the array.", None),
+        ("ACC_WIDTH", "Bits of the accumulator.", None),
+        ("K_MAX", "Largest K.", None),
+        ("ACT_BYTES", "Bytes per beat of s_axis_act.", None),
+        ("WEIGHT_BYTES", "Bytes per beat of s_axis_wgt.", None),
+        ("RESULT_BYTES", "Bytes per beat of m_axis_out.", None),
+        ("ACT_DEPTH", "Blocks of A per array row that fit on chip.", None),
+        ("WEIGHT_DEPTH", "Blocks of B per array column that fit on chip.", None),
+        ("TILE_SLOTS", "Most token tiles on chip at a time.", None),
+        ("FORMATS", "Bit f is set when JOB_FORMAT may be f.", None),
+        ("JOB_SLOTS", "Most jobs under way at a time.", None),
+        ("STAGE_DEPTH", "Blocks that wait on chip for their precision.", None),
+        ("DRAIN_LANES", "Results that leave the array per cycle; a multiple of COLS.", None),
+        ("TABLES", "Calibration tables: channel order and static tags.", None),
+        ("FRACTION_BITS", "Bits of the accumulator below a block product's unit.", None),
+        ("ROUNDING", "How activations are rounded to MX.", Rounding),
+        ("OUTPUTS", "Bit o is set when JOB_OUTPUT may be o.", None),
+        ("DOT_STAGES", "Pipeline registers in the dot product.", None),
+        ("WEIGHT_SLOTS", "Most column tiles on chip at a time.", None),
+        ("RESULT_DEPTH", "Groups of results, DRAIN_LANES each, that wait for m_axis_out.", None),
+    )),
 )
 
-JOB = _consecutive(
+JOB = consecutive(
     0x080, Access.SETTING,
-    ("JOB_M", 32, "Rows of A and of C."),
-    ("JOB_N", 32, "Columns of B and of C."),
-    ("JOB_K", 32, "Columns of A, rows of B."),
-    ("JOB_TILES", 32, "Token tiles of A that stay on chip while B streams by once."),
-    ("JOB_FORMAT", 32, "Format of A's elements: 0 FP32, 1 FP16, 2 BF16."),
-    ("JOB_SELECTION", 32, "How outlier K-blocks are chosen: 0 top, 1 threshold."),
-    ("JOB_UNITS", 32, "Top: outlier K-blocks per token tile."),
-    ("JOB_THRESHOLD", 32, "Threshold: FP32 pattern that an outlier's magnitude exceeds."),
+    whole("JOB_KIND", "What the job does.", values=JobKind),
+    whole("JOB_M", "Rows of A and of C."),
+    whole("JOB_N", "Columns of B and of C; for a conversion, of what it makes."),
+    whole("JOB_K", "Columns of A, rows of B."),
+    whole("JOB_TILES", "Token tiles of A that stay on chip while B streams by once."),
+    whole("JOB_FORMAT", "Format of the activations' elements.", values=ActivationFormat),
+    whole("JOB_OUTPUT", "Format of a GEMM's results.", values=Output),
+    ("JOB_FLAGS", (*flag_fields(JobFlag), Field("UNKNOWN", 3, 29, "Refused unless zero.")),
+     "What else the job does."),
+    whole("JOB_TABLE", "Calibration table that the job uses."),
+    whole("JOB_SELECTION", "How outlier K-blocks are chosen.", values=Selection),
+    whole("JOB_UNITS", "Top: outlier K-blocks per tile. Head: 1 if every K-block is one, else 0."),
+    whole("JOB_THRESHOLD", "Threshold: FP32 pattern that an outlier's magnitude exceeds."),
+)
+# Settings are as wide as a word, so that nothing that software writes is cut off unseen.
+
+_FAULT_FIELDS = flag_fields(StreamFault)
+_INTERRUPT_FIELDS = (
+    Field("ENDED", ENDED, 1, "A job ended."), Field("REFUSED", REFUSED, 1, "A job was refused."),
+    *flag_fields(StreamFault, low=FAULTS),
 )
 
 CONTROL = (
-    Register("CONTROL", 0x0C0, Access.COMMAND, 1, "Bit 0 starts the job that the registers hold."),
-    Register("STATUS", 0x0C4, Access.STATE, 16,
-             "Bits 7:0 jobs under way, bits 15:8 jobs that may be started now."),
-    Register("JOBS_ENDED", 0x0C8, Access.STATE, 32, "Jobs ended since reset."),
-    Register("REFUSAL", 0x0CC, Access.STATE, 8,
-             "Why the job started last was refused; 0 if it was taken."),
-    Register("JOB_FAULTS", 0x0D0, Access.STATE, len(StreamFault),
-             "Of the job that ended last: bit 0 length of an activation packet, bit 1 its tkeep, "
-             "bit 2 length of a weight packet, bit 3 its tkeep."),
-    Register("IRQ_ENABLE", 0x0D4, Access.SETTING, FAULTS + len(StreamFault),
+    Register("CONTROL", 0x0C0, Access.COMMAND, flag_fields(Command), "Commands."),
+    Register("STATUS", 0x0C4, Access.STATE, (
+        Field("UNDER_WAY", 0, 8, "Jobs under way."),
+        Field("FREE", 8, 8, "Jobs that may be started now."),
+        Field("DRAINING", 16, 1, "From ABORT to RESUME: input is swallowed, starts are refused."),
+    ), "What the machine is doing.", reset=None),
+    *consecutive(
+        0x0C8, Access.STATE,
+        whole("JOBS_ENDED", "Jobs that ran to their end since reset."),
+        whole("REFUSAL", "Why the job started last was refused.", width=8, values=Refusal),
+        ("JOB_FAULTS", _FAULT_FIELDS, "What was wrong with the packets of the job that ended last.")
+    ),
+    Register("IRQ_ENABLE", 0x0D4, Access.SETTING, _INTERRUPT_FIELDS,
              "Which bits of IRQ_PENDING raise irq."),
-    Register("IRQ_PENDING", 0x0D8, Access.EVENT, FAULTS + len(StreamFault),
-             "Bit 0 job ended, bit 1 job refused, bits 5:2 as in JOB_FAULTS, at once."),
+    Register("IRQ_PENDING", 0x0D8, Access.EVENT, _INTERRUPT_FIELDS,
+             "What happened; faults show at once, before their job ends."),
+)
+
+CALIBRATION = (
+    *consecutive(0x0E0, Access.SETTING,
+                 whole("TABLE_SELECT", "Calibration table that entries are written to.")),
+    *consecutive(
+        0x0E4, Access.ENTRY,
+        ("ORDER_ENTRY", (
+            Field("PLACE", 0, 16, "Place that the channel goes to."),
+            Field("CHANNEL", 16, 16, "Channel, as it arrives."),
+        ), "One channel's place in the order; taken while no job under way uses the table."),
+        ("TAG_ENTRY", (
+            Field("MX9", 0, 1, "The K-block is MX9."),
+            Field("K_BLOCK", 16, 16, "K-block, in the new order."),
+        ), "One K-block's static tag; taken while no job under way uses the table."),
+    ),
+    *consecutive(0x0F0, Access.SETTING,
+                 whole("MAXIMUM_CHANNEL", "Channel that MAXIMUM shows.", width=16)),
+    *consecutive(0x0F4, Access.STATE,
+                 whole("MAXIMUM", "That channel's largest magnitude in the last job that measured: "
+                       "an FP32 pattern.", reset=None)),
 )
 
 COUNTERS = (
@@ -131,17 +126,28 @@ COUNTERS = (
     ("ACT_STALLS", "Cycles without a beat, waiting for activations."),
     ("WEIGHT_STALLS", "Cycles without a beat, waiting for weights."),
     ("RESULT_STALLS", "Cycles without a beat, waiting for room for results."),
-    ("MX9_UNITS", "K-blocks of token tiles that were MX9."),
-    ("NAN_BLOCKS", "Blocks of A with an infinity or a NaN."),
-    ("SATURATED", "Elements of A that stopped at the largest mantissa."),
+    ("MX9_UNITS", "K-blocks of tiles of activations that were MX9."),
+    ("NAN_BLOCKS", "Blocks of activations with an infinity or a NaN."),
+    ("SATURATED", "Elements of activations that stopped at the largest mantissa."),
 )
 """64-bit counters of the job that ended last, the lower half at the lower address."""
 
-COUNTER_REGISTERS = tuple(
-    Register(f"{name}_{half}", 0x100 + 8 * index + 4 * (half == "HIGH"), Access.STATE, 32, doc)
-    for index, (name, doc) in enumerate(COUNTERS) for half in ("LOW", "HIGH"))
+COUNTER_REGISTERS = consecutive(
+    0x100, Access.STATE,
+    *(whole(f"{name}_{half}", text) for name, doc in COUNTERS
+      for half, text in (("LOW", doc), ("HIGH", "Its upper half."))))
 
-REGISTERS = BUILD + JOB + CONTROL + COUNTER_REGISTERS
+GROUPS = (
+    Group("Build parameters", "What the machine was built for.", BUILD),
+    Group("Job", "The next job; may be rewritten as soon as START has been answered.", JOB),
+    Group("Control", "Starting and stopping, and what became of it.", CONTROL),
+    Group("Calibration", "Channel orders and static tags, and what they are made from.",
+          CALIBRATION),
+    Group("Counters", "Of the job that ended last; 64 bits each, the lower half first.",
+          COUNTER_REGISTERS),
+)
+
+REGISTERS = tuple(register for group in GROUPS for register in group.registers)
 """Every register; addresses between them do not exist."""
 
 ADDRESSES = {register.name: register.address for register in REGISTERS}

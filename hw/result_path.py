@@ -1,26 +1,27 @@
-"""From the array's accumulators to the result stream."""
+"""From the array's accumulators to a queue of FP32 results."""
 
-from amaranth import Array, Const, Module, Mux, Signal, signed
+from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from golden.formats import FP32
 
+from .bias_adder import BiasAdder
 from .block_walker import tile_layout
 from .emit import instantiate
 from .layouts import NAN_EXPONENT
 from .normalizer import Normalizer
-from .packet_guard import beat_layout
+from .result_rows import result_rows_layout
 from .stream_fifo import StreamFIFO
 
 
 class ResultPath(wiring.Component):
-    """Normalize the rows of a finished tile, queue them, and send one packet per row.
+    """Normalize the rows of a finished tile, add the biases of its columns, and queue them.
 
-    A packet is the tile's part of one row of C: up to `cols` FP32 numbers, column 0 lowest, one
-    beat. Rows and columns beyond the edge of C never leave. Nothing here stalls before the queue,
-    and the `BeatIssuer` counts its room.
+    A group is what drains from the array in one cycle: up to `drain_rows` rows of one tile. It
+    enters the queue `latency` cycles later; one beyond the edge of C is dropped. Nothing here
+    stalls before the queue, and the `BeatIssuer` counts its room.
 
     Parameters
     ----------
@@ -30,20 +31,22 @@ class ResultPath(wiring.Component):
     -------
     tile : In(tile_layout), act_anchors, weight_anchors : In
         Of the tile whose last beat enters the array now.
+    bias : In(cols x unsigned(32), flat)
+        FP32 patterns for its columns, where ``tile.has_bias``.
     tile_ends : In(1)
         It does.
-    captured : In(1), row_valid : In(1), row : In(cols x signed(acc_width))
+    captured : In(1), row_valid : In(1), rows : In(drain_lanes x signed(acc_width))
         From the array.
     releases_act, releases_weight : Out(1)
         The captured tile was the last to need its token tile, its column tile.
     released_blocks : Out
         Blocks per lane in it.
-    o : Out(stream of beat_layout)
+    o : Out(stream of result_rows_layout)
     row_left : Out(1)
-        A row left the queue.
-    job_ended : Out(1)
-        It was the last of its job.
+        A group left the queue.
     """
+
+    latency = Normalizer.latency + BiasAdder.latency
 
     def __init__(self, config):
         self.config = config
@@ -51,12 +54,13 @@ class ResultPath(wiring.Component):
             "tile": In(tile_layout(config)), "tile_ends": In(1),
             "act_anchors": In(data.ArrayLayout(8, config.rows)),
             "weight_anchors": In(data.ArrayLayout(8, config.cols)),
+            "bias": In(FP32.width * config.cols),
             "captured": In(1), "row_valid": In(1),
-            "row": In(data.ArrayLayout(signed(config.acc_width), config.cols)),
+            "rows": In(data.ArrayLayout(signed(config.acc_width), config.drain_lanes)),
             "releases_act": Out(1), "releases_weight": Out(1),
             "released_blocks": Out(bits_for(config.k_blocks_max)),
-            "o": Out(stream.Signature(beat_layout(config.result_bytes))),
-            "row_left": Out(1), "job_ended": Out(1),
+            "o": Out(stream.Signature(result_rows_layout(config))),
+            "row_left": Out(1),
         })
 
     def elaborate(self, platform):
@@ -66,68 +70,96 @@ class ResultPath(wiring.Component):
             "tile": tile_layout(config),
             "act_anchors": data.ArrayLayout(8, config.rows),
             "weight_anchors": data.ArrayLayout(8, config.cols),
+            "bias": FP32.width * config.cols,
         })
         # The array takes a tile's last beat `latency` cycles before it shows the results.
         entering, leaving, now = (Signal(tile_state, name=name)
                                   for name in ("entering", "leaving", "now"))
         with m.If(self.tile_ends):
             m.d.sync += [entering.tile.eq(self.tile), entering.act_anchors.eq(self.act_anchors),
-                         entering.weight_anchors.eq(self.weight_anchors)]
+                         entering.weight_anchors.eq(self.weight_anchors),
+                         entering.bias.eq(self.bias)]
         m.d.comb += now.eq(Mux(self.captured, entering.as_value(), leaving.as_value()))
-        with m.If(self.row_valid):  # one row's anchor is used up
-            m.d.sync += [leaving.eq(now),
-                         leaving.act_anchors.eq(now.act_anchors.as_value() >> 8),
-                         leaving.tile.rows.eq(Mux(now.tile.rows == 0, 0, now.tile.rows - 1))]
+        is_tail = Signal()  # nothing of the tile is left after this group
+        m.d.comb += is_tail.eq(now.tile.rows < config.drain_rows + 1)
+        with m.If(self.row_valid):  # the anchors of a group are used up
+            m.d.sync += [
+                leaving.eq(now),
+                leaving.act_anchors.eq(
+                    now.act_anchors.as_value().shift_right(8 * config.drain_rows)),
+                leaving.tile.rows.eq(Mux(is_tail, 0, now.tile.rows - config.drain_rows)),
+            ]
         m.d.comb += [
             self.releases_act.eq(self.captured & now.tile.releases_act),
             self.releases_weight.eq(self.captured & now.tile.releases_weight),
             self.released_blocks.eq(now.tile.k_blocks),
         ]
 
-        row_layout = data.StructLayout({
-            "results": data.ArrayLayout(FP32.width, config.cols),
-            "cols": bits_for(config.cols),
-            "job_last": 1,
-        })
-        m.submodules.queue = queue = StreamFIFO(row_layout, depth=config.result_depth)
-        self._normalize(m, platform, now, queue)
-
-        sent = self.o.valid & self.o.ready
-        row = queue.o.p
-        keep = Array(Const((1 << 4 * count) - 1, config.result_bytes)
-                     for count in range(config.cols + 1))[row.cols]
-        m.d.comb += [
-            self.o.valid.eq(queue.o.valid), queue.o.ready.eq(self.o.ready),
-            self.o.p.data.eq(row.results.as_value()), self.o.p.keep.eq(keep), self.o.p.last.eq(1),
-            self.row_left.eq(sent), self.job_ended.eq(sent & row.job_last),
-        ]
+        m.submodules.queue = queue = StreamFIFO(self.o.payload.shape(), depth=config.result_depth)
+        self._describe(m, now, is_tail, queue)
+        self._add_biases(m, platform, leaving, self._normalize(m, platform, now), queue)
+        wiring.connect(m, queue.o, wiring.flipped(self.o))
+        m.d.comb += self.row_left.eq(self.o.valid & self.o.ready)
         return m
 
-    def _normalize(self, m, platform, now, queue):
-        """Normalize a row in one go; its place in C travels beside it."""
-        config = self.config
-        row_anchor = now.act_anchors[0]
-        for col in range(config.cols):
-            lane = instantiate(
-                m, platform, lambda: Normalizer(
-                    acc_width=config.acc_width, fraction_bits=config.fraction_bits),
-                module="normalizer", name=f"normalizer_{col}")
-            anchor = now.weight_anchors[col]
-            m.d.comb += [
-                lane.i_valid.eq(self.row_valid), lane.i.accumulator.eq(self.row[col]),
-                lane.i.exponent_sum.eq(row_anchor + anchor),
-                lane.i.is_nan.eq((row_anchor == NAN_EXPONENT) | (anchor == NAN_EXPONENT)),
-                queue.i.p.results[col].eq(lane.o),
-            ]
-        place = data.StructLayout({"valid": 1, "cols": bits_for(config.cols), "job_last": 1})
-        beside = Signal(place, name="place_0")
+    def _describe(self, m, now, is_tail, queue):
+        """Carry beside a group what it is."""
+        members = result_rows_layout(self.config).members
+        described = data.StructLayout({"valid": 1} | {
+            name: shape for name, shape in members.items() if name != "results"})
+        beside = Signal(described, name="beside_0")
         m.d.comb += [
-            beside.valid.eq(self.row_valid & (now.tile.rows != 0)), beside.cols.eq(now.tile.cols),
-            beside.job_last.eq(now.tile.job_last & (now.tile.rows == 1)),
+            beside.valid.eq(self.row_valid & (now.tile.rows != 0)),
+            beside.rows.eq(Mux(is_tail, now.tile.rows, self.config.drain_rows)),
+            beside.tile_last.eq(is_tail), beside.job_last.eq(is_tail & now.tile.job_last),
         ]
-        for stage in range(Normalizer.latency):
-            delayed = Signal(place, name=f"place_{stage + 1}")
+        m.d.comb += [beside[name].eq(now.tile[name])
+                     for name in ("cols", "output", "token_tile", "part", "block_ends")]
+        for stage in range(self.latency):
+            delayed = Signal(described, name=f"beside_{stage + 1}")
             m.d.sync += delayed.eq(beside)
             beside = delayed
-        m.d.comb += [queue.i.valid.eq(beside.valid), queue.i.p.cols.eq(beside.cols),
-                     queue.i.p.job_last.eq(beside.job_last)]
+        m.d.comb += queue.i.valid.eq(beside.valid)
+        m.d.comb += [queue.i.p[name].eq(beside[name]) for name in members if name != "results"]
+
+    def _normalize(self, m, platform, now):
+        """Normalize a group in one go; return a pattern per lane."""
+        config = self.config
+        patterns = []
+        for row in range(min(config.drain_rows, config.rows)):
+            for col in range(config.cols):
+                lane = instantiate(
+                    m, platform, lambda: Normalizer(
+                        acc_width=config.acc_width, fraction_bits=config.fraction_bits),
+                    module="normalizer", name=f"normalizer_{row}_{col}")
+                act, weight = now.act_anchors[row], now.weight_anchors[col]
+                m.d.comb += [
+                    lane.i_valid.eq(self.row_valid),
+                    lane.i.accumulator.eq(self.rows[row * config.cols + col]),
+                    lane.i.exponent_sum.eq(act + weight),
+                    lane.i.is_nan.eq((act == NAN_EXPONENT) | (weight == NAN_EXPONENT)),
+                ]
+                patterns.append(lane.o)
+        return patterns
+
+    def _add_biases(self, m, platform, leaving, patterns, queue):
+        """Add a column's bias to all patterns of the column."""
+        config = self.config
+        # Biases change one cycle before their tile's first patterns do. Until then the tile is the
+        # one that leaves, for the next is captured at least the array's latency later, 2 cycles.
+        captured = self.captured
+        for stage in range(Normalizer.latency - 1):
+            delayed = Signal(name=f"captured_{stage + 1}")
+            m.d.sync += delayed.eq(captured)
+            captured = delayed
+        bias, has_bias = Signal.like(leaving.bias, name="bias_added"), Signal()
+        with m.If(captured):
+            m.d.sync += [bias.eq(leaving.bias), has_bias.eq(leaving.tile.has_bias)]
+        for index, pattern in enumerate(patterns):
+            row, col = divmod(index, config.cols)
+            adder = instantiate(m, platform, BiasAdder, module="bias_adder",
+                                name=f"bias_adder_{row}_{col}")
+            m.d.comb += [
+                adder.a.eq(pattern), adder.b.eq(bias.word_select(col, FP32.width)),
+                adder.enable.eq(has_bias), queue.i.p.results[index].eq(adder.o),
+            ]

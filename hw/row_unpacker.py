@@ -1,34 +1,24 @@
-"""Cuts rows of activations, as they come off the stream, into blocks of sixteen elements."""
+"""Cuts rows of floating-point numbers, as they come off the stream, into blocks of sixteen."""
 
 from amaranth import Cat, Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from golden.formats import BLOCK_SIZE, FLOAT_FORMATS
 
-from .job import job_layout, report_signature
+from .job import JobKind, job_layout, report_signature
 from .packet_guard import PacketGuard, beat_layout, gather_faults
-from .ring import index_signal
-from .widen import FORMAT_BITS, FORMAT_CODES
-
-ELEMENT_BITS = 32
-
-
-def raw_block_layout(config):
-    """Describe a block of unconverted elements and its place in the token tile."""
-    return data.StructLayout({
-        "elements": data.ArrayLayout(ELEMENT_BITS, BLOCK_SIZE),
-        "float_format": FORMAT_BITS,
-        "row_first": 1,
-        "row_last": 1,
-        "block_last": 1,
-        "policy": job_layout(config).members["policy"],
-    })
+from .tile_block import raw_block_layout
+from .widen import FORMAT_CODES
 
 
 class RowUnpacker(wiring.Component):
-    """Cut each row (one packet, K elements, element 0 lowest) into blocks; pad the tail with zeros.
+    """Cut each row (one packet, element 0 lowest) into blocks; pad the tail with zeros.
+
+    Rows are those of A (GEMM) or the columns of a later B (CONVERT), k elements each, in tiles of R
+    or C rows. CONVERT_TRANSPOSED has, for each column tile of C columns, k rows of the columns
+    there are; ``row`` then counts the sixteen rows of a slab, which a block will run across.
 
     Elements take the low bits of their 32-bit lanes. A block leaves the cycle after its last beat;
     one beat per cycle goes in. The next job starts in the cycle after the last beat of this one.
@@ -42,7 +32,9 @@ class RowUnpacker(wiring.Component):
     jobs : In(stream of job_layout)
     i : In(stream of beat_layout)
     o : Out(stream of raw_block_layout)
-        Row-major within a token tile of R rows; the last tile of a job may be shorter.
+        Row-major within each tile; the last tile of a job may be shorter.
+    job_first : Out(1)
+        The block at ``o`` belongs to the first row of its job.
     faults : Out(2)
         Length, tkeep: see `PacketGuard`.
     job_faults : Out(report_signature(2))
@@ -55,7 +47,7 @@ class RowUnpacker(wiring.Component):
             "jobs": In(stream.Signature(job_layout(config))),
             "i": In(stream.Signature(beat_layout(config.act_bytes))),
             "o": Out(stream.Signature(raw_block_layout(config))),
-            "faults": Out(2), "job_faults": Out(report_signature(2)),
+            "job_first": Out(1), "faults": Out(2), "job_faults": Out(report_signature(2)),
         })
 
     def elaborate(self, platform):
@@ -67,51 +59,94 @@ class RowUnpacker(wiring.Component):
 
         job = Signal(job_layout(config))
         busy = Signal()
-        rows_left = Signal.like(job.m)        # this row included
-        row = index_signal(config.rows, "row")      # within the token tile
-        # This beat included; wide enough for comparisons with a block, however small k_max is.
-        elements_left = Signal(max(len(job.k), bits_for(BLOCK_SIZE)))
+        block = self.o.payload
+        row, k_block = Signal.like(block.row), Signal.like(block.k_block)
+        # This beat included; wide enough for comparisons with a block, however short rows are.
+        elements_left = Signal(bits_for(max(config.k_max, config.cols, BLOCK_SIZE)))
         place = Signal(range(BLOCK_SIZE))     # of this beat within its block
-
-        row_ends = Signal()
-        block_ends = Signal()
-        take = Signal()
+        row_ends, block_ends, take = Signal(), Signal(), Signal()
         m.d.comb += [
             guard.is_final.eq(row_ends),
             take.eq(busy & guard.o.valid & (~self.o.valid | self.o.ready)),
             guard.o.ready.eq(busy & (~self.o.valid | self.o.ready)),
         ]
-        block = self.o.payload
+        tile_last_row, job_ends, is_first_row = self._walk(m, job, busy, take & row_ends, row,
+                                                           elements_left)
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(take):
             m.d.sync += [
-                self.o.valid.eq(block_ends), block.float_format.eq(job.float_format),
-                block.row_first.eq(row == 0),
-                block.row_last.eq((row == config.rows - 1) | (rows_left == 1)),
-                block.block_last.eq(row_ends), block.policy.eq(job.policy),
+                self.o.valid.eq(block_ends), self.job_first.eq(is_first_row),
+                block.k_block.eq(k_block), block.row.eq(row), block.row_last.eq(row_ends),
+                block.tile_last_row.eq(tile_last_row),
+                block.job.transposed.eq(job.kind == JobKind.CONVERT_TRANSPOSED),
+                *(block.job[name].eq(job[name]) for name in
+                  ("float_format", "reorder", "measure", "table", "policy")),
                 place.eq(Mux(block_ends, 0, place + 1)),
             ]
+        with m.If(take & block_ends):
+            m.d.sync += k_block.eq(Mux(row_ends, 0, k_block + 1))
         with m.Switch(job.float_format):
             for name in config.float_formats:
                 with m.Case(FORMAT_CODES[name]):
                     self._unpack(m, FLOAT_FORMATS[name].width, guard, take, place, elements_left,
                                  row_ends, block_ends)
-
-        with m.If(take & row_ends):
-            last_of_tile = (row == config.rows - 1) | (rows_left == 1)
-            m.d.sync += [elements_left.eq(job.k), rows_left.eq(rows_left - 1),
-                         row.eq(Mux(last_of_tile, 0, row + 1))]
-        job_ends = Signal()
-        m.d.comb += [job_ends.eq(take & row_ends & (rows_left == 1)),
-                     self.jobs.ready.eq(~busy | job_ends)]
         gather_faults(m, self.faults, job_ends, self.job_faults)
+        return m
+
+    def _walk(self, m, job, busy, row_ends, row, elements_left):
+        """Count the rows of tiles and jobs; say what this row ends, and if it is the first."""
+        config = self.config
+        rows_left = Signal.like(job.m)      # of the job or, transposed, of the column tile
+        columns_left = Signal.like(job.n)   # transposed: from this column tile on
+        is_first = Signal()
+        transposed, last_columns, row_wraps, tile_last_row = (
+            Signal(name=name) for name in
+            ("transposed", "last_columns", "row_wraps", "tile_last_row"))
+        m.d.comb += [
+            transposed.eq(job.kind == JobKind.CONVERT_TRANSPOSED),
+            last_columns.eq(~transposed | (columns_left <= config.cols)),
+        ]
+        with m.Switch(job.kind):
+            with m.Case(JobKind.CONVERT):
+                m.d.comb += row_wraps.eq(row == config.cols - 1)
+            with m.Case(JobKind.CONVERT_TRANSPOSED):
+                m.d.comb += row_wraps.eq(row == BLOCK_SIZE - 1)
+            with m.Default():
+                m.d.comb += row_wraps.eq(row == config.rows - 1)
+        m.d.comb += tile_last_row.eq((row_wraps & ~transposed) | (rows_left == 1))
+
+        job_ends = Signal()
+        m.d.comb += [job_ends.eq(row_ends & (rows_left == 1) & last_columns),
+                     self.jobs.ready.eq(~busy | job_ends)]
+        columns_after = Signal.like(columns_left)
+        m.d.comb += columns_after.eq(columns_left - config.cols)
+        with m.If(row_ends):
+            m.d.sync += [is_first.eq(0), rows_left.eq(rows_left - 1),
+                         row.eq(Mux(row_wraps | tile_last_row, 0, row + 1)),
+                         elements_left.eq(self._row_length(job, columns_left))]
+            with m.If(rows_left == 1):
+                m.d.sync += [rows_left.eq(job.k), columns_left.eq(columns_after),
+                             elements_left.eq(self._row_length(job, columns_after))]
         with m.If(self.jobs.ready):
             m.d.sync += busy.eq(self.jobs.valid)
             with m.If(self.jobs.valid):
-                m.d.sync += [job.eq(self.jobs.p), rows_left.eq(self.jobs.p.m),
-                             elements_left.eq(self.jobs.p.k)]
-        return m
+                new = self.jobs.p
+                m.d.sync += [job.eq(new), is_first.eq(1), columns_left.eq(new.n),
+                             elements_left.eq(self._row_length(new, new.n))]
+                with m.Switch(new.kind):
+                    with m.Case(JobKind.CONVERT):
+                        m.d.sync += rows_left.eq(new.n)
+                    with m.Case(JobKind.CONVERT_TRANSPOSED):
+                        m.d.sync += rows_left.eq(new.k)
+                    with m.Default():
+                        m.d.sync += rows_left.eq(new.m)
+        return tile_last_row, job_ends, is_first
+
+    def _row_length(self, job, columns_left):
+        """Give the elements of a row."""
+        columns = Mux(columns_left > self.config.cols, self.config.cols, columns_left)
+        return Mux(job.kind == JobKind.CONVERT_TRANSPOSED, columns, job.k)
 
     def _unpack(self, m, width, guard, take, place, elements_left, row_ends, block_ends):
         """Place one beat of `width`-bit elements in the block; say what ends with it."""
@@ -129,6 +164,8 @@ class RowUnpacker(wiring.Component):
         with m.If(take):
             with m.If(~row_ends):
                 m.d.sync += elements_left.eq(elements_left - per_beat)
+            m.d.sync += self.o.p.count.eq(
+                place * per_beat + Mux(row_ends, elements_left, per_beat))
             for lane in range(BLOCK_SIZE):
                 index = lane % per_beat
                 element = guard.o.p[index * width:(index + 1) * width]

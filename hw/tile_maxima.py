@@ -1,18 +1,18 @@
-"""Largest magnitude of each K-block over the rows of a token tile."""
+"""Largest magnitude of each K-block over the rows of a tile."""
 
 from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .outlier_policy import MAGNITUDE_BITS, Magnitude, policy_layout
+from .outlier_policy import MAGNITUDE_BITS, magnitude_layout, policy_layout
 from .sram import Sram
 
 
 class TileMaxima(wiring.Component):
-    """Keep the running maximum of each K-block of one tile.
+    """Keep the running maximum of each K-block of one tile, whose blocks come in either order.
 
-    Takes a magnitude each cycle. A maximum is written the cycle after its magnitude was taken, and
-    ``is_full`` follows a cycle later.
+    Takes a magnitude each cycle, also of the same K-block again. A maximum is written the cycle
+    after its magnitude was taken, and ``is_full`` follows a cycle later.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ class TileMaxima(wiring.Component):
 
     Members
     -------
-    i : In(stream of Magnitude)
+    i : In(stream of magnitude_layout(k_blocks_max))
         Ready until the tile is whole, and again after ``release``.
     policy : In(struct)
     is_full : Out(1)
@@ -41,7 +41,7 @@ class TileMaxima(wiring.Component):
         self.k_blocks_max = k_blocks_max
         policy = policy_layout(k_blocks_max)
         super().__init__({
-            "i": In(stream.Signature(Magnitude)),
+            "i": In(stream.Signature(magnitude_layout(k_blocks_max))),
             "policy": In(policy),
             "is_full": Out(1), "blocks": Out(range(k_blocks_max + 1)), "held_policy": Out(policy),
             "release": In(1),
@@ -55,28 +55,26 @@ class TileMaxima(wiring.Component):
         m.d.comb += self.read_data.eq(largest.read_data)
 
         # Cycle 0: take a magnitude, read the K-block's maximum so far.
-        taken, index = Signal(), Signal(range(max(2, self.k_blocks_max)))
-        is_whole = Signal()
+        taken, is_whole = Signal(), Signal()
         entry = self.i.payload
         m.d.comb += [
             self.i.ready.eq(~is_whole),
             taken.eq(self.i.valid & self.i.ready),
             largest.read_en.eq(taken | self.read_en),
-            largest.read_addr.eq(Mux(is_whole, self.read_addr, index)),
+            largest.read_addr.eq(Mux(is_whole, self.read_addr, entry.k_block)),
         ]
         with m.If(taken):
-            m.d.sync += index.eq(Mux(entry.block_last, 0, index + 1))
-            with m.If(entry.row_first & ~index.any()):
+            with m.If(entry.row_first & (entry.k_block == 0)):
                 m.d.sync += self.held_policy.eq(self.policy)
-            with m.If(entry.row_last & entry.block_last):
-                m.d.sync += [is_whole.eq(1), self.blocks.eq(index + 1)]
+            with m.If(entry.tile_last):
+                m.d.sync += [is_whole.eq(1), self.blocks.eq(entry.k_block + 1)]
         with m.If(self.release):
             m.d.sync += is_whole.eq(0)
 
-        # Cycle 1: write the larger of both. With a single K-block, the maximum was being written
-        # while it was read, so it is kept aside.
+        # Cycle 1: write the larger of both. Where a K-block comes twice in a row, its maximum was
+        # being written while it was read, so that one is kept aside.
         is_writing, stored = Signal(), Signal(data.StructLayout({
-            "magnitude": MAGNITUDE_BITS, "row_first": 1, "index": index.shape(),
+            "magnitude": MAGNITUDE_BITS, "row_first": 1, "k_block": entry.k_block.shape(),
         }), reset_less=True)
         just_written, is_repeated = Signal(MAGNITUDE_BITS, reset_less=True), Signal()
         so_far, maximum = Signal(MAGNITUDE_BITS), Signal(MAGNITUDE_BITS)
@@ -84,8 +82,8 @@ class TileMaxima(wiring.Component):
             is_writing.eq(taken),
             stored.magnitude.eq(entry.magnitude),
             stored.row_first.eq(entry.row_first),
-            stored.index.eq(index),
-            is_repeated.eq(is_writing & (stored.index == index)),
+            stored.k_block.eq(entry.k_block),
+            is_repeated.eq(is_writing & (stored.k_block == entry.k_block)),
             just_written.eq(maximum),
             # The reader starts a cycle after the last magnitude is written.
             self.is_full.eq(is_whole & ~self.release),
@@ -95,7 +93,7 @@ class TileMaxima(wiring.Component):
             maximum.eq(Mux(stored.row_first | (stored.magnitude > so_far),
                            stored.magnitude, so_far)),
             largest.write_en.eq(is_writing),
-            largest.write_addr.eq(stored.index),
+            largest.write_addr.eq(stored.k_block),
             largest.write_data.eq(maximum),
         ]
         return m

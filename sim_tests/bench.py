@@ -17,6 +17,8 @@ MIXDIT_SEED : int
     Seed of every random choice (default 1). A failure prints it.
 MIXDIT_FULL : 0 or 1
     Wider sweeps, see `sim_tests.drive.amount`.
+MIXDIT_MATRIX : 0 or 1
+    Run the accelerator's benches on every machine, see `sim_tests.accelerators`.
 WAVES : 0 or 1
     Write ``dump.vcd`` beside the log of each simulation.
 """
@@ -36,7 +38,7 @@ from amaranth.lib.wiring import Component, Flow, In
 from cocotb_tools.runner import Verilator, VerilatorControlFile
 
 from hw.emit import emit
-from hw.lint import WAIVERS
+from hw.waivers import WAIVERS
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "sim"

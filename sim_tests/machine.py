@@ -1,8 +1,7 @@
 """The whole accelerator inside the simulator: its streams, its registers, and whole jobs."""
 
 import logging
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import cocotb
@@ -12,46 +11,33 @@ from cocotb.triggers import RisingEdge
 from cocotbext.axi import (
     AxiLiteBus,
     AxiLiteMaster,
+    AxiResp,
     AxiStreamBus,
     AxiStreamFrame,
     AxiStreamSink,
     AxiStreamSource,
 )
 
-from golden import FloatFormat, MXTensor
-from golden.formats import FLOAT_FORMATS
-from golden.packing import activation_rows, weight_stream
 from hw.config import Config
-from hw.driver import Driver, Job, result_rows, weight_passes
+from hw.driver import BusError, Driver, Job
+from hw.packet_order import (
+    conversion_packets,
+    number_bytes,
+    packed_result_chunks,
+    result_packets,
+    weight_passes,
+)
+from sim_tests.packets import Work, act_packets, read_rows, weight_packets
+
+__all__ = ["STREAMS", "Counters", "Machine", "Results", "Work"]
 
 Counters = dict[str, int]
 """What the machine counted over a job, by name."""
 
+Results = np.ndarray | list[bytes]
+"""Patterns of floating-point results, shape (m, n), uint32 or uint16; or packets of MX blocks."""
+
 STREAMS = ("s_axis_act", "s_axis_wgt", "m_axis_out")
-
-
-@dataclass(frozen=True)
-class Work:
-    """A job and what it works on.
-
-    Attributes
-    ----------
-    job : Job
-    activations : ndarray, shape (m, k)
-        Floats, or bits with `job.float_format`.
-    weights : MXTensor
-        Of a matrix (k, n), blocked along axis 0.
-    """
-
-    job: Job
-    activations: np.ndarray
-    weights: MXTensor
-
-    @property
-    def pattern_format(self) -> FloatFormat | None:
-        """Format of the activations if they are bits, None if they are floats."""
-        is_bits = self.activations.dtype.kind == "u"
-        return FLOAT_FORMATS[self.job.float_format] if is_bits else None
 
 
 class Machine:
@@ -74,11 +60,13 @@ class Machine:
         self.act = self._stream(AxiStreamSource, "s_axis_act")
         self.weight = self._stream(AxiStreamSource, "s_axis_wgt")
         self.out = self._stream(AxiStreamSink, "m_axis_out")
+        self.ends = dict(zip(STREAMS, (self.act, self.weight, self.out), strict=True))
         bus = AxiLiteBus.from_prefix(dut, "s_axil")
         self.axil = AxiLiteMaster(bus, dut.aclk, dut.aresetn, reset_active_level=False)
         self.axil.write_if.log.setLevel(logging.WARNING)
         self.axil.read_if.log.setLevel(logging.WARNING)
-        self.driver = Driver(self.axil.read_dword, self.axil.write_dword)
+        self.driver = Driver(self.read, self.write)
+        self._tables: dict[tuple[int, str], np.ndarray] = {}  # what was loaded last
 
     def _stream(self, kind: type, prefix: str) -> Any:
         bus = AxiStreamBus.from_prefix(self.dut, prefix)
@@ -102,41 +90,96 @@ class Machine:
     def pause(self, shares: dict[str, float]) -> None:
         """Make streams idle (sources) or stall (sink) in a random share of cycles, by name."""
         for index, (name, share) in enumerate(shares.items()):
-            end = {"s_axis_act": self.act, "s_axis_wgt": self.weight, "m_axis_out": self.out}[name]
-            end.set_pause_generator(_pauses(share, cocotb.RANDOM_SEED + index))
+            self.ends[name].set_pause_generator(_pauses(share, cocotb.RANDOM_SEED + index))
+
+    async def read(self, address: int) -> int:
+        """Read a register."""
+        response = await self.axil.read(address, 4)
+        if response.resp != AxiResp.OKAY:
+            raise BusError(f"reading {address:#05x} was answered with {response.resp.name}")
+        return int.from_bytes(response.data, "little")
+
+    async def write(self, address: int, value: int) -> None:
+        """Write a register."""
+        response = await self.axil.write(address, value.to_bytes(4, "little"))
+        if response.resp != AxiResp.OKAY:
+            raise BusError(f"writing {address:#05x} was answered with {response.resp.name}")
+
+    async def start(self, work: Work) -> None:
+        """Start a job; load its calibration table first, unless that is there already."""
+        await self.load_table(work)
+        await self.driver.start(work.job)
+
+    async def load_table(self, work: Work) -> None:
+        """Load a job's calibration table, unless it is there already."""
+        missing = self._missing(work)
+        if missing:
+            await self.driver.load_table(work.job.table, **missing)
+            self._tables |= {(work.job.table, name): each for name, each in missing.items()}
+
+    async def start_if_free(self, work: Work) -> bool:
+        """Start a job, unless a job under way uses the table that it would have to load."""
+        try:
+            await self.start(work)
+        except BusError:
+            return False
+        return True
+
+    def _missing(self, work: Work) -> dict[str, np.ndarray]:
+        """Return the parts of its table that a job needs and the machine does not have."""
+        wanted = {"order": work.order, "tags": work.static_tags} if work.uses_table else {}
+        return {name: part for name, part in wanted.items() if part is not None
+                and not np.array_equal(part, self._tables.get((work.job.table, name)))}
+
+    def _waits_for_table(self, work: Work, under_way: Sequence[Work]) -> bool:
+        """Tell whether a job must wait since its table has to be loaded and is in use."""
+        in_use = {other.job.table for other in under_way if other.uses_table}
+        return work.job.table in in_use and bool(self._missing(work))
 
     def feed(self, work: Work) -> None:
         """Queue a job's streams."""
-        for row in activation_rows(work.activations, work.pattern_format):
-            self.act.send_nowait(AxiStreamFrame(row))
-        packets = weight_stream(work.weights, self.config.cols, self.config.weight_bytes)
+        for packet in act_packets(self.config, work):
+            self.act.send_nowait(AxiStreamFrame(packet))
+        packets = weight_packets(self.config, work)
         for _ in range(weight_passes(self.config, work.job)):
             for packet in packets:
                 self.weight.send_nowait(AxiStreamFrame(packet))
 
-    async def collect(self, job: Job) -> np.ndarray:
-        """Receive a job's results: FP32 patterns, shape (m, n)."""
-        results = np.zeros((job.m, job.n), np.uint32)
-        for row, col, cols in result_rows(self.config, job):
-            frame = await self.out.recv(compact=True)
-            values = np.frombuffer(bytes(frame.tdata), "<u4")
-            assert len(values) == cols, (
-                f"the packet of row {row}, columns {col}… has {len(values)} results, not {cols}")
-            results[row, col : col + cols] = values
+    async def collect(self, job: Job) -> Results:
+        """Receive a job's results."""
+        if job.converts or job.is_packed:
+            parts = (conversion_packets if job.converts else packed_result_chunks)(self.config, job)
+            return [bytes(data[keep]) for data, keep in [await self._packet() for _ in parts]]
+        results = np.zeros((job.m, job.n), f"<u{number_bytes(job.output)}")
+        for part in result_packets(self.config, job):
+            data, keep = await self._packet()
+            results[part.row : part.row + part.rows, part.col : part.col + part.cols] = read_rows(
+                self.config, job, part, data, keep)
         return results
 
-    async def run(self, work: Work) -> tuple[np.ndarray, Counters]:
+    def packet_count(self, job: Job) -> int:
+        """Count the packets of a job's results."""
+        parts = (conversion_packets if job.converts
+                 else packed_result_chunks if job.is_packed else result_packets)
+        return sum(1 for _ in parts(self.config, job))
+
+    async def _packet(self) -> tuple[np.ndarray, np.ndarray]:
+        """Receive a packet: all bytes of its beats, and which of them ``tkeep`` marks."""
+        frame = await self.out.recv(compact=False)
+        return np.frombuffer(bytes(frame.tdata), np.uint8), np.array(frame.tkeep, np.bool_)
+
+    async def run(self, work: Work) -> tuple[Results, Counters]:
         """Run one job alone: its results and its counters."""
         ended = await self.driver.read("JOBS_ENDED")
-        await self.driver.start(work.job)
+        await self.start(work)
         self.feed(work)
         results = await self.collect(work.job)
         await self.driver.wait(ended + 1)
         await self.driver.check()
         return results, await self.driver.counters()
 
-    async def run_all(self, works: Iterable[Work]) -> list[tuple[np.ndarray, Counters | None]]:
-        """Run jobs back to back, as many under way as the machine takes.
+    async def run_all(self, works: Iterable[Work]) -> list[tuple[Results, Counters | None]]:
+        """Run jobs back to back, as many under way as the machine and its tables take.
 
         The counters are those of the job that ended last: None for a job whose successor ended
         before they were read.
@@ -149,8 +192,10 @@ class Machine:
         started = 0
         while len(counters) < len(works):
             while started < len(works) and started - len(counters) < slots:
+                if self._waits_for_table(works[started], works[len(counters) : started]):
+                    break
                 self.feed(works[started])
-                await self.driver.start(works[started].job)
+                await self.start(works[started])
                 started += 1
             await self.driver.wait(ended_before + len(counters) + 1)
             latched = await self.driver.counters()
@@ -159,7 +204,7 @@ class Machine:
         await self.driver.check()
         return list(zip(await collected, counters, strict=True))
 
-    async def _collect_all(self, works: list[Work]) -> list[np.ndarray]:
+    async def _collect_all(self, works: list[Work]) -> list[Results]:
         return [await self.collect(work.job) for work in works]
 
 

@@ -24,7 +24,8 @@ def small_config(**changes: Any) -> Config:
     """Make a configuration for a bench: `SMALL`, and what it needs otherwise."""
     chosen = SMALL | changes
     blocks = -(-chosen["k_max"] // 16)
-    return Config(**({"stage_depth": chosen["rows"] * blocks + 2} | chosen))
+    rows = max(chosen["rows"], chosen["cols"])
+    return Config(**({"stage_depth": rows * blocks + 2, "drain_lanes": chosen["cols"]} | chosen))
 
 
 def handed_over(config: Config, **others: Any) -> dict[str, Any]:
@@ -41,13 +42,19 @@ def configuration() -> Config:
 def job_words(config: Config, jobs: Sequence[Job]) -> list[int]:
     """Pack jobs for a stream of `job_layout`."""
     codes = [job.registers() for job in jobs]
-    fields = {name: [code[f"JOB_{name.upper()}"] for code in codes]
-              for name in ("m", "n", "k", "tiles")}
-    policy = {name: [code[f"JOB_{name.upper()}"] for code in codes]
-              for name in ("selection", "units", "threshold")}
-    return drive.pack(job_layout(config), fields | {
-        "k_blocks": [-(-job.k // 16) for job in jobs], "policy": policy,
-        "float_format": [code["JOB_FORMAT"] for code in codes]})
+
+    def column(name: str) -> list[int]:
+        return [code[f"JOB_{name}"] for code in codes]
+
+    flags = np.array(column("FLAGS"))
+    return drive.pack(job_layout(config), {
+        **{name: column(name.upper())
+           for name in ("kind", "m", "n", "k", "tiles", "output", "table")},
+        "k_blocks": [-(-job.k // 16) for job in jobs],
+        "float_format": column("FORMAT"),
+        **{name: flags >> bit & 1 for bit, name in enumerate(("has_bias", "reorder", "measure"))},
+        "policy": {name: column(name.upper()) for name in ("selection", "units", "threshold")},
+    })
 
 
 def packet_words(packet: bytes, stream_bytes: int) -> list[int]:

@@ -16,7 +16,7 @@ from rich.progress import track
 
 ROOT = Path(__file__).resolve().parent.parent
 COPY = ROOT / "build" / "planted"
-PACKAGES = ("golden", "hw", "sim_tests", "quality", "docs")
+PACKAGES = ("golden", "hw", "sim_tests", "quality", "docs", "perf", "examples")
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Bug:
 
 MACHINE = "sim_tests/test_accelerator.py -k 4x4"
 FAULTS = "sim_tests/test_faults.py -k 4x4"
+ABORT = "sim_tests/test_abort.py -k 4x4"
 
 BUGS = (
     Bug("golden truncates instead of rounding", "golden/accumulator.py",
@@ -72,14 +73,14 @@ BUGS = (
     Bug("operands: residual two binades down", "hw/operand_store.py",
         "Mux(serve_residual, RESIDUAL_BITS, 0)", "Mux(serve_residual, RESIDUAL_BITS - 1, 0)",
         MACHINE),
-    Bug("tags of outliers and others swapped", "hw/tile_writer.py",
-        "Mux(first_row, self.tags.p.is_outlier, known.is_mx9)",
-        "Mux(first_row, ~self.tags.p.is_outlier, known.is_mx9)", MACHINE),
-    Bug("tags not kept for the tile's other rows", "hw/tile_writer.py",
-        "Mux(first_row, self.tags.p.is_outlier, known.is_mx9)",
-        "first_row & self.tags.p.is_outlier", MACHINE),
+    Bug("tags of outliers and others swapped", "hw/tile_tags.py",
+        "self.static_tags.is_mx9, settled.is_outlier)", "self.static_tags.is_mx9, ~settled.is_outlier)",
+        "sim_tests/test_tile_stage.py"),
+    Bug("a tile read row by row", "hw/tile_stage.py",
+        "returns = place.row_last & ~tile.by_k_block", "returns = 0 & ~tile.by_k_block",
+        "sim_tests/test_tile_stage.py"),
     Bug("beats lost under stall: no wait for room", "hw/beat_issuer.py",
-        "can_end.eq((hold == 0) & (credits >= self.config.rows))", "can_end.eq(hold == 0)",
+        "can_end.eq((hold == 0) & (credits >= self.config.drain_cycles))", "can_end.eq(hold == 0)",
         MACHINE),
     Bug("last beats too close", "hw/beat_issuer.py",
         "can_end.eq((hold == 0) & (credits", "can_end.eq((credits", MACHINE),
@@ -101,10 +102,18 @@ BUGS = (
     Bug("no interrupt for a refused job", "hw/controller.py",
         "Cat(self.job_ended, refused, self.faults)",
         "Cat(self.job_ended, Const(0, 1), self.faults)", FAULTS),
-    Bug("a job register compared in part", "hw/controller.py",
-        "(registers.job_k > config.k_max, ", "(job.k > config.k_max, ", FAULTS),
+    Bug("a job register compared in part", "hw/job_check.py",
+        "(self.job_k > config.k_max, ", "(job.k > config.k_max, ", "sim_tests/test_job_check.py"),
     Bug("a register that the page does not have", "hw/registers.py",
-        '("TILE_SLOTS", 32,', '("TOKEN_SLOTS", 32,', "sim_tests/test_registers.py"),
+        '("TILE_SLOTS", ', '("TOKEN_SLOTS", ', "sim_tests/test_registers.py"),
+    Bug("a table written while a job reads it", "hw/controller.py",
+        "in_use.eq((table >= config.tables) | Array(self.tables_in_use)[table])",
+        "in_use.eq(table >= config.tables)", FAULTS),
+    Bug("an abort that does not reset the engines", "hw/accelerator.py",
+        "engine_domain.rst.eq(~self.aresetn | controller.drain)",
+        "engine_domain.rst.eq(~self.aresetn)", ABORT),
+    Bug("an abort that forgets the packet in progress", "hw/stream_gate.py",
+        "drops_rest.eq(drops & stays_inside)", "drops_rest.eq(0)", ABORT),
 )
 
 

@@ -9,6 +9,8 @@ import pytest
 
 import golden
 from hw.driver import resident_tiles
+from hw.job import JobKind
+from hw.job_check import outputs
 from hw.outlier_detector import detection_cycles
 from hw.outlier_policy import Selection
 from hw.registers import IDENTIFICATION
@@ -17,6 +19,7 @@ from sim_tests.accelerators import start
 from sim_tests.machine import STREAMS
 from sim_tests.works import (
     WEIGHT_FORMATS,
+    compare_results,
     expected_results,
     make_work,
     random_work,
@@ -30,7 +33,8 @@ async def names_itself_and_its_parameters(dut):
     assert await machine.driver.read("ID") == IDENTIFICATION
     found, config = await machine.driver.identify(), machine.config
     for name in ("rows", "cols", "acc_width", "k_max", "act_bytes", "weight_bytes", "result_bytes",
-                 "act_depth", "weight_depth", "tile_slots"):
+                 "act_depth", "weight_depth", "tile_slots", "stage_depth", "drain_lanes", "tables",
+                 "fraction_bits", "dot_stages", "weight_slots", "result_depth"):
         assert found[name.upper()] == getattr(config, name), name
 
 
@@ -59,6 +63,24 @@ async def ragged_shapes(dut):
     await run_and_check(machine, *works)
 
 
+@cocotb.test(timeout_time=10, timeout_unit="ms")
+async def every_kind_output_and_selection(dut):
+    machine = await start(dut)
+    rng, config = drive.rng(), machine.config
+    rows, cols, k = 2 * config.rows + 1, 17 + config.cols, min(config.k_max, 70)
+    works = []
+    for kind, output in itertools.product((JobKind.GEMM, JobKind.GEMM_PACKED), outputs(config)):
+        works += [make_work(config, rng, rows, cols, k, kind=kind, output=output, bias=bias)
+                  for bias in (False, True)]
+    for kind, selection in itertools.product(
+            (JobKind.GEMM, JobKind.CONVERT, JobKind.CONVERT_TRANSPOSED), Selection):
+        straight = kind is not JobKind.CONVERT_TRANSPOSED
+        works += [make_work(config, rng, rows, cols, k, kind=kind, selection=selection,
+                            order=order, measure=order)
+                  for order in ((False, True) if straight else (False,))]
+    await run_and_check(machine, *works)
+
+
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 @cocotb.parametrize(idle=[0.0, 0.5], stall=[0.0, 0.5])
 async def random_jobs_back_to_back(dut, idle, stall):
@@ -82,16 +104,18 @@ async def one_stream_far_slower_than_the_others(dut, stream):
 async def results_wait_through_a_long_stall(dut):
     machine = await start(dut)
     rng, config = drive.rng(), machine.config
-    works = [random_work(config, rng) for _ in range(3)]
+    first = make_work(config, rng, 2 * config.rows + 1, 2 * config.cols + 1, min(config.k_max, 40))
+    works = [first, *(make_work(config, rng, 5, 7, min(config.k_max, 40), kind=kind)
+                      for kind in (JobKind.GEMM_PACKED, JobKind.CONVERT))]
     machine.out.pause = True
     for work in works:
-        await machine.driver.start(work.job)
+        await machine.start(work)
         machine.feed(work)
     await machine.ticks(3000)
     assert await machine.driver.read("JOBS_ENDED") == 0
     machine.out.pause = False
     for work in works:
-        drive.compare(await machine.collect(work.job), expected_results(config, work), "C")
+        compare_results(await machine.collect(work.job), expected_results(config, work))
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
@@ -162,16 +186,23 @@ async def a_beat_every_cycle_while_operands_are_there(dut):
     machine = await start(dut)
     rng, config = drive.rng(), machine.config
     k, n = min(config.k_max, 256), 12 * config.cols
-    tiles, blocks = resident_tiles(config, 8 * config.rows, k), -(-k // 16)
+    blocks = -(-k // 16)
+    # One group of tiles is used while the next one comes.
+    tiles = min(resident_tiles(config, 8 * config.rows, k), max(1, config.act_depth // blocks // 2))
     m = 2 * tiles * config.rows
     works = [make_work(config, rng, m, n, k, weights="mx6", units=units, tiles=tiles,
                        float_format=config.float_formats[-1]) for units in (0, 1, 1)]
     counters = await run_and_check(machine, *works)
-    # Where few tiles are resident or K is short, weights, results or the search set the pace.
+    # Where few tiles are resident or K or N is short, something else sets the pace.
     weights = blocks * -(-12 * config.cols // config.weight_bytes) + 3
-    results = tiles * max(config.rows, 4)
-    search = detection_cycles(blocks, search=True)  # of one token tile, used for 12 column tiles
-    pace = max(1, weights / (tiles * blocks), results / (tiles * blocks), search / (12 * blocks))
+    results = tiles * max(config.drain_cycles, 4)
+    # One token tile, used for 12 column tiles, is searched, read, and then its room is filled.
+    tile = config.rows * blocks
+    beats_per_block = max(1, 32 // config.act_bytes)
+    refill = max(0, 2 * tile - config.stage_depth) * beats_per_block
+    preparation = detection_cycles(blocks, search=True) + tile + refill + 8
+    pace = max(1, weights / (tiles * blocks), results / (tiles * blocks),
+               preparation / (12 * blocks))
     for job in counters[1:]:  # the first has to wait for its operands
         assert job["beats"] / job["cycles"] >= 0.97 / pace, str(job)
 

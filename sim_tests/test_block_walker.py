@@ -10,7 +10,8 @@ from amaranth.lib.wiring import In, Out
 
 from hw.beat_issuer import BEAT_COUNTS, BeatIssuer
 from hw.block_walker import BlockWalker, tile_layout
-from hw.driver import Job
+from hw.job import JobKind, Output
+from hw.job_request import Job
 from hw.mac_array import MACArray
 from sim_tests import bench, drive
 from sim_tests.operands import configuration, handed_over, job_words, small_config
@@ -24,7 +25,7 @@ ISSUER_PORTS = ("issue", "act_address", "weight_address", "act_slot", "weight_sl
 
 def least_interval(config):
     """Return the cycles that the accelerator keeps between the ends of two tiles."""
-    return max(config.rows, MACArray(config).latency)
+    return max(config.drain_cycles, MACArray(config).latency)
 
 
 class Schedule(wiring.Component):
@@ -91,7 +92,7 @@ async def walk(dut, jobs, idle=0.0, stall=0.0, residuals=(0.4, 0.2, 0.4), **star
             if beat.ports["last"]:
                 apart = cycle - last_at
                 assert apart >= least_interval(config), f"tiles end {apart} cycles apart"
-                in_queue, last_at = in_queue + beat.tile["rows"], cycle
+                in_queue, last_at = in_queue + -(-beat.tile["rows"] // config.drain_rows), cycle
                 assert in_queue <= config.result_depth, "the result queue overflows"
                 for side, memory in memories.items():
                     if beat.tile[f"releases_{side}"]:
@@ -137,15 +138,17 @@ def draw_job(rng, config):
     """Draw a small job that fits."""
     k = int(rng.integers(1, config.k_max + 1))
     most = min(config.tile_slots, config.act_depth // -(-k // 16))
-    return Job(m=int(rng.integers(1, 5 * config.rows)), n=int(rng.integers(1, 4 * config.cols)),
-               k=k, tiles=int(rng.integers(1, most + 1)))
+    return Job(kind=JobKind(int(rng.integers(2))), m=int(rng.integers(1, 5 * config.rows)),
+               n=int(rng.integers(1, 6 * config.cols)), k=k, tiles=int(rng.integers(1, most + 1)),
+               output=Output(int(rng.integers(len(Output)))), bias=bool(rng.integers(2)))
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
 @cocotb.parametrize(idle=[0.0, 0.5], stall=[0.0, 0.5])
 async def walks_jobs_back_to_back(dut, idle, stall):
     rng, config = drive.rng("jobs"), configuration()
-    corners = [Job(m=1, n=1, k=1), Job(m=4 * config.rows, n=2 * config.cols, k=16, tiles=4)]
+    corners = [Job(m=1, n=1, k=1), Job(m=4 * config.rows, n=2 * config.cols, k=16, tiles=4),
+               Job(m=2 * config.rows, n=16 * config.cols - 1, k=16, tiles=1, output=Output.MX9)]
     await walk(dut, corners + [draw_job(rng, config) for _ in range(drive.amount(8, 100))],
                idle, stall)
 
@@ -166,7 +169,8 @@ async def waits_while_the_results_have_no_room(dut):
     job = Job(m=12 * config.rows, n=config.cols, k=16, tiles=4)
     issued_at, counters = await walk(dut, [job], residuals=(1, 0, 0), row=400)
     before = sum(cycle < 400 for cycle in issued_at)
-    assert before == config.result_depth // config.rows, f"{before} tiles before any row left"
+    assert before == config.result_depth // config.drain_cycles, (
+        f"{before} tiles before any row left")
     assert 350 < counters[0]["result_stalls"] < 450
 
 
@@ -180,9 +184,12 @@ async def counts_what_it_waits_for(dut, late):
     assert sum(counters[0][f"{name}_stalls"] for name in ("act", "weight", "result")) < 320
 
 
-@pytest.mark.parametrize("rows, cols, tile_slots", [(2, 3, 4), (5, 1, 8)])
-def test_block_walker(rows, cols, tile_slots):
-    config = small_config(rows=rows, cols=cols, k_max=112, act_depth=29, weight_depth=17,
-                          tile_slots=tile_slots)
-    bench.simulate(Schedule(config), __name__, f"schedule_{rows}x{cols}",
+@pytest.mark.parametrize("rows, cols, drain_rows, tile_slots", [
+    (2, 3, 1, 4),  # no number of column tiles fills a block of results
+    (5, 1, 1, 8), (3, 4, 2, 4), (8, 16, 4, 4),
+])
+def test_block_walker(rows, cols, drain_rows, tile_slots):
+    config = small_config(rows=rows, cols=cols, drain_lanes=drain_rows * cols, k_max=112,
+                          act_depth=29, weight_depth=17, tile_slots=tile_slots)
+    bench.simulate(Schedule(config), __name__, f"schedule_{rows}x{cols}_{drain_rows}",
                    parameters=handed_over(config))

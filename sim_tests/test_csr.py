@@ -13,6 +13,7 @@ from sim_tests import bench, drive
 
 BY_NAME = {register.name: register for register in REGISTERS}
 MAPPED = {register.address for register in REGISTERS}
+ENTRIES = [register for register in REGISTERS if register.access is Access.ENTRY]
 UNMAPPED = sorted(set(range(0, 1 << ADDRESS_BITS, 4)) - MAPPED)
 
 
@@ -25,6 +26,7 @@ class Bench:
         self.dut = dut
         self.bus = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "bus_"), dut.clk, dut.rst)
         self.pulses = []  # (CONTROL, IRQ_PENDING cleared) of each cycle, if not zero
+        self.entries = []  # (name, value) that were handed over
 
     def port(self, name, suffix=""):
         """Return a register's port."""
@@ -48,6 +50,9 @@ class Bench:
             pulse = int(self.port("CONTROL").value), int(self.port("IRQ_PENDING", "_cleared").value)
             if any(pulse):
                 self.pulses.append(pulse)
+            self.entries += [(register.name, int(self.port(register.name).value))
+                             for register in ENTRIES
+                             if int(self.port(register.name, "_write").value)]
 
     async def write(self, address, data):
         """Write bytes (little-endian) at any address within a word; return the response."""
@@ -146,11 +151,12 @@ async def a_command_is_high_for_one_cycle(dut, stall):
     machine = Bench(dut)
     await machine.start(stall)
     control = BY_NAME["CONTROL"].address
-    for data in (b"\1\0\0\0", b"\0\0\0\0", b"\1", b"\xfe\xff\xff\xff", b"\xff\xff\xff\xff"):
+    for data in (b"\1\0\0\0", b"\0\0\0\0", b"\1", b"\xf8\xff\xff\xff", b"\xff\xff\xff\xff", b"\2",
+                 b"\4"):
         assert await machine.write(control, data) == AxiResp.OKAY
-    assert await machine.write(control + 1, b"\xff") == AxiResp.OKAY  # not the byte with the bit
+    assert await machine.write(control + 1, b"\xff") == AxiResp.OKAY  # not the byte with the bits
     assert await machine.read(control) == (0, AxiResp.SLVERR)
-    assert machine.pulses == [(1, 0)] * 3
+    assert machine.pulses == [(1, 0), (1, 0), (7, 0), (2, 0), (4, 0)]
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
@@ -186,6 +192,28 @@ async def writing_a_one_clears_an_event(dut, stall):
     await machine.holds(register, 0b10)
     every = (1 << register.width) - 1
     assert machine.pulses == [(0, 0b01), (0, 0b01), (0, 0b10), (0, every)]
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+@cocotb.parametrize(stall=[0.0, 0.5])
+async def an_entry_is_handed_over_whole_and_once(dut, stall):
+    machine, rng = Bench(dut), drive.rng()
+    await machine.start(stall)
+    expected = []
+    for _ in range(drive.amount(60, 1_000)):
+        register = ENTRIES[rng.integers(len(ENTRIES))]
+        data, busy = rng.bytes(int(rng.choice([1, 2, 4, 4, 4]))), bool(rng.random() < 0.3)
+        first = int(rng.integers(0, 5 - len(data)))
+        for other in ENTRIES:  # the other one being busy is no reason
+            machine.port(other.name, "_busy").value = int(busy == (other is register))
+        taken = len(data) == 4 and not busy
+        answer = await machine.write(register.address + first, data)
+        assert answer == (AxiResp.OKAY if taken else AxiResp.SLVERR), (data, busy)
+        expected += [(register.name, int.from_bytes(data, "little"))] * taken
+        assert machine.entries == expected
+        assert await machine.read(register.address) == (0, AxiResp.SLVERR)
+    assert len(expected) > 10
+    assert not machine.pulses
 
 
 def test_csr():

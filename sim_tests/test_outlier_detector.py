@@ -1,6 +1,6 @@
-"""Tags of token tiles: top and threshold, ties, NaN, short rows, overlap, exact cycles."""
+"""Tags of tiles: top and threshold, both orders, ties, NaN, overlap, exact cycles."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import cocotb
@@ -11,7 +11,7 @@ from cocotb.triggers import gather
 from golden import Policy
 from golden.policy import select_units, unit_magnitudes
 from hw.outlier_detector import OutlierDetector, detection_cycles
-from hw.outlier_policy import Magnitude, Selection, Tag, policy_layout
+from hw.outlier_policy import Selection, Tag, magnitude_layout, policy_layout
 from sim_tests import bench, drive
 
 LARGEST = 0x7FFFFFFF
@@ -19,26 +19,28 @@ LARGEST = 0x7FFFFFFF
 
 @dataclass
 class Tile:
-    """A token tile as the detector sees it, with its policy.
+    """A tile as the detector sees it, with its policy.
 
-    ``magnitudes`` has shape (rows, K-blocks).
+    ``magnitudes`` has shape (rows, K-blocks); they come row by row or K-block by K-block.
     """
 
     magnitudes: np.ndarray
     selection: Selection
     units: int = 0
     threshold: int = 0
+    by_k_block: bool = False
 
     @property
     def blocks(self):
         return self.magnitudes.shape[1]
 
-    def words(self):
-        rows, blocks = self.magnitudes.shape
-        row, block = np.divmod(np.arange(rows * blocks), blocks)
-        return drive.pack(Magnitude, {
-            "magnitude": self.magnitudes.ravel(), "row_first": row == 0,
-            "row_last": row == rows - 1, "block_last": block == blocks - 1,
+    def words(self, k_blocks_max):
+        row, k_block = np.indices(self.magnitudes.shape)
+        order = "F" if self.by_k_block else "C"
+        row, k_block = row.ravel(order), k_block.ravel(order)
+        return drive.pack(magnitude_layout(k_blocks_max), {
+            "magnitude": self.magnitudes[row, k_block], "k_block": k_block, "row_first": row == 0,
+            "tile_last": np.arange(row.size) == row.size - 1,
         })
 
     def policy(self, k_blocks_max):
@@ -75,14 +77,15 @@ def random_tile(rng, k_blocks_max, rows_max=4):
     selection = Selection.TOP if rng.random() < 0.7 else Selection.THRESHOLD
     threshold = int(rng.choice([magnitudes.ravel()[0], rng.integers(0, 0x7F800000)]))
     units = int(rng.integers(0, k_blocks_max + 1))
-    return Tile(magnitudes, selection, units, min(threshold, 0x7F800000))
+    by_k_block = bool(rng.random() < 0.5)
+    return Tile(magnitudes, selection, units, min(threshold, 0x7F800000), by_k_block)
 
 
 async def load(dut, tiles, idle=0.0):
     """Send tiles; each policy is at the port only until the tile's first magnitude is taken."""
     k_blocks_max, rng = drive.parameters()["k_blocks_max"], drive.rng("policy")
     for tile in tiles:
-        words = tile.words()
+        words = tile.words(k_blocks_max)
         dut.policy.value = tile.policy(k_blocks_max)
         await drive.send(dut, "i", words[:1], idle)
         dut.policy.value = int(rng.integers(0, 1 << 31))
@@ -97,11 +100,13 @@ async def collect(dut, tiles, stall=0.0):
             "is_outlier": tile.expected(), "last": np.arange(tile.blocks) == tile.blocks - 1,
         }
         drive.compare(tags, expected, "tags", tile=number, selection=tile.selection,
-                      units=tile.units, magnitudes=tile.magnitudes.tolist(), stall=stall)
+                      units=tile.units, by_k_block=tile.by_k_block,
+                      magnitudes=tile.magnitudes.tolist(), stall=stall)
 
 
 @cocotb.test
-async def tags_corner_tiles(dut):
+@cocotb.parametrize(by_k_block=[False, True])
+async def tags_corner_tiles(dut, by_k_block):
     await drive.reset(dut)
     n = drive.parameters()["k_blocks_max"]
     rising, one_hot = np.arange(n)[None], (np.arange(n) == n // 2)[None] * LARGEST
@@ -115,6 +120,7 @@ async def tags_corner_tiles(dut):
         Tile(magnitudes.astype(np.int64), Selection.THRESHOLD, threshold=threshold)
         for magnitudes in shapes for threshold in (0, n // 2, 0x7F7FFFFF, 0x7F800000)
     ]
+    tiles = [replace(tile, by_k_block=by_k_block) for tile in tiles]
     await gather(load(dut, tiles), collect(dut, tiles))
 
 
@@ -141,25 +147,29 @@ async def takes_exactly_the_documented_cycles(dut):
     k_blocks_max, radix_bits = (drive.parameters()[key] for key in ("k_blocks_max", "radix_bits"))
     rng = drive.rng()
     for blocks in range(1, k_blocks_max + 1):
-        for selection in (Selection.TOP, Selection.THRESHOLD):
-            tile = Tile(rng.integers(0, 9, (2, blocks)), selection, blocks // 2, 4)
+        for selection, units in ((Selection.THRESHOLD, 0), *(
+                (Selection.TOP, units) for units in {0, 1, blocks // 2, blocks - 1, blocks})):
+            tile = Tile(rng.integers(0, 9, (2, blocks)), selection, units, 4)
             await load(dut, [tile])
             taken = drive.cycle()
             await collect(dut, [tile])
             cycles = drive.cycle() - taken
             documented = detection_cycles(
-                blocks, search=selection is Selection.TOP, radix_bits=radix_bits
-            )
-            assert cycles == documented, f"{selection}, {blocks} blocks: {cycles}, not {documented}"
+                blocks, search=selection is Selection.TOP and 0 < units < blocks,
+                radix_bits=radix_bits)
+            assert cycles == documented, (
+                f"{selection}, {units} of {blocks} blocks: {cycles}, not {documented}")
 
 
 @cocotb.test
-async def loads_the_next_tile_during_the_search_and_then_stalls(dut):
+@cocotb.parametrize(by_k_block=[False, True])
+async def loads_the_next_tile_during_the_search_and_then_stalls(dut, by_k_block):
     await drive.reset(dut)
     blocks = drive.parameters()["k_blocks_max"]
     rng = drive.rng()
     first, second, third = (
-        Tile(rng.integers(0, 99, (3, blocks)), Selection.TOP, 1) for _ in range(3)
+        Tile(rng.integers(0, 99, (3, blocks)), Selection.TOP, 1, by_k_block=by_k_block)
+        for _ in range(3)
     )
     start = drive.cycle()
     await load(dut, [first, second])

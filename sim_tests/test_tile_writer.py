@@ -1,162 +1,73 @@
-"""Token tiles into the operand memory: tags, rounding, flags, anchors, room, counters."""
-
-from dataclasses import replace
+"""Token tiles into the operand memory: blocks, flags, anchors, room, one block per cycle."""
 
 import cocotb
 import numpy as np
 import pytest
-from amaranth import Module
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
 from cocotb.triggers import gather
 
 from golden import MX6, quantize
-from golden.mx import saturated_count, to_blocks
-from hw.block_aligner import BlockAligner
-from hw.driver import Job
-from hw.outlier_policy import Tag
-from hw.tile_writer import CONVERSION_COUNTS, TileWriter
-from hw.widen import Elements
+from hw.job import JobKind
+from hw.tile_block import tile_block_layout
+from hw.tile_writer import TileWriter
 from sim_tests import bench, drive
-from sim_tests.operands import (
-    configuration,
-    handed_over,
-    job_words,
-    matrix,
-    mixed,
-    small_config,
-)
+from sim_tests.operands import configuration, handed_over, matrix, mixed, small_config
 from sim_tests.store_watch import StoreWatch, Tile
-
-
-class AlignedTileWriter(wiring.Component):
-    """A `TileWriter` behind the `BlockAligner` that feeds it; ``i`` takes FP32 blocks."""
-
-    def __init__(self, config):
-        self.writer = TileWriter(config)
-        members = dict(self.writer.signature.members)
-        super().__init__(members | {
-            "i": In(stream.Signature(Elements)),
-            "counts": Out(CONVERSION_COUNTS), "counts_valid": Out(1),
-        })
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.aligner = aligner = BlockAligner()
-        m.submodules.writer = writer = self.writer
-        wiring.connect(m, wiring.flipped(self.i), aligner.i)
-        m.d.comb += [
-            writer.i.p.eq(aligner.o.p.block), writer.i.valid.eq(aligner.o.valid),
-            aligner.o.ready.eq(writer.i.ready),
-            self.counts.eq(writer.counts.payload), self.counts_valid.eq(writer.counts.valid),
-            writer.released.eq(self.released), writer.released_blocks.eq(self.released_blocks),
-            self.ready.eq(writer.ready),
-        ]
-        wiring.connect(m, wiring.flipped(self.jobs), writer.jobs)
-        wiring.connect(m, wiring.flipped(self.tags), writer.tags)
-        wiring.connect(m, writer.store, wiring.flipped(self.store))
-        return m
+from sim_tests.tile_blocks import TiledJob, job_words, stream_fields
 
 
 def draw(rng, config, m, k, share=0.5, nans=1):
-    """Draw activations (m, k) and their precision (m, blocks), the same for a tile's rows.
+    """Draw a job's activations and the precision of each tile's K-blocks.
 
     Most rows have no residual, so that a tile's flag depends on one row, be it the first or last.
     """
     x = matrix(rng, m, k, nans)
     exact = quantize(x, MX6).dequantize()
-    x = np.where(rng.random((m, 1)) < 0.7, exact, x)
-    tiles = -(-m // config.rows)
-    tags = rng.random((tiles, -(-k // 16))) < share
-    return x, np.repeat(tags, config.rows, axis=0)[:m]
+    x = np.where(rng.random((m, 1)) < 0.7, exact, x).astype(np.float32)
+    tags = rng.random((-(-m // config.rows), -(-k // 16))) < share
+    kind = JobKind.GEMM if rng.random() < 0.5 else JobKind.GEMM_PACKED
+    return TiledJob(x, mixed(x, np.repeat(tags, config.rows, axis=0)[:m]), kind)
 
 
-def tiles_of(config, x, is_mx9):
-    """Cut a tensor into the tiles that must be stored."""
-    tensor = mixed(x, is_mx9)
-    names = ("exponent", "microexponent", "mantissa", "sign", "is_mx9")
-    for row in range(0, len(x), config.rows):
-        part = slice(row, row + config.rows)
-        yield Tile(replace(tensor, **{name: getattr(tensor, name)[part] for name in names}),
-                   is_mx9.shape[1])
-
-
-def expected_counts(x, is_mx9, config):
-    """Ask golden what a job's counters must say."""
-    tensor = mixed(x, is_mx9)
-    return {"mx9_units": int(is_mx9[:: config.rows].sum()), "nan_blocks": tensor.nan_blocks,
-            "saturated_elements": saturated_count(x, tensor)}
-
-
-async def store(dut, works, idle=0.0, keep=0.0, hold=0):
-    """Store the activations of jobs, compare tiles and counters, return cycles between tiles."""
+async def store(dut, jobs, idle=0.0, keep=0.0, hold=0):
+    """Store the activations of jobs and compare tiles; return the cycle in which each was ready."""
     config = configuration()
     await drive.reset(dut)
-    jobs = [Job(m=x.shape[0], n=1, k=x.shape[1]) for x, _ in works]
-    blocks = np.concatenate([to_blocks(x, -1).reshape(-1, 16) for x, _ in works])
-    tags = [{"is_outlier": row, "last": np.arange(len(row)) == len(row) - 1}
-            for _, is_mx9 in works for row in is_mx9[:: config.rows]]
-    counted = []
-
-    async def count():
-        while True:
-            await drive.ticks(dut, 1)
-            if int(dut.counts_valid.value):
-                counted.append(int(dut.counts.value))
-
-    tiles = [tile for work in works for tile in tiles_of(config, *work)]
+    words = [word for fields in stream_fields(config, jobs)
+             for word in drive.pack(tile_block_layout(config), fields)]
+    tiles = [Tile(tensor, tensor.exponent.shape[1])
+             for job in jobs for _, tensor in job.tiles(config)]
     watch = StoreWatch(dut, lanes=config.rows, depth=config.act_depth, slots=config.tile_slots,
                        tiles=tiles)
-    for task in (watch.follow(), count(), drive.send(dut, "jobs", job_words(config, jobs))):
-        cocotb.start_soon(task)
-    sending = [
-        cocotb.start_soon(drive.send(
-            dut, "i", drive.pack(Elements, blocks.view(np.uint32)), idle)),
-        cocotb.start_soon(drive.send(
-            dut, "tags", [word for tag in tags for word in drive.pack(Tag, tag)], idle)),
-    ]
+    watching = cocotb.start_soon(watch.follow())
+    sending = [cocotb.start_soon(drive.send(dut, "jobs", job_words(config, jobs), idle)),
+               cocotb.start_soon(drive.send(dut, "i", words, idle))]
     if hold:
         await drive.ticks(dut, hold)
         assert watch.ready == watch.most_held(), (
             f"{watch.ready} tiles came while {watch.most_held()} have room")
     await gather(watch.release(keep=keep), *sending)
-    expected = [expected_counts(*work, config) for work in works]
-    actual = drive.unpack(CONVERSION_COUNTS, counted)
-    drive.compare(actual, {name: [one[name] for one in expected] for name in expected[0]}, "counts")
-    return list(np.diff(watch.ready_at))
+    watching.cancel()
+    return watch.ready_at
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
 @cocotb.parametrize(idle=[0.0, 0.5], keep=[0.0, 0.98])
 async def stores_jobs_of_every_row_length(dut, idle, keep):
     rng, config = drive.rng(), configuration()
-    lengths = [1, 16, 17, 33, 64, 80, 81, 97, 100, config.k_max, 1, 40]  # 1 to 8 blocks and more
-    works = [draw(rng, config, int(rng.integers(1, 3 * config.rows + 2)), k) for k in lengths]
-    await store(dut, works, idle, keep)
+    lengths = [1, 16, 17, 33, 64, 80, 81, 97, 100, config.k_max, 1, 40]
+    await store(dut, [draw(rng, config, int(rng.integers(1, 3 * config.rows + 2)), k)
+                      for k in lengths], idle, keep)
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
-@cocotb.parametrize(blocks=[1, 2, 3, 4], idle=[0.0, 0.5])
-async def reuses_the_first_rows_tags_in_all_rows(dut, blocks, idle):
+@cocotb.parametrize(blocks=[1, 2, 8])
+async def stores_a_block_per_cycle_from_tile_to_tile_and_from_job_to_job(dut, blocks):
     rng, config = drive.rng(), configuration()
-    await store(dut, [draw(rng, config, 6 * config.rows, 16 * blocks)], idle)
-
-
-@cocotb.test(timeout_time=2, timeout_unit="ms")
-@cocotb.parametrize(blocks=[1, 2, 3], cycles=range(1, 9))
-async def reads_no_flag_that_is_being_written(dut, blocks, cycles):
-    """The second row's last block comes late, so the third row follows at its heels."""
-    rng, config = drive.rng(), configuration()
-    pause = drive.LongPause(2 * blocks - 1, cycles)
-    await store(dut, [draw(rng, config, 2 * config.rows, 16 * blocks)], pause)
-
-
-@cocotb.test(timeout_time=2, timeout_unit="ms")
-async def stores_a_block_per_cycle_and_rests_one_cycle_between_tiles(dut):
-    rng, config = drive.rng(), configuration()
-    tiles, blocks = min(config.tile_slots, 2), 8
-    cycles = await store(dut, [draw(rng, config, tiles * config.rows, 16 * blocks)])
-    assert cycles == [config.rows * blocks + 1] * (tiles - 1)
+    jobs = [draw(rng, config, rows, 16 * blocks)
+            for rows in (config.rows, 2 * config.rows, 1, config.rows)]
+    cycles = np.diff(await store(dut, jobs))
+    rows = [len(tensor.exponent) for job in jobs for _, tensor in job.tiles(config)]
+    assert list(cycles) == [blocks * count for count in rows[1:]]
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
@@ -165,14 +76,35 @@ async def finds_the_residual_of_any_row(dut, row):
     rng, config = drive.rng(), configuration()
     x = quantize(matrix(rng, config.rows, 64), MX6).dequantize()
     x[row % config.rows] = rng.standard_normal(64)
-    await store(dut, [(x, np.full((config.rows, 4), True))])
+    await store(dut, [TiledJob(x, mixed(x, np.full((config.rows, 4), True)))])
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+@cocotb.parametrize(block=[0, 2, -1])
+async def finds_the_anchor_in_any_block(dut, block):
+    rng, config = drive.rng(), configuration()
+    x = rng.standard_normal((2 * config.rows, 80)).astype(np.float32)
+    x.reshape(len(x), 5, 16)[::2, block] *= 2.0**40
+    x[-1, 16 * block + 3] = np.inf  # a NaN block's 255 is the largest of all
+    await store(dut, [TiledJob(x, mixed(x, rng.random(5) < 0.5))])
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def leaves_the_flags_of_rows_that_are_not_there_out(dut):
+    """A short tile without residuals lands where whole tiles with residuals have been."""
+    rng, config = drive.rng(), configuration()
+    full = rng.standard_normal((3 * config.rows, config.k_max)).astype(np.float32)
+    short = quantize(full[:1], MX6).dequantize()
+    blocks = -(-config.k_max // 16)
+    await store(dut, [TiledJob(x, mixed(x, np.full(blocks, True)))
+                      for x in (full, short, full, short)])
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
 @cocotb.parametrize(k=[16, 100])
 async def waits_for_room(dut, k):
     rng, config = drive.rng(), configuration()
-    await store(dut, [draw(rng, config, 7 * config.rows, k)], hold=1_000)
+    await store(dut, [draw(rng, config, 12 * config.rows, k)], hold=1_000)
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
@@ -182,18 +114,21 @@ async def survives_a_long_pause(dut):
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
-async def rounds_ties_and_saturates(dut):
-    config = configuration()
-    significand = 0x3F800000 | np.arange(256, dtype=np.uint32) << 15  # guard and sticky bits, all
-    x = significand.view(np.float32).reshape(-1, 32)
-    x = np.concatenate([x, -x, x * (1 + 2.0**-20)]).astype(np.float32)
-    tags = np.repeat(np.arange(2 * -(-len(x) // config.rows)).reshape(-1, 2) % 3 == 0,
-                     config.rows, axis=0)[: len(x)]
-    await store(dut, [(x, tags), (x, ~tags)])
+async def forgets_everything_at_reset(dut):
+    rng, config = drive.rng(), configuration()
+    jobs = [draw(rng, config, 3 * config.rows, 50) for _ in range(2)]
+    words = [word for fields in stream_fields(config, jobs)
+             for word in drive.pack(tile_block_layout(config), fields)]
+    for count in (1, config.rows, len(words) // 2 - 1):
+        await drive.reset(dut)
+        sending = cocotb.start_soon(drive.send(dut, "jobs", job_words(config, jobs)))
+        await drive.send(dut, "i", words[:count])
+        sending.cancel()
+        await store(dut, jobs)
 
 
-@pytest.mark.parametrize("rows, slots", [(3, 2), (1, 4)])
-def test_tile_writer(rows, slots):
-    config = small_config(rows=rows, tile_slots=slots, k_max=160, act_depth=23)
-    bench.simulate(AlignedTileWriter(config), __name__, f"tile_writer_{rows}",
+@pytest.mark.parametrize("rows, cols, slots", [(3, 5, 4), (1, 2, 8)])
+def test_tile_writer(rows, cols, slots):
+    config = small_config(rows=rows, cols=cols, tile_slots=slots, k_max=160, act_depth=23)
+    bench.simulate(TileWriter(config), __name__, f"tile_writer_{rows}",
                    parameters=handed_over(config))

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.config import Config
-from hw.driver import Job, result_rows
+from hw.job_request import Job
+from hw.packet_order import result_rows
 
 Flags = NDArray[np.integer]
 """Of a tile, per K-block: bit 0 is MX9, bit 1 has a residual."""
@@ -68,6 +69,7 @@ def plan(
     ``residuals`` are the shares of MX6 K-blocks, of MX9 without and of MX9 with a residual.
     """
     acts, weights, beats = [], [], []
+    parts = 16 // config.cols if 16 % config.cols == 0 else 1  # column tiles in a block of results
     for number, job in enumerate(jobs):
         k_blocks = -(-job.k // 16)
         row_tiles, col_tiles = range(0, job.m, config.rows), range(0, job.n, config.cols)
@@ -81,8 +83,12 @@ def plan(
                     act = first_act + row // config.rows
                     rows, cols = min(config.rows, job.m - row), min(config.cols, job.n - col)
                     rows_seen += [(line, col, cols) for line in range(row, row + rows)]
+                    column_tile = col // config.cols
                     tile = {
                         "rows": rows, "cols": cols, "k_blocks": k_blocks,
+                        "output": job.output.value, "has_bias": job.bias,
+                        "token_tile": row // config.rows % job.tiles, "part": column_tile % parts,
+                        "block_ends": col == col_tiles[-1] or (column_tile + 1) % parts == 0,
                         "releases_act": col == col_tiles[-1], "releases_weight": row == group[-1],
                         "job_last": col == col_tiles[-1] and row == row_tiles[-1],
                     }

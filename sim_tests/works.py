@@ -1,147 +1,153 @@
-"""Random jobs for the accelerator, and what golden says of them."""
+"""What golden says of a job: its results and what the machine counts; and random jobs checked."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from fractions import Fraction
 
 import numpy as np
 
 import golden
-from golden import MX4, MX6, MX9, MXTensor, Policy
-from golden.floats import narrow
+from golden import MX6, MX9, MXTensor, Policy
+from golden.floats import MAGNITUDE_MASK, widen
 from golden.formats import FLOAT_FORMATS
 from golden.mx import saturated_count
+from golden.packing import result_chunks, weight_stream
 from hw.config import Config
-from hw.driver import Job, resident_tiles
+from hw.job import JobKind, Output
 from hw.outlier_policy import Selection
 from sim_tests import drive
-from sim_tests.machine import Counters, Machine, Work
+from sim_tests.machine import Counters, Machine, Results
+from sim_tests.packets import Work
+from sim_tests.random_works import WEIGHT_FORMATS, make_work, random_floats, random_work
 
-WEIGHT_FORMATS = ("mx4", "mx6", "mx9", "mixed")
-
-
-def random_floats(rng: np.random.Generator, m: int, k: int) -> np.ndarray:
-    """Draw FP32 activations with channels of very different size, and a few zeros."""
-    channels = np.exp(rng.standard_normal(k)) * np.where(rng.random(k) < 0.05, 60, 1)
-    values = rng.standard_normal((m, k)) * channels
-    return np.where(rng.random((m, k)) < 0.05, 0, values).astype(np.float32)
+__all__ = ["WEIGHT_FORMATS", "check", "check_maxima", "compare_results", "expected_counts",
+           "expected_maxima", "expected_results", "make_work", "operand_a", "operand_b",
+           "random_floats", "random_work", "run_and_check"]
 
 
-def random_weights(rng: np.random.Generator, k: int, n: int, kind: str) -> MXTensor:
-    """Draw weights and quantize them along K: all in one format, or each K-block in its own."""
-    values = (rng.standard_normal((k, n)) * np.exp2(rng.integers(-4, 5, (1, n)))).astype(np.float32)
-    if kind == "mixed":
-        outliers = rng.random(-(-k // 16)) < 0.4
-        return golden.quantize_weight(values, outliers, Policy())
-    return golden.quantize(values, {"mx4": MX4, "mx6": MX6, "mx9": MX9}[kind], axis=0)
-
-
-def make_work(
-    config: Config,
-    rng: np.random.Generator,
-    m: int,
-    n: int,
-    k: int,
-    *,
-    weights: str | MXTensor = "mixed",
-    activations: np.ndarray | None = None,
-    float_format: str | None = None,
-    selection: Selection = Selection.TOP,
-    units: int | None = None,
-    threshold: float | None = None,
-    tiles: int | None = None,
-) -> Work:
-    """Make a job; what is left out is drawn at random.
-
-    Parameters
-    ----------
-    config : Config
-    rng : numpy.random.Generator
-    m, n, k : int
-    weights : str or MXTensor
-        One of `WEIGHT_FORMATS`, or the weights.
-    activations : ndarray of float32, optional
-        Rounded to the format of the job.
-    float_format : str, optional
-    selection, units, threshold, tiles
-        As in `hw.driver.Job`, but the threshold is a number.
-    """
-    float_format = float_format or str(rng.choice(config.float_formats))
-    values = random_floats(rng, m, k) if activations is None else activations
-    blocks = -(-k // 16)
-    units = int(rng.integers(0, blocks + 1)) if units is None else units
-    if threshold is None:
-        threshold = float(np.quantile(np.abs(np.nan_to_num(values)), rng.random()))
-    tiles = tiles or int(rng.integers(1, resident_tiles(config, m, k) + 1))
-    job = Job(
-        m=m, n=n, k=k, tiles=tiles, float_format=float_format, selection=selection, units=units,
-        threshold=int(np.float32(threshold).view(np.uint32)),
-    )
-    if isinstance(weights, str):
-        weights = random_weights(rng, k, n, weights)
-    return Work(job, narrow(values, FLOAT_FORMATS[float_format]), weights)
-
-
-def random_work(config: Config, rng: np.random.Generator, largest: int = 24) -> Work:
-    """Draw a job with ragged sizes up to ``largest`` rows and columns."""
-    return make_work(
-        config, rng, int(rng.integers(1, largest + 1)), int(rng.integers(1, largest + 1)),
-        int(rng.integers(1, min(config.k_max, 160) + 1)),
-        weights=str(rng.choice(WEIGHT_FORMATS)),
-        selection=Selection.TOP if rng.random() < 0.5 else Selection.THRESHOLD,
-    )
+def policy(work: Work, tile_rows: int) -> Policy:
+    """Say in golden's terms which K-blocks of a job's activations are MX9, and in what order."""
+    job = work.job
+    choices = {"scope": "tile", "tile_rows": tile_rows}
+    if job.reorder:
+        choices |= {"order": "calibrated", "permutation": work.order}
+    match job.selection:
+        case Selection.TOP:
+            return Policy(fraction=Fraction(job.units, -(-job.k // 16)), **choices)
+        case Selection.HEAD:
+            return Policy(fraction=job.units, **choices)
+        case Selection.STATIC:
+            return Policy(fraction=1, selection="static", static_tags=work.static_tags, **choices)
+        case Selection.THRESHOLD:
+            limit = float(np.uint32(job.threshold).view(np.float32))
+            return Policy(fraction=1, selection="threshold", threshold=limit, **choices)
 
 
 def operand_a(config: Config, work: Work) -> MXTensor:
-    """Quantize a job's activations as its policy says."""
-    job, tile = work.job, {"scope": "tile", "tile_rows": config.rows}
-    if job.selection is Selection.TOP:
-        policy = Policy(fraction=Fraction(job.units, -(-job.k // 16)), selection="top", **tile)
-    else:
-        limit = float(np.uint32(job.threshold).view(np.float32))
-        policy = Policy(fraction=1, selection="threshold", threshold=limit, **tile)
-    return golden.apply_policy(work.activations, policy, rounding=config.rounding,
-                               float_format=FLOAT_FORMATS[job.float_format])
+    """Give A of a GEMM, (m, k), as the machine multiplies it."""
+    if work.job.kind is JobKind.GEMM_PACKED:
+        return work.activations
+    return golden.apply_policy(work.activations, policy(work, config.rows),
+                               rounding=config.rounding,
+                               float_format=FLOAT_FORMATS[work.job.float_format])
 
 
-def expected_results(config: Config, work: Work) -> np.ndarray:
-    """Compute a job: FP32 patterns, shape (m, n)."""
-    return golden.gemm(operand_a(config, work), work.weights, acc_width=config.acc_width,
-                       k_max=config.k_max).view(np.uint32)
+def operand_b(config: Config, work: Work) -> MXTensor:
+    """Give B, (k, n): the weights of a GEMM, or what a conversion makes."""
+    if not work.job.converts:
+        return work.weights
+    return golden.convert(work.activations, policy(work, config.cols),
+                          transposed=work.job.kind is JobKind.CONVERT_TRANSPOSED,
+                          rounding=config.rounding,
+                          float_format=FLOAT_FORMATS[work.job.float_format])
 
 
-def expected_counts(config: Config, work: Work) -> dict[str, int]:
+def expected_results(config: Config, work: Work) -> Results:
+    """Compute a job: patterns, shape (m, n), or packets of MX blocks."""
+    job, b = work.job, operand_b(config, work)
+    if job.converts:
+        return weight_stream(b, config.cols, config.weight_bytes)
+    output = "fp32" if job.is_packed else job.output.name.lower()
+    c = golden.gemm(operand_a(config, work), b, acc_width=config.acc_width, k_max=config.k_max,
+                    bias=work.bias, output=output)
+    if not job.is_packed:
+        return c.view(f"u{c.itemsize}")
+    packed = golden.quantize(c, MX9 if job.output is Output.MX9 else MX6, rounding=config.rounding)
+    return result_chunks(packed, config.rows, job.tiles, config.act_bytes, config.cols)
+
+
+def expected_counts(config: Config, work: Work) -> Counters:
     """Count what the machine counts without a clock, by the names of its counters."""
-    job, a, b = work.job, operand_a(config, work), work.weights
-    firsts = np.arange(0, job.m, config.rows)
+    if work.job.converts:
+        made = operand_b(config, work).transpose()
+        return _conversion_counts(config, work, made, config.cols) | {"beats": 0, "skipped": 0}
+    a, b = operand_a(config, work), operand_b(config, work)
+    firsts, columns = np.arange(0, work.job.m, config.rows), np.arange(0, work.job.n, config.cols)
     act_residual = np.logical_or.reduceat(a.residual.any(axis=-1), firsts, axis=0)
-    act_mx9 = a.is_mx9[firsts]
-    columns = np.arange(0, job.n, config.cols)
     weight_residual = np.logical_or.reduceat(b.residual.any(axis=-1), columns, axis=0)
-    weight_mx9 = b.is_mx9[columns]
 
     def beats(act: np.ndarray, weight: np.ndarray) -> int:
         # Over every pair of a token tile and a column tile, and every K-block.
         return int(((1 + act.astype(int)).sum(0) * (1 + weight.astype(int)).sum(0)).sum())
 
     issued = beats(act_residual, weight_residual)
-    return {
-        "beats": issued,
-        "skipped": beats(act_mx9, weight_mx9) - issued,
-        "mx9_units": int(act_mx9.sum()),
-        "nan_blocks": int((a.exponent == 255).sum()),
-        "saturated": 0 if config.rounding == "truncate" else saturated_count(
-            work.activations, a, FLOAT_FORMATS[job.float_format]),
-    }
+    return _conversion_counts(config, work, a, config.rows) | {
+        "beats": issued, "skipped": beats(a.is_mx9[firsts], b.is_mx9[columns]) - issued}
 
 
-def check(machine: Machine, work: Work, results: np.ndarray, counters: Counters | None) -> None:
+def _conversion_counts(
+    config: Config, work: Work, converted: MXTensor, tile_rows: int
+) -> Counters:
+    """Count what is counted of activations, whose tiles have `tile_rows` rows."""
+    saturated = 0
+    if work.job.kind is not JobKind.GEMM_PACKED and config.rounding != "truncate":
+        saturated = saturated_count(ordered_rows(work), converted)
+    return {"mx9_units": int(converted.is_mx9[::tile_rows].sum()),
+            "nan_blocks": converted.nan_blocks, "saturated": saturated}
+
+
+def ordered_rows(work: Work) -> np.ndarray:
+    """Widen a job's activations, a channel per column, in the order in which they are blocked."""
+    wide = widen(work.activations, FLOAT_FORMATS[work.job.float_format])
+    if work.job.kind is JobKind.CONVERT_TRANSPOSED:
+        wide = wide.T
+    return wide[:, work.order] if work.job.reorder else wide
+
+
+def expected_maxima(work: Work) -> np.ndarray:
+    """Find the largest magnitude of each channel, as it arrives: FP32 patterns, shape (k,)."""
+    wide = widen(work.activations, FLOAT_FORMATS[work.job.float_format])
+    return (wide.view(np.uint32) & MAGNITUDE_MASK).max(axis=0)
+
+
+def compare_results(actual: Results, expected: Results, what: str = "C", **context) -> None:
+    """Compare a job's results, or its packets byte by byte."""
+    if isinstance(expected, np.ndarray):
+        drive.compare(actual, expected, what, **context)
+        return
+    assert len(actual) == len(expected), f"{len(actual)} packets, expected {len(expected)}"
+    for index, (packet, wanted) in enumerate(zip(actual, expected, strict=True)):
+        drive.compare(np.frombuffer(packet, np.uint8), np.frombuffer(wanted, np.uint8),
+                      f"{what}, packet {index}", **context)
+
+
+def check(machine: Machine, work: Work, results: Results, counters: Counters | None) -> None:
     """Compare a job's results and clockless counters, where they were read, with golden's."""
     job = asdict(work.job)
-    drive.compare(results, expected_results(machine.config, work), "C", **job)
+    compare_results(results, expected_results(machine.config, work), **job)
     if counters is None:
         return
     for name, count in expected_counts(machine.config, work).items():
         assert counters[name] == count, f"{name}: {counters[name]}, expected {count} in {job}"
+
+
+async def check_maxima(machine: Machine, works: Iterable[Work]) -> None:
+    """Compare the maxima that the last of these jobs to measure has recorded, if any did."""
+    measured = [work for work in works if work.job.measure]
+    if measured:
+        job = measured[-1].job
+        maxima = await machine.driver.channel_maxima(job.k)
+        drive.compare(maxima, expected_maxima(measured[-1]), "maximum", **asdict(job))
 
 
 async def run_and_check(machine: Machine, *works: Work) -> list[Counters | None]:
@@ -149,4 +155,5 @@ async def run_and_check(machine: Machine, *works: Work) -> list[Counters | None]
     outcomes = await machine.run_all(works)
     for work, (results, counters) in zip(works, outcomes, strict=True):
         check(machine, work, results, counters)
+    await check_maxima(machine, works)
     return [counters for _, counters in outcomes]

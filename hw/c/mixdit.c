@@ -1,0 +1,291 @@
+#include "mixdit.h"
+
+#include <stddef.h>
+
+#define BLOCK_SIZE 16u
+#define BASE_BYTES 12u /* of a packed block */
+#define FAULTS_SHIFT MIXDIT_IRQ_PENDING_ACT_LENGTH_SHIFT
+
+/* Channels that load_order looks for at a time, a bit for each. */
+#define WINDOW 1024u
+
+static bool read32(const struct mixdit *machine, uint32_t address, uint32_t *value)
+{
+    return machine->bus.read32(machine->bus.context, address, value);
+}
+
+static bool write32(const struct mixdit *machine, uint32_t address, uint32_t value)
+{
+    return machine->bus.write32(machine->bus.context, address, value);
+}
+
+static uint32_t divide_up(uint32_t dividend, uint32_t divisor)
+{
+    return dividend / divisor + (dividend % divisor != 0u);
+}
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+enum mixdit_result mixdit_open(struct mixdit *machine, const struct mixdit_bus *bus)
+{
+    uint32_t found;
+
+    machine->bus = *bus;
+    if (!read32(machine, MIXDIT_REG_ID, &found))
+        return MIXDIT_BUS_ERROR;
+    if (found != MIXDIT_IDENTIFICATION)
+        return MIXDIT_NO_MACHINE;
+    if (!read32(machine, MIXDIT_REG_VERSION, &found))
+        return MIXDIT_BUS_ERROR;
+    if ((found & MIXDIT_VERSION_MAJOR_MASK) != (MIXDIT_VERSION & MIXDIT_VERSION_MAJOR_MASK))
+        return MIXDIT_OTHER_VERSION;
+#define READ(member, offset)                                        \
+    if (!read32(machine, (offset), &machine->parameters.member))    \
+        return MIXDIT_BUS_ERROR;
+    MIXDIT_PARAMETERS(READ)
+#undef READ
+    return MIXDIT_OK;
+}
+
+enum mixdit_result mixdit_start(const struct mixdit *machine, const struct mixdit_job *job,
+                                enum mixdit_refusal *refusal)
+{
+    const struct {
+        uint32_t address, value;
+    } settings[] = {
+        {MIXDIT_REG_JOB_KIND, job->kind},
+        {MIXDIT_REG_JOB_M, job->m},
+        {MIXDIT_REG_JOB_N, job->n},
+        {MIXDIT_REG_JOB_K, job->k},
+        {MIXDIT_REG_JOB_TILES, job->tiles},
+        {MIXDIT_REG_JOB_FORMAT, job->format},
+        {MIXDIT_REG_JOB_OUTPUT, job->output},
+        {MIXDIT_REG_JOB_FLAGS, job->flags},
+        {MIXDIT_REG_JOB_TABLE, job->table},
+        {MIXDIT_REG_JOB_SELECTION, job->selection},
+        {MIXDIT_REG_JOB_UNITS, job->units},
+        {MIXDIT_REG_JOB_THRESHOLD, job->threshold},
+        {MIXDIT_REG_CONTROL, MIXDIT_CONTROL_START_MASK},
+    };
+    uint32_t code;
+
+    for (size_t index = 0; index < sizeof settings / sizeof settings[0]; index++)
+        if (!write32(machine, settings[index].address, settings[index].value))
+            return MIXDIT_BUS_ERROR;
+    if (!read32(machine, MIXDIT_REG_REFUSAL, &code))
+        return MIXDIT_BUS_ERROR;
+    *refusal = (enum mixdit_refusal)code;
+    if (code == MIXDIT_REFUSAL_NONE)
+        return MIXDIT_OK;
+    if (!write32(machine, MIXDIT_REG_IRQ_PENDING, MIXDIT_IRQ_PENDING_REFUSED_MASK))
+        return MIXDIT_BUS_ERROR;
+    return MIXDIT_REFUSED;
+}
+
+enum mixdit_result mixdit_jobs_ended(const struct mixdit *machine, uint32_t *ended)
+{
+    return read32(machine, MIXDIT_REG_JOBS_ENDED, ended) ? MIXDIT_OK : MIXDIT_BUS_ERROR;
+}
+
+enum mixdit_result mixdit_wait(const struct mixdit *machine, uint32_t ended, uint32_t polls)
+{
+    while (polls-- > 0u) {
+        uint32_t now;
+
+        if (!read32(machine, MIXDIT_REG_JOBS_ENDED, &now))
+            return MIXDIT_BUS_ERROR;
+        if (now - ended < UINT32_C(1) << 31) /* the count may have wrapped in between */
+            return MIXDIT_OK;
+    }
+    return MIXDIT_TIMED_OUT;
+}
+
+enum mixdit_result mixdit_check(const struct mixdit *machine, uint32_t *faults)
+{
+    uint32_t pending;
+
+    if (!read32(machine, MIXDIT_REG_IRQ_PENDING, &pending))
+        return MIXDIT_BUS_ERROR;
+    *faults = pending >> FAULTS_SHIFT;
+    if (*faults == 0u)
+        return MIXDIT_OK;
+    if (!write32(machine, MIXDIT_REG_IRQ_PENDING, *faults << FAULTS_SHIFT))
+        return MIXDIT_BUS_ERROR;
+    return MIXDIT_FAULTED;
+}
+
+enum mixdit_result mixdit_read_counters(const struct mixdit *machine,
+                                        struct mixdit_counters *counters)
+{
+    uint32_t low, high;
+
+#define READ(member, offset)                                                              \
+    if (!read32(machine, (offset), &low) || !read32(machine, (offset) + 4u, &high))       \
+        return MIXDIT_BUS_ERROR;                                                          \
+    counters->member = (uint64_t)high << 32 | low;
+    MIXDIT_COUNTERS(READ)
+#undef READ
+    return MIXDIT_OK;
+}
+
+static enum mixdit_result command(const struct mixdit *machine, uint32_t mask)
+{
+    return write32(machine, MIXDIT_REG_CONTROL, mask) ? MIXDIT_OK : MIXDIT_BUS_ERROR;
+}
+
+enum mixdit_result mixdit_abort(const struct mixdit *machine)
+{
+    return command(machine, MIXDIT_CONTROL_ABORT_MASK);
+}
+
+enum mixdit_result mixdit_resume(const struct mixdit *machine)
+{
+    return command(machine, MIXDIT_CONTROL_RESUME_MASK);
+}
+
+/* Whether every channel below `channels` occurs; since there are as many entries, once. */
+static bool is_permutation(const uint16_t *order, uint32_t channels)
+{
+    for (uint32_t first = 0; first < channels; first += WINDOW) {
+        uint32_t seen[WINDOW / 32u] = {0};
+        uint32_t expected = smaller(WINDOW, channels - first), found = 0;
+
+        for (uint32_t place = 0; place < channels; place++) {
+            uint32_t offset = order[place] - first; /* wraps round if it lies below */
+            uint32_t bit = UINT32_C(1) << offset % 32u;
+
+            if (offset < expected && !(seen[offset / 32u] & bit)) {
+                seen[offset / 32u] |= bit;
+                found++;
+            }
+        }
+        if (found != expected)
+            return false;
+    }
+    return true;
+}
+
+static enum mixdit_result select_table(const struct mixdit *machine, uint32_t table)
+{
+    if (table >= machine->parameters.tables)
+        return MIXDIT_BAD_TABLE;
+    return write32(machine, MIXDIT_REG_TABLE_SELECT, table) ? MIXDIT_OK : MIXDIT_BUS_ERROR;
+}
+
+enum mixdit_result mixdit_load_order(const struct mixdit *machine, uint32_t table,
+                                     const uint16_t *order, uint32_t channels)
+{
+    enum mixdit_result result;
+
+    if (channels > machine->parameters.k_max || !is_permutation(order, channels))
+        return MIXDIT_BAD_ORDER;
+    result = select_table(machine, table);
+    for (uint32_t place = 0; result == MIXDIT_OK && place < channels; place++)
+        if (!write32(machine, MIXDIT_REG_ORDER_ENTRY,
+                     (uint32_t)order[place] << MIXDIT_ORDER_ENTRY_CHANNEL_SHIFT |
+                         place << MIXDIT_ORDER_ENTRY_PLACE_SHIFT))
+            result = MIXDIT_BUS_ERROR;
+    return result;
+}
+
+enum mixdit_result mixdit_load_tags(const struct mixdit *machine, uint32_t table,
+                                    const bool *is_mx9, uint32_t k_blocks)
+{
+    enum mixdit_result result;
+
+    if (k_blocks > divide_up(machine->parameters.k_max, BLOCK_SIZE))
+        return MIXDIT_BAD_TABLE;
+    result = select_table(machine, table);
+    for (uint32_t k_block = 0; result == MIXDIT_OK && k_block < k_blocks; k_block++)
+        if (!write32(machine, MIXDIT_REG_TAG_ENTRY,
+                     k_block << MIXDIT_TAG_ENTRY_K_BLOCK_SHIFT |
+                         (uint32_t)is_mx9[k_block] << MIXDIT_TAG_ENTRY_MX9_SHIFT))
+            result = MIXDIT_BUS_ERROR;
+    return result;
+}
+
+enum mixdit_result mixdit_read_maximum(const struct mixdit *machine, uint16_t channel,
+                                       uint32_t *pattern)
+{
+    if (!write32(machine, MIXDIT_REG_MAXIMUM_CHANNEL, channel) ||
+        !read32(machine, MIXDIT_REG_MAXIMUM, pattern))
+        return MIXDIT_BUS_ERROR;
+    return MIXDIT_OK;
+}
+
+uint32_t mixdit_resident_tiles(const struct mixdit *machine, uint32_t m, uint32_t k)
+{
+    const struct mixdit_parameters *p = &machine->parameters;
+    uint32_t k_blocks = larger(divide_up(k, BLOCK_SIZE), 1u);
+    /* Half of the memory, so that the other half takes the next group meanwhile; but not so few
+     * tiles that the weight stream can't keep the array busy. */
+    uint32_t enough = divide_up(p->cols * BASE_BYTES, p->weight_bytes) + 1u;
+    uint32_t fit = larger(p->act_depth / 2u / k_blocks, smaller(enough, p->act_depth / k_blocks));
+
+    return smaller(larger(fit, 1u), smaller(p->tile_slots / 2u, divide_up(m, p->rows)));
+}
+
+uint32_t mixdit_weight_passes(const struct mixdit *machine, const struct mixdit_job *job)
+{
+    if (job->kind != MIXDIT_JOB_KIND_GEMM && job->kind != MIXDIT_JOB_KIND_GEMM_PACKED)
+        return 0u;
+    return divide_up(divide_up(job->m, machine->parameters.rows), larger(job->tiles, 1u));
+}
+
+const char *mixdit_result_text(enum mixdit_result result)
+{
+    switch (result) {
+    case MIXDIT_OK:
+        return "done";
+    case MIXDIT_BUS_ERROR:
+        return "a register access was refused";
+    case MIXDIT_NO_MACHINE:
+        return "no accelerator answers";
+    case MIXDIT_OTHER_VERSION:
+        return "the machine's register map is of another version";
+    case MIXDIT_REFUSED:
+        return "the machine did not take the job";
+    case MIXDIT_FAULTED:
+        return "packets did not fit their job";
+    case MIXDIT_TIMED_OUT:
+        return "the job has not ended";
+    case MIXDIT_BAD_ORDER:
+        return "an order must name every channel once, and no more than K_MAX";
+    case MIXDIT_BAD_TABLE:
+        return "there is no such table, or it has no such entry";
+    }
+    return "unknown result";
+}
+
+const char *mixdit_refusal_text(enum mixdit_refusal refusal)
+{
+    switch (refusal) {
+#define TEXT(code, text) \
+    case code:           \
+        return text;
+        MIXDIT_REFUSALS(TEXT)
+#undef TEXT
+    }
+    return "unknown refusal";
+}
+
+const char *mixdit_fault_text(uint32_t fault)
+{
+    switch (fault) {
+#define TEXT(flag, text) \
+    case flag:           \
+        return text;
+        MIXDIT_FAULTS(TEXT)
+#undef TEXT
+    default:
+        return "unknown fault";
+    }
+}

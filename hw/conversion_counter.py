@@ -1,0 +1,55 @@
+"""What a job's conversion counts: outlier K-blocks, NaN blocks, saturated elements."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from .job import report_signature
+from .tile_block import tile_block_layout
+
+COUNT_BITS = 64
+"""Width of a counter inside an engine."""
+
+CONVERSION_COUNTS = data.StructLayout({
+    "mx9_units": COUNT_BITS, "nan_blocks": COUNT_BITS, "saturated_elements": COUNT_BITS})
+"""What a `ConversionCounter` counts over a job. A unit is one K-block of one tile."""
+
+
+class ConversionCounter(wiring.Component):
+    """Count over each job what passes on a stream of blocks.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    transfer : In(1)
+        ``block`` is being transferred.
+    block : In(tile_block_layout)
+    counts : Out(report_signature(CONVERSION_COUNTS))
+        In the cycle of a job's last block.
+    """
+
+    def __init__(self, config):
+        self.config = config
+        super().__init__({
+            "transfer": In(1), "block": In(tile_block_layout(config)),
+            "counts": Out(report_signature(CONVERSION_COUNTS)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        block, rounded = self.block, self.block.rounded
+        so_far, total = Signal(CONVERSION_COUNTS), Signal(CONVERSION_COUNTS)
+        job_ends = Signal()
+        m.d.comb += [
+            total.mx9_units.eq(so_far.mx9_units + (rounded.is_mx9 & block.row_last)),
+            total.nan_blocks.eq(so_far.nan_blocks + rounded.has_nan),
+            total.saturated_elements.eq(so_far.saturated_elements + rounded.saturated),
+            job_ends.eq(self.transfer & block.job_last & block.k_last & block.row_last),
+            self.counts.valid.eq(job_ends), self.counts.payload.eq(total),
+        ]
+        with m.If(self.transfer):
+            m.d.sync += so_far.eq(Mux(job_ends, 0, total.as_value()))
+        return m

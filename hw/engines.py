@@ -1,0 +1,183 @@
+"""All that works on jobs, between the streams: what an abort resets."""
+
+from amaranth import Cat, Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .activation_path import ENGINES, FLOATING, PACKED, ActivationPath
+from .beat_issuer import BeatIssuer
+from .block_walker import BlockWalker
+from .calibration_tables import order_write_signature, tag_write_signature
+from .job import job_layout
+from .job_queue import JOBS_UNDER_WAY, JobQueue
+from .mac_array import MACArray
+from .mx_packer import MXPacker
+from .operand_store import OperandStore
+from .packet_guard import beat_layout
+from .registers import StreamFault
+from .result_path import ResultPath
+from .result_writer import ResultWriter
+from .scoreboard import SCORE, Scoreboard
+from .sram import Sram
+from .tile_router import TileRouter
+from .tile_writer import TileWriter
+from .weight_loader import WeightLoader
+
+_GEMMS = {kind for kind in FLOATING | PACKED if not kind.converts}
+
+
+class Engines(wiring.Component):
+    """Run jobs.
+
+    Engines each work through the same queue of jobs: rows of activations are aligned and searched
+    for outliers; tiles are rounded, and stored or sent out; column tiles of B are stored; stored
+    tiles meet in the array; results are brought into their format. Each runs as far ahead as its
+    memory has room, across jobs, so that the array stops only when a stream is late.
+
+    See `hw.registers` for what a job is, `RowUnpacker`, `PackedUnpacker` and `WeightLoader` for
+    what the streams carry in, `ResultWriter` and `MXPacker` for what they carry out, `BlockWalker`
+    for the order of tiles.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    jobs : In(stream of job_layout)
+        Always ready; not more than `JOBS_UNDER_WAY` at a time.
+    act, weight : In(stream of beat_layout)
+    o : Out(stream of beat_layout)
+    job_ended : Out(1), score : Out(SCORE)
+        The last result of the oldest job has left, and its score.
+    faults : Out(4)
+        As in `StreamFault`, at once.
+    under_way, tables_in_use : Out
+        As in `Scoreboard`.
+    order_write, tag_write : In
+        As in `CalibrationTables`.
+    channel : In(16), maximum : Out(32)
+        As in `ChannelMaxima`.
+    """
+
+    def __init__(self, config):
+        self.config = config
+        super().__init__({
+            "jobs": In(stream.Signature(job_layout(config))),
+            "act": In(stream.Signature(beat_layout(config.act_bytes))),
+            "weight": In(stream.Signature(beat_layout(config.weight_bytes))),
+            "o": Out(stream.Signature(beat_layout(config.result_bytes))),
+            "job_ended": Out(1), "score": Out(SCORE), "faults": Out(len(StreamFault)),
+            "under_way": Out(range(JOBS_UNDER_WAY + 1)), "tables_in_use": Out(config.tables),
+            "order_write": In(order_write_signature(config)),
+            "tag_write": In(tag_write_signature(config)),
+            "channel": In(16), "maximum": Out(32),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        m.submodules.queue = queue = JobQueue(config, (
+            *ENGINES, FLOATING | PACKED, _GEMMS, _GEMMS, _GEMMS, FLOATING | PACKED))
+        m.submodules.scoreboard = scoreboard = Scoreboard(config)
+        m.submodules.activation_path = activation_path = ActivationPath(config)
+        m.submodules.router = router = TileRouter(config)
+        m.submodules.tile_writer = tile_writer = TileWriter(config)
+        m.submodules.weight_loader = weight_loader = WeightLoader(config)
+        m.submodules.walker = walker = BlockWalker(config)
+        m.submodules.packer = packer = MXPacker(
+            config, lanes=config.cols, unit_bytes=config.weight_bytes, with_tags=True)
+        m.submodules.result_writer = result_writer = ResultWriter(config)
+
+        wiring.connect(m, wiring.flipped(self.jobs), queue.i)
+        engines = (*activation_path.jobs, router.jobs, tile_writer.jobs, weight_loader.jobs,
+                   walker.jobs, result_writer.jobs)
+        for jobs, engine in zip(queue.o, engines, strict=True):
+            wiring.connect(m, jobs, engine)
+        wiring.connect(m, wiring.flipped(self.act), activation_path.i)
+        wiring.connect(m, wiring.flipped(self.weight), weight_loader.i)
+        for name in ("order_write", "tag_write"):
+            wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(activation_path, name))
+        wiring.connect(m, activation_path.floating, router.floating)
+        wiring.connect(m, activation_path.packed, router.packed)
+        wiring.connect(m, router.operands, tile_writer.i)
+        wiring.connect(m, router.conversions, packer.i)
+        wiring.connect(m, activation_path.tags, packer.tags)
+        wiring.connect(m, packer.o, result_writer.conversions)
+        wiring.connect(m, result_writer.o, wiring.flipped(self.o))
+        result_path = self._multiply(m, walker, tile_writer, weight_loader, scoreboard)
+        wiring.connect(m, result_path.o, result_writer.results)
+
+        wiring.connect(m, router.counts, scoreboard.conversion_counts)
+        wiring.connect(m, activation_path.job_faults, scoreboard.act_faults)
+        wiring.connect(m, weight_loader.job_faults, scoreboard.weight_faults)
+        m.d.comb += [
+            scoreboard.started.eq(self.jobs.valid), scoreboard.job.eq(self.jobs.p),
+            scoreboard.job_ended.eq(result_writer.job_ended),
+            self.job_ended.eq(result_writer.job_ended), self.score.eq(scoreboard.score),
+            self.under_way.eq(scoreboard.under_way),
+            self.tables_in_use.eq(scoreboard.tables_in_use),
+            self.faults.eq(Cat(activation_path.faults, weight_loader.faults)),
+            activation_path.channel.eq(self.channel), self.maximum.eq(activation_path.maximum),
+        ]
+        return m
+
+    def _multiply(self, m, walker, tile_writer, weight_loader, scoreboard):
+        """Store operands, issue beats to the array, and drain its results."""
+        config = self.config
+        m.submodules.act_store = act_store = OperandStore(
+            lanes=config.rows, depth=config.act_depth, slots=config.tile_slots,
+            drop_width=config.drop_width)
+        m.submodules.weight_store = weight_store = OperandStore(
+            lanes=config.cols, depth=config.weight_depth, slots=config.weight_slots,
+            drop_width=config.drop_width)
+        m.submodules.bias_store = bias_store = Sram(
+            width=32 * config.cols, depth=config.weight_slots)
+        m.submodules.array = array = MACArray(config)
+        m.submodules.issuer = issuer = BeatIssuer(
+            config, interval=max(config.drain_cycles, array.latency))
+        m.submodules.result_path = result_path = ResultPath(config)
+
+        wiring.connect(m, tile_writer.store, act_store.write)
+        wiring.connect(m, weight_loader.store, weight_store.write)
+        wiring.connect(m, walker.o, issuer.i)
+        wiring.connect(m, issuer.counts, scoreboard.beat_counts)
+        m.d.comb += [
+            bias_store.write_en.eq(weight_loader.bias.write),
+            bias_store.write_addr.eq(weight_loader.bias.slot),
+            bias_store.write_data.eq(weight_loader.bias.values),
+            walker.act_ready.eq(tile_writer.ready), walker.weight_ready.eq(weight_loader.ready),
+            act_store.flags_address.eq(walker.act_flags_address),
+            weight_store.flags_address.eq(walker.weight_flags_address),
+            walker.act_flags.eq(act_store.flags_read),
+            walker.weight_flags.eq(weight_store.flags_read),
+            issuer.walker_waits_for_act.eq(walker.waits_for_act),
+            issuer.walker_waits_for_weight.eq(walker.waits_for_weight),
+            issuer.row_left.eq(result_path.row_left),
+            tile_writer.released.eq(result_path.releases_act),
+            tile_writer.released_blocks.eq(result_path.released_blocks),
+            weight_loader.released.eq(result_path.releases_weight),
+            weight_loader.released_blocks.eq(result_path.released_blocks),
+        ]
+
+        # A beat's operands are read in the cycle it is issued; the array gets them in the next.
+        for store, address, slot, residual in (
+            (act_store, issuer.act_address, issuer.act_slot, issuer.act_residual),
+            (weight_store, issuer.weight_address, issuer.weight_slot, issuer.weight_residual),
+        ):
+            m.d.comb += [store.read.eq(issuer.issue), store.read_address.eq(address),
+                         store.read_slot.eq(slot), store.read_residual.eq(residual)]
+        tile = Signal.like(issuer.tile)
+        m.d.sync += [array.valid.eq(issuer.issue), array.first.eq(issuer.first),
+                     array.last.eq(issuer.last), tile.eq(issuer.tile)]
+        m.d.comb += [
+            bias_store.read_en.eq(issuer.issue), bias_store.read_addr.eq(issuer.weight_slot),
+            array.a.eq(act_store.operands), array.b.eq(weight_store.operands),
+            result_path.tile.eq(tile), result_path.tile_ends.eq(array.valid & array.last),
+            result_path.act_anchors.eq(act_store.operand_anchors),
+            result_path.weight_anchors.eq(weight_store.operand_anchors),
+            result_path.bias.eq(bias_store.read_data),
+            result_path.captured.eq(array.captured), result_path.row_valid.eq(array.row_valid),
+            result_path.rows.eq(array.rows),
+        ]
+        return result_path

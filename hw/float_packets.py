@@ -1,0 +1,90 @@
+"""Result packets in floating point: a group of rows in one beat."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .emit import instantiate
+from .job import Output
+from .narrow import Narrow
+from .register_slice import register_slice
+from .result_rows import packet_beat_layout, result_rows_layout
+
+
+class FloatPackets(wiring.Component):
+    """Narrow each group of rows to the job's format and send it as one packet of one beat.
+
+    Row i of the group starts at byte i * `row_bytes` in FP32 and at half of that in FP16 and BF16,
+    column 0 lowest. ``keep`` marks the bytes of the rows and columns there are.
+
+    Latency 2 cycles; a group each cycle; ``i`` stalls when both stages are full and ``o`` stalls.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    i : In(stream of result_rows_layout)
+        ``output`` is FP32, FP16 or BF16.
+    o : Out(stream of packet_beat_layout)
+    """
+
+    def __init__(self, config):
+        self.config = config
+        super().__init__({
+            "i": In(stream.Signature(result_rows_layout(config))),
+            "o": Out(stream.Signature(packet_beat_layout(config))),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        rows = self.i.p
+        beat = self.o.signature.create(path=("beat",))
+
+        # Cycle 1: every number in the low bits of a lane.
+        beside = Signal(data.StructLayout({
+            "rows": rows.rows.shape(), "cols": rows.cols.shape(), "is_fp32": 1, "job_last": 1}))
+        m.d.comb += self.i.ready.eq(~beat.valid | beat.ready)
+        with m.If(self.i.ready):
+            m.d.sync += [
+                beat.valid.eq(self.i.valid), beside.rows.eq(rows.rows), beside.cols.eq(rows.cols),
+                beside.is_fp32.eq(rows.output == Output.FP32), beside.job_last.eq(rows.job_last),
+            ]
+        lanes = self._lanes(m, platform)
+
+        # Cycle 2: each number to its bytes.
+        data_32, keep_32 = self._placed(m, lanes, beside, 4)
+        data_16, keep_16 = self._placed(m, lanes, beside, 2)
+        m.d.comb += [
+            beat.p.data.eq(Mux(beside.is_fp32, data_32, data_16)),
+            beat.p.keep.eq(Mux(beside.is_fp32, keep_32, keep_16)),
+            beat.p.last.eq(1), beat.p.job_last.eq(beside.job_last),
+        ]
+        register_slice(m, beat, self.o, beat.p)
+        return m
+
+    def _lanes(self, m, platform):
+        """Narrow all numbers of the group at ``i``."""
+        lanes = []
+        for index in range(self.config.drain_lanes):
+            lane = instantiate(m, platform, Narrow, module="narrow", name=f"narrow_{index}")
+            m.d.comb += [lane.load.eq(self.i.ready), lane.output.eq(self.i.p.output),
+                         lane.i.eq(self.i.p.results[index])]
+            lanes.append(lane.o)
+        return lanes
+
+    def _placed(self, m, lanes, beside, number_bytes):
+        """Lay numbers of so many bytes out in a beat; return its data and keep."""
+        config = self.config
+        row_bytes = config.row_bytes * number_bytes // 4
+        words = Signal(8 * config.result_bytes, name=f"data_{8 * number_bytes}")
+        keep = Signal(config.result_bytes, name=f"keep_{8 * number_bytes}")
+        for row in range(config.drain_rows):
+            for col in range(config.cols):
+                at = row * row_bytes + col * number_bytes
+                number = lanes[row * config.cols + col][: 8 * number_bytes]
+                is_there = (row < beside.rows) & (col < beside.cols)
+                m.d.comb += [words[8 * at : 8 * (at + number_bytes)].eq(number),
+                             keep[at : at + number_bytes].eq(is_there.replicate(number_bytes))]
+        return words, keep

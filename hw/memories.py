@@ -1,0 +1,71 @@
+"""The memories of a machine, from its Verilog: ``python -m hw.memories``."""
+
+import re
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from .accelerator import Accelerator
+from .config import Config
+from .emit import emit
+
+_INSTANCE = re.compile(r"sram_1r1w #\((?P<parameters>[^)]*(?:\)[^)]*?)*?)\n  \) ")
+_PARAMETER = re.compile(r"\.(\w+)\(32'd(\d+)\)")
+
+
+@dataclass(frozen=True)
+class SramSize:
+    """One instance of ``sram_1r1w``.
+
+    Attributes
+    ----------
+    module : str
+        The Verilog module that holds it, as a path from the top.
+    width, depth, granules : int
+        Bits of a word, words, write enables of a word.
+    """
+
+    module: str
+    width: int
+    depth: int
+    granules: int
+
+    @property
+    def bits(self):
+        """Bits it holds."""
+        return self.width * self.depth
+
+
+def memories(text):
+    """List the memories in an emitted Verilog text, the largest first."""
+    found = []
+    for module in re.split(r"\n(?=module )", text):
+        name = re.match(r"module \\?(\S+)", module)
+        for instance in _INSTANCE.finditer(module):
+            values = dict(_PARAMETER.findall(instance["parameters"]))
+            found.append(SramSize(name[1].rstrip("("), *(
+                int(values[key]) for key in ("WIDTH", "DEPTH", "GRANULES"))))
+    return sorted(found, key=lambda memory: -memory.bits)
+
+
+def main():
+    """Print the memories of the default machine."""
+    text = emit(Accelerator(Config()), "mixdit")
+    table = Table("memory", "words", "bits", "write enables", "kbit")
+    sizes = memories(text)
+    groups = {}
+    for memory in sizes:
+        key = (re.sub(r"_?\d+(?=\.|$)", "", memory.module), memory.depth, memory.width,
+               memory.granules)
+        groups[key] = groups.get(key, 0) + 1
+    for (module, depth, width, granules), count in groups.items():
+        table.add_row(f"{count} x {module}" if count > 1 else module, str(depth), str(width),
+                      str(granules), f"{count * depth * width / 1000:,.1f}")
+    Console().print(table)
+    Console().print(f"{sum(memory.bits for memory in sizes) / 1e6:.2f} Mbit in {len(sizes)} SRAMs",
+                    highlight=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""Writes the elements of arriving blocks to sixteen banks, each to the place it must go to."""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.formats import BLOCK_SIZE
+
+from .calibration_tables import order_read_signature
+from .ring import address_bits
+from .tile_block import block_job_layout, raw_block_layout
+
+BANK_BITS = (BLOCK_SIZE - 1).bit_length()
+"""A place is a bank (low bits) and a word in it."""
+
+
+def element_width(config):
+    """Give the bits of the widest activation that the machine reads."""
+    return 8 * config.element_bytes[1]
+
+
+def segment_words(config):
+    """Give the words per bank that hold a segment: a row, or sixteen tokens of a column tile."""
+    return max(config.k_blocks_max, BLOCK_SIZE * -(-config.cols // BLOCK_SIZE))
+
+
+def segment_layout(config):
+    """Describe what is written as a whole before it is read: a row, or a slab of sixteen tokens.
+
+    Members
+    -------
+    last : unsigned
+        Number of its last outgoing block: its K-blocks, or its channels, less one.
+    count : unsigned
+        A row's elements in its last block; a slab's tokens.
+    index : unsigned
+        The row in its tile; the slab in its tile.
+    tile_last : unsigned(1)
+        The last of its tile.
+    job : struct
+    """
+    block = raw_block_layout(config).members
+    width = max(len(Signal(block[name])) for name in ("row", "k_block"))
+    return data.StructLayout({
+        "last": address_bits(segment_words(config)), "count": block["count"], "index": width,
+        "tile_last": 1, "job": block_job_layout(config),
+    })
+
+
+def bank_write_signature(config):
+    """Describe one write to each of the banks, seen from who writes.
+
+    Members
+    -------
+    en : Out(16)
+    words : Out(16 x unsigned)
+        Word within the segment.
+    elements : Out(16 x unsigned)
+    """
+    return wiring.Signature({
+        "en": Out(BLOCK_SIZE),
+        "words": Out(data.ArrayLayout(address_bits(segment_words(config)), BLOCK_SIZE)),
+        "elements": Out(data.ArrayLayout(element_width(config), BLOCK_SIZE)),
+    })
+
+
+class Scatter(wiring.Component):
+    """Send each element of a block to its bank, several to the same bank one after another.
+
+    A channel that the order table sends to place p goes to bank p % 16, word p // 16. Transposed,
+    channel c of token t goes to bank (t + c) % 16, word 16 * (c // 16) + t, so that sixteen
+    channels of a token lie in different banks, and sixteen tokens of a channel as well.
+
+    A block takes as many cycles as its fullest bank gets elements; one, if all banks differ.
+    It is written from two cycles after it was taken. A destination beyond the banks' words is
+    dropped. Elements beyond a block's count are not written.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    i : In(stream of raw_block_layout)
+        Blocks of jobs that are reordered or transposed; all of a segment, then the next.
+    order : Out(order_read_signature)
+    write : Out(bank_write_signature)
+    can_write : In(1)
+        The banks have room for the segment; nothing is written otherwise.
+    segment : Out(segment_layout)
+    done : Out(1)
+        With this cycle's writes, ``segment`` is whole.
+    is_busy : Out(1)
+        A block is under way.
+    """
+
+    def __init__(self, config):
+        self.config = config
+        super().__init__({
+            "i": In(stream.Signature(raw_block_layout(config))),
+            "order": Out(order_read_signature(config)),
+            "write": Out(bank_write_signature(config)),
+            "can_write": In(1),
+            "segment": Out(segment_layout(config)), "done": Out(1),
+            "is_busy": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        numbered = data.StructLayout({
+            "block": raw_block_layout(self.config),
+            "number": address_bits(segment_words(self.config)),
+        })
+
+        # Cycle 0: take a block and look up where its channels go. Blocks are counted here, since
+        # k_block need not be wide enough for the columns of a tile.
+        looked_up, is_looked_up = Signal(numbered, reset_less=True), Signal()
+        number = Signal.like(looked_up.number)
+        moves = Signal()
+        m.d.comb += [
+            self.i.ready.eq(~is_looked_up | moves),
+            self.order.en.eq(self.i.valid & self.i.ready & ~self.i.p.job.transposed),
+            self.order.table.eq(self.i.p.job.table),
+            self.order.k_block.eq(number),
+        ]
+        with m.If(self.i.ready):
+            m.d.sync += is_looked_up.eq(self.i.valid)
+            with m.If(self.i.valid):
+                m.d.sync += [looked_up.block.eq(self.i.p), looked_up.number.eq(number),
+                             number.eq(Mux(self.i.p.row_last, 0, number + 1))]
+
+        # Cycle 1: the places arrive, and wait until the block before is written.
+        held, is_held = Signal(numbered, reset_less=True), Signal()
+        places = Signal(data.ArrayLayout(BANK_BITS + len(number), BLOCK_SIZE), reset_less=True)
+        pending, written = Signal(BLOCK_SIZE), Signal(BLOCK_SIZE)  # elements to write, written now
+        block_done = Signal()
+        m.d.comb += [
+            block_done.eq(self.can_write & ~(pending & ~written).any()),
+            moves.eq(~is_held | block_done),
+            self.is_busy.eq(is_looked_up | is_held),
+        ]
+        with m.If(self.can_write):
+            m.d.sync += pending.eq(pending & ~written)
+        with m.If(moves):
+            m.d.sync += is_held.eq(is_looked_up)
+            with m.If(is_looked_up):
+                m.d.sync += [
+                    held.eq(looked_up),
+                    pending.eq(Cat(looked_up.block.count > lane for lane in range(BLOCK_SIZE))),
+                ]
+                token = looked_up.block.row[:BANK_BITS]
+                for lane, place in enumerate(places):
+                    m.d.sync += place.eq(Mux(
+                        looked_up.block.job.transposed,
+                        Cat((token + lane)[:BANK_BITS], token, looked_up.number),
+                        self.order.destinations[lane]))
+
+        # Cycle 2: each bank takes its first pending element.
+        self._write(m, held.block, places, Mux(is_held, pending, 0), written)
+        slab = Signal.like(held.block.k_block)
+        m.d.comb += self.done.eq(is_held & block_done & self._describe_segment(m, held, slab))
+        with m.If(self.done):
+            m.d.sync += slab.eq(Mux(held.block.tile_last_row, 0, slab + 1))
+        return m
+
+    def _write(self, m, block, places, pending, written):
+        """Give each bank one pending element, and tell which elements are written with that."""
+        words, width = segment_words(self.config), element_width(self.config)
+        grants = []
+        for bank in range(BLOCK_SIZE):
+            request = Signal(BLOCK_SIZE, name=f"request_{bank}")
+            grant = Signal(BLOCK_SIZE, name=f"grant_{bank}")
+            word = self.write.words[bank]
+            m.d.comb += [
+                request.eq(pending & Cat(place[:BANK_BITS] == bank for place in places)),
+                grant.eq(request & (~request + 1)),  # the lowest one
+                Cat(word, self.write.elements[bank]).eq(_union([
+                    Mux(is_granted, Cat(place[BANK_BITS:], element[:width]), 0)
+                    for is_granted, place, element
+                    in zip(grant, places, block.elements, strict=True)])),
+                self.write.en[bank].eq(
+                    self.can_write & request.any()
+                    & (word < words if words < 1 << len(word) else 1)),
+            ]
+            grants.append(grant)
+        m.d.comb += written.eq(_union(grants))
+
+    def _describe_segment(self, m, held, slab):
+        """Drive ``segment`` as it is if this block ends it, and tell whether it does."""
+        block, segment = held.block, self.segment
+        row_ends_slab = block.row[:BANK_BITS].all() | block.tile_last_row
+        m.d.comb += [segment.job.eq(block.job), segment.tile_last.eq(block.tile_last_row)]
+        with m.If(block.job.transposed):
+            m.d.comb += [
+                segment.last.eq(Cat((block.count - 1)[:BANK_BITS], held.number)),
+                segment.count.eq(block.row[:BANK_BITS] + 1),
+                segment.index.eq(slab),
+            ]
+        with m.Else():
+            m.d.comb += [
+                segment.last.eq(held.number), segment.count.eq(block.count),
+                segment.index.eq(block.row),
+            ]
+        return block.row_last & (~block.job.transposed | row_ends_slab)
+
+
+def _union(values):
+    """Or several equally wide values together, as a tree of depth log2(length)."""
+    values = list(values)
+    while len(values) > 1:
+        values = [left | right for left, right in zip(values[::2], values[1::2], strict=True)]
+    return values[0]
