@@ -1,4 +1,4 @@
-"""Command line: ``python -m examples demo`` and ``python -m examples gemm``.
+"""Command line: ``python -m examples`` with ``demo``, ``gemm`` or ``attention``.
 
 Exit codes: 0 when every bit is equal, 1 when one differs, 2 for input that can't be used, 3 when
 the simulation failed, 130 when interrupted.
@@ -14,12 +14,16 @@ import numpy as np
 import typer
 from rich.console import Console
 
+from examples.attention import make_attention
+from examples.attention_run import run_attention
+from examples.attention_steps import Recipe
 from examples.gemms import Gemm, Matrices, Style, prepare
 from examples.matrices import load_matrices
 from examples.report import Row, make_row, print_table, write_json
 from examples.simulation import Simulation, SimulationError, simulate
 from hw.config import Config
 from quality.captured import CAPTURE_FILE, load_layers, load_provenance
+from quality.recipe import Recipe as ModelRecipe
 from sim_tests.bench import ROOT
 
 BUILD = ROOT / "build"
@@ -97,7 +101,8 @@ def demo(
 
         if all(row.counters and row.qsnr is not None and np.isfinite(row.qsnr) for row in found):
             draw(folder / "report.png", found, f"{rows} × {cols}")
-        _conclude(console, found, simulation, folder)
+        print_table(console, found)
+        _conclude(console, found, simulation, folder, _results(found))
 
 
 @app.command()
@@ -133,7 +138,58 @@ def gemm(
             with output.open("wb") as file:  # numpy.save would append .npy to the name
                 np.save(file, results[0])
             console.print(f"The result is in {output}.", soft_wrap=True)
-        _conclude(console, found, simulation, folder)
+        print_table(console, found)
+        _conclude(console, found, simulation, folder, _results(found))
+
+
+@app.command()
+def attention(
+    rows: Rows = _DEFAULTS.rows,
+    cols: Cols = _DEFAULTS.cols,
+    acc_width: AccWidth = _DEFAULTS.acc_width,
+    k_max: KMax = _DEFAULTS.k_max,
+    fraction: Fraction = 0.05,
+    head_fraction: Annotated[float, typer.Option(
+        help="MixDiT: share of the heads that may be MX9, in each of Q, K, P and V.")] = 0.20,
+    sequences: Annotated[int | None, typer.Option(
+        help="Take so many of the captured sequences; all if left out.")] = None,
+    drain_lanes: Annotated[int | None, typer.Option(
+        help="Results that leave the array per cycle; as many as columns if left out.")] = None,
+) -> None:
+    """Run a trained DiT's attention, from its input to its output projection."""
+    with _sentences():
+        config = Config.sized(rows=rows, cols=cols, acc_width=acc_width, k_max=k_max,
+                              drain_lanes=drain_lanes)
+        model = ModelRecipe()
+        captured = make_attention(load_layers(), model.tokens, model.heads, sequences)
+        largest = max(captured.tokens, *captured.linears["out"].weight.shape)
+        if largest > k_max:
+            raise ValueError(f"the attention has K = {largest}, over the machine's limit of "
+                             f"{k_max}; give a larger --k-max")
+        console = _console()
+        console.print(f"{captured.sequences} sequences of {captured.tokens} tokens, "
+                      f"{captured.heads} heads of {captured.channels} channels, on a machine of "
+                      f"{rows} x {cols} cells.")
+        folder = BUILD / "attention"
+        _clear_reports(folder)
+        recipes = [Recipe(style, fraction, head_fraction) for style in Style]
+        found, simulation = run_attention(captured, recipes, config, folder, console)
+        write_json(folder / "report.json", found, config, simulation, fraction=fraction,
+                   head_fraction=head_fraction, sequences=captured.sequences,
+                   capture={"file": str(CAPTURE_FILE.relative_to(ROOT))} | load_provenance())
+        from examples.attention_report import draw_attention, print_steps
+
+        if all(row.counters and row.difference is None for row in found):
+            draw_attention(folder / "report.png", found, captured.heads, f"{rows} × {cols}")
+        print_steps(console, found)
+        jobs = len(simulation.outcomes)
+        _conclude(console, found, simulation, folder, f"{jobs} jobs' results and counters")
+
+
+def _clear_reports(folder: Path) -> None:
+    """Remove an earlier run's reports, which a failing run would leave standing."""
+    for old in folder.glob("report.*"):
+        old.unlink()
 
 
 def _run(
@@ -141,8 +197,7 @@ def _run(
     keep: Callable[[np.ndarray], None] | None = None,
 ) -> tuple[list[Row], Simulation]:
     """Simulate GEMMs, each group's back to back, and compare them with the golden model."""
-    for old in folder.glob("report.*"):
-        old.unlink()
+    _clear_reports(folder)
     simulation = simulate(
         config, [[(gemm.work, gemm.beats(config)) for gemm in group] for group in groups],
         folder / "simulation", console)
@@ -167,11 +222,9 @@ def _warn_of_nan(console: Console, prepared: Gemm) -> None:
 
 
 def _conclude(
-    console: Console, rows: Sequence[Row], simulation: Simulation, folder: Path
+    console: Console, rows: Sequence[Row], simulation: Simulation, folder: Path, compared: str
 ) -> None:
-    """Print the table and where things are; exit with `DIFFERENT` if a bit differs."""
-    print_table(console, rows)
-    results = sum(row.shape[0] * row.shape[2] for row in rows)
+    """Print where things are; exit with `DIFFERENT` if a bit of what was compared differs."""
     console.print(f"Verilog: {_shown(simulation.verilog)}\n"
                   f"Report:  {', '.join(_shown(path) for path in sorted(folder.glob('report.*')))}",
                   soft_wrap=True)
@@ -182,7 +235,11 @@ def _conclude(
         _complain(difference.sentence())
     if differences:
         raise typer.Exit(DIFFERENT)
-    console.print(f"All {results:,} results equal the golden model to the bit.", style="green")
+    console.print(f"All {compared} equal the golden model to the bit.", style="green")
+
+
+def _results(rows: Sequence[Row]) -> str:
+    return f"{sum(row.shape[0] * row.shape[2] for row in rows):,} results"
 
 
 def _shown(path: Path) -> Path | str:

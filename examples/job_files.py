@@ -5,18 +5,25 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from enum import Enum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import golden
+from golden import MXTensor
 from hw.driver import Job
+from hw.job import JobKind, Output
 from hw.outlier_policy import Selection
-from sim_tests.machine import Work
+from sim_tests.machine import Results, Work
 
-_JOBS, _ACTIVATIONS, _WEIGHTS = "jobs.json", "activations.npz", "weights.safetensors"
+_STALLS = "stalls.json"
+_JOBS, _ARRAYS, _TENSORS = "jobs.json", "arrays.npz", "tensors.safetensors"
 _RESULTS, _COUNTERS = "results.npz", "counters.json"
+
+_DATA = ("activations", "weights", "bias", "order", "static_tags")
+_CHOICES = {"kind": JobKind, "output": Output, "selection": Selection}
 
 
 @dataclass(frozen=True)
@@ -25,14 +32,19 @@ class Outcome:
 
     Attributes
     ----------
-    patterns : ndarray of uint32, shape (m, n)
-        Its FP32 results.
+    results : ndarray or list of bytes
+        Patterns of floating-point results, shape (m, n), or packets of MX blocks.
     counters : dict of str to int
         The machine's counters, see `hw.registers.COUNTERS`.
     """
 
-    patterns: NDArray[np.uint32]
-    counters: dict[str, int]
+    results: Results
+    counters: dict[str, int] | None
+
+    @property
+    def patterns(self) -> np.ndarray:
+        """Results in floating point."""
+        return self.results
 
 
 @contextmanager
@@ -53,39 +65,74 @@ def locked(path: Path, wait: bool = True) -> Iterator[None]:
 def write_works(folder: Path, works: Sequence[Sequence[Work]]) -> None:
     """Write groups of works; the jobs of a group will run back to back."""
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / _JOBS).write_text(json.dumps([[_fields(work.job) for work in group]
+                                            for group in works]))
     flat = [work for group in works for work in group]
-    jobs = [[asdict(work.job) | {"selection": work.job.selection.name} for work in group]
-            for group in works]
-    (folder / _JOBS).write_text(json.dumps(jobs))
-    np.savez(folder / _ACTIVATIONS, *[work.activations for work in flat])
-    golden.save(folder / _WEIGHTS, {f"{index}": work.weights for index, work in enumerate(flat)})
+    data = {f"{index}.{name}": getattr(work, name)
+            for index, work in enumerate(flat) for name in _DATA}
+    np.savez(folder / _ARRAYS, **{
+        name: each for name, each in data.items() if isinstance(each, np.ndarray)})
+    tensors = {name: each for name, each in data.items() if isinstance(each, MXTensor)}
+    if tensors:
+        golden.save(folder / _TENSORS, tensors)
+
+
+def _fields(job: Job) -> dict[str, Any]:
+    """Give a job's fields, enumerations by name."""
+    return {name: value.name if isinstance(value, Enum) else value
+            for name, value in asdict(job).items()}
 
 
 def read_works(folder: Path) -> list[list[Work]]:
     """Read what `write_works` wrote."""
-    jobs = json.loads((folder / _JOBS).read_text())
-    weights = golden.load(folder / _WEIGHTS)
+    path = folder / _TENSORS
+    data: dict[str, Any] = golden.load(path) if path.exists() else {}
+    with np.load(folder / _ARRAYS) as arrays:
+        data |= arrays
     works: list[list[Work]] = []
     index = 0
-    with np.load(folder / _ACTIVATIONS) as activations:
-        for group in jobs:
-            works.append([])
-            for fields in group:
-                fields["selection"] = Selection[fields["selection"]]
-                works[-1].append(
-                    Work(Job(**fields), activations[f"arr_{index}"], weights[f"{index}"]))
-                index += 1
+    for group in json.loads((folder / _JOBS).read_text()):
+        works.append([])
+        for fields in group:
+            fields |= {name: kind[fields[name]] for name, kind in _CHOICES.items()}
+            works[-1].append(
+                Work(Job(**fields), *(data.get(f"{index}.{name}") for name in _DATA)))
+            index += 1
     return works
+
+
+def write_stalls(folder: Path, stalls: Sequence[float]) -> None:
+    """Write for each group in what share of the cycles every stream stalls."""
+    (folder / _STALLS).write_text(json.dumps(list(stalls)))
+
+
+def read_stalls(folder: Path) -> list[float]:
+    """Read what `write_stalls` wrote."""
+    return json.loads((folder / _STALLS).read_text())
 
 
 def write_outcomes(folder: Path, outcomes: Sequence[Outcome]) -> None:
     """Write the outcomes of all groups' jobs, in order."""
-    np.savez(folder / _RESULTS, *[outcome.patterns for outcome in outcomes])
+    arrays = {}
+    for index, outcome in enumerate(outcomes):
+        if isinstance(outcome.results, np.ndarray):
+            arrays[f"{index}"] = outcome.results
+        else:
+            arrays |= {f"{index}.{number}": np.frombuffer(packet, np.uint8)
+                       for number, packet in enumerate(outcome.results)}
+    np.savez(folder / _RESULTS, **arrays)
     (folder / _COUNTERS).write_text(json.dumps([outcome.counters for outcome in outcomes]))
 
 
 def read_outcomes(folder: Path) -> list[Outcome]:
     """Read what `write_outcomes` wrote."""
+    with np.load(folder / _RESULTS) as arrays:
+        results: dict[int, Any] = {}
+        for name, array in arrays.items():
+            index, _, number = name.partition(".")
+            if number:
+                results.setdefault(int(index), []).append(array.tobytes())
+            else:
+                results[int(index)] = array
     counters = json.loads((folder / _COUNTERS).read_text())
-    with np.load(folder / _RESULTS) as results:
-        return [Outcome(results[f"arr_{index}"], each) for index, each in enumerate(counters)]
+    return [Outcome(results[index], each) for index, each in enumerate(counters)]

@@ -5,6 +5,7 @@ runs the works in ``FOLDER`` on it. It appends to ``FOLDER/progress.jsonl`` what
 object a line; `examples.simulation` starts it and reads that.
 """
 
+import hashlib
 import json
 import sys
 from collections.abc import Callable
@@ -16,36 +17,45 @@ import cocotb
 from cocotb.triggers import RisingEdge, SimTimeoutError, Timer, with_timeout
 from cocotbext.axi import AxiStreamSink
 
-from examples.job_files import Outcome, locked, read_works, write_outcomes
+from examples.job_files import Outcome, locked, read_stalls, read_works, write_outcomes
 from examples.streams import Sink, Source
 from hw.accelerator import Accelerator
 from hw.config import Config
-from hw.driver import Driver, Job, weight_passes
+from hw.driver import Driver, Job
+from hw.packet_order import weight_passes
 from hw.registers import ENDED, FAULTS, StreamFault
 from sim_tests import bench, drive
-from sim_tests.machine import Machine, Work
+from sim_tests.machine import STREAMS, Machine, Results, Work
+from sim_tests.packets import act_packets, weight_packets
 
 MACHINE_FILE, PROGRESS_FILE = "machine.json", "progress.jsonl"
 
 _REPORT_CYCLES = 2000
+_TABLE_WRITE_CYCLES = 16
 _PATIENCE = 20
 """Jobs are given up after so many times the cycles that the streams and the array need."""
 
 
 def build_name(config: Config) -> str:
-    """Name the Verilog module, and the folder under ``build/sim``, after the main parameters."""
-    return f"mixdit_{config.rows}x{config.cols}_acc{config.acc_width}_k{config.k_max}"
+    """Name the Verilog module, and the folder under ``build/sim``, so that no two machines share.
+
+    The main parameters can be read; a digest stands for all of them.
+    """
+    digest = hashlib.sha256(config.describe().encode()).hexdigest()[:8]
+    return f"mixdit_{config.rows}x{config.cols}_acc{config.acc_width}_k{config.k_max}_{digest}"
 
 
-def read_config(folder: Path) -> Config:
-    """Read the machine that a command wants simulated."""
-    fields = json.loads((folder / MACHINE_FILE).read_text())
-    return Config(**fields | {"float_formats": tuple(fields["float_formats"])})
+def read_config(folder: Path) -> tuple[Config, str]:
+    """Read the machine that a command wants simulated, and the name of its Verilog module."""
+    machine = json.loads((folder / MACHINE_FILE).read_text())
+    fields = machine["parameters"]
+    return Config(**fields | {"float_formats": tuple(fields["float_formats"])}), machine["name"]
 
 
-def write_config(folder: Path, config: Config) -> None:
-    """Write what `read_config` reads."""
-    (folder / MACHINE_FILE).write_text(json.dumps(asdict(config)))
+def write_config(folder: Path, config: Config, name: str | None = None) -> None:
+    """Write what `read_config` reads; the name is `build_name`, unless a model has another."""
+    machine = {"name": name or build_name(config), "parameters": asdict(config)}
+    (folder / MACHINE_FILE).write_text(json.dumps(machine))
 
 
 def report(folder: Path, **entry: Any) -> None:
@@ -80,12 +90,20 @@ class ReportingMachine(Machine):
     def __init__(self, dut: Any, config: Config, folder: Path):
         super().__init__(dut, config)
         self.folder = folder
-        self.driver = InterruptDriver(self.axil.read_dword, self.axil.write_dword, dut.irq)
+        self.driver = InterruptDriver(self.read, self.write, dut.irq)
 
     def _stream(self, kind: type, prefix: str) -> Source | Sink:
         return Sink(self.dut, prefix) if kind is AxiStreamSink else Source(self.dut, prefix)
 
-    async def collect(self, job: Job) -> Any:
+    def stall(self, share: float) -> None:
+        """Let every stream take a random share of the cycles off, from now on."""
+        if share:
+            self.pause(dict.fromkeys(STREAMS, share))
+        else:
+            for end in (self.act, self.weight, self.out):
+                end.set_pause_generator(None)
+
+    async def collect(self, job: Job) -> Results:
         """Receive a job's results, and report that they are complete."""
         results = await super().collect(job)
         report(self.folder, ended=True, cycle=drive.cycle())
@@ -102,40 +120,45 @@ class ReportingMachine(Machine):
         config, job = self.config, work.job
         k_blocks, tiles, column_tiles = (-(-job.k // 16), -(-job.m // config.rows),
                                          -(-job.n // config.cols))
-        act = job.m * (1 + 4 * job.k // config.act_bytes)
-        beats_per_block = 2 + 18 * config.cols // config.weight_bytes
-        weight = weight_passes(config, job) * column_tiles * (1 + k_blocks * beats_per_block)
-        return act + weight + tiles * column_tiles * 4 * k_blocks + job.m * column_tiles
+        table = work.uses_table * _TABLE_WRITE_CYCLES * (job.k + k_blocks)
+        act = sum(1 + len(packet) // config.act_bytes for packet in act_packets(config, work))
+        weight = weight_passes(config, job) * sum(
+            len(packet) // config.weight_bytes for packet in weight_packets(config, work))
+        converted = column_tiles * k_blocks * (2 + 18 * config.cols // config.weight_bytes)
+        if job.converts:
+            return table + act + converted
+        return table + act + weight + tiles * column_tiles * 4 * k_blocks + job.m * column_tiles
 
 
 @cocotb.test()
 async def jobs(dut):
     folder = Path(drive.parameters()["folder"])
     works = read_works(folder)
-    machine = ReportingMachine(dut, read_config(folder), folder)
+    machine = ReportingMachine(dut, read_config(folder)[0], folder)
     await machine.reset()
     await machine.driver.identify()
     await machine.driver.enable()
     reporter = cocotb.start_soon(machine.report_cycles())
     outcomes = []
-    for group in works:
+    for group, stall in zip(works, read_stalls(folder), strict=True):
+        machine.stall(stall)
         limit = 10_000 + _PATIENCE * sum(machine.cycles_bound(work) for work in group)
         try:
             ran = await with_timeout(machine.run_all(group), limit * drive.PERIOD_NS, "ns")
         except SimTimeoutError:
             raise RuntimeError(f"the machine hung: no end after {limit} cycles") from None
-        outcomes += [Outcome(patterns, counters) for patterns, counters in ran]
+        outcomes += [Outcome(results, counters) for results, counters in ran]
     reporter.cancel()
     write_outcomes(folder, outcomes)
 
 
 def main(folder: Path) -> int:
     """Build the machine and run the works; the exit code is 1 where that failed."""
-    config = read_config(folder)
+    config, name = read_config(folder)
     report(folder, stage="build")
     try:
-        with locked(bench.BUILD / f"{build_name(config)}.lock"):
-            built = bench.build(Accelerator(config), build_name(config))
+        with locked(bench.BUILD / f"{name}.lock"):
+            built = bench.build(Accelerator(config), name)
         report(folder, stage="run", verilog=str(built.directory / f"{built.name}.v"))
         bench.run(built, "examples.run_jobs", parameters={"folder": str(folder)},
                   label=folder.parent.name)

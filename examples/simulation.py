@@ -15,8 +15,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from examples.job_files import Outcome, locked, read_outcomes, write_works
-from examples.run_jobs import PROGRESS_FILE, build_name, write_config
+from examples.job_files import Outcome, locked, read_outcomes, write_stalls, write_works
+from examples.run_jobs import PROGRESS_FILE, read_config, write_config
 from hw.config import Config
 from sim_tests.bench import BUILD, ROOT
 from sim_tests.machine import Work
@@ -50,7 +50,13 @@ class Simulation:
 
 
 def simulate(
-    config: Config, groups: Sequence[Sequence[tuple[Work, int]]], folder: Path, console: Console
+    config: Config,
+    groups: Sequence[Sequence[tuple[Work, int]]],
+    folder: Path,
+    console: Console,
+    *,
+    stalls: Sequence[float] | None = None,
+    name: str | None = None,
 ) -> Simulation:
     """Run groups of works on a machine; the jobs of a group run back to back.
 
@@ -66,6 +72,10 @@ def simulate(
         For files in between; emptied first.
     console : Console
         Where progress is shown.
+    stalls : sequence of float, optional
+        For each group, in what share of the cycles every stream stalls at random; none by default.
+    name : str, optional
+        Of the Verilog module and its model, where that of another bench shall serve.
 
     Raises
     ------
@@ -76,18 +86,19 @@ def simulate(
     """
     try:
         with locked(folder.with_suffix(".lock"), wait=False):
-            return _simulate(config, groups, folder, console)
+            shutil.rmtree(folder, ignore_errors=True)
+            write_works(folder, [[work for work, _ in group] for group in groups])
+            write_stalls(folder, [0.0] * len(groups) if stalls is None else stalls)
+            write_config(folder, config, name)
+            return _simulate(groups, folder, console)
     except BlockingIOError:
         raise SimulationError(f"Another run is using {folder}; start this one when it has ended."
                               ) from None
 
 
 def _simulate(
-    config: Config, groups: Sequence[Sequence[tuple[Work, int]]], folder: Path, console: Console
+    groups: Sequence[Sequence[tuple[Work, int]]], folder: Path, console: Console
 ) -> Simulation:
-    shutil.rmtree(folder, ignore_errors=True)
-    write_works(folder, [[work for work, _ in group] for group in groups])
-    write_config(folder, config)
     (folder / PROGRESS_FILE).touch()
     log = folder / "simulation.log"
     started = time.perf_counter()
@@ -105,7 +116,7 @@ def _simulate(
         last = log.read_text(errors="replace").strip().rpartition("\n")[2]
         cause = view.error or last or f"the simulator ended with code {process.returncode}"
         raise SimulationError(f"The simulation failed: {cause}\nIts log is {log}.")
-    name = build_name(config)
+    _, name = read_config(folder)
     ended = time.perf_counter()
     return Simulation(read_outcomes(folder), BUILD / name / f"{name}.v",
                       running - started, ended - running)

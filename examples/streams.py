@@ -1,10 +1,13 @@
 """Ends of AXI4-Streams that cost nothing in cycles in which nothing moves.
 
-`sim_tests` checks the machine's streams with cocotbext-axi, idling and stalling. Here whole layers
-run, at full speed: those bus models take ten times as long, since they touch every byte.
+`sim_tests` checks the machine's streams with cocotbext-axi. Here whole layers run: those bus models
+take ten times as long, since they touch every byte. Both kinds pause alike.
 """
 
 from collections import deque
+from collections.abc import Iterator
+from functools import cache
+from itertools import compress
 from typing import Any
 
 from cocotb import start_soon
@@ -13,8 +16,21 @@ from cocotb.triggers import Event, RisingEdge
 from cocotbext.axi import AxiStreamFrame
 
 
-class Source:
-    """Send packets, a beat in every cycle in which the machine is ready."""
+class _End:
+    """What a source and a sink have in common: cycles off."""
+
+    _pauses: Iterator[bool] | None = None
+
+    def set_pause_generator(self, pauses: Iterator[bool] | None) -> None:
+        """Take cycles off from the next beat on: those for which the iterator says so."""
+        self._pauses = pauses
+
+    def _pauses_now(self) -> bool:
+        return self._pauses is not None and next(self._pauses)
+
+
+class Source(_End):
+    """Send packets, a beat in every cycle in which the machine is ready and this end not off."""
 
     def __init__(self, dut: Any, prefix: str):
         names = ("tdata", "tkeep", "tlast", "tvalid", "tready")
@@ -40,6 +56,9 @@ class Source:
                 await RisingEdge(self._clock)
             packet = self._packets.popleft()
             for first in range(0, len(packet), beat_bytes):
+                while self._pauses_now():
+                    self._valid.value = 0
+                    await RisingEdge(self._clock)
                 part = packet[first : first + beat_bytes]
                 self._data.value = int.from_bytes(part, "little")
                 self._keep.value = (1 << len(part)) - 1
@@ -55,34 +74,52 @@ class Source:
             await RisingEdge(self._clock)
 
 
-class Sink:
-    """Receive packets; always ready."""
+class Sink(_End):
+    """Receive packets; ready unless this end is off."""
 
     def __init__(self, dut: Any, prefix: str):
-        names = ("tdata", "tkeep", "tlast", "tvalid")
-        self._data, self._keep, self._last, self._valid = (
+        names = ("tdata", "tkeep", "tlast", "tvalid", "tready")
+        self._data, self._keep, self._last, self._valid, self._ready = (
             getattr(dut, f"{prefix}_{name}") for name in names)
         self._clock = dut.aclk
-        self._packets: Queue[AxiStreamFrame] = Queue()
-        getattr(dut, f"{prefix}_tready").value = 1
+        self._packets: Queue[tuple[bytes, list[int]]] = Queue()
         start_soon(self._run())
 
     async def recv(self, compact: bool = True) -> AxiStreamFrame:
-        """Wait for a packet; it holds only the bytes whose ``tkeep`` is set."""
-        return await self._packets.get()
+        """Wait for a packet: all bytes of its beats and their ``tkeep``, or those kept alone."""
+        octets, keeps = await self._packets.get()
+        beat_bytes = len(octets) // len(keeps)
+        keep = [bit for mask in keeps for bit in _bits(mask, beat_bytes)]
+        if compact:
+            return AxiStreamFrame(bytes(compress(octets, keep)))
+        return AxiStreamFrame(octets, tkeep=keep)
 
     async def _run(self) -> None:
-        packet = bytearray()
+        beat_bytes = len(self._data) // 8
+        octets, keeps = bytearray(), []
         while True:
-            await RisingEdge(self._clock)
-            while not int(self._valid.value):
-                await RisingEdge(self._valid)
-                await RisingEdge(self._clock)
-            keep = int(self._keep.value)
-            kept = keep.bit_length()
-            if keep != (1 << kept) - 1:
-                raise ValueError(f"tkeep {keep:#x} has gaps")
-            packet += int(self._data.value).to_bytes(len(self._data) // 8, "little")[:kept]
+            await self._transfer()
+            octets += int(self._data.value).to_bytes(beat_bytes, "little")
+            keeps.append(int(self._keep.value))
             if int(self._last.value):
-                self._packets.put_nowait(AxiStreamFrame(bytes(packet)))
-                packet.clear()
+                self._packets.put_nowait((bytes(octets), keeps))
+                octets, keeps = bytearray(), []
+
+    async def _transfer(self) -> None:
+        """Wait for the edge at which a beat moves."""
+        while True:
+            while self._pauses_now():
+                self._ready.value = 0
+                await RisingEdge(self._clock)
+            self._ready.value = 1
+            await RisingEdge(self._clock)
+            if int(self._valid.value):
+                return
+            if self._pauses is None:
+                await RisingEdge(self._valid)
+
+
+@cache
+def _bits(mask: int, count: int) -> tuple[int, ...]:
+    """Spell a number out, bit 0 first. A machine's masks are few."""
+    return tuple(mask >> index & 1 for index in range(count))

@@ -121,7 +121,7 @@ def test_a_failing_simulator_is_reported_with_its_log(folder, monkeypatch):
     report.parent.mkdir(parents=True)
     report.write_text("of an earlier run")
     monkeypatch.setattr(simulation, "write_config",
-                        lambda target, config: (target / "machine.json").write_text("{"))
+                        lambda target, *_: (target / "machine.json").write_text("{"))
     result = gemm(folder)
     assert result.exit_code == 3
     assert "The simulation failed: json.decoder.JSONDecodeError" in result.stderr

@@ -1,0 +1,1 @@
+"""How fast the machine is: measured by its own counters in the emitted Verilog."""

@@ -1,0 +1,129 @@
+"""Measure the machine in the emitted Verilog: ``python -m perf.rtl_bench``.
+
+Exit codes: 0 when every target is met and every bit equal to the golden model's, 1 when not, 3 when
+the simulation failed, 130 when interrupted. MIXDIT_SEED seeds all data and stalls (default 1).
+"""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from examples.job_files import Outcome
+from examples.simulation import SimulationError, simulate
+from hw.config import Config
+from perf.claims import make_rows
+from perf.measured import Measured, expected_cycles, pair_outcomes
+from perf.scenarios import MACHINES, Group, Sizes, make_groups
+from perf.table import Report, print_table, write_json, write_markdown
+from perf.verilog_size import measure_verilog
+from sim_tests.bench import ROOT, seed
+
+FOLDER = ROOT / "build" / "bench-rtl"
+MISSED, FAILED, INTERRUPTED = 1, 3, 130
+
+
+def run_groups(
+    machines: Mapping[str, Config],
+    groups: Sequence[Group],
+    folder: Path,
+    console: Console,
+    names: Mapping[str, str] | None = None,
+) -> tuple[list[Measured], dict[str, float]]:
+    """Simulate all groups, machine by machine, and pair jobs with their outcomes.
+
+    Parameters
+    ----------
+    machines : mapping of str to Config
+    groups : sequence of Group
+    folder : pathlib.Path
+        For files in between, one folder in it per machine.
+    console : Console
+        Where progress is shown.
+    names : mapping of str to str, optional
+        Names of models, where those of other benches shall serve.
+
+    Returns
+    -------
+    list of Measured
+        All jobs, neighbours included.
+    dict of str to float
+        Seconds of building and simulating each machine.
+    """
+    outcomes: dict[str, list[Outcome]] = {}
+    seconds = {}
+    for machine, config in machines.items():
+        own = [group for group in groups if group.machine == machine]
+        if not own:
+            continue
+        console.print(f"Machine {machine}: {config.describe()}", soft_wrap=True)
+        jobs = [[(case.work, expected_cycles(config, case.work, group.stall))
+                 for case in group.cases] for group in own]
+        simulation = simulate(config, jobs, folder / machine, console,
+                              stalls=[group.stall for group in own],
+                              name=names and names[machine])
+        outcomes[machine] = simulation.outcomes
+        seconds |= {f"build {machine}": simulation.build_seconds,
+                    f"simulate {machine}": simulation.run_seconds}
+    return pair_outcomes(dict(machines), groups, outcomes), seconds
+
+
+def named(jobs: Sequence[Measured]) -> dict[str, Measured]:
+    """Pick the jobs that are measured."""
+    return {each.case.name: each for each in jobs if each.case.name}
+
+
+def measure(console: Console, folder: Path = FOLDER) -> Report:
+    """Run everything, and compare every job with golden."""
+    groups = make_groups(MACHINES, Sizes(), np.random.default_rng(seed()))
+    jobs, seconds = run_groups(MACHINES, groups, folder, console)
+    started = time.perf_counter()
+    with console.status("Comparing with the golden model"):
+        differences = [each.difference for each in jobs if each.difference is not None]
+    seconds["compare"] = time.perf_counter() - started
+    with console.status("Emitting 64 x 64 cells"):
+        verilog = measure_verilog()
+    return Report(make_rows(named(jobs)), verilog, MACHINES, seed(), differences, len(jobs),
+                  seconds | {"emit": verilog.seconds})
+
+
+def conclude(console: Console, report: Report, folder: Path) -> int:
+    """Print and write what was found; return the exit code."""
+    folder.mkdir(parents=True, exist_ok=True)
+    print_table(console, report)
+    write_json(folder / "report.json", report)
+    write_markdown(folder / "report.md", report)
+    if not report.verilog.met:
+        for name, size in report.verilog.largest():
+            console.print(f"  {size / 1e6:6.2f} MB  {name}")
+    spent = ", ".join(f"{name} {each:.0f} s" for name, each in report.seconds.items())
+    console.print(f"Seed {report.seed} (MIXDIT_SEED). {spent}.\n"
+                  f"Report: {folder}/report.{{json,md}}", soft_wrap=True)
+    for difference in report.differences:
+        console.print(difference, style="bold red")
+    if report.passed:
+        console.print(f"Every target is met, and {report.jobs} jobs equal the golden model to the "
+                      "bit.", style="green")
+        return 0
+    console.print("Targets are missed or bits differ.", style="bold red")
+    return MISSED
+
+
+def main() -> int:
+    """Measure, print and write; return the exit code."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 190)
+    try:
+        return conclude(console, measure(console), FOLDER)
+    except SimulationError as error:
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
+        return FAILED
+    except KeyboardInterrupt:
+        console.print("Interrupted: the simulator was stopped, and no report written.")
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())
