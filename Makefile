@@ -65,7 +65,7 @@ fuzz: $(VENV)/ready  ## 2,000 random jobs, good, bad, broken and aborted (ten mi
 test-torch: $(VENV)/torch-ready  ## The tests that need torch or diffusers
 	$(PY) -m pytest -n $(JOBS) golden/tests quality/tests
 
-planted-bugs: $(VENV)/ready  ## Plant bugs one by one and see a test turn red (ten minutes)
+planted-bugs: $(VENV)/ready  ## Plant bugs one by one and see a test turn red (half an hour)
 	$(PY) -m sim_tests.planted_bugs
 
 waves: $(VENV)/ready  ## Run one bench with waveforms: TEST=sim_tests/test_mac_array.py

@@ -29,6 +29,12 @@ REFUSED = [
     (dict(tile_slots=12), "tile_slots must be a power of two from 2 to 256, not 12"),
     (dict(rounding="up"), "rounding must be half_even or truncate, not 'up'"),
     (dict(dot_stages=3), "dot_stages must be 0, 1 or 2, not 3"),
+    (dict(drain_lanes=12), "drain_lanes must be cols=8 times a power of two that does not exceed "
+                           "rows=8, rounded up, not 12"),
+    (dict(drain_lanes=24), "drain_lanes must be cols=8 times a power of two"),
+    (dict(drain_lanes=128), "drain_lanes must be cols=8 times a power of two"),
+    (dict(tables=3), "tables must be a power of two from 1 to 16, not 3"),
+    (dict(tables=0), "tables must be a power of two from 1 to 16, not 0"),
 ]
 
 
@@ -72,6 +78,8 @@ def test_every_result_leaves_once(m, n, k):
     (["--rows", "0"], "rows and cols must be 1 to 128"),
     (["--acc-width", "20"], "too narrow"),
     (["--float-formats", "fp8"], "float_formats"),
+    (["--drain-lanes", "9"], "drain_lanes must be cols=8 times a power of two"),
+    (["--tables", "5"], "tables must be a power of two"),
     (["--name", "8x8"], "can't be called"),
     (["--name", "mac_row", "-o", "build"], "the top can't be called 'mac_row'"),
     (["-o", "/proc/nowhere/x.v"], "can't write /proc/nowhere/x.v"),

@@ -1,156 +1,248 @@
 """The accelerator given bad jobs and broken packets: refused, flagged, and fit for the next job."""
 
+import itertools
 from dataclasses import replace
 
 import cocotb
 import pytest
-from cocotbext.axi import AxiStreamFrame
+from cocotbext.axi import AxiResp
 
-from golden.packing import activation_rows, weight_stream
-from hw.driver import Job, JobRefusedError, StreamFaultError
+from hw.driver import BusError, Job, JobRefusedError, StreamFaultError
+from hw.job import JobKind, Output
+from hw.job_check import outputs
 from hw.outlier_policy import Selection
-from hw.registers import ENDED, REFUSED, Refusal, StreamFault
+from hw.registers import ADDRESSES, ENDED, FAULTS, REFUSED, Refusal, StreamFault
 from sim_tests import accelerators, drive
 from sim_tests.accelerators import start
+from sim_tests.broken_packets import (
+    WAYS,
+    deliver,
+    received_results,
+    received_work,
+    spoil,
+)
 from sim_tests.machine import STREAMS
-from sim_tests.works import expected_results, make_work, run_and_check
+from sim_tests.works import compare_results, expected_results, make_work, run_and_check
+
+GEMMS = (JobKind.GEMM, JobKind.GEMM_PACKED)
 
 
-@cocotb.test(timeout_time=5, timeout_unit="ms")
+def small_work(config, rng, kind, **choices):
+    """Make a job of a kind: more than one tile each way, and more than one K-block if possible."""
+    if kind in GEMMS:
+        choices = {"bias": True, "output": outputs(config)[-1]} | choices
+    m, n = config.rows + 1, config.cols + 1
+    return make_work(config, rng, m, n, min(40, config.k_max), kind=kind, **choices)
+
+
+async def start_raw(machine, registers) -> Refusal:
+    """Start what the registers are to hold."""
+    for name, value in registers.items():
+        await machine.driver.write(name, value)
+    await machine.driver.write("CONTROL", 1)
+    return Refusal(await machine.driver.read("REFUSAL"))
+
+
+@cocotb.test(timeout_time=400, timeout_unit="us")
 async def bad_jobs_are_refused_and_the_next_one_runs(dut):
     machine = await start(dut)
     rng, config = drive.rng(), machine.config
-    good = make_work(config, rng, 3, 3, min(40, config.k_max), tiles=1)
-    job, blocks = good.job, -(-good.job.k // 16)
-    missing = [name for name in ("fp32", "fp16", "bf16") if name not in config.float_formats]
+    good = small_work(config, rng, JobKind.GEMM, selection=Selection.TOP)
+    job, blocks, k_max = good.job.registers(), -(-good.job.k // 16), config.k_max
+    kind = {kind: {"JOB_KIND": kind.value, "JOB_FLAGS": 0, "JOB_OUTPUT": 0} for kind in JobKind}
+    too_many = config.act_depth // blocks + 1
+    missing = [code for code, name in enumerate(("fp32", "fp16", "bf16", "none"))
+               if name not in config.float_formats]
+    unknown = [code for code in range(8) if code not in [each.value for each in outputs(config)]]
     bad = [
-        (replace(job, m=0), Refusal.ZERO_SIZE), (replace(job, n=0), Refusal.ZERO_SIZE),
-        (replace(job, k=0, units=0), Refusal.ZERO_SIZE),
-        (replace(job, k=config.k_max + 1), Refusal.K_TOO_LARGE),
-        (replace(job, tiles=0), Refusal.TILES_OUT_OF_RANGE),
-        (replace(job, tiles=config.tile_slots + 1), Refusal.TILES_OUT_OF_RANGE),
-        (replace(job, tiles=config.act_depth // blocks + 1), Refusal.TILES_OUT_OF_RANGE),
-        (replace(job, selection=Selection.STATIC), Refusal.UNKNOWN_SELECTION),
-        (replace(job, units=blocks + 1), Refusal.TOO_MANY_UNITS),
-        (replace(job, threshold=1 << 31), Refusal.NEGATIVE_THRESHOLD),
+        ({"JOB_M": 0}, Refusal.ZERO_SIZE), ({"JOB_N": 0}, Refusal.ZERO_SIZE),
+        ({"JOB_K": 0, "JOB_UNITS": 0}, Refusal.ZERO_SIZE),
+        (kind[JobKind.CONVERT] | {"JOB_N": 0}, Refusal.ZERO_SIZE),
+        ({"JOB_K": k_max + 1}, Refusal.K_TOO_LARGE),
+        (kind[JobKind.CONVERT_TRANSPOSED] | {"JOB_K": k_max + 1}, Refusal.K_TOO_LARGE),
+        ({"JOB_TILES": 0}, Refusal.TILES_OUT_OF_RANGE),
+        ({"JOB_TILES": config.tile_slots + 1}, Refusal.TILES_OUT_OF_RANGE),
+        ({"JOB_TILES": too_many}, Refusal.TILES_OUT_OF_RANGE),
+        (kind[JobKind.GEMM_PACKED] | {"JOB_TILES": too_many}, Refusal.TILES_OUT_OF_RANGE),
+        *(({"JOB_FORMAT": code}, Refusal.UNKNOWN_FORMAT) for code in missing),
+        *(({"JOB_OUTPUT": code}, Refusal.UNKNOWN_OUTPUT) for code in unknown),
+        ({"JOB_SELECTION": 4}, Refusal.UNKNOWN_SELECTION),
+        ({"JOB_UNITS": blocks + 1}, Refusal.TOO_MANY_UNITS),
+        ({"JOB_SELECTION": Selection.HEAD.value, "JOB_UNITS": 2}, Refusal.TOO_MANY_UNITS),
+        ({"JOB_THRESHOLD": 1 << 31}, Refusal.NEGATIVE_THRESHOLD),
+        ({"JOB_KIND": 4}, Refusal.UNKNOWN_KIND),
+        ({"JOB_FLAGS": 2, "JOB_TABLE": config.tables}, Refusal.UNKNOWN_TABLE),
+        ({"JOB_SELECTION": Selection.STATIC.value, "JOB_TABLE": config.tables},
+         Refusal.UNKNOWN_TABLE),
+        ({"JOB_FLAGS": 8}, Refusal.BAD_COMBINATION),
+        (kind[JobKind.GEMM_PACKED] | {"JOB_FLAGS": 2}, Refusal.BAD_COMBINATION),
+        (kind[JobKind.GEMM_PACKED] | {"JOB_FLAGS": 4}, Refusal.BAD_COMBINATION),
+        (kind[JobKind.CONVERT] | {"JOB_FLAGS": 1}, Refusal.BAD_COMBINATION),
+        (kind[JobKind.CONVERT] | {"JOB_OUTPUT": Output.FP16.value}, Refusal.BAD_COMBINATION),
+        (kind[JobKind.CONVERT_TRANSPOSED] | {"JOB_FLAGS": 2}, Refusal.BAD_COMBINATION),
         # Values whose lower bits alone would do.
-        (replace(job, k=job.k + (1 << 16)), Refusal.K_TOO_LARGE),
-        (replace(job, tiles=1 + (1 << 16)), Refusal.TILES_OUT_OF_RANGE),
-        (replace(job, units=1 << 16), Refusal.TOO_MANY_UNITS),
-        *((replace(job, float_format=name), Refusal.UNKNOWN_FORMAT) for name in missing),
+        *(({name: job[name] | 1 << 31}, code) for name, code in (
+            ("JOB_KIND", Refusal.UNKNOWN_KIND), ("JOB_K", Refusal.K_TOO_LARGE),
+            ("JOB_TILES", Refusal.TILES_OUT_OF_RANGE), ("JOB_FORMAT", Refusal.UNKNOWN_FORMAT),
+            ("JOB_OUTPUT", Refusal.UNKNOWN_OUTPUT), ("JOB_FLAGS", Refusal.BAD_COMBINATION),
+            ("JOB_SELECTION", Refusal.UNKNOWN_SELECTION), ("JOB_UNITS", Refusal.TOO_MANY_UNITS))),
+        ({"JOB_FLAGS": 2, "JOB_TABLE": 1 << 31}, Refusal.UNKNOWN_TABLE),
     ]
     for wrong, code in bad:
-        with pytest.raises(JobRefusedError) as caught:
-            await machine.driver.start(wrong)
-        assert caught.value.code == code, f"{wrong}: {caught.value}, expected {code.name}"
-        assert await machine.driver.read("JOBS_ENDED") == 0
-    for name, code in (("FORMAT", Refusal.UNKNOWN_FORMAT),
-                       ("SELECTION", Refusal.UNKNOWN_SELECTION)):
-        for register, value in job.registers().items():
-            await machine.driver.write(register, value)
-        await machine.driver.write(f"JOB_{name}", 4)  # its two lower bits alone would do
-        await machine.driver.write("CONTROL", 1)
-        assert await machine.driver.read("REFUSAL") == code
+        assert await start_raw(machine, job | wrong) is code, f"{wrong}: expected {code.name}"
         assert await machine.driver.read("IRQ_PENDING") == 1 << REFUSED
         await machine.driver.write("IRQ_PENDING", 1 << REFUSED)
+    never = set(Refusal) - {code for _, code in bad}
+    assert never == {Refusal.NONE, Refusal.QUEUE_FULL, Refusal.DRAINING}
+    assert await machine.driver.read("JOBS_ENDED") == 0
     await run_and_check(machine, good)
+
+
+@cocotb.test(timeout_time=400, timeout_unit="us")
+async def one_job_more_than_there_are_slots_is_refused(dut):
+    machine = await start(dut)
+    good = small_work(machine.config, drive.rng(), JobKind.GEMM)
     slots = await machine.driver.read("JOB_SLOTS")
-    for _ in range(slots):
-        await machine.driver.start(job)
-    with pytest.raises(JobRefusedError) as caught:
-        await machine.driver.start(job)
-    assert caught.value.code == Refusal.QUEUE_FULL
+    for under_way in range(slots):
+        assert await machine.driver.read("STATUS") == under_way | (slots - under_way) << 8
+        await machine.start(good)
+    for job in (good.job, replace(good.job, n=0)):
+        with pytest.raises(JobRefusedError) as caught:
+            await machine.driver.start(job)
+        assert caught.value.code == Refusal.QUEUE_FULL
     for _ in range(slots):
         machine.feed(good)
-        drive.compare(await machine.collect(job), expected_results(config, good), "C")
+        compare_results(await machine.collect(good.job), expected_results(machine.config, good))
+    await machine.driver.wait(slots)
+    assert await machine.driver.read("STATUS") == slots << 8
 
 
-def break_packet(packets: list[bytes], how: str, width: int) -> int:
-    """Spoil the first packet: a beat short or two too long; return the bytes that still count."""
-    first = packets[0]
-    if how == "late":
-        packets[0] = first + bytes(-len(first) % width + 2 * width)
-        return len(first)
-    packets[0] = first[: width * (-(-len(first) // width) - 1)]
-    return len(packets[0])
+@cocotb.test(timeout_time=400, timeout_unit="us")
+async def registers_say_no(dut):
+    machine = await start(dut)
+    rng, config, driver = drive.rng(), machine.config, machine.driver
+    for address in (ADDRESSES["CONTROL"], ADDRESSES["ORDER_ENTRY"], ADDRESSES["TAG_ENTRY"],
+                    0x0B0, 0x0EC, 0x148, 0xFFC):
+        with pytest.raises(BusError):
+            await machine.read(address)
+    for address in (ADDRESSES["ID"], ADDRESSES["RESULT_DEPTH"], ADDRESSES["STATUS"],
+                    ADDRESSES["JOBS_ENDED"], ADDRESSES["MAXIMUM"], ADDRESSES["CYCLES_LOW"],
+                    0x05C, 0x0B0, 0x7FC):
+        with pytest.raises(BusError):
+            await machine.write(address, 1)
+    await driver.identify()
+
+    last = config.k_max - 1
+    for table, name, value, is_taken in (
+            (0, "ORDER_ENTRY", last << 16 | last, True),
+            (0, "ORDER_ENTRY", config.k_max, False), (0, "ORDER_ENTRY", config.k_max << 16, False),
+            (0, "TAG_ENTRY", config.k_blocks_max - 1 << 16, True),
+            (0, "TAG_ENTRY", config.k_blocks_max << 16, False),
+            (config.tables - 1, "TAG_ENTRY", 1, True), (config.tables, "TAG_ENTRY", 1, False),
+            (config.tables, "ORDER_ENTRY", 0, False), (1 << 31, "ORDER_ENTRY", 0, False)):
+        await driver.write("TABLE_SELECT", table)
+        if is_taken:
+            await driver.write(name, value)
+        else:
+            with pytest.raises(BusError):
+                await driver.write(name, value)
+    await driver.write("TABLE_SELECT", 0)
+    half = await machine.axil.write(ADDRESSES["ORDER_ENTRY"], bytes(2))
+    assert half.resp == AxiResp.SLVERR
+
+    for count, choices in enumerate(({"order": True}, {"selection": Selection.STATIC}), 1):
+        work = small_work(config, rng, JobKind.GEMM, table=config.tables - 1, **choices)
+        await machine.start(work)
+        for table in range(config.tables):
+            await driver.write("TABLE_SELECT", table)
+            for name in ("ORDER_ENTRY", "TAG_ENTRY"):
+                if table != work.job.table:
+                    await driver.write(name, 0)
+                    continue
+                with pytest.raises(BusError):
+                    await driver.write(name, 1)
+        machine.feed(work)
+        compare_results(await machine.collect(work.job), expected_results(config, work))
+        await driver.wait(count)
+        await driver.write("TABLE_SELECT", work.job.table)
+        await driver.write("TAG_ENTRY", 0)
+    # Packed activations need no policy: what the registers say of it is not looked at.
+    work = small_work(config, rng, JobKind.GEMM_PACKED)
+    await machine.start(replace(work, job=replace(work.job, selection=Selection.STATIC)))
+    await driver.write("TABLE_SELECT", work.job.table)
+    await driver.write("TAG_ENTRY", 0)
+    machine.feed(work)
+    compare_results(await machine.collect(work.job), expected_results(config, work))
 
 
-@cocotb.test(timeout_time=5, timeout_unit="ms")
-@cocotb.parametrize(stream=STREAMS[:2], how=["early", "late"])
+@cocotb.test(timeout_time=400, timeout_unit="us")
+@cocotb.parametrize(stream=STREAMS[:2], how=WAYS)
 async def broken_packets_are_flagged_and_resynchronised(dut, stream, how):
     machine = await start(dut)
+    rng, config, driver = drive.rng(), machine.config, machine.driver
+    kinds = list(JobKind) if stream == "s_axis_act" else GEMMS
+    ended = 0
+    for kind, bias, place in itertools.product(kinds, (False, True), (0, 0.5, 1)):
+        if bias and kind not in GEMMS:
+            continue
+        choices = {"bias": bias} if kind in GEMMS else {}
+        good, broken, after = (small_work(config, rng, each, **choices if each is kind else {})
+                               for each in (kind, kind, list(JobKind)[rng.integers(4)]))
+        delivery = deliver(config, broken)
+        index = round(place * (len(delivery.packets[stream]) - 1))
+        spoilt = spoil(config, rng, delivery, stream, index, how)
+        for work, sent in ((good, deliver(config, good)), (broken, spoilt),
+                           (after, deliver(config, after))):
+            await machine.start(work)
+            for name, packets in sent.packets.items():
+                for packet in packets:
+                    machine.ends[name].send_nowait(packet.frame())
+            results = await machine.collect(work.job)
+            work = received_work(config, work, sent)
+            compare_results(results, received_results(config, work, sent), "C", job=work.job,
+                            how=how, index=index)
+            ended += 1
+            await driver.wait(ended)
+            faults = StreamFault(await driver.read("JOB_FAULTS"))
+            assert faults == sent.faults, f"{faults!r}, expected {sent.faults!r}: {work.job}"
+        with pytest.raises(StreamFaultError) as caught:
+            await driver.check()
+        assert caught.value.faults == spoilt.faults
+        await driver.check()  # once is enough
+
+
+@cocotb.test(timeout_time=400, timeout_unit="us")
+@cocotb.parametrize(idle=[0.0, 0.5])
+async def the_rest_of_a_job_does_not_run_into_the_next(dut, idle):
+    machine = await start(dut, s_axis_act=idle, s_axis_wgt=idle)
     rng, config = drive.rng(), machine.config
-    k = min(config.k_max, 3 * config.act_bytes // 4)
-    good, broken, after = (
-        make_work(config, rng, config.rows + 1, config.cols + 1, k,
-                  float_format=config.float_formats[0], tiles=2) for _ in range(3))
-    rows = activation_rows(broken.activations, broken.pattern_format)
-    tiles = weight_stream(broken.weights, config.cols, config.weight_bytes)
-    expected = expected_results(config, broken)
-    if stream == "s_axis_act":
-        kept = break_packet(rows, how, config.act_bytes)
-        flag = StreamFault.ACT_LENGTH
-        bits = broken.activations.copy()
-        bits[0, kept // bits.itemsize:] = 0  # what did not come counts as zeros
-        expected = expected_results(config, replace(broken, activations=bits))
-    else:
-        break_packet(tiles, how, config.weight_bytes)
-        flag = StreamFault.WEIGHT_LENGTH
-        if how == "early":  # the first column tile lacks its last K-block's end
-            expected = expected[:, config.cols:]
-
-    results = []
-    for work, act, weight in ((good, None, None), (broken, rows, tiles), (after, None, None)):
-        if act is None:
-            machine.feed(work)
-        else:
-            for row in act:
-                machine.act.send_nowait(AxiStreamFrame(row))
-            for tile in weight:
-                machine.weight.send_nowait(AxiStreamFrame(tile))
-        await machine.driver.start(work.job)
-        results.append(await machine.collect(work.job))
-        await machine.driver.wait(len(results))
-        faults = StreamFault(await machine.driver.read("JOB_FAULTS"))
-        assert (flag in faults) == (work is broken), f"job {len(results)}: {faults!r}"
-    drive.compare(results[0], expected_results(config, good), "job before")
-    drive.compare(results[1][:, -expected.shape[1]:], expected, "broken job")
-    drive.compare(results[2], expected_results(config, after), "job after")
-    with pytest.raises(StreamFaultError) as caught:
-        await machine.driver.check()
-    assert flag in caught.value.faults
-    await machine.driver.check()  # once is enough
+    ended = 0
+    for first, second in itertools.product(JobKind, JobKind):
+        broken, after = (small_work(config, rng, kind, table=0) for kind in (first, second))
+        sent = deliver(config, broken)
+        for stream, packets in sent.packets.items():
+            if packets:
+                sent = spoil(config, rng, sent, stream, -1, "late")
+        for work, delivery in ((broken, sent), (after, deliver(config, after))):
+            for name, packets in delivery.packets.items():
+                for packet in packets:
+                    machine.ends[name].send_nowait(packet.frame())
+            await machine.start(work)
+        for work in (broken, after):
+            compare_results(await machine.collect(work.job), expected_results(config, work),
+                            f"{work.job.kind.name} of {first.name}, {second.name}")
+        ended += 2
+        await machine.driver.wait(ended)
+        assert await machine.driver.read("JOB_FAULTS") == 0
+        with pytest.raises(StreamFaultError) as caught:
+            await machine.driver.check()
+        assert caught.value.faults == sent.faults
 
 
-@cocotb.test(timeout_time=5, timeout_unit="ms")
-async def wrong_keep_is_flagged_and_changes_nothing(dut):
-    machine = await start(dut)
-    rng, config = drive.rng(), machine.config
-    work = make_work(config, rng, config.rows, 2, min(config.k_max, 20), tiles=1)
-    await machine.driver.start(work.job)
-    machine.feed(work)
-    await machine.act.wait()
-    results = await machine.collect(work.job)
-    drive.compare(results, expected_results(config, work), "C")
-    await machine.driver.check()
-    frame = AxiStreamFrame(activation_rows(work.activations, work.pattern_format)[0])
-    frame.tkeep = [1] * (len(frame.tdata) - 1) + [0]
-    await machine.driver.start(work.job)
-    machine.act.send_nowait(frame)
-    for row in activation_rows(work.activations, work.pattern_format)[1:]:
-        machine.act.send_nowait(AxiStreamFrame(row))
-    for tile in weight_stream(work.weights, config.cols, config.weight_bytes):
-        machine.weight.send_nowait(AxiStreamFrame(tile))
-    drive.compare(await machine.collect(work.job), results, "C")
-    await machine.driver.wait(2)
-    assert await machine.driver.read("JOB_FAULTS") == StreamFault.ACT_KEEP
-
-
-@cocotb.test(timeout_time=5, timeout_unit="ms")
+@cocotb.test(timeout_time=400, timeout_unit="us")
 async def irq_rises_at_the_end_of_a_job_and_on_refusals(dut):
     machine = await start(dut)
-    rng = drive.rng()
-    work = make_work(machine.config, rng, 2, 2, 16)
+    work = small_work(machine.config, drive.rng(), JobKind.GEMM)
     await machine.driver.write("IRQ_ENABLE", 1 << ENDED)
     await machine.run(work)
     assert int(dut.irq.value) == 1
@@ -163,6 +255,23 @@ async def irq_rises_at_the_end_of_a_job_and_on_refusals(dut):
     await machine.driver.write("CONTROL", 1)
     await machine.ticks(2)
     assert int(dut.irq.value) == 1
+
+
+@cocotb.test(timeout_time=400, timeout_unit="us")
+@cocotb.parametrize(stream=STREAMS[:2], how=("late", "keep"))
+async def irq_rises_with_a_fault_before_its_job_ends(dut, stream, how):
+    machine = await start(dut)
+    rng, config = drive.rng(), machine.config
+    work = small_work(config, rng, JobKind.GEMM_PACKED)
+    sent = spoil(config, rng, deliver(config, work), stream, 0, how)
+    await machine.start(work)
+    await machine.driver.write("IRQ_ENABLE", sent.faults.value << FAULTS)
+    machine.ends[stream].send_nowait(sent.packets[stream][0].frame())
+    await machine.ends[stream].wait()
+    await machine.ticks(2)
+    assert int(dut.irq.value) == 1
+    assert await machine.driver.read("IRQ_PENDING") == sent.faults.value << FAULTS
+    assert await machine.driver.read("JOBS_ENDED") == 0
 
 
 @pytest.mark.parametrize("name", accelerators.NAMES)
