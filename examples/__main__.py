@@ -17,7 +17,7 @@ from rich.console import Console
 from examples.attention import make_attention
 from examples.attention_run import run_attention
 from examples.attention_steps import Recipe
-from examples.gemms import Gemm, Matrices, Style, prepare
+from examples.gemms import Gemm, Matrices, Order, Style, alternate_tables, prepare
 from examples.matrices import load_matrices
 from examples.report import Row, make_row, print_table, write_json
 from examples.simulation import Simulation, SimulationError, simulate
@@ -36,6 +36,9 @@ AccWidth = Annotated[int, typer.Option(help="Bits of the accumulator.")]
 KMax = Annotated[int, typer.Option(help="Largest K of the machine.")]
 Fraction = Annotated[float, typer.Option(
     help="MixDiT: share of the calibration set's K-blocks that may be MX9, 0 to 1.")]
+ChannelOrder = Annotated[Order, typer.Option(
+    "--order", help="MixDiT: block channels as they come, or sorted by their magnitudes in the "
+                    "calibration set.")]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True,
                   help="Run GEMMs through the emitted Verilog and compare every bit.")
@@ -74,6 +77,7 @@ def demo(
     acc_width: AccWidth = _DEFAULTS.acc_width,
     k_max: KMax = _DEFAULTS.k_max,
     fraction: Fraction = 0.05,
+    order: ChannelOrder = Order.CALIBRATED,
 ) -> None:
     """Run every kind of linear layer of a trained DiT in MX6, MixDiT and MX9."""
     with _sentences():
@@ -90,11 +94,15 @@ def demo(
         console = _console()
         console.print(f"{len(layers)} layers of {layers[0].shape[0]} tokens, captured from a small "
                       f"DiT, on a machine of {rows} x {cols} cells.")
-        groups = [[prepare(layer, style, fraction, config) for layer in layers] for style in Style]
+        groups = [
+            alternate_tables([prepare(layer, style, fraction, config, order) for layer in layers],
+                             config)
+            for style in Style
+        ]
         folder = BUILD / "demo"
         found, simulation = _run(groups, config, folder, console)
-        order = {layer.name: index for index, layer in enumerate(layers)}
-        found.sort(key=lambda row: order[row.layer])  # stable: the styles stay in order
+        places = {layer.name: place for place, layer in enumerate(layers)}
+        found.sort(key=lambda row: places[row.layer])  # stable: the styles stay in order
         write_json(folder / "report.json", found, config, simulation, fraction=fraction,
                    capture={"file": str(CAPTURE_FILE.relative_to(ROOT))} | load_provenance())
         from examples.picture import draw  # matplotlib takes a second to import
@@ -111,6 +119,7 @@ def gemm(
     weights: Annotated[Path, typer.Option(help="B, shape (K, N), a .npy file.")],
     style: Annotated[Style, typer.Option("--format", help="Of the blocks.")] = Style.MIXDIT,
     fraction: Fraction = 0.05,
+    order: ChannelOrder = Order.CALIBRATED,
     rows: Rows = _DEFAULTS.rows,
     cols: Cols = _DEFAULTS.cols,
     acc_width: AccWidth = _DEFAULTS.acc_width,
@@ -120,14 +129,14 @@ def gemm(
 ) -> None:
     """Multiply your own matrices (float16, float32 or bfloat16).
 
-    MixDiT's threshold is chosen on the activations themselves.
+    MixDiT's channel order and threshold are chosen on the activations themselves.
     """
     with _sentences():
         config = Config.sized(rows=rows, cols=cols, acc_width=acc_width, k_max=k_max)
         if output is not None and not output.resolve().parent.is_dir():
             raise ValueError(f"there is no folder {output.resolve().parent} for the output")
         matrices = load_matrices(activations, weights, config)
-        prepared = prepare(matrices, style, fraction, config)
+        prepared = prepare(matrices, style, fraction, config, order)
         console = _console()
         _warn_of_nan(console, prepared)
         results = []

@@ -11,6 +11,7 @@ from rich.console import Console
 import golden
 from examples.attention import Attention
 from examples.attention_steps import Recipe, Stages, Step, attention_stages, step_numbers
+from examples.gemms import Order
 from examples.job_files import Outcome
 from examples.report import Row
 from examples.simulation import Simulation, simulate
@@ -149,7 +150,7 @@ def make_step_row(
         numbers = step_numbers(step, [outcome.results for outcome in outcomes], config)
         qsnr = golden.qsnr(reference[step.name], numbers)
     return StepRow(
-        layer=step.name, style=recipe.style, jobs=len(step.works),
+        layer=step.name, style=recipe.style, order=Order.of(first), jobs=len(step.works),
         shape=(0 if converts else first.m, first.k, first.n),
         mx9_share=float(np.mean([each.mx9_share for each in a])) if a else None,
         weight_mx9_share=float(np.mean([each.mx9_share for each in b])),

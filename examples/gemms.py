@@ -1,9 +1,11 @@
 """A layer's GEMM made ready for the machine: precisions chosen, operands quantized, job set up."""
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ import golden
 from golden import MX6, MX9, MXTensor, Policy
 from golden.floats import MAGNITUDE_MASK, widen
 from golden.formats import BLOCK_SIZE, FLOAT_FORMATS
+from golden.policy import permute
 from golden.units import unit_magnitudes
 from hw.config import Config
 from hw.driver import Job, resident_tiles
@@ -35,6 +38,18 @@ class Style(StrEnum):
         return {"mx6": "MX6", "mixdit": "MixDiT", "mx9": "MX9"}[self.value]
 
 
+class Order(StrEnum):
+    """Order in which channels are blocked."""
+
+    NATURAL = "natural"
+    CALIBRATED = "calibrated"
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """Tell which order a job's channels are in."""
+        return cls.CALIBRATED if job.reorder else cls.NATURAL
+
+
 @dataclass(frozen=True, kw_only=True)
 class Matrices:
     """What a layer multiplies, in floating point.
@@ -48,8 +63,8 @@ class Matrices:
     weights : ndarray, shape (K, N)
         Likewise.
     calibration : ndarray, shape (M', K), optional
-        Other rows that the threshold and the weights' precisions are chosen on; the activations
-        themselves if left out.
+        Other rows that the channel order, the threshold and the weights' precisions are chosen on;
+        the activations themselves if left out.
     float_format, weight_float_format : str
         "fp32", "fp16" or "bf16".
     """
@@ -76,6 +91,13 @@ class Matrices:
         """Widen the activations to FP32, exactly."""
         return widen(self.activations, FLOAT_FORMATS[self.float_format])
 
+    def calibration_rows(self) -> NDArray[np.float32]:
+        """Widen what precisions are chosen on; infinities and NaNs count as zeros."""
+        wide = (self.wide_activations() if self.calibration is None
+                else widen(self.calibration, FLOAT_FORMATS[self.float_format]))
+        infinite = (wide.view(np.uint32) & MAGNITUDE_MASK) >= INFINITY
+        return np.where(infinite, np.float32(0), wide)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Gemm:
@@ -86,8 +108,9 @@ class Gemm:
     matrices : Matrices
     style : Style
     a : MXTensor, shape (M, K)
-        As the machine will quantize the activations.
+        As the machine will quantize the activations, its channels in the order of `work`.
     b : MXTensor, shape (K, N)
+        Its rows in the same order.
     work : Work
         What the machine is given.
     threshold : float or None
@@ -114,12 +137,17 @@ class Gemm:
                     * (1 + column_tags).sum(axis=0)).sum())
 
 
-def prepare(matrices: Matrices, style: Style, fraction: float, config: Config) -> Gemm:
+def prepare(
+    matrices: Matrices, style: Style, fraction: float, config: Config,
+    order: Order = Order.NATURAL,
+) -> Gemm:
     """Choose precisions in one style, quantize, and fill in the job.
 
     MixDiT picks outliers among the K-blocks of each token tile by a threshold that at most
     `fraction` of the calibration set's K-blocks exceed. The weights of `fraction` of the K-blocks,
-    rounded up, are MX9: those that exceed it most often. MX6 and MX9 are that format throughout.
+    rounded up, are MX9: those that exceed it most often. In calibrated order the channels are first
+    sorted by their largest magnitudes in the calibration set, and spread so that the machine
+    reorders them without losing a cycle. MX6 and MX9 are that format throughout, in natural order.
 
     Raises
     ------
@@ -128,42 +156,60 @@ def prepare(matrices: Matrices, style: Style, fraction: float, config: Config) -
     """
     m, k, n = matrices.shape
     policy = Policy(fraction=fraction, tile_rows=config.rows)
-    blocks = -(-k // BLOCK_SIZE)
-    threshold, selection = None, {"selection": Selection.TOP, "units": 0}
+    weight_format = FLOAT_FORMATS[matrices.weight_float_format]
+    threshold, more = None, {"selection": Selection.TOP, "units": 0}
     if style is Style.MIXDIT:
-        threshold, outliers = _calibrate(matrices, policy)
-        policy = Policy(fraction=fraction, tile_rows=config.rows, selection="threshold",
-                        threshold=threshold)
+        policy, outliers = _calibrate(matrices, policy, order)
+        threshold = policy.threshold
         pattern = int(np.float32(threshold).view(np.uint32))
-        selection = {"selection": Selection.THRESHOLD, "threshold": pattern}
+        more = {"selection": Selection.THRESHOLD, "threshold": pattern,
+                "reorder": order is Order.CALIBRATED}
         a = golden.apply_policy(matrices.wide_activations(), policy)
-        b = golden.quantize_weight(matrices.weights, outliers, policy,
-                                   float_format=FLOAT_FORMATS[matrices.weight_float_format])
+        b = golden.quantize_weight(matrices.weights, outliers, policy, float_format=weight_format)
     else:
         fmt = MX9 if style is Style.MX9 else MX6
         if style is Style.MX9:
-            selection["units"] = blocks
+            more["units"] = -(-k // BLOCK_SIZE)
         else:  # no number exceeds it, and a threshold needs no search
-            selection = {"selection": Selection.THRESHOLD, "threshold": INFINITY}
+            more = {"selection": Selection.THRESHOLD, "threshold": INFINITY}
         a = golden.quantize(matrices.wide_activations(), fmt)
-        b = golden.quantize(widen(matrices.weights, FLOAT_FORMATS[matrices.weight_float_format]),
-                            fmt, axis=0)
+        b = golden.quantize(widen(matrices.weights, weight_format), fmt, axis=0)
     job = Job(m=m, n=n, k=k, tiles=resident_tiles(config, m, k),
-              float_format=matrices.float_format, **selection)
-    work = Work(job, matrices.activations, b)
+              float_format=matrices.float_format, **more)
+    work = Work(job, matrices.activations, b, order=policy.permutation)
     return Gemm(matrices=matrices, style=style, a=a, b=b, work=work, threshold=threshold)
 
 
-def _calibrate(matrices: Matrices, policy: Policy) -> tuple[float, NDArray[np.bool_]]:
-    """Return the threshold, and which K-blocks of the weights are outliers."""
-    samples = matrices.calibration
-    wide = matrices.wide_activations() if samples is None else widen(samples)
-    infinite = (wide.view(np.uint32) & MAGNITUDE_MASK) >= INFINITY
-    wide = np.where(infinite, np.float32(0), wide)
-    threshold = golden.calibrate_threshold([wide], policy)
-    magnitude = unit_magnitudes(wide, tile_rows=policy.tile_rows)
+def _calibrate(
+    matrices: Matrices, policy: Policy, order: Order
+) -> tuple[Policy, NDArray[np.bool_]]:
+    """Complete the policy, and tell which K-blocks of the weights are outliers in its order."""
+    rows = matrices.calibration_rows()
+    if order is Order.CALIBRATED:
+        policy = replace(policy, order="calibrated",
+                         permutation=golden.spread_lanes(golden.channel_order([rows])))
+    threshold = golden.calibrate_threshold([rows], policy)
+    magnitude = unit_magnitudes(permute(rows, policy), tile_rows=policy.tile_rows)
     exceeds = np.count_nonzero(magnitude > np.float32(threshold).view(np.uint32), axis=0)
     outliers = np.zeros(len(exceeds), np.bool_)
     count = math.ceil(Fraction(str(policy.fraction)) * len(exceeds))
     outliers[np.argsort(-exceeds, kind="stable")[:count]] = True
-    return threshold, outliers
+    return replace(policy, selection="threshold", threshold=threshold), outliers
+
+
+def alternate_tables(gemms: Sequence[Gemm], config: Config) -> list[Gemm]:
+    """Give GEMMs that run back to back tables in turn, the same one while the order stays.
+
+    So one job's order can be loaded while another with a different order runs.
+    """
+    table, last, placed = 0, None, []
+    for gemm in gemms:
+        order = gemm.work.order
+        if order is not None:
+            if last is not None and not np.array_equal(order, last):
+                table = (table + 1) % config.tables
+            last = order
+            job = replace(gemm.work.job, table=table)
+            gemm = replace(gemm, work=replace(gemm.work, job=job))
+        placed.append(gemm)
+    return placed

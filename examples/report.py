@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 import golden
-from examples.gemms import Gemm, Style
+from examples.gemms import Gemm, Order, Style
 from examples.job_files import Outcome
 from examples.simulation import Simulation
 from hw.config import Config
@@ -52,6 +52,8 @@ class Row:
 
     Attributes
     ----------
+    order : Order
+        Of the channels.
     mx9_share : float
         Share of A's blocks that were MX9, in fact.
     weight_mx9_share : float
@@ -69,6 +71,7 @@ class Row:
 
     layer: str
     style: Style
+    order: Order
     shape: tuple[int, int, int]
     mx9_share: float
     weight_mx9_share: float
@@ -105,7 +108,8 @@ def make_row(
 ) -> Row:
     """Compare an outcome with the golden model to the bit, and with the reference in dB."""
     return Row(
-        layer=gemm.matrices.name, style=gemm.style, shape=gemm.matrices.shape,
+        layer=gemm.matrices.name, style=gemm.style, order=Order.of(gemm.work.job),
+        shape=gemm.matrices.shape,
         mx9_share=gemm.a.mx9_share, weight_mx9_share=gemm.b.mx9_share, threshold=gemm.threshold,
         nan_blocks=gemm.a.nan_blocks, weight_nan_blocks=gemm.b.nan_blocks,
         expected_beats=gemm.beats(config), counters=outcome.counters,
@@ -145,10 +149,12 @@ def totals(rows: Sequence[Row]) -> dict[Style, dict[str, float]]:
 
 def print_table(console: Console, rows: Sequence[Row]) -> None:
     """Print a line per GEMM, grouped by layer, then each style's sum if there are several."""
+    reordered = any(row.order is Order.CALIBRATED for row in rows)
     table = Table(caption=(
         "MX9: share of the blocks of A (activations) and of B (weights) in MX9. Array: beats that "
         "entered it over the job's cycles, loading included. QSNR: against the product of the same "
-        "matrices in FP64, not quantized. Bits: every FP32 result against the golden model."),
+        "matrices in FP64, not quantized. Bits: every FP32 result against the golden model."
+        + " MixDiT's channels are sorted by their magnitudes in the calibration set." * reordered),
         caption_justify="left")
     for name, justify in (("Layer", "left"), ("M × K × N", "right"), ("Format", "left"),
                           ("A in MX9", "right"), ("B in MX9", "right"), ("Cycles", "right"),

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-import golden
 from examples.gemms import Gemm, Matrices
 from examples.job_files import Outcome
 from examples.simulation import Simulation
 from hw.config import Config
 from sim_tests.bench import ROOT
 from sim_tests.machine import Work
+from sim_tests.works import expected_results
 
 TINY = ("--rows", "2", "--cols", "2", "--k-max", "64")
 TINY_CONFIG = Config.sized(rows=2, cols=2, k_max=64)
@@ -52,20 +52,9 @@ class FakeSimulator:
     ) -> Simulation:
         outcomes = []
         for number, (work, beats) in enumerate(pair for group in groups for pair in group):
-            a = _as_the_machine_does(work, config)
-            patterns = golden.gemm(a, work.weights, acc_width=config.acc_width,
-                                   k_max=config.k_max).view(np.uint32)
+            patterns = expected_results(config, work)
             for (job, row, column), bits in self.corrupt.items():
                 if job == number:
                     patterns[row, column] ^= bits
             outcomes.append(Outcome(patterns, counters(beats, beats + 1)))
         return Simulation(outcomes, ROOT / "LICENSE", 0.0, 0.0)
-
-
-def _as_the_machine_does(work: Work, config: Config) -> golden.MXTensor:
-    job = work.job
-    tags = {"selection": "threshold", "threshold": float(np.uint32(job.threshold).view("f4"))}
-    if job.selection.name == "TOP":
-        tags = {"selection": "static", "static_tags": np.full(-(-job.k // 16), job.units > 0)}
-    policy = golden.Policy(fraction=1.0, tile_rows=config.rows, **tags)
-    return golden.apply_policy(work.activations, policy)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 
 import examples.__main__ as command
 from examples import simulation
-from examples.tests.helpers import TINY, FakeSimulator, matrices
+from examples.tests.helpers import TINY, TINY_CONFIG, FakeSimulator, matrices
 from sim_tests.bench import ROOT
 
 pytestmark = pytest.mark.xdist_group("examples")  # one build of the tiny machine
@@ -39,27 +40,34 @@ def gemm(folder, *options, m=6, k=40, n=5, change=None):
     return CliRunner().invoke(command.app, list(map(str, [*arguments, *options])))
 
 
-def demo(monkeypatch, simulator):
-    """Run the demo on a few rows of made-up layers."""
+def demo(monkeypatch, simulator, *options, seeds=(0, 1), names=("q", "ff2")):
+    """Run the demo on a few rows of made-up layers; those of one seed share their inputs."""
     layers = [
         SimpleNamespace(name=name, activations=own.activations, weight=own.weights,
                         calibration=own.activations[::-1])
-        for seed, name in enumerate(("q", "ff2")) for own in [matrices(name=name, seed=seed)]
+        for seed, name in zip(seeds, names, strict=True)
+        for own in [matrices(name=name, seed=seed)]
     ]
     monkeypatch.setattr(command, "load_layers", lambda: layers)
     monkeypatch.setattr(command, "load_provenance", lambda: {"training_steps": 1})
     monkeypatch.setattr(command, "simulate", simulator)
-    return CliRunner().invoke(command.app, ["demo", *TINY])
+    return CliRunner().invoke(command.app, ["demo", *TINY, *options])
 
 
-@pytest.mark.parametrize("style", ["mx6", "mixdit", "mx9"])
-def test_own_matrices_run_through_the_verilog_bit_for_bit(folder, style):
-    result = gemm(folder, "--format", style, "--fraction", "0.3", "--output", folder / "c.npy")
+@pytest.mark.parametrize(("style", "options", "order"), [
+    ("mx6", (), "natural"), ("mixdit", (), "calibrated"), ("mixdit", ("--order", "natural"),
+    "natural"), ("mx9", (), "natural")])
+def test_own_matrices_run_through_the_verilog_bit_for_bit(folder, style, options, order):
+    result = gemm(folder, "--format", style, "--fraction", "0.3", "--output", folder / "c.npy",
+                  *options)
     assert result.exit_code == 0, result.output
     assert "All 30 results equal the golden model to the bit." in result.output
     report = json.loads((folder / "build/gemm/report.json").read_text())
     row, = report["gemms"]
     assert row["bits_equal"] is True
+    assert row["order"] == order
+    assert ("sorted by their magnitudes" in " ".join(result.output.split())) == (
+        order == "calibrated")
     assert row["counters"]["beats"] + row["counters"]["skipped"] == row["expected_beats"]
     own = matrices()
     c = np.load(folder / "c.npy")
@@ -109,6 +117,24 @@ def test_the_demo_reports_every_layer_in_every_style(folder, monkeypatch):
     assert (folder / "build/demo/report.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("order", ["natural", "calibrated"])
+def test_jobs_of_different_orders_run_back_to_back_through_the_verilog(folder, monkeypatch, order):
+    given = []
+
+    def recording(config, groups, *rest):
+        given.extend(work.job for group in groups for work, _ in group)
+        return simulation.simulate(config, groups, *rest)
+    result = demo(monkeypatch, recording, "--order", order,
+                  seeds=(0, 0, 1, 2), names=("q", "k", "out", "ff2"))
+    assert result.exit_code == 0, result.output
+    assert "All 360 results equal the golden model to the bit." in result.output
+    reorders = order == "calibrated"
+    assert [job.reorder for job in given] == [False] * 4 + [reorders] * 4 + [False] * 4
+    assert [job.table for job in given[4:8]] == ([0, 0, 1, 0] if reorders else [0] * 4)
+    report = json.loads((folder / "build/demo/report.json").read_text())
+    assert {row["order"] for row in report["gemms"] if row["style"] == "MixDiT"} == {order}
+
+
 def test_one_wrong_bit_in_the_demo_exits_with_1(folder, monkeypatch):
     result = demo(monkeypatch, FakeSimulator({(3, 5, 4): 1}))  # the second style's second layer
     assert result.exit_code == 1
@@ -132,11 +158,9 @@ def test_a_failing_simulator_is_reported_with_its_log(folder, monkeypatch):
 
 
 def test_a_job_that_the_machine_refuses_is_reported(folder, monkeypatch):
-    def refuse(own, style, fraction, config, prepare=command.prepare):
-        from dataclasses import replace
-
-        prepared = prepare(own, style, fraction, config)
-        job = replace(prepared.work.job, tiles=config.tile_slots + 1)
+    def refuse(*arguments, prepare=command.prepare):
+        prepared = prepare(*arguments)
+        job = replace(prepared.work.job, tiles=TINY_CONFIG.tile_slots + 1)
         return replace(prepared, work=replace(prepared.work, job=job))
     monkeypatch.setattr(command, "prepare", refuse)
     result = gemm(folder)

@@ -1,10 +1,15 @@
 """Precisions, beats and jobs of a prepared GEMM."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from examples.gemms import Style, prepare
+import golden
+from examples.gemms import Order, Style, alternate_tables, prepare
 from examples.tests.helpers import TINY_CONFIG, matrices
+from golden.lanes import conflicts
+from hw.config import Config
 from hw.outlier_policy import Selection
 
 
@@ -19,32 +24,39 @@ def beats_one_by_one(gemm, config) -> int:
     return count
 
 
+@pytest.mark.parametrize("order", Order)
 @pytest.mark.parametrize("style", Style)
 @pytest.mark.parametrize("shape", [(6, 40, 5), (1, 1, 1), (7, 64, 4), (2, 17, 3)])
-def test_beats_are_those_of_every_pair_of_tiles(style, shape):
-    gemm = prepare(matrices(*shape), style, 0.3, TINY_CONFIG)
+def test_beats_are_those_of_every_pair_of_tiles(style, shape, order):
+    gemm = prepare(matrices(*shape), style, 0.3, TINY_CONFIG, order)
     assert gemm.beats(TINY_CONFIG) == beats_one_by_one(gemm, TINY_CONFIG)
 
 
-def test_plain_styles_are_one_format_throughout():
-    mx6, mx9 = (prepare(matrices(), style, 0.05, TINY_CONFIG) for style in (Style.MX6, Style.MX9))
+def test_plain_styles_are_one_format_throughout_in_natural_order():
+    mx6, mx9 = (prepare(matrices(), style, 0.05, TINY_CONFIG, Order.CALIBRATED)
+                for style in (Style.MX6, Style.MX9))
+    assert not mx6.work.uses_table
+    assert not mx9.work.uses_table
     assert (mx6.a.format_name, mx6.b.format_name, mx6.work.job.units) == ("MX6", "MX6", 0)
     assert (mx9.a.format_name, mx9.b.format_name, mx9.work.job.units) == ("MX9", "MX9", 3)
 
 
-def test_mixdit_spends_its_fraction_and_all_four_kinds_of_beat_appear():
-    gemm = prepare(matrices(m=200, k=64), Style.MIXDIT, 0.2, TINY_CONFIG)
+@pytest.mark.parametrize(("order", "kinds_of_beat"), [
+    (Order.NATURAL, 4), (Order.CALIBRATED, 3)])  # sorted, all outliers are in the same K-block
+def test_mixdit_spends_its_fraction_and_many_kinds_of_beat_appear(order, kinds_of_beat):
+    gemm = prepare(matrices(m=200, k=64), Style.MIXDIT, 0.2, TINY_CONFIG, order)
     tags, column = gemm.a.is_mx9[::2], gemm.b.is_mx9[0]
     assert 0.15 < tags.mean() <= 0.2
     assert column.sum() == 1
     kinds = {(bool(a), bool(b)) for row in tags for a, b in zip(row, column, strict=True)}
-    assert len(kinds) == 4
+    assert len(kinds) == kinds_of_beat
     assert gemm.work.job.selection is Selection.THRESHOLD
     assert gemm.work.job.threshold == np.float32(gemm.threshold).view(np.uint32)
 
 
-def test_the_weights_of_the_blocks_that_exceed_most_often_are_mx9():
-    gemm = prepare(matrices(m=200, k=64), Style.MIXDIT, 0.5, TINY_CONFIG)
+@pytest.mark.parametrize("order", Order)
+def test_the_weights_of_the_blocks_that_exceed_most_often_are_mx9(order):
+    gemm = prepare(matrices(m=200, k=64), Style.MIXDIT, 0.5, TINY_CONFIG, order)
     exceeds = gemm.a.is_mx9.sum(axis=0)
     chosen = gemm.b.is_mx9[0]
     assert chosen.sum() == 2
@@ -57,20 +69,69 @@ def test_the_weights_fraction_rounds_up(fraction, count):
     assert gemm.b.is_mx9[0].sum() == count
 
 
-def test_infinities_and_nans_do_not_move_the_threshold():
+def test_the_largest_channels_share_the_first_block_and_none_waits_for_a_lane():
+    own = matrices(m=200, k=72)
+    gemm = prepare(own, Style.MIXDIT, 0.2, TINY_CONFIG, Order.CALIBRATED)
+    largest = np.argsort(-np.abs(own.activations).max(axis=0), kind="stable")
+    assert conflicts(largest) > 0
+    assert conflicts(gemm.work.order) == 0
+    for first in range(0, 72, 16):
+        block = slice(first, first + 16)
+        assert sorted(gemm.work.order[block]) == sorted(largest[block])
+    assert gemm.work.job.reorder is True
+
+
+def test_both_operands_follow_the_order_and_the_product_stays():
+    own = matrices(m=50)
+    gemm = prepare(own, Style.MIXDIT, 1, TINY_CONFIG, Order.CALIBRATED)
+    assert golden.qsnr(own.activations[:, gemm.work.order], gemm.a.dequantize()) > 30
+    assert golden.qsnr(own.weights[gemm.work.order], gemm.b.dequantize()) > 30
+    assert golden.qsnr(own.reference(), gemm.expected(TINY_CONFIG).view("f4")) > 30
+
+
+def test_outliers_that_are_sorted_together_need_fewer_blocks():
+    own = matrices(m=200, k=64)  # four large channels, one in each K-block
+    natural, calibrated = (
+        prepare(own, Style.MIXDIT, 0.3, TINY_CONFIG, order) for order in Order)
+    qsnr = [golden.qsnr(own.reference(), gemm.expected(TINY_CONFIG).view("f4"))
+            for gemm in (natural, calibrated)]
+    assert qsnr[1] > qsnr[0] + 3
+    assert calibrated.threshold < natural.threshold
+
+
+def test_gemms_back_to_back_alternate_tables_where_their_orders_differ():
+    first, second, third = (
+        prepare(matrices(seed=seed), Style.MIXDIT, 0.2, TINY_CONFIG, Order.CALIBRATED)
+        for seed in (1, 2, 3))
+    again = prepare(matrices(seed=1, n=9), Style.MIXDIT, 0.2, TINY_CONFIG, Order.CALIBRATED)
+    plain = prepare(matrices(), Style.MX9, 0.2, TINY_CONFIG)
+    row = [first, again, plain, first, second, second, third, plain]
+    tables = [gemm.work.job.table for gemm in alternate_tables(row, TINY_CONFIG)]
+    assert tables == [0, 0, 0, 0, 1, 1, 0, 0]
+    single = Config.sized(rows=2, cols=2, k_max=64, tables=1)
+    assert {gemm.work.job.table for gemm in alternate_tables(row, single)} == {0}
+
+
+@pytest.mark.parametrize("order", Order)
+def test_infinities_and_nans_move_neither_the_threshold_nor_the_order(order):
     clean, dirty = matrices(), matrices()
     clean.activations[1, 2:4] = 0
     dirty.activations[1, 2:4] = np.inf, np.nan
-    first, second = (prepare(each, Style.MIXDIT, 0.2, TINY_CONFIG) for each in (clean, dirty))
+    first, second = (prepare(each, Style.MIXDIT, 0.2, TINY_CONFIG, order)
+                     for each in (clean, dirty))
     assert first.threshold == second.threshold
-    assert second.a.nan_blocks == 1
+    assert np.array_equal(first.work.order, second.work.order)
+    order = np.arange(40) if second.work.order is None else second.work.order
+    assert second.a.nan_blocks == len(set(np.flatnonzero(np.isin(order, (2, 3))) // 16))
 
 
 def test_calibration_rows_replace_the_activations():
-    from dataclasses import replace
-
     own = matrices()
     doubled = replace(own, calibration=own.activations * np.float16(2))
     thresholds = [prepare(each, Style.MIXDIT, 0.2, TINY_CONFIG).threshold
                   for each in (own, doubled)]
     assert thresholds[1] == 2 * thresholds[0]
+    turned = replace(own, calibration=own.activations[:, ::-1])
+    orders = [prepare(each, Style.MIXDIT, 0.2, TINY_CONFIG, Order.CALIBRATED).work.order
+              for each in (own, turned)]
+    assert sorted(orders[1][:16]) == sorted(39 - orders[0][:16])

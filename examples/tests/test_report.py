@@ -88,9 +88,9 @@ def test_the_report_holds_every_number_and_its_bytes_repeat(rows, tmp_path):
     assert first["machine"]["rows"] == 2
     assert len(first["gemms"]) == 6
     assert set(first["gemms"][1]) == {
-        "layer", "style", "shape", "mx9_share", "weight_mx9_share", "threshold", "nan_blocks",
-        "weight_nan_blocks", "expected_beats", "counters", "cycles", "utilization", "qsnr",
-        "bits_equal", "difference"}
+        "layer", "style", "order", "shape", "mx9_share", "weight_mx9_share", "threshold",
+        "nan_blocks", "weight_nan_blocks", "expected_beats", "counters", "cycles",
+        "utilization", "qsnr", "bits_equal", "difference"}
     assert first["gemms"][1]["utilization"] == 0.8
     assert set(first["totals"]) == {"MX6", "MixDiT", "MX9"}
     assert str(ROOT) not in texts[0]
