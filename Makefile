@@ -60,7 +60,7 @@ test-full: $(VENV)/ready  ## Everything with more seeds and sizes, on every mach
 	MIXDIT_FULL=1 MIXDIT_MATRIX=1 $(PY) -m pytest -n $(JOBS) --dist loadgroup
 
 fuzz: $(VENV)/ready  ## 2,000 random jobs, good, bad, broken and aborted (ten minutes)
-	$(PY) -m sim_tests.fuzz
+	$(PY) -m sim_tests.fuzz $(if $(filter file,$(origin SEED)),,--seed $(SEED))
 
 test-torch: $(VENV)/torch-ready  ## The tests that need torch or diffusers
 	$(PY) -m pytest -n $(JOBS) golden/tests quality/tests

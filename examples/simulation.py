@@ -82,7 +82,7 @@ def simulate(
     SimulationError
         With a sentence that names the log, or if another run uses the folder.
     KeyboardInterrupt
-        When the user interrupts; the simulator is stopped first.
+        When the user interrupts or terminates us; the simulator is stopped first.
     """
     try:
         with locked(folder.with_suffix(".lock"), wait=False):
@@ -102,6 +102,8 @@ def _simulate(
     (folder / PROGRESS_FILE).touch()
     log = folder / "simulation.log"
     started = time.perf_counter()
+    # The simulator has a session of its own: it would outlive us if we were just terminated.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "examples.run_jobs", str(folder)], cwd=ROOT,
@@ -112,6 +114,7 @@ def _simulate(
         running = view.show(_follow(process, folder / PROGRESS_FILE))
     finally:
         _stop(process)
+        signal.signal(signal.SIGTERM, before)
     if process.returncode != 0:
         last = log.read_text(errors="replace").strip().rpartition("\n")[2]
         cause = view.error or last or f"the simulator ended with code {process.returncode}"

@@ -106,7 +106,7 @@ class Driver:
         return {name: await self.read(name) for name in PARAMETERS}
 
     async def start(self, job):
-        """Start a job; its streams may flow from now on.
+        """Start a job; packets that were offered before have waited for it.
 
         Raises
         ------

@@ -2,6 +2,7 @@
 
 import re
 import time
+from argparse import ArgumentParser
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +16,7 @@ SIZES = (4, 16, 64)
 
 def main():
     """Emit the accelerator at several sizes and print a table."""
+    ArgumentParser(prog="python -m hw.emission", description=__doc__).parse_args()
     table = Table("array", "seconds", "megabytes", "Verilog modules", "cells")
     emit(Accelerator(Config.sized(rows=1, cols=1)), "warm_up")  # Yosys compiles itself once
     for size in SIZES:

@@ -1,6 +1,7 @@
 """The memories of a machine, from its Verilog: ``python -m hw.memories``."""
 
 import re
+from argparse import ArgumentParser
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -51,6 +52,7 @@ def memories(text):
 
 def main():
     """Print the memories of the default machine."""
+    ArgumentParser(prog="python -m hw.memories", description=__doc__).parse_args()
     text = emit(Accelerator(Config()), "mixdit")
     table = Table("memory", "words", "bits", "write enables", "kbit")
     sizes = memories(text)

@@ -6,6 +6,7 @@ the simulation failed, 130 when interrupted. MIXDIT_SEED seeds all data and stal
 
 import sys
 import time
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -126,4 +127,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    ArgumentParser(prog="python -m perf.rtl_bench", description=__doc__,
+                   formatter_class=RawDescriptionHelpFormatter).parse_args()
     sys.exit(main())

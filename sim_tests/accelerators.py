@@ -45,7 +45,7 @@ MATRIX = QUICK | {
     "8x8_attention": Config.sized(rows=8, cols=8, k_max=256, drain_lanes=32, act_depth=256),
     "16x16": Config.sized(rows=16, cols=16, k_max=256, float_formats=("fp16", "bf16")),
 }
-"""Every parameter at both of its ends, and odd shapes."""
+"""Odd shapes, both ends of the accumulator's width, narrow and wide streams, every format."""
 
 CONFIGS = MATRIX if os.environ.get("MIXDIT_MATRIX") == "1" else QUICK
 

@@ -168,7 +168,8 @@ def test_a_job_that_the_machine_refuses_is_reported(folder, monkeypatch):
     assert "TILES_OUT_OF_RANGE" in result.stderr
 
 
-def test_an_interrupt_stops_the_simulator_and_says_so(folder):
+@pytest.mark.parametrize("cause", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_stops_the_simulator_and_says_so(folder, cause):
     gemm(folder)  # builds the machine, if this test runs alone
     progress = folder / "build/gemm/simulation/progress.jsonl"
     progress.unlink()
@@ -188,7 +189,7 @@ def test_an_interrupt_stops_the_simulator_and_says_so(folder):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.1)
     children = _children(process.pid)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(cause)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
     assert errors == "Interrupted: the simulator was stopped, and no report written.\n"

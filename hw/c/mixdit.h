@@ -1,8 +1,8 @@
 /* Driver of the MixDiT accelerator: registers only; the streams are a DMA's business.
  *
  * C99, freestanding: no memory is allocated, nothing is printed, nothing is kept but what
- * `struct mixdit` holds. Streams carry what docs/interfaces.md says; they may flow as soon as
- * mixdit_start has returned MIXDIT_OK, and before.
+ * `struct mixdit` holds. Streams carry what docs/interfaces.md says; they may be offered at any
+ * time, and wait until their job has started.
  */
 #ifndef MIXDIT_H
 #define MIXDIT_H
