@@ -76,6 +76,7 @@ class Accelerator(wiring.Component):
         m.d.comb += [gate.drain.eq(controller.drain)
                      for gate in (act_gate, weight_gate, output_hold)]
         m.d.comb += [
+            controller.output_pending.eq(output_hold.pending),
             engines.channel.eq(csr.registers.maximum_channel),
             csr.registers.maximum.eq(engines.maximum),
             self.irq.eq(controller.irq),

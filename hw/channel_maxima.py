@@ -67,7 +67,7 @@ class ChannelMaxima(wiring.Component):
         k_block = Signal.like(self.block.k_block)
         taken, just_written = (Signal(lanes, name=name, reset_less=True)
                                for name in ("taken_magnitudes", "just_written"))
-        job_format = Signal(FORMAT_BITS)
+        job_format = Signal(FORMAT_BITS, reset_less=True)  # stays through an abort, as the memory
         m.d.sync += is_writing.eq(measures)
         with m.If(measures):
             m.d.sync += [

@@ -1,6 +1,6 @@
 """Starts jobs, refuses bad ones, aborts, and shows what became of them."""
 
-from amaranth import Array, Cat, Module, Signal
+from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -41,6 +41,8 @@ class Controller(wiring.Component):
         The last result of a job has left, and its score.
     faults : In(4)
         As in `StreamFault`, at once.
+    output_pending : In(1)
+        As in `OutputHold`.
     drain : Out(1)
     irq : Out(1)
     """
@@ -54,7 +56,7 @@ class Controller(wiring.Component):
             "tag_write": Out(tag_write_signature(config)),
             "under_way": In(range(JOBS_UNDER_WAY + 1)), "tables_in_use": In(config.tables),
             "job_ended": In(1), "score": In(SCORE), "faults": In(len(StreamFault)),
-            "drain": Out(1), "irq": Out(1),
+            "output_pending": In(1), "drain": Out(1), "irq": Out(1),
         })
 
     def elaborate(self, platform):
@@ -69,18 +71,18 @@ class Controller(wiring.Component):
         m.d.comb += refusal.eq(check.refusal)
         with m.If(self.under_way == JOBS_UNDER_WAY):
             m.d.comb += refusal.eq(Refusal.QUEUE_FULL)
-        with m.If(self.drain):
-            m.d.comb += refusal.eq(Refusal.DRAINING)
         start, abort, resume = Signal(), Signal(), Signal()
         refused = Signal()
+        with m.If(self.drain | abort):
+            m.d.comb += refusal.eq(Refusal.DRAINING)
         m.d.comb += [
             *(flag.eq((registers.control & command.value).any()) for flag, command in
               ((start, Command.START), (abort, Command.ABORT), (resume, Command.RESUME))),
             refused.eq(start & (refusal != Refusal.NONE)),
             self.jobs.p.eq(check.job), self.jobs.valid.eq(start & ~refused),
             registers.status[0:8].eq(self.under_way),
-            registers.status[8:16].eq(JOBS_UNDER_WAY - self.under_way),
-            registers.status[16].eq(self.drain),
+            registers.status[8:16].eq(Mux(self.drain, 0, JOBS_UNDER_WAY - self.under_way)),
+            registers.status[16].eq(self.drain), registers.status[17].eq(self.output_pending),
             registers.irq_pending_set.eq(Cat(self.job_ended, refused, self.faults)),
             self.irq.eq((registers.irq_pending & registers.irq_enable).any()),
         ]

@@ -8,6 +8,9 @@ from .registers import ADDRESS_BITS, REGISTERS, Access
 
 OKAY, SLVERR = 0b00, 0b10
 
+SETTLING_CYCLES = 4
+"""Cycles after a write before the next read, so that MAXIMUM follows MAXIMUM_CHANNEL."""
+
 AXI_LITE = wiring.Signature({
     "awaddr": Out(ADDRESS_BITS), "awprot": Out(3), "awvalid": Out(1), "awready": In(1),
     "wdata": Out(32), "wstrb": Out(4), "wvalid": Out(1), "wready": In(1),
@@ -54,7 +57,7 @@ class CSR(wiring.Component):
     A write takes effect the cycle after its address and data have arrived. Byte strobes are obeyed.
     A read-only or missing register answers a write with SLVERR and does nothing, a missing or
     write-only one a read; so does an entry that is not taken. Neither ready nor valid depends on an
-    input of the same cycle.
+    input of the same cycle. A read waits `SETTLING_CYCLES` after a write.
 
     Members
     -------
@@ -75,9 +78,11 @@ class CSR(wiring.Component):
         data, strobes = Signal(32), Signal(4)
         has_address, has_data, has_read = Signal(), Signal(), Signal()
         write, read = Signal(), Signal()
+        settling = Signal(range(SETTLING_CYCLES + 1))  # until what was written shows
         m.d.comb += [
             bus.awready.eq(~has_address), bus.wready.eq(~has_data), bus.arready.eq(~has_read),
-            write.eq(has_address & has_data & ~bus.bvalid), read.eq(has_read & ~bus.rvalid),
+            write.eq(has_address & has_data & ~bus.bvalid),
+            read.eq(has_read & ~bus.rvalid & (settling == 0)),
         ]
         with m.If(bus.awready):
             m.d.sync += [has_address.eq(bus.awvalid), address.eq(bus.awaddr)]
@@ -87,8 +92,11 @@ class CSR(wiring.Component):
             m.d.sync += [has_read.eq(bus.arvalid), read_address.eq(bus.araddr)]
         with m.If(bus.bready):
             m.d.sync += bus.bvalid.eq(0)
+        with m.If(settling != 0):
+            m.d.sync += settling.eq(settling - 1)
         with m.If(write):
-            m.d.sync += [bus.bvalid.eq(1), bus.bresp.eq(SLVERR), has_address.eq(0), has_data.eq(0)]
+            m.d.sync += [settling.eq(SETTLING_CYCLES), has_address.eq(0), has_data.eq(0),
+                         bus.bvalid.eq(1), bus.bresp.eq(SLVERR)]
         with m.If(bus.rready):
             m.d.sync += bus.rvalid.eq(0)
         with m.If(read):

@@ -9,6 +9,7 @@ from .register_codes import Command, Refusal, Rounding, StreamFault
 from .registers import (
     ADDRESSES,
     BUILD,
+    CONTROL,
     COUNTERS,
     FAULTS,
     IDENTIFICATION,
@@ -22,6 +23,10 @@ __all__ = ["BusError", "Driver", "Job", "JobRefusedError", "StreamFaultError", "
 
 PARAMETERS = tuple(register.name for register in BUILD if register.name not in ("ID", "VERSION"))
 """The registers that show the build parameters."""
+
+
+_OUTPUT_PENDING = next(field.mask for register in CONTROL for field in register.fields
+                       if field.name == "OUTPUT_PENDING")
 
 
 class BusError(RuntimeError):
@@ -79,6 +84,7 @@ class Driver:
 
     def __init__(self, read, write):
         self._read, self._write = read, write
+        self.orders, self.tags = {}, {}  # entries that were loaded, by table
 
     async def read(self, name):
         """Read a register by name."""
@@ -128,6 +134,10 @@ class Driver:
             await self.write("IRQ_PENDING", faults << FAULTS)
             raise StreamFaultError(faults)
 
+    async def clear_faults(self):
+        """Forget the stream faults since the last check."""
+        await self.write("IRQ_PENDING", sum(StreamFault) << FAULTS)
+
     async def wait(self, ended):
         """Wait until so many jobs have ended since reset; the count wraps at 2^32."""
         while 0 < (ended - await self.read("JOBS_ENDED")) % (1 << 32) < 1 << 31:
@@ -137,6 +147,10 @@ class Driver:
         """Return the counters of the job that ended last, by lower-case name."""
         return {name.lower(): await self.read(f"{name}_LOW") | await self.read(f"{name}_HIGH") << 32
                 for name, _ in COUNTERS}
+
+    async def output_pending(self):
+        """Tell whether a result waits to be taken, or its packet has not ended."""
+        return bool(await self.read("STATUS") & _OUTPUT_PENDING)
 
     async def abort(self):
         """Drop every job under way; what still comes in is swallowed until `resume`."""
@@ -175,6 +189,10 @@ class Driver:
             raise ValueError(f"K_MAX={k_max} is less than {len(order)} channels in order or "
                              f"{len(tags)} tagged K-blocks")
         await self.write("TABLE_SELECT", table)
+        if order:
+            self.orders[table] = len(order)
+        if tags:
+            self.tags[table] = len(tags)
         for place, channel in enumerate(order):
             await self.write("ORDER_ENTRY", channel << 16 | place)
         for k_block, is_mx9 in enumerate(tags):

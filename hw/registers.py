@@ -85,6 +85,7 @@ CONTROL = (
         Field("UNDER_WAY", 0, 8, "Jobs under way."),
         Field("FREE", 8, 8, "Jobs that may be started now."),
         Field("DRAINING", 16, 1, "From ABORT to RESUME: input is swallowed, starts are refused."),
+        Field("OUTPUT_PENDING", 17, 1, "A result waits to be taken, or its packet has not ended."),
     ), "What the machine is doing.", reset=None),
     *consecutive(
         0x0C8, Access.STATE,

@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from golden.formats import BLOCK_SIZE
+
 from .driver import Driver, build_config
+from .job import JobKind
+from .outlier_policy import Selection
 from .packet_order import (
     activation_packets,
     assemble_packed,
@@ -37,7 +41,10 @@ class Backend(Protocol):
         """Return the next packet of ``m_axis_out``: the bytes that its ``tkeep`` marks."""
 
     async def drain(self) -> None:
-        """Wait until all queued packets have been sent, and forget what has been received."""
+        """Wait until all queued packets have been sent, and forget what has been received.
+
+        Called again while STATUS shows that more is to be received.
+        """
 
 
 @dataclass(frozen=True)
@@ -139,10 +146,25 @@ class Session:
         """Give up the jobs under way, and whatever has been queued for them."""
         await self.driver.abort()
         await self.backend.drain()  # the machine swallows it
+        while await self.driver.output_pending():
+            await self.backend.drain()
+        await self.driver.clear_faults()
         await self.driver.resume()
+
+    def _check_table(self, job):
+        """Refuse a job whose table was not loaded for its K: the machine would not notice."""
+        blocks = -(-job.k // BLOCK_SIZE)
+        reads_tags = (job.selection is Selection.STATIC) and job.kind is not JobKind.GEMM_PACKED
+        for needed, loaded, length, what in (
+                (job.reorder, self.driver.orders, job.k, "order of {} channels"),
+                (reads_tags, self.driver.tags, blocks, "static tags of {} K-blocks")):
+            if needed and loaded.get(job.table) != length:
+                raise ValueError(f"load the {what.format(length)} into table {job.table} first, "
+                                 "with driver.load_table")
 
     async def _run(self, job, activations, weights, lengths):
         """Start a job, feed it, and collect packets of these lengths, or of any where None."""
+        self._check_table(job)
         expected = sum(1 for _ in activation_packets(self.config, job))
         if len(activations) != expected:
             raise ValueError(

@@ -67,12 +67,16 @@ class OutputHold(wiring.Component):
         May withdraw a beat that was not taken.
     o : Out(stream of beat_layout)
     drain : In(1)
+    pending : Out(1)
+        Beats wait to be taken at ``o``, or a packet there has not ended.
     """
 
     def __init__(self, stream_bytes):
         self.layout = beat_layout(stream_bytes)
         signature = stream.Signature(self.layout)
-        super().__init__({"i": In(signature), "o": Out(signature), "drain": In(1)})
+        super().__init__({
+            "i": In(signature), "o": Out(signature), "drain": In(1), "pending": Out(1),
+        })
 
     def elaborate(self, platform):
         m = Module()
@@ -87,6 +91,7 @@ class OutputHold(wiring.Component):
             puts.eq(Mux(cuts, ~is_behind, self.i.valid & self.i.ready)),
             beat.eq(Mux(cuts, Const({"last": 1}, self.layout).as_value(), self.i.p.as_value())),
             self.o.valid.eq(is_offered), self.o.p.eq(offered),
+            self.pending.eq(is_offered | is_behind | is_inside),
         ]
         m.d.sync += cut.eq(cuts & ~puts)
         with m.If(puts):

@@ -261,7 +261,7 @@ class Fuzzer:
         machine.out.clear()
         await self.driver.resume()
         status = await self.driver.read("STATUS")
-        assert status & 0xFF == 0 and status >> 8 == 4, f"STATUS {status:#x} after RESUME"
+        assert status & 0xFF == 0 and status >> 8 & 0x1FF == 4, f"STATUS {status:#x} after RESUME"
         self._stall()
         await self._begin_anew()
 

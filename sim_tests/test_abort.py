@@ -10,7 +10,14 @@ from hw.registers import Refusal
 from sim_tests import accelerators, drive
 from sim_tests.accelerators import start
 from sim_tests.machine import STREAMS
-from sim_tests.works import compare_results, expected_results, make_work, random_work, run_and_check
+from sim_tests.works import (
+    check_maxima,
+    compare_results,
+    expected_results,
+    make_work,
+    random_work,
+    run_and_check,
+)
 
 
 async def watch_output(dut, broken: list[str]) -> None:
@@ -79,7 +86,18 @@ async def refuses_and_swallows_until_it_is_resumed(dut):
     rng, config = drive.rng(), machine.config
     work = make_work(config, rng, 2 * config.rows, 2 * config.cols, min(48, config.k_max))
     (before,) = await run_and_check(machine, work)
+    assert not await machine.driver.output_pending()
+    machine.out.pause = True
+    await machine.start(work)
+    machine.feed(work)
+    while not int(dut.m_axis_out_tvalid.value):
+        await RisingEdge(dut.aclk)
     await machine.driver.abort()
+    assert await machine.driver.output_pending()
+    machine.out.pause = False
+    await machine.ticks(20)
+    assert not await machine.driver.output_pending()
+    machine.out.clear()
     with pytest.raises(JobRefusedError) as caught:
         await machine.driver.start(work.job)
     assert caught.value.code == Refusal.DRAINING
@@ -88,7 +106,7 @@ async def refuses_and_swallows_until_it_is_resumed(dut):
     await machine.weight.wait()
     assert await machine.driver.counters() == before, "the last job's counters stay"
     # A packet that is half sent when the machine resumes is dropped to its end.
-    packet = bytes(range(1, 1 + 6 * config.act_bytes))
+    packet = bytes(6 * config.act_bytes)
     machine.act.send_nowait(AxiStreamFrame(packet))
     while not int(dut.s_axis_act_tvalid.value):
         await RisingEdge(dut.aclk)
@@ -101,13 +119,15 @@ async def refuses_and_swallows_until_it_is_resumed(dut):
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
-async def tables_outlast_an_abort(dut):
+async def tables_and_maxima_outlast_an_abort(dut):
     machine = await start(dut)
     rng, config = drive.rng(), machine.config
     k = min(60, config.k_max)
-    work = make_work(config, rng, config.rows + 1, config.cols + 1, k, order=True, table=0)
+    work = make_work(config, rng, config.rows + 1, config.cols + 1, k, order=True, table=0,
+                     measure=True, float_format=config.float_formats[-1])
     await run_and_check(machine, work)
     await abort(machine)
+    await check_maxima(machine, [work])
     ended = await machine.driver.read("JOBS_ENDED")
     await machine.driver.start(work.job)  # loads no table
     machine.feed(work)

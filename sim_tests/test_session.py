@@ -10,6 +10,7 @@ import pytest
 from hw.config import Config
 from hw.driver import Job, JobRefusedError, StreamFaultError
 from hw.job import JobKind, Output
+from hw.outlier_policy import Selection
 from hw.packet_order import result_packets
 from hw.registers import FAULTS, StreamFault
 from hw.session import Session
@@ -109,3 +110,18 @@ def test_a_session_notices_faults_and_wrong_lengths_and_can_go_on():
         asyncio.run(session.driver.start(job))
     with pytest.raises(JobRefusedError, match="QUEUE_FULL"):
         asyncio.run(session.gemm(job, [b"a"], [b"b"]))
+
+
+def test_a_session_wants_a_table_of_the_jobs_length():
+    session = Session(Backend(SMALL, [b"four"]), SMALL)
+    job = Job(n=1, k=3, reorder=True)
+    with pytest.raises(ValueError, match="load the order of 3 channels into table 0 first"):
+        asyncio.run(session.gemm(job, [b"a"], [b"b"]))
+    asyncio.run(session.driver.load_table(0, order=[1, 0]))
+    with pytest.raises(ValueError, match="load the order of 3 channels into table 0 first"):
+        asyncio.run(session.gemm(job, [b"a"], [b"b"]))
+    asyncio.run(session.driver.load_table(0, order=[2, 0, 1]))
+    assert asyncio.run(session.gemm(job, [b"a"], [b"b"])).packets == [b"four"]
+    static = Job(n=1, k=17, selection=Selection.STATIC)
+    with pytest.raises(ValueError, match="load the static tags of 2 K-blocks into table 0 first"):
+        asyncio.run(session.gemm(static, [b"a"], [b"b"]))

@@ -93,7 +93,8 @@ enum mixdit_result mixdit_abort(const struct mixdit *machine);
 enum mixdit_result mixdit_resume(const struct mixdit *machine);
 
 /* Load an order: order[place] is the channel that comes to that place. MIXDIT_BUS_ERROR if a job
- * under way uses the table. */
+ * under way uses the table. The caller sees to it that a job which reorders has as many
+ * channels. */
 enum mixdit_result mixdit_load_order(const struct mixdit *machine, uint32_t table,
                                      const uint16_t *order, uint32_t channels);
 

@@ -107,6 +107,8 @@
 #define MIXDIT_STATUS_FREE_MASK 0x0000FF00u
 #define MIXDIT_STATUS_DRAINING_SHIFT 16 /* From ABORT to RESUME: input is swallowed, starts are refused. */
 #define MIXDIT_STATUS_DRAINING_MASK 0x00010000u
+#define MIXDIT_STATUS_OUTPUT_PENDING_SHIFT 17 /* A result waits to be taken, or its packet has not ended. */
+#define MIXDIT_STATUS_OUTPUT_PENDING_MASK 0x00020000u
 #define MIXDIT_JOB_FAULTS_ACT_LENGTH_SHIFT 0 /* An activation packet ended early or late. */
 #define MIXDIT_JOB_FAULTS_ACT_LENGTH_MASK 0x00000001u
 #define MIXDIT_JOB_FAULTS_ACT_KEEP_SHIFT 1 /* An activation packet has the wrong tkeep. */
