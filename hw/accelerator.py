@@ -1,6 +1,6 @@
 """The top: a GEMM accelerator between AXI4-Stream and AXI4-Lite."""
 
-from amaranth import ClockDomain, DomainRenamer, Module
+from amaranth import ClockDomain, DomainRenamer, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -55,13 +55,15 @@ class Accelerator(wiring.Component):
         engines = Engines(config)
         m.submodules.engines = DomainRenamer("engines")(engines)
 
+        engines_reset = Signal(init=1)  # a register, since it reaches every other one
         m.domains.sync = sync = ClockDomain(local=True)
         m.domains.engines = engine_domain = ClockDomain("engines", local=True)
         m.d.comb += [
             sync.clk.eq(self.aclk), sync.rst.eq(~self.aresetn),
             engine_domain.clk.eq(self.aclk),
-            engine_domain.rst.eq(~self.aresetn | controller.drain),
+            engine_domain.rst.eq(engines_reset),
         ]
+        m.d.sync += engines_reset.eq(controller.drain)
 
         self._connect_ports(m, csr, act_gate, weight_gate, output_hold)
         wiring.connect(m, csr.registers, controller.registers)
@@ -73,7 +75,7 @@ class Accelerator(wiring.Component):
             wiring.connect(m, getattr(controller, name), getattr(engines, name))
         for name in ("under_way", "tables_in_use", "job_ended", "score", "faults"):
             m.d.comb += getattr(controller, name).eq(getattr(engines, name))
-        m.d.comb += [gate.drain.eq(controller.drain)
+        m.d.comb += [gate.drain.eq(controller.drain | engines_reset)
                      for gate in (act_gate, weight_gate, output_hold)]
         m.d.comb += [
             controller.output_pending.eq(output_hold.pending),

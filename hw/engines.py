@@ -19,6 +19,7 @@ from .result_path import ResultPath
 from .result_writer import ResultWriter
 from .scoreboard import SCORE, Scoreboard
 from .sram import Sram
+from .stream_buffer import StreamBuffer
 from .tile_router import TileRouter
 from .tile_writer import TileWriter
 from .weight_loader import WeightLoader
@@ -94,8 +95,11 @@ class Engines(wiring.Component):
                    walker.jobs, result_writer.jobs)
         for jobs, engine in zip(queue.o, engines, strict=True):
             wiring.connect(m, jobs, engine)
-        wiring.connect(m, wiring.flipped(self.act), activation_path.i)
-        wiring.connect(m, wiring.flipped(self.weight), weight_loader.i)
+        for name, port, engine in (("act_buffer", self.act, activation_path),
+                                   ("weight_buffer", self.weight, weight_loader)):
+            m.submodules[name] = buffer = StreamBuffer(port.p.shape())
+            wiring.connect(m, wiring.flipped(port), buffer.i)
+            wiring.connect(m, buffer.o, engine.i)
         for name in ("order_write", "tag_write"):
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(activation_path, name))
         wiring.connect(m, activation_path.floating, router.floating)

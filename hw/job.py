@@ -1,6 +1,6 @@
 """What one job is, as it travels from the registers to every engine."""
 
-from amaranth import unsigned
+from amaranth import Value, unsigned
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import Out
 from amaranth.utils import bits_for
@@ -36,6 +36,11 @@ class Output(enum.Enum, shape=unsigned(3)):
     BF16 = 2
     MX6 = 3
     MX9 = 4
+
+
+def converts(kind):
+    """Tell whether a kind of job converts, as an expression: its bit 1."""
+    return Value.cast(kind)[1]
 
 
 def job_layout(config):

@@ -1,11 +1,11 @@
 """From blocks of FP32 results to MX blocks, in the order and form of a tile's other blocks."""
 
-from amaranth import Module, Signal
-from amaranth.lib import stream, wiring
+from amaranth import Module
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .block_aligner import BlockAligner
-from .block_rounder import BlockRounder
+from .mx_converter import MXConverter
+from .register_slice import register_slice
 from .result_block import result_block_layout
 from .tile_block import tile_block_layout
 
@@ -28,10 +28,10 @@ class ResultConverter(wiring.Component):
         last block only.
     """
 
-    latency = BlockAligner.latency + BlockRounder.latency
+    latency = MXConverter.latency
 
     def __init__(self, config):
-        self.rounder = BlockRounder(rounding=config.rounding)
+        self.rounding = config.rounding
         super().__init__({
             "i": In(stream.Signature(result_block_layout(config))),
             "o": Out(stream.Signature(tile_block_layout(config))),
@@ -39,27 +39,22 @@ class ResultConverter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.aligner = aligner = BlockAligner(with_largest=False)
-        m.submodules.rounder = rounder = self.rounder
+        m.submodules.converter = converter = MXConverter(rounding=self.rounding)
+        block, out = self.i.p, self.o.p
         m.d.comb += [
-            aligner.i.p.eq(self.i.p.elements),
-            aligner.i.valid.eq(self.i.valid), self.i.ready.eq(aligner.i.ready),
-            rounder.i.p.block.eq(aligner.o.p.block),
-            rounder.i.valid.eq(aligner.o.valid), aligner.o.ready.eq(rounder.i.ready),
-            self.o.p.rounded.eq(rounder.o.p),
-            self.o.valid.eq(rounder.o.valid), rounder.o.ready.eq(self.o.ready),
+            converter.i.p.elements.eq(block.elements), converter.i.p.is_mx9.eq(block.is_mx9),
+            converter.i.valid.eq(self.i.valid), self.i.ready.eq(converter.i.ready),
+            self.o.valid.eq(converter.o.valid), converter.o.ready.eq(self.o.ready),
+            out.rounded.eq(converter.o.p), out.k_first.eq(1), out.k_last.eq(1),
         ]
-
-        # The place is registered with each half of the conversion.
-        is_mx9 = Signal()
-        place = {name: getattr(self.i.p, name) for name in ("row", "row_last", "job_last")}
-        aligned, rounded = ({name: Signal.like(value, name=f"{stage}_{name}")
-                             for name, value in place.items()} for stage in ("aligned", "rounded"))
-        with m.If(aligner.i.valid & aligner.i.ready):
-            m.d.sync += is_mx9.eq(self.i.p.is_mx9)
-            m.d.sync += [aligned[name].eq(value) for name, value in place.items()]
-        with m.If(rounder.i.valid & rounder.i.ready):
-            m.d.sync += [rounded[name].eq(value) for name, value in aligned.items()]
-        m.d.comb += [rounder.i.p.is_mx9.eq(is_mx9), self.o.p.k_first.eq(1), self.o.p.k_last.eq(1)]
-        m.d.comb += [getattr(self.o.p, name).eq(value) for name, value in rounded.items()]
+        # The place goes through as many registers, which move with the converter's.
+        names = ("row", "row_last", "job_last")
+        layout = data.StructLayout({name: block[name].shape() for name in names})
+        entering, aligned, rounded = (stream.Signature(layout).create(path=(stage,))
+                                      for stage in ("entering", "aligned", "rounded"))
+        register_slice(m, entering, aligned, entering.p)
+        register_slice(m, aligned, rounded, aligned.p)
+        m.d.comb += [entering.valid.eq(self.i.valid), rounded.ready.eq(self.o.ready)]
+        for name in names:
+            m.d.comb += [entering.p[name].eq(block[name]), out[name].eq(rounded.p[name])]
         return m

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from .beat_issuer import BEAT_COUNTS
 from .conversion_counter import CONVERSION_COUNTS, COUNT_BITS
-from .job import JobKind, job_layout, report_signature
+from .job import JobKind, converts, job_layout, report_signature
 from .job_queue import JOBS_UNDER_WAY
 from .outlier_policy import Selection
 from .registers import COUNTERS, StreamFault
@@ -101,8 +101,7 @@ class Scoreboard(wiring.Component):
                 m.d.sync += job.eq(younger)
             with m.If(self.started & (after == index)):
                 m.d.sync += [
-                    job.converts.eq((self.job.kind == JobKind.CONVERT)
-                                    | (self.job.kind == JobKind.CONVERT_TRANSPOSED)),
+                    job.converts.eq(converts(self.job.kind)),
                     # Packed activations need no policy: their job may hold any.
                     job.uses_table.eq(self.job.reorder
                                       | (self.job.policy.selection == Selection.STATIC)

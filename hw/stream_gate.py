@@ -9,6 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .packet_guard import beat_layout
+from .stream_buffer import StreamBuffer
 
 
 class InputGate(wiring.Component):
@@ -80,26 +81,19 @@ class OutputHold(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        beat, puts = Signal(self.layout), Signal()
-        offered, behind = (Signal(self.layout, name=name, reset_less=True)
-                           for name in ("offered", "behind"))
-        is_offered, is_behind = Signal(), Signal()
-        is_inside, cuts, cut = Signal(), Signal(), Signal()
+        m.submodules.buffer = buffer = StreamBuffer(self.layout)
+        is_inside, cuts, cut, puts = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             cuts.eq(is_inside & (self.drain | cut)),
-            self.i.ready.eq(~is_behind & ~self.drain & ~cuts),
-            puts.eq(Mux(cuts, ~is_behind, self.i.valid & self.i.ready)),
-            beat.eq(Mux(cuts, Const({"last": 1}, self.layout).as_value(), self.i.p.as_value())),
-            self.o.valid.eq(is_offered), self.o.p.eq(offered),
-            self.pending.eq(is_offered | is_behind | is_inside),
+            self.i.ready.eq(buffer.i.ready & ~self.drain & ~cuts),
+            buffer.i.valid.eq(cuts | self.i.valid & ~self.drain),
+            buffer.i.p.eq(Mux(cuts, Const({"last": 1}, self.layout).as_value(),
+                              self.i.p.as_value())),
+            puts.eq(buffer.i.valid & buffer.i.ready),
+            self.pending.eq(buffer.holds | is_inside),
         ]
         m.d.sync += cut.eq(cuts & ~puts)
         with m.If(puts):
-            m.d.sync += is_inside.eq(~beat.last)
-
-        with m.If(~is_offered | self.o.ready):
-            m.d.sync += [offered.eq(Mux(is_behind, behind.as_value(), beat.as_value())),
-                         is_offered.eq(is_behind | puts), is_behind.eq(0)]
-        with m.Elif(puts):
-            m.d.sync += [behind.eq(beat), is_behind.eq(1)]
+            m.d.sync += is_inside.eq(~buffer.i.p.last)
+        wiring.connect(m, buffer.o, wiring.flipped(self.o))
         return m

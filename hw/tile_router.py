@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .conversion_counter import CONVERSION_COUNTS, ConversionCounter
-from .job import JobKind, job_layout, report_signature
+from .job import JobKind, converts, job_layout, report_signature
 from .job_switch import JobSwitch
 from .tile_block import tile_block_layout
 
@@ -47,13 +47,13 @@ class TileRouter(wiring.Component):
         wiring.connect(m, counter.counts, wiring.flipped(self.counts))
         kind = switch.kind
         from_packed = kind == JobKind.GEMM_PACKED
-        converts = (kind == JobKind.CONVERT) | (kind == JobKind.CONVERT_TRANSPOSED)
         block = Mux(from_packed, self.packed.p.as_value(), self.floating.p.as_value())
         valid = switch.busy & Mux(from_packed, self.packed.valid, self.floating.valid)
-        ready = switch.busy & Mux(converts, self.conversions.ready, self.operands.ready)
+        ready = switch.busy & Mux(converts(kind), self.conversions.ready, self.operands.ready)
         m.d.comb += [
             self.operands.p.eq(block), self.conversions.p.eq(block),
-            self.operands.valid.eq(valid & ~converts), self.conversions.valid.eq(valid & converts),
+            self.operands.valid.eq(valid & ~converts(kind)),
+            self.conversions.valid.eq(valid & converts(kind)),
             self.packed.ready.eq(ready & from_packed), self.floating.ready.eq(ready & ~from_packed),
             counter.transfer.eq(valid & ready), counter.block.eq(block),
             switch.ended.eq(valid & ready & counter.block.row_last & counter.block.k_last

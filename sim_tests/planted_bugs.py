@@ -127,8 +127,7 @@ BUGS = (
         "in_use.eq((table >= config.tables) | Array(self.tables_in_use)[table])",
         "in_use.eq(table >= config.tables)", FAULTS),
     Bug("an abort that does not reset the engines", "hw/accelerator.py",
-        "engine_domain.rst.eq(~self.aresetn | controller.drain)",
-        "engine_domain.rst.eq(~self.aresetn)", ABORT),
+        "engines_reset.eq(controller.drain)", "engines_reset.eq(0)", ABORT),
     Bug("an abort that forgets the packet in progress", "hw/stream_gate.py",
         "drops_rest.eq(drops & stays_inside)", "drops_rest.eq(0)", ABORT),
 )
