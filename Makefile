@@ -12,7 +12,7 @@ export MIXDIT_SEED := $(SEED)
 HW ?= --rows 8 --cols 8 --acc-width 40
 
 .PHONY: help setup setup-torch verilog registers emission demo demo-attention gemm test test-matrix test-full test-torch \
-        fuzz planted-bugs waves lint lint-largest bench bench-rtl train samples evaluate capture clean
+        fuzz planted-bugs waves lint bench bench-rtl train samples evaluate capture clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z -]+:.*## ' Makefile | sed -E 's/^([a-z -]+):.*## (.*)/\1\t\2/' | \
@@ -75,9 +75,6 @@ waves: $(VENV)/ready  ## Run one bench with waveforms: TEST=sim_tests/test_mac_a
 lint: $(VENV)/ready  ## ruff on the Python, Verilator -Wall on the Verilog
 	$(PY) -m ruff check .
 	$(PY) -m hw.lint
-
-lint-largest: $(VENV)/ready  ## Verilator -Wall on 64x64 (minutes, gigabytes)
-	$(PY) -m hw.lint --largest
 
 bench: $(VENV)/ready  ## Speed of the golden model (beside AMD Quark, where installed)
 	$(PY) -m golden.bench
