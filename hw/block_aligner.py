@@ -24,13 +24,10 @@ class Aligned(data.Struct):
     largest : unsigned(31)
         Largest magnitude of the raw elements, as an FP32 pattern without the sign; subnormal,
         infinite and NaN patterns count as they are.
-    has_nan : unsigned(1)
-        An element was infinite or NaN.
     """
 
     block: AlignedBlock
     largest: FP32.width - 1
-    has_nan: 1
 
 
 class BlockAligner(wiring.Component):
@@ -80,7 +77,6 @@ class BlockAligner(wiring.Component):
             shared_exponent = largest_of(m, exponents, name="shared_exponent")
         is_nan = shared_exponent.all()
         m.d.comb += [
-            aligned.has_nan.eq(is_nan),
             block.exponent.eq(shared_exponent),
             block.sign.eq(Mux(is_nan, 0, Cat(element[-1] for element in self.i.payload))),
         ]

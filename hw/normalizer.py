@@ -34,15 +34,11 @@ class Normalizer(wiring.Component):
 
     Members
     -------
-    i_valid : In(1)
-        ``i`` holds a value.
     i : In(struct)
         ``accumulator`` signed(acc_width); ``exponent_sum`` unsigned(9), the sum of the row's and
         the column's biased anchors; ``is_nan``, which makes the result 0x7FC00000.
-    o_valid : Out(1)
-        ``o`` holds the result of the value given `latency` cycles ago.
     o : Out(32)
-        FP32 pattern.
+        FP32 pattern of the value given `latency` cycles ago.
 
     Raises
     ------
@@ -63,21 +59,16 @@ class Normalizer(wiring.Component):
         self.acc_width = acc_width
         self.fraction_bits = fraction_bits
         super().__init__({
-            "i_valid": In(1),
             "i": In(data.StructLayout({
                 "accumulator": signed(acc_width),
                 "exponent_sum": unsigned(FP32.exponent_bits + 1),
                 "is_nan": 1,
             })),
-            "o_valid": Out(1),
             "o": Out(FP32.width),
         })
 
     def elaborate(self, platform):
         m = Module()
-        valid = Signal(self.latency)
-        m.d.sync += valid.eq(Cat(self.i_valid, valid[:-1]))
-        m.d.comb += self.o_valid.eq(valid[-1])
 
         # Cycle 1: sign and magnitude. The most negative accumulator has magnitude 2^(acc_width-1),
         # which still fits acc_width unsigned bits.

@@ -134,7 +134,6 @@ class ResultPath(wiring.Component):
                     module="normalizer", name=f"normalizer_{row}_{col}")
                 act, weight = now.act_anchors[row], now.weight_anchors[col]
                 m.d.comb += [
-                    lane.i_valid.eq(self.row_valid),
                     lane.i.accumulator.eq(self.rows[row * config.cols + col]),
                     lane.i.exponent_sum.eq(act + weight),
                     lane.i.is_nan.eq((act == NAN_EXPONENT) | (weight == NAN_EXPONENT)),

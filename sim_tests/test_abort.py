@@ -6,7 +6,7 @@ from cocotb.triggers import RisingEdge
 from cocotbext.axi import AxiStreamFrame
 
 from hw.driver import JobRefusedError
-from hw.registers import Refusal
+from hw.registers import Command, Refusal
 from sim_tests import accelerators, drive
 from sim_tests.accelerators import start
 from sim_tests.machine import STREAMS
@@ -40,7 +40,8 @@ async def abort(machine) -> None:
     await driver.abort()
     await machine.ticks(2)
     status = await driver.read("STATUS")
-    assert status & 0xFF == 0 and status >> 16 & 1, f"STATUS {status:#x} after ABORT"
+    assert status & 0xFFFF == 0, f"STATUS {status:#x}: jobs under way or welcome after ABORT"
+    assert status >> 16 & 1, f"STATUS {status:#x}: not draining after ABORT"
     machine.out.pause = False
     for source, stream_bytes in ((machine.act, machine.config.act_bytes),
                                  (machine.weight, machine.config.weight_bytes)):
@@ -115,6 +116,18 @@ async def refuses_and_swallows_until_it_is_resumed(dut):
     await machine.ticks(2)
     await machine.driver.resume()
     machine.act.pause = False
+    await run_and_check(machine, work)
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def a_start_in_the_same_write_as_an_abort_is_refused(dut):
+    machine = await start(dut)
+    rng, config = drive.rng(), machine.config
+    work = make_work(config, rng, config.rows, config.cols, min(16, config.k_max))
+    await run_and_check(machine, work)  # the registers hold a good job
+    await machine.driver.write("CONTROL", Command.START | Command.ABORT)
+    assert await machine.driver.read("REFUSAL") == Refusal.DRAINING
+    await abort(machine)
     await run_and_check(machine, work)
 
 

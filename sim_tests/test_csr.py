@@ -4,7 +4,7 @@ import itertools
 import logging
 
 import cocotb
-from cocotb.triggers import with_timeout
+from cocotb.triggers import ReadWrite, RisingEdge, with_timeout
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
 from hw.csr import CSR
@@ -15,6 +15,9 @@ BY_NAME = {register.name: register for register in REGISTERS}
 MAPPED = {register.address for register in REGISTERS}
 ENTRIES = [register for register in REGISTERS if register.access is Access.ENTRY]
 UNMAPPED = sorted(set(range(0, 1 << ADDRESS_BITS, 4)) - MAPPED)
+
+MAXIMUM_LATENCY = 4
+"""Cycles from a change of ``channel`` to ``maximum``, see `hw.channel_maxima`."""
 
 
 class Bench:
@@ -214,6 +217,39 @@ async def an_entry_is_handed_over_whole_and_once(dut, stall):
         assert await machine.read(register.address) == (0, AxiResp.SLVERR)
     assert len(expected) > 10
     assert not machine.pulses
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def a_read_shows_what_the_write_before_it_selected(dut):
+    # MAXIMUM follows MAXIMUM_CHANNEL after as many cycles as the memory behind it takes, and a
+    # manager may ask for it in the very cycle in which its write is answered.
+    await drive.reset(dut)
+    seen = [0] * MAXIMUM_LATENCY
+
+    async def follow():
+        while True:
+            await RisingEdge(dut.clk)
+            seen.append(int(dut.registers__maximum_channel.value))
+            dut.registers__maximum.value = seen[-MAXIMUM_LATENCY]
+
+    cocotb.start_soon(follow())
+    dut.bus__bready.value = dut.bus__rready.value = 1
+    for channel in (7, 1234, 5, 0):
+        dut.bus__awaddr.value, dut.bus__awvalid.value = BY_NAME["MAXIMUM_CHANNEL"].address, 1
+        dut.bus__wdata.value, dut.bus__wstrb.value, dut.bus__wvalid.value = channel, 0xF, 1
+        await RisingEdge(dut.clk)
+        dut.bus__awvalid.value = dut.bus__wvalid.value = 0
+        while True:
+            await ReadWrite()
+            if int(dut.bus__bvalid.value):
+                break
+            await RisingEdge(dut.clk)
+        dut.bus__araddr.value, dut.bus__arvalid.value = BY_NAME["MAXIMUM"].address, 1
+        await RisingEdge(dut.clk)
+        dut.bus__arvalid.value = 0
+        while not int(dut.bus__rvalid.value):
+            await RisingEdge(dut.clk)
+        assert int(dut.bus__rdata.value) == channel
 
 
 def test_csr():

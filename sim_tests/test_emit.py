@@ -7,7 +7,7 @@ import pytest
 from hw.accelerator import Accelerator
 from hw.config import Config
 from hw.emit import emit
-from hw.lint import CONFIGURATIONS, lint
+from hw.lint import CONFIGURATIONS, lint, lint_in_parts
 
 SMALL = Config.sized(rows=2, cols=3, k_max=64)
 
@@ -45,3 +45,15 @@ def test_verilator_has_nothing_to_say(name):
 def test_the_lint_does_see_mistakes():
     text = emit(Accelerator(SMALL), "top").replace("assign irq = ", "assign irq = 2'b00 | ", 1)
     assert "WIDTHTRUNC" in lint(text, "top")
+
+
+def test_the_lint_in_parts_sees_mistakes_around_the_rows_in_a_row_and_in_a_cell():
+    text = emit(Accelerator(SMALL), "top")
+    assert lint_in_parts(text, "top") == ""
+    assert "WIDTHTRUNC" in lint_in_parts(
+        text.replace("assign irq = ", "assign irq = 2'b00 | ", 1), "top")
+    for module in ("mac_row", "mac_cell"):
+        start = re.search(rf"^module {module}\(", text, re.MULTILINE).start()
+        end = text.index("\nendmodule", start)
+        spoiled = f"{text[:end]}\n  wire [1:0] planted = 3'd5;{text[end:]}"
+        assert "WIDTHTRUNC" in lint_in_parts(spoiled, "top"), module

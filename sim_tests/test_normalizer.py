@@ -28,12 +28,9 @@ async def check(dut, accumulator, exponent_sum, is_nan, what, idle=0.0):
     schedule = dict(zip(cycles.tolist(), words, strict=True))
     results = []
     for now in range(int(cycles[-1]) + normalizer.latency + 1):
-        dut.i_valid.value = now in schedule
         dut.i.value = schedule.get(now, 0)
         await drive.ticks(dut, 1)  # what is read now was there before this edge
-        is_due = now - normalizer.latency in schedule
-        assert int(dut.o_valid.value) == is_due, f"{what}: o_valid wrong in cycle {now}"
-        if is_due:
+        if now - normalizer.latency in schedule:
             results.append(int(dut.o.value))
     expected = to_fp32_bits(accumulator, exponent_sum, normalizer.fraction_bits, is_nan)
     drive.compare(results, expected, what, shape=SHAPES[drive.parameters()["shape"]])

@@ -16,6 +16,9 @@ from hw.registers import FAULTS, StreamFault
 from hw.session import Session
 from sim_tests.register_stand_in import JOB_SLOTS, SMALL, Bus
 
+OUTPUT_PENDING = 1 << 17
+"""In STATUS."""
+
 JOB = Job(m=5, n=6, k=70)
 
 
@@ -25,6 +28,7 @@ class Backend(Bus):
     def __init__(self, config: Config, replies: list[bytes]):
         super().__init__(config)
         self.replies, self.sent, self.drained = deque(replies), [], 0
+        self.dry_after = 1  # times that the output must be emptied
 
     async def send(self, stream: str, packet: bytes) -> None:
         """Note a packet."""
@@ -42,6 +46,8 @@ class Backend(Bus):
         assert self.registers.draining, "the machine would take the packets for those of a job"
         self.replies.clear()
         self.drained += 1
+        if self.drained == self.dry_after:
+            self.registers.values["STATUS"] &= ~OUTPUT_PENDING
 
 
 def test_a_session_runs_a_gemm():
@@ -102,8 +108,11 @@ def test_a_session_notices_faults_and_wrong_lengths_and_can_go_on():
     with pytest.raises(RuntimeError, match="result packet 0 has 3 bytes, not 4"):
         asyncio.run(session.gemm(job, [b"a"], [b"b"]))
     asyncio.run(session.driver.start(job))
-    asyncio.run(session.abort())
-    assert backend.drained == 1 and not backend.registers.under_way
+    backend.registers.values["IRQ_PENDING"] = StreamFault.ACT_LENGTH.value << FAULTS
+    backend.registers.values["STATUS"] = OUTPUT_PENDING
+    backend.dry_after = 2
+    asyncio.run(session.abort())  # and forget what was wrong with the job
+    assert backend.drained == 2 and not backend.registers.under_way
     backend.replies.append(b"four")
     assert asyncio.run(session.gemm(job, [b"a"], [b"b"])).packets == [b"four"]
     for _ in range(JOB_SLOTS):

@@ -100,6 +100,7 @@ def test_the_scale_of_the_softmax_is_in_the_query():
     q, k = (layer.activations.astype("f8") @ layer.weight.astype("f8") + layer.bias
             for layer in layers[:2])
     scores = q[:TOKENS, :CHANNELS] @ k[:TOKENS, :CHANNELS].T / np.sqrt(CHANNELS)
+    # Two orders of operations in FP64 from weights in FP32: nothing here is the machine's.
     assert np.allclose(drawn_attention().reference()["Q·Kᵀ"][0], scores, rtol=0, atol=1e-5)
 
 
