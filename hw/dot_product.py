@@ -1,6 +1,6 @@
 """D of one beat: sixteen 4x4-bit signed-magnitude products, shifted by pairs and summed."""
 
-from amaranth import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,11 +15,11 @@ Operand = data.StructLayout({
 })
 """What a beat needs of a block: signs, 4-bit magnitudes (H or L) and microexponents."""
 
-LARGEST_PRODUCT = (2**BASE_BITS - 1) ** 2
-LARGEST_PAIR = SUB_BLOCK_SIZE * LARGEST_PRODUCT
+PRODUCT_BITS = 2 * BASE_BITS
 LARGEST_SHIFT = 2
-LARGEST_SHIFTED = LARGEST_PAIR << LARGEST_SHIFT
-LARGEST_D = PAIRS * LARGEST_SHIFTED  # 14400
+LARGEST_PAIR = SUB_BLOCK_SIZE * (2**BASE_BITS - 1) ** 2
+PAIR_BITS = (LARGEST_PAIR << LARGEST_SHIFT).bit_length() + 1
+LARGEST_D = PAIRS * LARGEST_PAIR << LARGEST_SHIFT  # 14400
 D = signed(LARGEST_D.bit_length() + 1)
 
 
@@ -30,10 +30,15 @@ class DotProduct(wiring.Component):
     weighs 2^(Ea + Eb - 8). Latency ``stages`` cycles (0: combinational); a beat each cycle; never
     stalls, and has no valid: whoever uses D counts the cycles.
 
-    Negation costs one bit per pair. With q = P0 +- P1, the pair's sum under the sign of its first
-    product, minus q is ~q + 1; shifting before inverting fills the low places with ones, so the + 1
-    keeps the weight of D's least significant bit whatever the shift, and goes into the tree as the
-    carry of one of its adders.
+    Three identities keep it small:
+
+    - ~(x + y) = ~x + ~y + 1, so rows of NANDs add up to an inverted product, which the conditional
+      inversion of its sign has to undo or to leave.
+    - -p = ~p + 1. The + 1 of a pair's first product is the carry of the pair's adder. That of the
+      second waits: shifting lets ones follow ~p into the low places, so it keeps the weight of D's
+      least significant bit whatever the shift, and becomes the carry of an adder of the tree.
+    - A signed n-bit number with its top bit inverted is that number + 2^(n-1). Unsigned sums of
+      those need no sign extension, and the offsets add up to the one that D's top bit undoes.
 
     Parameters
     ----------
@@ -64,62 +69,64 @@ class DotProduct(wiring.Component):
         m = Module()
         sums, carries = [], []
         for pair in range(PAIRS):
-            shifted, carry = self._pair(m, pair)
+            # A tree of seven adders takes seven carries; the eighth pair adds its own.
+            shifted, carry = self._pair(m, pair, adds_carry=pair == PAIRS - 1)
             if self.stages == 2:
-                held = Signal(len(shifted) + 1, name=f"held_{pair}", reset_less=True)
+                held = Signal(PAIR_BITS + 1, name=f"held_{pair}", reset_less=True)
                 m.d.sync += held.eq(Cat(shifted, carry))
-                shifted, carry = held[:-1].as_signed(), held[-1]
+                shifted, carry = held[:-1], held[-1]
             sums.append(shifted)
             carries.append(carry)
-        # A tree of seven adders takes seven carries; the eighth is an operand of its own.
         while len(sums) > 1:
-            terms = PAIRS // len(sums) * 2  # of each sum of this level
             level = []
             for left, right in zip(sums[::2], sums[1::2], strict=True):
-                total = Signal(
-                    range(-terms * (LARGEST_SHIFTED + 1), terms * (LARGEST_SHIFTED + 1)),
-                    name=f"sum_{terms}_{len(level)}",
-                )
-                m.d.comb += total.eq(left + right + carries.pop())
+                total = Signal(len(left) + 1, name=f"sum_{len(left) + 1}_{len(level)}")
+                m.d.comb += total.eq(left + right + carries.pop(0))
                 level.append(total)
             sums = level
         d = Signal(D, reset_less=True)
         domain = m.d.sync if self.stages else m.d.comb
-        domain += d.eq(sums[0] + carries.pop())
+        domain += d.eq(Cat(sums[0][:-1], ~sums[0][-1]))
         m.d.comb += self.d.eq(d)
         return m
 
-    def _pair(self, m, pair):
-        """Return the shifted sum of a pair, one short where negative, and what it is short of."""
+    def _pair(self, m, pair, *, adds_carry):
+        """Return the shifted sum of a pair plus 2^(PAIR_BITS - 1), and what it is short of."""
         a, b = self.a, self.b
-        first, second = SUB_BLOCK_SIZE * pair, SUB_BLOCK_SIZE * pair + 1
-        products = [
-            Signal(range(LARGEST_PRODUCT + 1), name=f"product_{lane}") for lane in (first, second)
-        ]
-        m.d.comb += [
-            products[0].eq(_multiply(a.magnitude[first], b.magnitude[first])),
-            products[1].eq(_multiply(a.magnitude[second], b.magnitude[second])),
-        ]
-        is_negative = a.sign[first] ^ b.sign[first]
-        differ = is_negative ^ a.sign[second] ^ b.sign[second]
-        q = Signal(range(-LARGEST_PRODUCT, LARGEST_PAIR + 1), name=f"pair_{pair}")
-        inverted = products[1] ^ differ.replicate(len(products[1]))
-        m.d.comb += q.eq(products[0] + Cat(inverted, differ).as_signed() + differ)
+        terms, signs = [], []
+        for lane in range(SUB_BLOCK_SIZE * pair, SUB_BLOCK_SIZE * (pair + 1)):
+            is_positive = Signal(name=f"is_positive_{lane}")
+            term = Signal(PRODUCT_BITS + 1, name=f"term_{lane}")  # + 2^PRODUCT_BITS
+            inverted = _inverted_product(a.magnitude[lane], b.magnitude[lane])
+            m.d.comb += [
+                is_positive.eq(~(a.sign[lane] ^ b.sign[lane])),
+                term.eq(Cat(inverted ^ is_positive.replicate(PRODUCT_BITS), is_positive)),
+            ]
+            terms.append(term)
+            signs.append(~is_positive)
+        total = Signal(PRODUCT_BITS + 2, name=f"pair_{pair}")  # + 2^(PRODUCT_BITS + 1)
+        m.d.comb += total.eq(terms[0] + terms[1] + signs[0])
+        fill = carry = signs[1]
+        if adds_carry:
+            exact = Signal.like(total, name=f"exact_{pair}")
+            m.d.comb += exact.eq(total + carry)
+            total, fill, carry = exact, Const(0), Const(0)
+        is_negative = ~total[-1]
+        shifted = Cat(total[:-1], is_negative)
+        for level, microexponent in enumerate((a.microexponent[pair], b.microexponent[pair])):
+            moved = Signal(len(shifted) + 1, name=f"shifted_{pair}_{level}")
+            m.d.comb += moved.eq(
+                Mux(microexponent, Cat(shifted, is_negative), Cat(fill, shifted)))
+            shifted = moved
+        return Cat(shifted[:-1], total[-1]), carry
 
-        t_a, t_b = a.microexponent[pair], b.microexponent[pair]
-        upper = q << 1
-        shifted = Mux(t_a & t_b, q, Mux(t_a | t_b, upper, q << LARGEST_SHIFT))
-        summed = Signal(range(-LARGEST_SHIFTED - 1, LARGEST_SHIFTED + 1), name=f"shifted_{pair}")
-        m.d.comb += summed.eq(shifted ^ is_negative.replicate(len(summed)).as_signed())
-        return summed, is_negative
 
-
-def _multiply(a, b):
-    """Add the multiplicand's multiples as a tree, a tenth smaller than Yosys makes of ``a * b``."""
-    multiples = [Mux(bit, a, 0) for bit in b]
-    places = 1
-    while len(multiples) > 1:
-        pairs = zip(multiples[::2], multiples[1::2], strict=True)
-        multiples = [low + (high << places) for low, high in pairs]
-        places *= 2
-    return multiples[0]
+def _inverted_product(a, b):
+    """Return ~(a * b) of two 4-bit numbers, row by row: as few adders as an array multiplier."""
+    low, high = [], None
+    for bit in a:
+        row = ~(b & bit.replicate(len(b)))
+        high = row if high is None else (high + row + 1)[: len(b) + 1]
+        low.append(high[0])
+        high = Cat(high[1:], Const(1)) if len(high) == len(b) else high[1:]
+    return Cat(low, high[: len(b)])

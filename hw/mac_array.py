@@ -18,7 +18,7 @@ class MACRow(wiring.Component):
     -------
     a : In(operand)
     b : In(C x operand, flat)
-    accumulate, first, last, shift_out : In(1)
+    first, last : In(1)
     results_in, results : C x signed(acc_width), flat
         The row D below, and this row.
     """
@@ -28,7 +28,7 @@ class MACRow(wiring.Component):
         operand = operand_layout(config.drop_width)
         super().__init__({
             "a": In(operand), "b": In(config.cols * operand.size),
-            "accumulate": In(1), "first": In(1), "last": In(1), "shift_out": In(1),
+            "first": In(1), "last": In(1),
             "results_in": In(config.cols * config.acc_width),
             "results": Out(config.cols * config.acc_width),
         })
@@ -44,8 +44,7 @@ class MACRow(wiring.Component):
             m.d.comb += [
                 cell.a.eq(self.a),
                 cell.b.eq(self.b.word_select(col, operand_layout(config.drop_width).size)),
-                cell.accumulate.eq(self.accumulate), cell.first.eq(self.first),
-                cell.last.eq(self.last), cell.shift_out.eq(self.shift_out),
+                cell.first.eq(self.first), cell.last.eq(self.last),
                 cell.result_in.eq(self.results_in.word_select(col, config.acc_width)),
                 self.results.word_select(col, config.acc_width).eq(cell.result),
             ]
@@ -93,28 +92,30 @@ class MACArray(wiring.Component):
         m = Module()
         config = self.config
 
-        # Cycle 1: operand registers, shared by a row and by a column of cells.
-        a, b = Signal.like(self.a, name="a_operand"), Signal.like(self.b, name="b_operand")
-        with m.If(self.valid):
-            m.d.sync += [a.eq(self.a), b.eq(self.b)]
+        # Cycle 1: operand registers, shared by a row and by a column of cells. Without a beat the
+        # magnitudes of A are zero and so is what the cells add, which saves each of them an enable.
+        operand = operand_layout(config.drop_width)
+        a = Signal.like(self.a, name="a_operand", reset_less=True)
+        b = Signal.like(self.b, name="b_operand", reset_less=True)
+        magnitudes = Signal(operand)
+        m.d.comb += magnitudes.magnitude.eq(~0)
+        idle = magnitudes.as_value().replicate(config.rows) & ~self.valid.replicate(len(self.a))
+        m.d.sync += [a.eq(self.a & ~idle), b.eq(self.b)]
         # Cycles 1 … 1 + dot_stages: what the adder must know travels beside the product.
-        control = Cat(self.valid, self.first, self.last)
+        control = Cat(self.first & self.valid, self.last & self.valid)
         for stage in range(1 + config.dot_stages):
-            delayed = Signal(3, name=f"control_{stage + 1}")
+            delayed = Signal(2, name=f"control_{stage + 1}")
             m.d.sync += delayed.eq(control)
             control = delayed
-        accumulate, first, last = control
+        first, last = control
 
         rows = []
-        shift_out = Signal()
-        operand_bits = operand_layout(config.drop_width).size
         for index in range(config.rows):
             row = instantiate(m, platform, lambda: MACRow(config), module="mac_row",
                               name=f"row_{index}")
             m.d.comb += [
-                row.a.eq(a.word_select(index, operand_bits)), row.b.eq(b),
-                row.accumulate.eq(accumulate), row.first.eq(first), row.last.eq(last),
-                row.shift_out.eq(shift_out),
+                row.a.eq(a.word_select(index, operand.size)), row.b.eq(b),
+                row.first.eq(first), row.last.eq(last),
             ]
             rows.append(row)
         for upper, lower in zip(rows, rows[config.drain_rows:], strict=False):
@@ -122,9 +123,9 @@ class MACArray(wiring.Component):
         m.d.comb += self.rows.eq(Cat(row.results for row in rows[: config.drain_rows]))
 
         cycles_left = Signal(range(config.drain_cycles + 1))
-        m.d.comb += [shift_out.eq(self.row_valid), self.row_valid.eq(cycles_left != 0)]
-        m.d.sync += self.captured.eq(accumulate & last)
-        with m.If(accumulate & last):
+        m.d.comb += self.row_valid.eq(cycles_left != 0)
+        m.d.sync += self.captured.eq(last)
+        with m.If(last):
             m.d.sync += cycles_left.eq(config.drain_cycles)
         with m.Elif(self.row_valid):
             m.d.sync += cycles_left.eq(cycles_left - 1)

@@ -69,9 +69,10 @@ class AlignedAddend(wiring.Component):
 class MACCell(wiring.Component):
     """Multiply two blocks a beat and accumulate, output-stationary.
 
-    Cycle 0: operands at ``a`` and ``b``. Cycle `latency` - 1: the product meets ``accumulate``,
-    ``first`` and ``last`` at the adder. Cycle `latency`: the accumulator, and after ``last`` the
-    result, hold the sum. One beat per cycle; never stalls.
+    Cycle 0: operands at ``a`` and ``b``. Cycle `latency` - 1: the product meets ``first`` and
+    ``last`` at the adder. Cycle `latency`: the accumulator, and after ``last`` the result, hold the
+    sum. One beat per cycle; never stalls. There is no enable: a cycle without a beat multiplies by
+    zero magnitudes, with ``first`` and ``last`` low.
 
     Parameters
     ----------
@@ -81,15 +82,12 @@ class MACCell(wiring.Component):
     Members
     -------
     a, b : In(operand_layout(drop_width))
-    accumulate : In(1)
-        The product now at the adder counts.
     first : In(1)
-        It starts a new sum.
+        The product now at the adder starts a new sum.
     last : In(1)
         It ends the sum: the result register takes it.
-    shift_out : In(1)
-        The result register takes ``result_in``; the capture of ``last`` goes first.
     result_in : In(signed(acc_width))
+        What the result register takes in every other cycle.
     result : Out(signed(acc_width))
     """
 
@@ -99,8 +97,7 @@ class MACCell(wiring.Component):
         self.latency = dot_stages + 1
         operand = operand_layout(drop_width)
         super().__init__({
-            "a": In(operand), "b": In(operand),
-            "accumulate": In(1), "first": In(1), "last": In(1), "shift_out": In(1),
+            "a": In(operand), "b": In(operand), "first": In(1), "last": In(1),
             "result_in": In(signed(acc_width)), "result": Out(signed(acc_width)),
         })
 
@@ -108,28 +105,32 @@ class MACCell(wiring.Component):
         m = Module()
         m.submodules.dot_product = dot_product = DotProduct(stages=self.dot_stages)
         m.submodules.align = align = AlignedAddend(fraction_bits=self.fraction_bits,
-                                                   shift_width=self.drop_width + 1)
+                                                   shift_width=self.drop_width)
         for port, operand in ((dot_product.a, self.a), (dot_product.b, self.b)):
             m.d.comb += [port.sign.eq(operand.sign), port.magnitude.eq(operand.magnitude),
                          port.microexponent.eq(operand.microexponent)]
-        shift = self.a.drop + self.b.drop
+        drops = Signal(self.drop_width + 1)
+        shift = Signal(self.drop_width, name="shift")
+        m.d.comb += [
+            drops.eq(self.a.drop + self.b.drop),
+            # The largest drop already rounds all away, and so does any sum that carries.
+            shift.eq(drops[:-1] | drops[-1].replicate(self.drop_width)),
+        ]
         for stage in range(self.dot_stages):
-            delayed = Signal(self.drop_width + 1, name=f"shift_{stage + 1}")
+            delayed = Signal(self.drop_width, name=f"shift_{stage + 1}", reset_less=True)
             m.d.sync += delayed.eq(shift)
             shift = delayed
         m.d.comb += [align.product.eq(dot_product.d), align.shift.eq(shift)]
 
-        total = Signal(signed(self.acc_width))
-        so_far = Signal(signed(self.acc_width))
-        m.d.comb += so_far.eq(Mux(self.first, 0, total))
-        summed = Signal(signed(self.acc_width))
-        # Adding at one bit below the unit makes the carry an operand bit: one adder, not two.
-        m.d.comb += summed.eq((Cat(1, so_far).as_signed()
-                               + Cat(align.carry, align.addend).as_signed()) >> 1)
-        with m.If(self.accumulate):
-            m.d.sync += total.eq(summed)
-        with m.If(self.accumulate & self.last):
-            m.d.sync += self.result.eq(summed)
-        with m.Elif(self.shift_out):
-            m.d.sync += self.result.eq(self.result_in)
+        total = Signal(signed(self.acc_width), reset_less=True)
+        result = Signal(signed(self.acc_width), reset_less=True)
+        so_far, summed = Signal.like(total), Signal.like(total)
+        m.d.comb += [
+            so_far.eq(Mux(self.first, 0, total)),
+            # Adding at one bit below the unit makes the carry an operand bit: one adder, not two.
+            summed.eq((Cat(1, so_far).as_signed()
+                       + Cat(align.carry, align.addend).as_signed()) >> 1),
+            self.result.eq(result),
+        ]
+        m.d.sync += [total.eq(summed), result.eq(Mux(self.last, summed, self.result_in))]
         return m
