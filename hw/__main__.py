@@ -42,8 +42,8 @@ def main(
         help="Most token tiles on chip.")] = DEFAULTS["tile_slots"],
     rounding: Annotated[str, typer.Option(
         help="half_even or truncate.")] = DEFAULTS["rounding"],
-    dot_stages: Annotated[int, typer.Option(
-        help="Pipeline registers in the dot product, 0 to 2.")] = DEFAULTS["dot_stages"],
+    cell_stages: Annotated[int, typer.Option(
+        help="Pipeline registers of a cell, 0 to 3.")] = DEFAULTS["cell_stages"],
     drain_lanes: Annotated[int | None, typer.Option(
         help="Results that leave the array per cycle: cols x 1, 2, 4, …",
         show_default="cols")] = None,
@@ -66,7 +66,7 @@ def main(
             float_formats=tuple(float_formats.split(",")), act_bytes=act_bytes,
             weight_bytes=weight_bytes, act_depth=act_depth, weight_depth=weight_depth,
             stage_depth=stage_depth, tile_slots=tile_slots, rounding=rounding,
-            dot_stages=dot_stages, drain_lanes=drain_lanes, tables=tables)
+            cell_stages=cell_stages, drain_lanes=drain_lanes, tables=tables)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     path = output if output.suffix == ".v" else output / f"{name}.v"

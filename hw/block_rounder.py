@@ -8,7 +8,6 @@ from golden.formats import BLOCK_SIZE, MX6, MX9
 
 from .bits import total_of
 from .layouts import (
-    ALIGNED_BITS,
     NAN_EXPONENT,
     RESIDUAL_BITS,
     AlignedBlock,
@@ -49,13 +48,11 @@ class Rounded(data.Struct):
     has_nan: 1
 
 
-class BlockRounder(wiring.Component):
-    """Round an aligned block to the precision of its tag.
+class BlockRounding(wiring.Component):
+    """Round an aligned block to the precision of its tag, combinationally.
 
     MX9 mantissas are 8 * base + residual; an MX6 block has its mantissas in the base, and zero
     residuals. A mantissa that would round past the largest stays there.
-
-    Latency `latency` (1) cycle; one block per cycle; ``i`` stalls while ``o`` does.
 
     Parameters
     ----------
@@ -64,8 +61,8 @@ class BlockRounder(wiring.Component):
 
     Members
     -------
-    i : In(stream of Tagged)
-    o : Out(stream of Rounded)
+    i : In(Tagged)
+    o : Out(Rounded)
 
     Raises
     ------
@@ -73,12 +70,62 @@ class BlockRounder(wiring.Component):
         If the rounding is unknown.
     """
 
-    latency = 1
-
     def __init__(self, *, rounding: str = "half_even"):
         if rounding not in ROUNDINGS:
             raise ValueError(f"rounding must be one of {', '.join(ROUNDINGS)}, not {rounding!r}")
         self.rounding = rounding
+        super().__init__({"i": In(Tagged), "o": Out(Rounded)})
+
+    def elaborate(self, platform):
+        m = Module()
+        block, is_mx9, out = self.i.block, self.i.is_mx9, self.o
+        is_saturated = Signal(BLOCK_SIZE)
+        residuals = Signal.like(out.block.residual)
+        for lane in range(BLOCK_SIZE):
+            magnitude = block.magnitude[lane]
+            if self.rounding == "truncate":
+                mantissa, saturates = magnitude[-MX9.mantissa_bits :], 0
+            else:
+                mantissa, saturates = _round_half_even(m, lane, magnitude, is_mx9)
+            m.d.comb += [
+                is_saturated[lane].eq(saturates),
+                out.block.base[lane].eq(mantissa[RESIDUAL_BITS:]),
+                residuals[lane].eq(Mux(is_mx9, mantissa[:RESIDUAL_BITS], 0)),
+            ]
+        m.d.comb += [
+            out.block.exponent.eq(block.exponent),
+            out.block.microexponent.eq(block.microexponent),
+            out.block.sign.eq(block.sign),
+            out.block.residual.eq(residuals),
+            out.is_mx9.eq(is_mx9),
+            out.saturated.eq(total_of(is_saturated)),
+            out.has_residual.eq(residuals.as_value().any()),
+            out.has_nan.eq(block.exponent == NAN_EXPONENT),
+        ]
+        return m
+
+
+class BlockRounder(wiring.Component):
+    """`BlockRounding` with a register behind it.
+
+    Latency `latency` (1) cycle; one block per cycle; ``i`` stalls while ``o`` does.
+
+    Parameters
+    ----------
+    rounding : str
+        See `BlockRounding`.
+
+    Members
+    -------
+    i : In(stream of Tagged)
+    o : Out(stream of Rounded)
+    """
+
+    latency = 1
+
+    def __init__(self, *, rounding: str = "half_even"):
+        self.rounding = rounding
+        self.block_rounding = BlockRounding(rounding=rounding)
         super().__init__({
             "i": In(stream.Signature(Tagged)),
             "o": Out(stream.Signature(Rounded)),
@@ -86,53 +133,37 @@ class BlockRounder(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        block, is_mx9 = self.i.payload.block, self.i.payload.is_mx9
-        rounded = Signal(Rounded)
-        is_saturated = Signal(BLOCK_SIZE)
-        for lane in range(BLOCK_SIZE):
-            mantissa, overflows = self._round(m, lane, block.magnitude[lane], is_mx9)
-            residual, base = mantissa[:RESIDUAL_BITS], mantissa[RESIDUAL_BITS:]
-            m.d.comb += [
-                is_saturated[lane].eq(overflows),
-                rounded.block.base[lane].eq(base),
-                rounded.block.residual[lane].eq(Mux(is_mx9, residual, 0)),
-            ]
-        m.d.comb += [
-            rounded.block.exponent.eq(block.exponent),
-            rounded.block.microexponent.eq(block.microexponent),
-            rounded.block.sign.eq(block.sign),
-            rounded.is_mx9.eq(is_mx9),
-            rounded.saturated.eq(total_of(is_saturated)),
-            rounded.has_residual.eq(rounded.block.residual.as_value().any()),
-            rounded.has_nan.eq(block.exponent == NAN_EXPONENT),
-        ]
-        register_slice(m, self.i, self.o, rounded)
+        m.submodules.rounding = rounding = self.block_rounding
+        m.d.comb += rounding.i.eq(self.i.payload)
+        register_slice(m, self.i, self.o, rounding.o)
         return m
 
-    def _round(self, m, lane, magnitude, is_mx9):
-        """Return 7 bits, whose upper 4 are the rounded base, and whether they would overflow."""
-        below_mx9 = ALIGNED_BITS - MX9.mantissa_bits
-        below_mx6 = ALIGNED_BITS - MX6.mantissa_bits
-        # MX6 rounds with the same adder: its residual bits are ones, which carry.
-        mantissa = Signal(MX9.mantissa_bits, name=f"mantissa_{lane}")
-        ones = (~is_mx9).replicate(RESIDUAL_BITS)
-        m.d.comb += mantissa.eq(magnitude[below_mx9:] | ones)
-        if self.rounding == "truncate":
-            return mantissa, 0
-        rounds_up = Signal(name=f"rounds_up_{lane}")
-        is_largest = Signal(name=f"is_largest_{lane}")
-        rounded = Signal(MX9.mantissa_bits, name=f"rounded_{lane}")
+
+def _round_half_even(m, lane, magnitude, is_mx9):
+    """Return 7 bits, whose upper 4 are the rounded base, and whether rounding saturates.
+
+    Both precisions share the increment of the base; the lower bits of an MX6 block mean nothing.
+    """
+    sticky, guard, mantissa = magnitude[0], magnitude[1], magnitude[2:]
+    base = mantissa[RESIDUAL_BITS:]
+    # One signal each: simulators take a vector that depends on its own bits for a loop.
+    carry = [Signal(name=f"carry_{lane}_{bit}") for bit in range(MX9.mantissa_bits)]  # into each
+    saturates = Signal(name=f"saturates_{lane}")
+    rounded = Signal(MX9.mantissa_bits, name=f"rounded_{lane}")
+    # MX9 adds its guard bit. Only the lowest bit sees a tie, which leaves it clear.
+    arrivals = [guard & sticky, *(magnitude[1 : bit + 2].all() for bit in range(1, RESIDUAL_BITS))]
+    # MX6's guard bit is the residual's highest: it adds where that bit and any other is set, the
+    # base's lowest included. MX9 carries into the base where that bit and all below it are.
+    guard_mx6, below_mx6 = mantissa[RESIDUAL_BITS - 1], magnitude[: -MX6.mantissa_bits - 1]
+    adds_mx6 = ~is_mx9 & (base[0] | below_mx6.any())
+    arrivals.append(guard_mx6 & (carry[RESIDUAL_BITS - 1] | adds_mx6))
+    arrivals += [carry[bit] & mantissa[bit] for bit in range(RESIDUAL_BITS, MX9.mantissa_bits - 1)]
+    for bit, arrives in enumerate(arrivals):
+        clears = mantissa[bit] & (guard if bit == 0 else carry[bit])
         m.d.comb += [
-            rounds_up.eq(Mux(
-                is_mx9, _rounds_up(magnitude, below_mx9), _rounds_up(magnitude, below_mx6)
-            )),
-            is_largest.eq(mantissa.all()),
-            rounded.eq(mantissa + (rounds_up & ~is_largest)),
+            carry[bit].eq(arrives),
+            # A half adder that stays at one where others would wrap: smaller than gating `carry`.
+            rounded[bit].eq((mantissa[bit] | carry[bit]) & (~clears | saturates)),
         ]
-        return rounded, rounds_up & is_largest
-
-
-def _rounds_up(magnitude, below):
-    """Tell whether rounding half to even goes up when the lowest ``below`` bits go."""
-    odd, guard, rest = magnitude[below], magnitude[below - 1], magnitude[: below - 1]
-    return guard & (odd | rest.any())
+    m.d.comb += saturates.eq(carry[RESIDUAL_BITS] & base.all())
+    return rounded, saturates

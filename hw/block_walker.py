@@ -96,11 +96,12 @@ class BlockWalker(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        job = Signal(job_layout(config))
+        job = Signal(job_layout(config), reset_less=True)
         busy = Signal()
-        group_rows_left = Signal.like(job.m)   # at the first token tile of the group
-        rows_left = Signal.like(job.m)         # at this token tile
-        columns_left = Signal.like(job.n)
+        # At the first token tile of the group, and at this one.
+        group_rows_left, rows_left = (Signal.like(job.m, name=name, reset_less=True)
+                                      for name in ("group_rows_left", "rows_left"))
+        columns_left = Signal.like(job.n, reset_less=True)
         tile = index_signal(config.tile_slots, "tile")  # within the group
         k_block = index_signal(config.k_blocks_max, "k_block")
         act_at, act_base = (index_signal(config.act_depth, f"act_{n}") for n in ("at", "base"))
@@ -113,14 +114,12 @@ class BlockWalker(wiring.Component):
         last_part = part == parts_of_block(config) - 1
 
         is_first_pass = Signal(init=1)
-        first, last = k_block == 0, k_block == job.k_blocks - 1
-        last_row_tile = Signal()     # of the job
+        first, last = Signal(), Signal()
+        last_row_tile, last_pass = Signal(), Signal()  # follow rows_left and columns_left
         last_of_group = Signal()
-        last_pass = Signal()
         m.d.comb += [
-            last_row_tile.eq(rows_left <= config.rows),
+            first.eq(k_block == 0), last.eq(k_block == job.k_blocks - 1),
             last_of_group.eq(last_row_tile | (tile == job.tiles - 1)),
-            last_pass.eq(columns_left <= config.cols),
         ]
 
         # A tile that was complete once stays so until it is released.
@@ -144,21 +143,28 @@ class BlockWalker(wiring.Component):
         with m.If(step):
             m.d.sync += [k_block.eq(Mux(last, 0, k_block + 1)), act_at.eq(next_act),
                          weight_at.eq(next_weight)]
+        rows_after, columns_after = Signal.like(rows_left), Signal.like(columns_left)
+        next_row_tile_is_last = rows_left <= 2 * config.rows
+        m.d.comb += [rows_after.eq(rows_left - config.rows),
+                     columns_after.eq(columns_left - config.cols)]
         with m.If(step & last):
-            m.d.sync += [tile.eq(tile + 1), rows_left.eq(rows_left - config.rows),
+            m.d.sync += [tile.eq(tile + 1), rows_left.eq(rows_after),
+                         last_row_tile.eq(next_row_tile_is_last),
                          act_slot.eq(act_slot + 1), weight_at.eq(weight_base)]
         with m.If(step & last & last_of_group):  # the pass ends: next column tile, same rows
             m.d.sync += [
-                tile.eq(0), is_first_pass.eq(0), columns_left.eq(columns_left - config.cols),
+                tile.eq(0), is_first_pass.eq(0), columns_left.eq(columns_after),
+                last_pass.eq(columns_left <= 2 * config.cols),
                 part.eq(Mux(last_part | last_pass, 0, part + 1)),
                 weight_slot.eq(weight_slot + 1), weight_at.eq(next_weight),
                 weight_base.eq(next_weight), act_at.eq(act_base), act_slot.eq(act_base_slot),
-                rows_left.eq(group_rows_left),
+                rows_left.eq(group_rows_left), last_row_tile.eq(group_rows_left <= config.rows),
             ]
         with m.If(step & last & last_of_group & last_pass):  # next group of token tiles
             m.d.sync += [
-                is_first_pass.eq(1), columns_left.eq(job.n), rows_left.eq(rows_left - config.rows),
-                group_rows_left.eq(rows_left - config.rows), act_at.eq(next_act),
+                is_first_pass.eq(1), columns_left.eq(job.n), last_pass.eq(job.n <= config.cols),
+                rows_left.eq(rows_after), last_row_tile.eq(next_row_tile_is_last),
+                group_rows_left.eq(rows_after), act_at.eq(next_act),
                 act_base.eq(next_act), act_slot.eq(act_slot + 1), act_base_slot.eq(act_slot + 1),
             ]
         job_ends = Signal()
@@ -167,10 +173,12 @@ class BlockWalker(wiring.Component):
         with m.If(self.jobs.ready):
             m.d.sync += busy.eq(self.jobs.valid)
             with m.If(self.jobs.valid):
-                m.d.sync += [job.eq(self.jobs.p), rows_left.eq(self.jobs.p.m),
-                             group_rows_left.eq(self.jobs.p.m), columns_left.eq(self.jobs.p.n)]
+                new = self.jobs.p
+                m.d.sync += [job.eq(new), rows_left.eq(new.m), group_rows_left.eq(new.m),
+                             last_row_tile.eq(new.m <= config.rows),
+                             columns_left.eq(new.n), last_pass.eq(new.n <= config.cols)]
 
-        pair = Signal(block_pair_layout(config))
+        pair = Signal(block_pair_layout(config), reset_less=True)
         m.d.comb += [self.act_flags_address.eq(act_at), self.weight_flags_address.eq(weight_at)]
         m.d.sync += [
             pair.act_address.eq(act_at), pair.weight_address.eq(weight_at),

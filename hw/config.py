@@ -13,6 +13,9 @@ DIMENSION_BITS = 32
 PRODUCT_BITS = 15
 """Width of a signed block product D: |D| <= 16 * 15 * 15 * 4 = 14400 < 2^14."""
 
+MOST_CELL_STAGES = 3
+"""Of the pipeline in a cell."""
+
 MOST_BEATS = 4
 """Beats of one MX9 x MX9 block product."""
 
@@ -57,8 +60,8 @@ class Config:
         Most token tiles that the operand memory tells apart; a power of two.
     rounding : str
         "half_even", or "truncate" for comparison with converters that do.
-    dot_stages : int
-        Pipeline registers in the dot product, 0 to 2.
+    cell_stages : int
+        Pipeline registers of a cell before its accumulator, 0 to 3: see `hw.mac_cell.MACCell`.
     drain_lanes : int
         Results normalized per cycle: `cols` times 1, 2, 4, … up to all rows. More than `cols` pays
         where K is so short that a tile takes fewer beats than the array has rows.
@@ -78,7 +81,7 @@ class Config:
     stage_depth: int = 3842
     tile_slots: int = 32
     rounding: str = "half_even"
-    dot_stages: int = 1
+    cell_stages: int = 1
     drain_lanes: int = 8
     tables: int = 2
 
@@ -104,7 +107,7 @@ class Config:
 
     def __post_init__(self):
         for name in ("rows", "cols", "acc_width", "k_max", "act_bytes", "weight_bytes", "act_depth",
-                     "weight_depth", "stage_depth", "tile_slots", "dot_stages", "drain_lanes",
+                     "weight_depth", "stage_depth", "tile_slots", "cell_stages", "drain_lanes",
                      "tables"):
             if not isinstance(getattr(self, name), int):
                 raise TypeError(f"{name} must be an integer, not {getattr(self, name)!r}")
@@ -123,8 +126,8 @@ class Config:
         self._check_memories()
         if self.rounding not in ROUNDINGS:
             raise ValueError(f"rounding must be {' or '.join(ROUNDINGS)}, not {self.rounding!r}")
-        if not 0 <= self.dot_stages <= 2:
-            raise ValueError(f"dot_stages must be 0, 1 or 2, not {self.dot_stages}")
+        if not 0 <= self.cell_stages <= MOST_CELL_STAGES:
+            raise ValueError(f"cell_stages must be 0 to {MOST_CELL_STAGES}, not {self.cell_stages}")
         if self.drain_lanes % self.cols or not is_power_of_two(self.drain_rows) or (
                 self.drain_rows >= 2 * self.rows):
             raise ValueError(

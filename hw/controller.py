@@ -4,8 +4,10 @@ from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .beat_issuer import BEAT_COUNTS
 from .block_rounder import ROUNDINGS
 from .calibration_tables import order_write_signature, tag_write_signature
+from .conversion_counter import CONVERSION_COUNTS, COUNT_BITS
 from .csr import register_signature
 from .job import job_layout
 from .job_check import JobCheck, outputs
@@ -13,6 +15,9 @@ from .job_queue import JOBS_UNDER_WAY
 from .registers import COUNTERS, IDENTIFICATION, VERSION, Command, Refusal, StreamFault
 from .scoreboard import SCORE
 from .widen import FORMAT_CODES
+
+COUNTED = {"SATURATED": "SATURATED_ELEMENTS"}
+"""Counters whose register has another name than what is counted."""
 
 
 class Controller(wiring.Component):
@@ -38,7 +43,7 @@ class Controller(wiring.Component):
     under_way, tables_in_use : In
         As in `Scoreboard`.
     job_ended : In(1), score : In(SCORE)
-        The last result of a job has left, and its score.
+        The last result of a job has left, and its score: see `hw.scoreboard.SCORE`.
     faults : In(4)
         As in `StreamFault`, at once.
     output_pending : In(1)
@@ -67,8 +72,10 @@ class Controller(wiring.Component):
         m.submodules.check = check = JobCheck(self.config)
         check.connect_settings(m, registers)
 
-        refusal = Signal(Refusal)
-        m.d.comb += refusal.eq(check.refusal)
+        # The registers stand at least a cycle before a START is written: see `CSR`.
+        checked, refusal = Signal(Refusal), Signal(Refusal)
+        m.d.sync += checked.eq(check.refusal)
+        m.d.comb += refusal.eq(checked)
         with m.If(self.under_way == JOBS_UNDER_WAY):
             m.d.comb += refusal.eq(Refusal.QUEUE_FULL)
         start, abort, resume = Signal(), Signal(), Signal()
@@ -96,11 +103,27 @@ class Controller(wiring.Component):
         with m.If(self.job_ended):
             m.d.sync += [registers.jobs_ended.eq(registers.jobs_ended + 1),
                          registers.job_faults.eq(self.score.faults)]
-            for index, (name, _) in enumerate(COUNTERS):
-                low = getattr(registers, f"{name}_LOW".lower())
-                high = getattr(registers, f"{name}_HIGH".lower())
-                m.d.sync += Cat(low, high).eq(self.score.counters[index])
+        self._count(m)
         return m
+
+    def _count(self, m):
+        """Show the counters of the job that ended last; zero before the first."""
+        registers, score = self.registers, self.score
+        cycles = Signal(COUNT_BITS)
+        has_beats, has_ended = Signal(), Signal()
+        with m.If(self.job_ended):
+            m.d.sync += [cycles.eq(score.cycles), has_beats.eq(score.has_beats), has_ended.eq(1)]
+        shown = {
+            "CYCLES": cycles,
+            **{name.upper(): Mux(has_beats, score.beat_counts[name], 0)
+               for name in BEAT_COUNTS.members},
+            **{name.upper(): Mux(has_ended, score.conversion_counts[name], 0)
+               for name in CONVERSION_COUNTS.members},
+        }
+        for name, _ in COUNTERS:
+            low = getattr(registers, f"{name}_LOW".lower())
+            high = getattr(registers, f"{name}_HIGH".lower())
+            m.d.comb += Cat(low, high).eq(shown[COUNTED.get(name, name)])
 
     def _identify(self, m):
         """Show the build parameters."""
@@ -108,7 +131,7 @@ class Controller(wiring.Component):
         m.d.comb += [registers.id.eq(IDENTIFICATION), registers.version.eq(VERSION)]
         for name in ("rows", "cols", "acc_width", "k_max", "act_bytes", "weight_bytes",
                      "result_bytes", "act_depth", "weight_depth", "tile_slots", "stage_depth",
-                     "drain_lanes", "tables", "fraction_bits", "dot_stages", "weight_slots",
+                     "drain_lanes", "tables", "fraction_bits", "cell_stages", "weight_slots",
                      "result_depth"):
             m.d.comb += getattr(registers, name).eq(getattr(config, name))
         m.d.comb += [

@@ -7,8 +7,8 @@ from amaranth.lib.wiring import In, Out
 from .job import report_signature
 from .tile_block import tile_block_layout
 
-COUNT_BITS = 64
-"""Width of a counter inside an engine."""
+COUNT_BITS = 48
+"""Width of a job's counters: at 500 MHz a cycle counter wraps after six days."""
 
 CONVERSION_COUNTS = data.StructLayout({
     "mx9_units": COUNT_BITS, "nan_blocks": COUNT_BITS, "saturated_elements": COUNT_BITS})
@@ -28,7 +28,7 @@ class ConversionCounter(wiring.Component):
         ``block`` is being transferred.
     block : In(tile_block_layout)
     counts : Out(report_signature(CONVERSION_COUNTS))
-        In the cycle of a job's last block.
+        The cycle after a job's last block.
     """
 
     def __init__(self, config):
@@ -41,15 +41,24 @@ class ConversionCounter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         block, rounded = self.block, self.block.rounded
-        so_far, total = Signal(CONVERSION_COUNTS), Signal(CONVERSION_COUNTS)
-        job_ends = Signal()
-        m.d.comb += [
-            total.mx9_units.eq(so_far.mx9_units + (rounded.is_mx9 & block.row_last)),
-            total.nan_blocks.eq(so_far.nan_blocks + rounded.has_nan),
-            total.saturated_elements.eq(so_far.saturated_elements + rounded.saturated),
+
+        # Cycle 0: what this block adds. Cycle 1: add it.
+        saturated = Signal.like(rounded.saturated, name="saturated_elements", reset_less=True)
+        is_unit, is_nan = (Signal(name=name, reset_less=True) for name in ("is_unit", "is_nan"))
+        is_counted, job_ends = Signal(), Signal()
+        m.d.sync += [
+            is_counted.eq(self.transfer),
+            is_unit.eq(rounded.is_mx9 & block.row_last), is_nan.eq(rounded.has_nan),
+            saturated.eq(rounded.saturated),
             job_ends.eq(self.transfer & block.job_last & block.k_last & block.row_last),
+        ]
+        so_far, total = Signal(CONVERSION_COUNTS), Signal(CONVERSION_COUNTS)
+        m.d.comb += [
+            total.mx9_units.eq(so_far.mx9_units + is_unit),
+            total.nan_blocks.eq(so_far.nan_blocks + is_nan),
+            total.saturated_elements.eq(so_far.saturated_elements + saturated),
             self.counts.valid.eq(job_ends), self.counts.payload.eq(total),
         ]
-        with m.If(self.transfer):
+        with m.If(is_counted):
             m.d.sync += so_far.eq(Mux(job_ends, 0, total.as_value()))
         return m

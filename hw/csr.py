@@ -74,8 +74,9 @@ class CSR(wiring.Component):
 
         # Address and data of a write arrive in any order; it happens once both are here and the
         # last answer has been taken. No ready depends on an input of this cycle.
-        address, read_address = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
-        data, strobes = Signal(32), Signal(4)
+        address, read_address = (Signal(ADDRESS_BITS, name=name, reset_less=True)
+                                 for name in ("address", "read_address"))
+        data, strobes = Signal(32, reset_less=True), Signal(4, reset_less=True)
         has_address, has_data, has_read = Signal(), Signal(), Signal()
         write, read = Signal(), Signal()
         settling = Signal(range(SETTLING_CYCLES + 1))  # until what was written shows

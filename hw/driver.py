@@ -66,7 +66,7 @@ def build_config(parameters):
     formats = tuple(name for name in FLOAT_FORMATS
                     if shown["formats"] >> FORMAT_CODES[name] & 1)
     names = ("rows", "cols", "acc_width", "k_max", "act_bytes", "weight_bytes", "act_depth",
-             "weight_depth", "stage_depth", "tile_slots", "dot_stages", "drain_lanes", "tables")
+             "weight_depth", "stage_depth", "tile_slots", "cell_stages", "drain_lanes", "tables")
     return Config(float_formats=formats, rounding=Rounding(shown["rounding"]).name.lower(),
                   **{name: shown[name] for name in names})
 

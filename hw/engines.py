@@ -171,7 +171,7 @@ class Engines(wiring.Component):
         ):
             m.d.comb += [store.read.eq(issuer.issue), store.read_address.eq(address),
                          store.read_slot.eq(slot), store.read_residual.eq(residual)]
-        tile = Signal.like(issuer.tile)
+        tile = Signal.like(issuer.tile, reset_less=True)
         m.d.sync += [array.valid.eq(issuer.issue), array.first.eq(issuer.first),
                      array.last.eq(issuer.last), tile.eq(issuer.tile)]
         m.d.comb += [

@@ -7,7 +7,6 @@ from amaranth.lib.wiring import In, Out
 from .emit import instantiate
 from .job import Output
 from .narrow import Narrow
-from .register_slice import register_slice
 from .result_rows import packet_beat_layout, result_rows_layout
 
 
@@ -17,7 +16,7 @@ class FloatPackets(wiring.Component):
     Row i of the group starts at byte i * `row_bytes` in FP32 and at half of that in FP16 and BF16,
     column 0 lowest. ``keep`` marks the bytes of the rows and columns there are.
 
-    Latency 2 cycles; a group each cycle; ``i`` stalls when both stages are full and ``o`` stalls.
+    Latency 1 cycle; a group each cycle; ``i`` stalls while ``o`` does.
 
     Parameters
     ----------
@@ -40,28 +39,27 @@ class FloatPackets(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         rows = self.i.p
-        beat = self.o.signature.create(path=("beat",))
 
         # Cycle 1: every number in the low bits of a lane.
         beside = Signal(data.StructLayout({
-            "rows": rows.rows.shape(), "cols": rows.cols.shape(), "is_fp32": 1, "job_last": 1}))
-        m.d.comb += self.i.ready.eq(~beat.valid | beat.ready)
+            "rows": rows.rows.shape(), "cols": rows.cols.shape(), "is_fp32": 1, "job_last": 1,
+        }), reset_less=True)
+        m.d.comb += self.i.ready.eq(~self.o.valid | self.o.ready)
         with m.If(self.i.ready):
             m.d.sync += [
-                beat.valid.eq(self.i.valid), beside.rows.eq(rows.rows), beside.cols.eq(rows.cols),
+                self.o.valid.eq(self.i.valid), beside.rows.eq(rows.rows), beside.cols.eq(rows.cols),
                 beside.is_fp32.eq(rows.output == Output.FP32), beside.job_last.eq(rows.job_last),
             ]
         lanes = self._lanes(m, platform)
 
-        # Cycle 2: each number to its bytes.
+        # Each number to its bytes.
         data_32, keep_32 = self._placed(m, lanes, beside, 4)
         data_16, keep_16 = self._placed(m, lanes, beside, 2)
         m.d.comb += [
-            beat.p.data.eq(Mux(beside.is_fp32, data_32, data_16)),
-            beat.p.keep.eq(Mux(beside.is_fp32, keep_32, keep_16)),
-            beat.p.last.eq(1), beat.p.job_last.eq(beside.job_last),
+            self.o.p.data.eq(Mux(beside.is_fp32, data_32, data_16)),
+            self.o.p.keep.eq(Mux(beside.is_fp32, keep_32, keep_16)),
+            self.o.p.last.eq(1), self.o.p.job_last.eq(beside.job_last),
         ]
-        register_slice(m, beat, self.o, beat.p)
         return m
 
     def _lanes(self, m, platform):

@@ -6,7 +6,6 @@ from amaranth.lib.wiring import In, Out
 
 from golden.formats import BLOCK_SIZE
 
-from .register_slice import register_slice
 from .ring import address_bits
 from .scatter import BANK_BITS, element_width, segment_layout, segment_words
 from .tile_block import raw_block_layout
@@ -37,7 +36,7 @@ class Gather(wiring.Component):
     token t lies in bank (t + c) % 16, word 16 * (c // 16) + t; outgoing blocks then run along
     tokens, ``row`` is the channel and ``k_block`` the slab. Lanes beyond the count are zero.
 
-    A block leaves two cycles after it is read; one per cycle, also from one segment to the next.
+    A block leaves the cycle after it is read; one per cycle, also from one segment to the next.
 
     Parameters
     ----------
@@ -87,37 +86,32 @@ class Gather(wiring.Component):
             m.d.sync += number.eq(Mux(is_last, 0, number + 1))
 
         # Cycle 1: turn the banks into lanes. The banks hold what was read while it cannot leave.
-        fetched = stream.Signature(data.StructLayout({
-            "block": raw_block_layout(self.config), "turn": BANK_BITS,
-        })).create(path=("fetched",))
-        about = fetched.p.block
-        m.d.comb += self.read.en.eq(self.can_read & (~fetched.valid | fetched.ready))
-        with m.If(fetched.ready):
-            m.d.sync += fetched.valid.eq(0)
+        about = Signal(raw_block_layout(self.config), reset_less=True)
+        turn = Signal(BANK_BITS, reset_less=True)
+        m.d.comb += [
+            self.read.en.eq(self.can_read & (~self.is_busy | self.o.ready)),
+            self.o.valid.eq(self.is_busy), self.o.p.eq(about),
+        ]
+        with m.If(self.o.ready):
+            m.d.sync += self.is_busy.eq(0)
         with m.If(self.read.en):
-            m.d.sync += [fetched.valid.eq(1), about.job.eq(segment.job)]
+            m.d.sync += [self.is_busy.eq(1), about.job.eq(segment.job)]
             with m.If(transposed):
                 m.d.sync += [
-                    fetched.p.turn.eq(number[:BANK_BITS]),
+                    turn.eq(number[:BANK_BITS]),
                     about.count.eq(segment.count),
                     about.row.eq(number), about.tile_last_row.eq(is_last),
                     about.k_block.eq(segment.index), about.row_last.eq(segment.tile_last),
                 ]
             with m.Else():
                 m.d.sync += [
-                    fetched.p.turn.eq(0),
+                    turn.eq(0),
                     about.count.eq(Mux(is_last, segment.count, BLOCK_SIZE)),
                     about.row.eq(segment.index), about.tile_last_row.eq(segment.tile_last),
                     about.k_block.eq(number), about.row_last.eq(is_last),
                 ]
-        block = Signal(raw_block_layout(self.config))
-        m.d.comb += block.eq(about)
-        for lane, element in enumerate(self._turned(m, fetched.p.turn)):
-            m.d.comb += block.elements[lane].eq(Mux(about.count > lane, element, 0))
-
-        # Cycle 2: out.
-        register_slice(m, fetched, self.o, block)
-        m.d.comb += self.is_busy.eq(fetched.valid | self.o.valid)
+        for lane, element in enumerate(self._turned(m, turn)):
+            m.d.comb += self.o.p.elements[lane].eq(Mux(about.count > lane, element, 0))
         return m
 
     def _turned(self, m, turn):

@@ -39,7 +39,8 @@ class JobQueue(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        jobs = Array(Signal(self.layout, name=f"job_{index}") for index in range(JOBS_UNDER_WAY))
+        jobs = Array(Signal(self.layout, name=f"job_{index}", reset_less=True)
+                     for index in range(JOBS_UNDER_WAY))
         end = index_signal(JOBS_UNDER_WAY, "end")
         m.d.comb += self.i.ready.eq(1)
         with m.If(self.i.valid):

@@ -20,9 +20,9 @@ CONFIGURATIONS = {
     "8x8": Config(),
     "1x1": Config.sized(rows=1, cols=1, k_max=1, act_bytes=4, weight_bytes=2),
     "3x5": Config.sized(rows=3, cols=5, k_max=1000, acc_width=33, float_formats=("fp16",),
-                        dot_stages=0),
+                        cell_stages=0),
     "4x16": Config.sized(rows=4, cols=16, k_max=512, drain_lanes=64, tables=4),
-    "4x4": Config.sized(rows=4, cols=4, acc_width=48, rounding="truncate", dot_stages=2),
+    "4x4": Config.sized(rows=4, cols=4, acc_width=48, rounding="truncate", cell_stages=2),
 }
 
 LARGEST = Config.sized(rows=64, cols=64)

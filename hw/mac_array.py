@@ -39,7 +39,7 @@ class MACRow(wiring.Component):
         for col in range(config.cols):
             cell = instantiate(m, platform, lambda: MACCell(
                 acc_width=config.acc_width, fraction_bits=config.fraction_bits,
-                drop_width=config.drop_width, dot_stages=config.dot_stages,
+                drop_width=config.drop_width, cell_stages=config.cell_stages,
             ), module="mac_cell", name=f"cell_{col}")
             m.d.comb += [
                 cell.a.eq(self.a),
@@ -79,7 +79,7 @@ class MACArray(wiring.Component):
 
     def __init__(self, config):
         self.config = config
-        self.latency = config.dot_stages + 2
+        self.latency = config.cell_stages + 2
         operand = operand_layout(config.drop_width)
         super().__init__({
             "valid": In(1), "first": In(1), "last": In(1),
@@ -101,9 +101,9 @@ class MACArray(wiring.Component):
         m.d.comb += magnitudes.magnitude.eq(~0)
         idle = magnitudes.as_value().replicate(config.rows) & ~self.valid.replicate(len(self.a))
         m.d.sync += [a.eq(self.a & ~idle), b.eq(self.b)]
-        # Cycles 1 … 1 + dot_stages: what the adder must know travels beside the product.
+        # Cycles 1 … 1 + cell_stages: what the adder must know travels beside the product.
         control = Cat(self.first & self.valid, self.last & self.valid)
-        for stage in range(1 + config.dot_stages):
+        for stage in range(1 + config.cell_stages):
             delayed = Signal(2, name=f"control_{stage + 1}")
             m.d.sync += delayed.eq(control)
             control = delayed

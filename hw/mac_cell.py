@@ -66,6 +66,10 @@ class AlignedAddend(wiring.Component):
         return m
 
 
+DOT_STAGES = (0, 1, 1, 2)
+"""Pipeline registers inside the dot product, by those of the cell."""
+
+
 class MACCell(wiring.Component):
     """Multiply two blocks a beat and accumulate, output-stationary.
 
@@ -76,8 +80,11 @@ class MACCell(wiring.Component):
 
     Parameters
     ----------
-    acc_width, fraction_bits, drop_width, dot_stages : int
+    acc_width, fraction_bits, drop_width : int
         As in `hw.config.Config`.
+    cell_stages : int
+        Pipeline registers before the accumulator: 1 behind the dot product; 2 also behind the
+        shift to the anchor; 3 also inside the dot product.
 
     Members
     -------
@@ -91,10 +98,10 @@ class MACCell(wiring.Component):
     result : Out(signed(acc_width))
     """
 
-    def __init__(self, *, acc_width, fraction_bits, drop_width, dot_stages):
+    def __init__(self, *, acc_width, fraction_bits, drop_width, cell_stages):
         self.acc_width, self.fraction_bits = acc_width, fraction_bits
-        self.drop_width, self.dot_stages = drop_width, dot_stages
-        self.latency = dot_stages + 1
+        self.drop_width, self.cell_stages = drop_width, cell_stages
+        self.latency = cell_stages + 1
         operand = operand_layout(drop_width)
         super().__init__({
             "a": In(operand), "b": In(operand), "first": In(1), "last": In(1),
@@ -103,7 +110,8 @@ class MACCell(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.dot_product = dot_product = DotProduct(stages=self.dot_stages)
+        m.submodules.dot_product = dot_product = DotProduct(
+            stages=DOT_STAGES[self.cell_stages])
         m.submodules.align = align = AlignedAddend(fraction_bits=self.fraction_bits,
                                                    shift_width=self.drop_width)
         for port, operand in ((dot_product.a, self.a), (dot_product.b, self.b)):
@@ -116,11 +124,16 @@ class MACCell(wiring.Component):
             # The largest drop already rounds all away, and so does any sum that carries.
             shift.eq(drops[:-1] | drops[-1].replicate(self.drop_width)),
         ]
-        for stage in range(self.dot_stages):
+        for stage in range(dot_product.latency):
             delayed = Signal(self.drop_width, name=f"shift_{stage + 1}", reset_less=True)
             m.d.sync += delayed.eq(shift)
             shift = delayed
         m.d.comb += [align.product.eq(dot_product.d), align.shift.eq(shift)]
+        addend = Cat(align.carry, align.addend).as_signed()
+        if self.cell_stages > dot_product.latency:
+            aligned = Signal(addend.shape(), reset_less=True)
+            m.d.sync += aligned.eq(addend)
+            addend = aligned
 
         total = Signal(signed(self.acc_width), reset_less=True)
         result = Signal(signed(self.acc_width), reset_less=True)
@@ -128,8 +141,7 @@ class MACCell(wiring.Component):
         m.d.comb += [
             so_far.eq(Mux(self.first, 0, total)),
             # Adding at one bit below the unit makes the carry an operand bit: one adder, not two.
-            summed.eq((Cat(1, so_far).as_signed()
-                       + Cat(align.carry, align.addend).as_signed()) >> 1),
+            summed.eq((Cat(1, so_far).as_signed() + addend) >> 1),
             self.result.eq(result),
         ]
         m.d.sync += [total.eq(summed), result.eq(Mux(self.last, summed, self.result_in))]

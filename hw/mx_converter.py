@@ -4,54 +4,88 @@ from amaranth import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .block_aligner import BlockAligner
-from .block_rounder import BlockRounder, Rounded
+from golden.formats import FP32
+
+from .bits import largest_of
+from .block_aligner import BlockAlignment
+from .block_rounder import BlockRounding, Rounded, Tagged
+from .register_slice import pass_on, register_slice
 from .widen import Elements
+
+
+class Raw(data.Struct):
+    """FP32 patterns and the precision that they shall have."""
+
+    elements: Elements
+    is_mx9: 1
+
+
+class Searched(data.Struct):
+    """The same, and the largest exponent field."""
+
+    raw: Raw
+    shared: FP32.exponent_bits
 
 
 class MXConverter(wiring.Component):
     """Convert sixteen FP32 values to one block of the tagged precision.
 
-    `BlockAligner`, then `BlockRounder`; the tag travels beside the block. Latency `latency` (2)
-    cycles; one block per cycle; ``i`` stalls while ``o`` does.
+    The shared exponent, `BlockAlignment`, `BlockRounding`. Latency ``stages`` cycles; one block per
+    cycle; ``i`` stalls while ``o`` does.
 
     Parameters
     ----------
     rounding : str
-        See `BlockRounder`.
+        See `BlockRounding`.
+    stages : int
+        Registers on the way: 2, before and behind the alignment, so that ``o`` is rounded
+        combinationally; 1, behind it; 0, none.
 
     Members
     -------
     i : In(stream of struct)
         ``elements`` 16 x unsigned(32), FP32 patterns; ``is_mx9``.
     o : Out(stream of Rounded)
+
+    Raises
+    ------
+    ValueError
+        If the rounding is unknown, or stages are not 0, 1 or 2.
     """
 
-    latency = BlockAligner.latency + BlockRounder.latency
-
-    def __init__(self, *, rounding: str = "half_even"):
+    def __init__(self, *, rounding: str = "half_even", stages: int = 2):
+        if stages not in (0, 1, 2):
+            raise ValueError(f"a converter has 0, 1 or 2 pipeline stages, not {stages!r}")
         self.rounding = rounding
-        self.rounder = BlockRounder(rounding=rounding)
+        self.latency = stages
+        self.block_rounding = BlockRounding(rounding=rounding)
         super().__init__({
-            "i": In(stream.Signature(data.StructLayout({"elements": Elements, "is_mx9": 1}))),
+            "i": In(stream.Signature(Raw)),
             "o": Out(stream.Signature(Rounded)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.aligner = aligner = BlockAligner(with_largest=False)
-        m.submodules.rounder = rounder = self.rounder
-        is_mx9 = Signal()
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += is_mx9.eq(self.i.payload.is_mx9)
+        m.submodules.alignment = alignment = BlockAlignment(shared_given=self.latency == 2)
+        m.submodules.rounding = rounding = self.block_rounding
+        raw = self.i
+        if self.latency == 2:
+            raw = stream.Signature(Searched).create(path=("searched",))
+            found = Signal(Searched)
+            exponents = [element[FP32.mantissa_bits : FP32.width - 1]
+                         for element in self.i.p.elements]
+            m.d.comb += [found.raw.eq(self.i.p),
+                         found.shared.eq(largest_of(m, exponents, name="shared"))]
+            register_slice(m, self.i, raw, found)
+            m.d.comb += alignment.shared.eq(raw.p.shared)
+        payload = raw.p.raw if self.latency == 2 else raw.p
+        aligned = stream.Signature(Tagged).create(path=("aligned",))
+        tagged = Signal(Tagged)
         m.d.comb += [
-            aligner.i.payload.eq(self.i.payload.elements),
-            aligner.i.valid.eq(self.i.valid),
-            self.i.ready.eq(aligner.i.ready),
-            rounder.i.payload.block.eq(aligner.o.payload.block),
-            rounder.i.payload.is_mx9.eq(is_mx9),
-            rounder.i.valid.eq(aligner.o.valid),
-            aligner.o.ready.eq(rounder.i.ready),
+            alignment.i.eq(payload.elements),
+            tagged.block.eq(alignment.o), tagged.is_mx9.eq(payload.is_mx9),
+            rounding.i.eq(aligned.p),
         ]
-        wiring.connect(m, rounder.o, wiring.flipped(self.o))
+        (register_slice if self.latency else pass_on)(m, raw, aligned, tagged)
+        pass_on(m, aligned, self.o, rounding.o)
         return m

@@ -22,7 +22,7 @@ class MXPacker(wiring.Component):
     One K-block fills up, a block per cycle, while the one before leaves, a unit per cycle, which is
     as fast as the reader takes it. So a K-block takes as many cycles as it has rows or units (one
     of precision bits included), whichever are more. Its first unit is at ``o`` three cycles after
-    its last row was taken.
+    its last row was taken; two, if a beat is one unit.
 
     Parameters
     ----------
@@ -163,6 +163,13 @@ class MXPacker(wiring.Component):
     def _gather(self, m, units):
         """Lay units side by side until a beat is full or its packet ends."""
         size, count = 8 * self.unit_bytes, self.config.result_bytes // self.unit_bytes
+        if count == 1:
+            m.d.comb += [
+                self.o.valid.eq(units.valid), units.ready.eq(self.o.ready),
+                self.o.p.data.eq(units.p.bits), self.o.p.keep.eq(-1),
+                self.o.p.last.eq(units.p.last), self.o.p.job_last.eq(units.p.job_last),
+            ]
+            return
         beat = Signal(packet_beat_layout(self.config), name="beat", reset_less=True)
         place = index_signal(count, "place")
         take, beat_ends = Signal(), Signal()

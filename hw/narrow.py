@@ -41,15 +41,16 @@ class Narrow(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         fp16, bf16 = Signal(FP16.width), Signal(BF16.width)
-        m.d.comb += [fp16.eq(self._to_fp16(m)), bf16.eq(self._to_bf16())]
+        held = Signal(FP32.width, reset_less=True)
+        m.d.comb += [fp16.eq(self._to_fp16(m)), bf16.eq(self._to_bf16()), self.o.eq(held)]
         with m.If(self.load):
             with m.Switch(self.output):
                 with m.Case(Output.FP16):
-                    m.d.sync += self.o.eq(fp16)
+                    m.d.sync += held.eq(fp16)
                 with m.Case(Output.BF16):
-                    m.d.sync += self.o.eq(bf16)
+                    m.d.sync += held.eq(bf16)
                 with m.Default():
-                    m.d.sync += self.o.eq(self.i)
+                    m.d.sync += held.eq(self.i)
         return m
 
     def _fields(self):

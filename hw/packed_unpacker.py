@@ -64,7 +64,7 @@ class PackedUnpacker(wiring.Component):
         config = self.config
         job = Signal(job_layout(config), reset_less=True)
         busy = Signal()  # a tile is still to start
-        rows_left = Signal.like(job.m)  # this tile's included
+        rows_left = Signal.like(job.m, reset_less=True)  # this tile's included
         ends_job = Signal()
         m.d.comb += [
             ends_job.eq(rows_left <= config.rows),

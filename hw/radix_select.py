@@ -105,7 +105,7 @@ class RadixSelect(wiring.Component):
 
         # `found` marks the pivot's digits that are known, `sought` (one-hot) the one below them.
         width = self.digits * self.radix_bits
-        value, pivot = Signal(width), Signal(width)
+        value, pivot = Signal(width), Signal(width, reset_less=True)
         found, sought = Signal(self.digits), Signal(self.digits)
         fields = [slice(at, at + self.radix_bits) for at in range(0, width, self.radix_bits)]
         m.d.comb += [
@@ -122,7 +122,7 @@ class RadixSelect(wiring.Component):
 
         # `left` outliers are not above the digits found so far.
         units = self.policy.units
-        left = Signal.like(units)
+        left = Signal.like(units, reset_less=True)
         is_tie = (value == pivot) & (left != 0)
         m.d.comb += [
             counters.wanted.eq(left),

@@ -49,7 +49,7 @@ BUILD = consecutive(
         ("FRACTION_BITS", "Bits of the accumulator below a block product's unit.", None),
         ("ROUNDING", "How activations are rounded to MX.", Rounding),
         ("OUTPUTS", "Bit o is set when JOB_OUTPUT may be o.", None),
-        ("DOT_STAGES", "Pipeline registers in the dot product.", None),
+        ("CELL_STAGES", "Pipeline registers of a cell before its accumulator.", None),
         ("WEIGHT_SLOTS", "Most column tiles on chip at a time.", None),
         ("RESULT_DEPTH", "Groups of results, DRAIN_LANES each, that wait for m_axis_out.", None),
     )),
@@ -131,12 +131,12 @@ COUNTERS = (
     ("NAN_BLOCKS", "Blocks of activations with an infinity or a NaN."),
     ("SATURATED", "Elements of activations that stopped at the largest mantissa."),
 )
-"""64-bit counters of the job that ended last, the lower half at the lower address."""
+"""Counters of the job that ended last, 48 bits in two words, the lower at the lower address."""
 
 COUNTER_REGISTERS = consecutive(
     0x100, Access.STATE,
     *(whole(f"{name}_{half}", text) for name, doc in COUNTERS
-      for half, text in (("LOW", doc), ("HIGH", "Its upper half."))))
+      for half, text in (("LOW", doc), ("HIGH", "Its upper word, of 16 bits."))))
 
 GROUPS = (
     Group("Build parameters", "What the machine was built for.", BUILD),
@@ -144,7 +144,7 @@ GROUPS = (
     Group("Control", "Starting and stopping, and what became of it.", CONTROL),
     Group("Calibration", "Channel orders and static tags, and what they are made from.",
           CALIBRATION),
-    Group("Counters", "Of the job that ended last; 64 bits each, the lower half first.",
+    Group("Counters", "Of the job that ended last; 48 bits each, the lower word first.",
           COUNTER_REGISTERS),
 )
 

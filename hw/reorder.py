@@ -31,7 +31,9 @@ class Reorder(wiring.Component):
     One segment (row, slab) is written while the one before is read: one block per cycle, if the
     sixteen channels of each arriving block go to places that differ modulo 16; otherwise a block
     takes as many cycles as the most of its channels that share a place modulo 16. The first block
-    of a segment leaves five cycles after its last one was taken.
+    of a segment leaves three cycles after its last one was taken. Nothing is registered on the way
+    from ``i``, or from the banks, to ``o``. The first block of a job with another table than the
+    one before waits a cycle.
 
     Parameters
     ----------
@@ -43,6 +45,8 @@ class Reorder(wiring.Component):
     o : Out(stream of raw_block_layout)
     order : Out(order_read_signature)
         To the order tables: see `hw.calibration_tables.CalibrationTables`.
+    order_changes : In(1)
+        One of them is being written.
     """
 
     def __init__(self, config):
@@ -50,7 +54,7 @@ class Reorder(wiring.Component):
         super().__init__({
             "i": In(stream.Signature(raw_block_layout(config))),
             "o": Out(stream.Signature(raw_block_layout(config))),
-            "order": Out(order_read_signature(config)),
+            "order": Out(order_read_signature(config)), "order_changes": In(1),
         })
 
     def elaborate(self, platform):
@@ -93,7 +97,7 @@ class Reorder(wiring.Component):
         m.d.comb += [
             needs_banks.eq(self.i.p.job.reorder | self.i.p.job.transposed),
             is_empty.eq(~(scatter.is_busy | is_full.any() | gather.is_busy)),
-            scatter.i.p.eq(self.i.p),
+            scatter.i.p.eq(self.i.p), scatter.order_changes.eq(self.order_changes),
             scatter.i.valid.eq(self.i.valid & needs_banks),
             self.i.ready.eq(Mux(needs_banks, scatter.i.ready, is_empty & self.o.ready)),
             gather.o.ready.eq(self.o.ready),

@@ -28,7 +28,7 @@ class ResultConverter(wiring.Component):
         last block only.
     """
 
-    latency = MXConverter.latency
+    latency = 2
 
     def __init__(self, config):
         self.rounding = config.rounding
@@ -39,7 +39,8 @@ class ResultConverter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.converter = converter = MXConverter(rounding=self.rounding)
+        m.submodules.converter = converter = MXConverter(rounding=self.rounding,
+                                                         stages=self.latency)
         block, out = self.i.p, self.o.p
         m.d.comb += [
             converter.i.p.elements.eq(block.elements), converter.i.p.is_mx9.eq(block.is_mx9),
@@ -50,11 +51,11 @@ class ResultConverter(wiring.Component):
         # The place goes through as many registers, which move with the converter's.
         names = ("row", "row_last", "job_last")
         layout = data.StructLayout({name: block[name].shape() for name in names})
-        entering, aligned, rounded = (stream.Signature(layout).create(path=(stage,))
-                                      for stage in ("entering", "aligned", "rounded"))
-        register_slice(m, entering, aligned, entering.p)
-        register_slice(m, aligned, rounded, aligned.p)
-        m.d.comb += [entering.valid.eq(self.i.valid), rounded.ready.eq(self.o.ready)]
+        entering, searched, leaving = (stream.Signature(layout).create(path=(stage,))
+                                       for stage in ("entering", "searched", "leaving"))
+        register_slice(m, entering, searched, entering.p)
+        register_slice(m, searched, leaving, searched.p)
+        m.d.comb += [entering.valid.eq(self.i.valid), leaving.ready.eq(self.o.ready)]
         for name in names:
-            m.d.comb += [entering.p[name].eq(block[name]), out[name].eq(rounded.p[name])]
+            m.d.comb += [entering.p[name].eq(block[name]), out[name].eq(leaving.p[name])]
         return m

@@ -73,8 +73,9 @@ class ResultPath(wiring.Component):
             "bias": FP32.width * config.cols,
         })
         # The array takes a tile's last beat `latency` cycles before it shows the results.
-        entering, leaving, now = (Signal(tile_state, name=name)
-                                  for name in ("entering", "leaving", "now"))
+        entering, leaving = (Signal(tile_state, name=name, reset_less=True)
+                             for name in ("entering", "leaving"))
+        now = Signal(tile_state)
         with m.If(self.tile_ends):
             m.d.sync += [entering.tile.eq(self.tile), entering.act_anchors.eq(self.act_anchors),
                          entering.weight_anchors.eq(self.weight_anchors),
@@ -105,21 +106,22 @@ class ResultPath(wiring.Component):
     def _describe(self, m, now, is_tail, queue):
         """Carry beside a group what it is."""
         members = result_rows_layout(self.config).members
-        described = data.StructLayout({"valid": 1} | {
+        described = data.StructLayout({
             name: shape for name, shape in members.items() if name != "results"})
-        beside = Signal(described, name="beside_0")
+        valid, beside = Signal(name="valid_0"), Signal(described, name="beside_0")
         m.d.comb += [
-            beside.valid.eq(self.row_valid & (now.tile.rows != 0)),
+            valid.eq(self.row_valid & (now.tile.rows != 0)),
             beside.rows.eq(Mux(is_tail, now.tile.rows, self.config.drain_rows)),
             beside.tile_last.eq(is_tail), beside.job_last.eq(is_tail & now.tile.job_last),
         ]
         m.d.comb += [beside[name].eq(now.tile[name])
                      for name in ("cols", "output", "token_tile", "part", "block_ends")]
         for stage in range(self.latency):
-            delayed = Signal(described, name=f"beside_{stage + 1}")
-            m.d.sync += delayed.eq(beside)
-            beside = delayed
-        m.d.comb += queue.i.valid.eq(beside.valid)
+            was_valid = Signal(name=f"valid_{stage + 1}")
+            delayed = Signal(described, name=f"beside_{stage + 1}", reset_less=True)
+            m.d.sync += [was_valid.eq(valid), delayed.eq(beside)]
+            valid, beside = was_valid, delayed
+        m.d.comb += queue.i.valid.eq(valid)
         m.d.comb += [queue.i.p[name].eq(beside[name]) for name in members if name != "results"]
 
     def _normalize(self, m, platform, now):
@@ -151,7 +153,8 @@ class ResultPath(wiring.Component):
             delayed = Signal(name=f"captured_{stage + 1}")
             m.d.sync += delayed.eq(captured)
             captured = delayed
-        bias, has_bias = Signal.like(leaving.bias, name="bias_added"), Signal()
+        bias = Signal.like(leaving.bias, name="bias_added", reset_less=True)
+        has_bias = Signal(reset_less=True)
         with m.If(captured):
             m.d.sync += [bias.eq(leaving.bias), has_bias.eq(leaving.tile.has_bias)]
         for index, pattern in enumerate(patterns):

@@ -57,12 +57,15 @@ class RowUnpacker(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i), guard.i)
         m.d.comb += self.faults.eq(Cat(guard.bad_length, guard.bad_keep))
 
-        job = Signal(job_layout(config))
+        job = Signal(job_layout(config), reset_less=True)
         busy = Signal()
-        block = self.o.payload
+        block, job_first = (Signal(shape, name=name, reset_less=True) for name, shape in (
+            ("block", self.o.p.shape()), ("job_first", 1)))
+        m.d.comb += [self.o.p.eq(block), self.job_first.eq(job_first)]
         row, k_block = Signal.like(block.row), Signal.like(block.k_block)
         # This beat included; wide enough for comparisons with a block, however short rows are.
-        elements_left = Signal(bits_for(max(config.k_max, config.cols, BLOCK_SIZE)))
+        elements_left = Signal(bits_for(max(config.k_max, config.cols, BLOCK_SIZE)),
+                               reset_less=True)
         place = Signal(range(BLOCK_SIZE))     # of this beat within its block
         row_ends, block_ends, take = Signal(), Signal(), Signal()
         m.d.comb += [
@@ -76,7 +79,7 @@ class RowUnpacker(wiring.Component):
             m.d.sync += self.o.valid.eq(0)
         with m.If(take):
             m.d.sync += [
-                self.o.valid.eq(block_ends), self.job_first.eq(is_first_row),
+                self.o.valid.eq(block_ends), job_first.eq(is_first_row),
                 block.k_block.eq(k_block), block.row.eq(row), block.row_last.eq(row_ends),
                 block.tile_last_row.eq(tile_last_row),
                 block.job.transposed.eq(job.kind == JobKind.CONVERT_TRANSPOSED),
@@ -90,16 +93,17 @@ class RowUnpacker(wiring.Component):
             for name in config.float_formats:
                 with m.Case(FORMAT_CODES[name]):
                     self._unpack(m, FLOAT_FORMATS[name].width, guard, take, place, elements_left,
-                                 row_ends, block_ends)
+                                 block, row_ends, block_ends)
         gather_faults(m, self.faults, job_ends, self.job_faults)
         return m
 
     def _walk(self, m, job, busy, row_ends, row, elements_left):
         """Count the rows of tiles and jobs; say what this row ends, and if it is the first."""
         config = self.config
-        rows_left = Signal.like(job.m)      # of the job or, transposed, of the column tile
-        columns_left = Signal.like(job.n)   # transposed: from this column tile on
-        is_first = Signal()
+        # Rows of the job or, transposed, of the column tile; then, from this column tile on.
+        rows_left = Signal.like(job.m, reset_less=True)
+        columns_left = Signal.like(job.n, reset_less=True)
+        is_first = Signal(reset_less=True)
         transposed, last_columns, row_wraps, tile_last_row = (
             Signal(name=name) for name in
             ("transposed", "last_columns", "row_wraps", "tile_last_row"))
@@ -148,7 +152,8 @@ class RowUnpacker(wiring.Component):
         columns = Mux(columns_left > self.config.cols, self.config.cols, columns_left)
         return Mux(job.kind == JobKind.CONVERT_TRANSPOSED, columns, job.k)
 
-    def _unpack(self, m, width, guard, take, place, elements_left, row_ends, block_ends):
+    def _unpack(self, m, width, guard, take, place, elements_left, block, row_ends,
+                block_ends):
         """Place one beat of `width`-bit elements in the block; say what ends with it."""
         per_beat = 8 * self.config.act_bytes // width
         beats = BLOCK_SIZE // per_beat
@@ -164,12 +169,12 @@ class RowUnpacker(wiring.Component):
         with m.If(take):
             with m.If(~row_ends):
                 m.d.sync += elements_left.eq(elements_left - per_beat)
-            m.d.sync += self.o.p.count.eq(
+            m.d.sync += block.count.eq(
                 place * per_beat + Mux(row_ends, elements_left, per_beat))
             for lane in range(BLOCK_SIZE):
                 index = lane % per_beat
                 element = guard.o.p[index * width:(index + 1) * width]
                 with m.If(place == lane // per_beat):
-                    m.d.sync += self.o.p.elements[lane].eq(Mux(present[index], element, 0))
+                    m.d.sync += block.elements[lane].eq(Mux(present[index], element, 0))
                 with m.Elif(place == 0):
-                    m.d.sync += self.o.p.elements[lane].eq(0)
+                    m.d.sync += block.elements[lane].eq(0)

@@ -72,8 +72,9 @@ class Scatter(wiring.Component):
     channels of a token lie in different banks, and sixteen tokens of a channel as well.
 
     A block takes as many cycles as its fullest bank gets elements; one, if all banks differ.
-    It is written from two cycles after it was taken. A destination beyond the banks' words is
-    dropped. Elements beyond a block's count are not written.
+    It is written from the cycle after it was taken. A destination beyond the banks' words is
+    dropped. Elements beyond a block's count are not written. The places of the next block are
+    looked up while one is taken; only the first of a job with another table waits a cycle for them.
 
     Parameters
     ----------
@@ -84,6 +85,8 @@ class Scatter(wiring.Component):
     i : In(stream of raw_block_layout)
         Blocks of jobs that are reordered or transposed; all of a segment, then the next.
     order : Out(order_read_signature)
+    order_changes : In(1)
+        A table is being written: what was looked up may be out of date.
     write : Out(bank_write_signature)
     can_write : In(1)
         The banks have room for the segment; nothing is written otherwise.
@@ -98,7 +101,7 @@ class Scatter(wiring.Component):
         self.config = config
         super().__init__({
             "i": In(stream.Signature(raw_block_layout(config))),
-            "order": Out(order_read_signature(config)),
+            "order": Out(order_read_signature(config)), "order_changes": In(1),
             "write": Out(bank_write_signature(config)),
             "can_write": In(1),
             "segment": Out(segment_layout(config)), "done": Out(1),
@@ -112,56 +115,78 @@ class Scatter(wiring.Component):
             "number": address_bits(segment_words(self.config)),
         })
 
-        # Cycle 0: take a block and look up where its channels go. Blocks are counted here, since
-        # k_block need not be wide enough for the columns of a tile.
-        looked_up, is_looked_up = Signal(numbered, reset_less=True), Signal()
-        number = Signal.like(looked_up.number)
-        moves = Signal()
+        # Before cycle 0: look up where the channels go of the block with this number, in the row
+        # that comes or goes on. Blocks are counted here, since k_block need not be wide enough for
+        # the columns of a tile.
+        number, next_number = (Signal(numbered["number"].shape, name=name)
+                               for name in ("number", "next_number"))
+        is_looked_up, table = Signal(), Signal.like(self.order.table, reset_less=True)
+        needs_order, is_known, moves, taken = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            self.i.ready.eq(~is_looked_up | moves),
-            self.order.en.eq(self.i.valid & self.i.ready & ~self.i.p.job.transposed),
+            needs_order.eq(~self.i.p.job.transposed),
+            is_known.eq(~needs_order | (is_looked_up & (table == self.i.p.job.table))),
+            self.i.ready.eq(is_known & moves), taken.eq(self.i.valid & self.i.ready),
+            next_number.eq(Mux(self.i.p.row_last, 0, number + 1)),
+            self.order.en.eq(self.i.valid & needs_order & (taken | ~is_known)),
             self.order.table.eq(self.i.p.job.table),
-            self.order.k_block.eq(number),
+            self.order.k_block.eq(Mux(taken, next_number, number)),
         ]
-        with m.If(self.i.ready):
-            m.d.sync += is_looked_up.eq(self.i.valid)
-            with m.If(self.i.valid):
-                m.d.sync += [looked_up.block.eq(self.i.p), looked_up.number.eq(number),
-                             number.eq(Mux(self.i.p.row_last, 0, number + 1))]
+        with m.If(taken):
+            m.d.sync += [number.eq(next_number), is_looked_up.eq(0)]
+        with m.If(self.order.en):
+            m.d.sync += [is_looked_up.eq(1), table.eq(self.order.table)]
+        with m.If(self.order_changes):
+            m.d.sync += is_looked_up.eq(0)
 
-        # Cycle 1: the places arrive, and wait until the block before is written.
+        # Cycle 0: take a block when the one before is written.
         held, is_held = Signal(numbered, reset_less=True), Signal()
         places = Signal(data.ArrayLayout(BANK_BITS + len(number), BLOCK_SIZE), reset_less=True)
         pending, written = Signal(BLOCK_SIZE), Signal(BLOCK_SIZE)  # elements to write, written now
-        block_done = Signal()
+        next_places, next_pending = Signal.like(places), Signal.like(pending)
+        block_done, is_last_turn = Signal(), Signal()
         m.d.comb += [
-            block_done.eq(self.can_write & ~(pending & ~written).any()),
+            block_done.eq(self.can_write & is_last_turn),
             moves.eq(~is_held | block_done),
-            self.is_busy.eq(is_looked_up | is_held),
+            self.is_busy.eq(is_held),
+            next_places.eq(places), next_pending.eq(pending),
         ]
         with m.If(self.can_write):
-            m.d.sync += pending.eq(pending & ~written)
+            m.d.comb += next_pending.eq(pending & ~written)
         with m.If(moves):
-            m.d.sync += is_held.eq(is_looked_up)
-            with m.If(is_looked_up):
-                m.d.sync += [
-                    held.eq(looked_up),
-                    pending.eq(Cat(looked_up.block.count > lane for lane in range(BLOCK_SIZE))),
-                ]
-                token = looked_up.block.row[:BANK_BITS]
-                for lane, place in enumerate(places):
-                    m.d.sync += place.eq(Mux(
-                        looked_up.block.job.transposed,
-                        Cat((token + lane)[:BANK_BITS], token, looked_up.number),
-                        self.order.destinations[lane]))
+            m.d.sync += is_held.eq(taken)
+            token = self.i.p.row[:BANK_BITS]
+            m.d.comb += next_pending.eq(Cat(self.i.p.count > lane for lane in range(BLOCK_SIZE)))
+            for lane, place in enumerate(next_places):
+                m.d.comb += place.eq(Mux(
+                    self.i.p.job.transposed, Cat((token + lane)[:BANK_BITS], token, number),
+                    self.order.destinations[lane]))
+        with m.If(taken):
+            m.d.sync += [held.block.eq(self.i.p), held.number.eq(number)]
+        # The last turn is known a turn ahead, so that no ready waits for the banks' choices.
+        m.d.sync += [
+            places.eq(next_places), pending.eq(next_pending),
+            is_last_turn.eq(~self._conflicts(m, next_places, next_pending)),
+        ]
 
-        # Cycle 2: each bank takes its first pending element.
+        # Cycle 1: each bank takes its first pending element.
         self._write(m, held.block, places, Mux(is_held, pending, 0), written)
         slab = Signal.like(held.block.k_block)
         m.d.comb += self.done.eq(is_held & block_done & self._describe_segment(m, held, slab))
         with m.If(self.done):
             m.d.sync += slab.eq(Mux(held.block.tile_last_row, 0, slab + 1))
         return m
+
+    @staticmethod
+    def _conflicts(m, places, pending):
+        """Tell whether two pending elements want the same bank."""
+        conflicts = []
+        for lane in range(1, BLOCK_SIZE):
+            conflict = Signal(lane, name=f"conflicts_{lane}")  # with lanes below
+            m.d.comb += conflict.eq(pending[lane].replicate(lane) & Cat(
+                pending[other] & (places[lane][:BANK_BITS] == places[other][:BANK_BITS])
+                for other in range(lane)))
+            conflicts.append(conflict)
+        return Cat(conflicts).any()
 
     def _write(self, m, block, places, pending, written):
         """Give each bank one pending element, and tell which elements are written with that."""

@@ -10,7 +10,9 @@ from .conversion_counter import CONVERSION_COUNTS, COUNT_BITS
 from .job import JobKind, converts, job_layout, report_signature
 from .job_queue import JOBS_UNDER_WAY
 from .outlier_policy import Selection
-from .registers import COUNTERS, StreamFault
+from .registers import StreamFault
+from .ring import index_signal
+from .sram import Sram
 
 REPORTS = {"beat_counts": BEAT_COUNTS, "conversion_counts": CONVERSION_COUNTS,
            "act_faults": 2, "weight_faults": 2}
@@ -19,12 +21,17 @@ REPORTS = {"beat_counts": BEAT_COUNTS, "conversion_counts": CONVERSION_COUNTS,
 _OF_GEMMS = ("beat_counts", "weight_faults")
 
 SCORE = data.StructLayout({
-    "faults": len(StreamFault), "counters": data.ArrayLayout(COUNT_BITS, len(COUNTERS))})
-"""A job's `StreamFault` flags, and its counters in the order of `hw.registers.COUNTERS`."""
+    "faults": len(StreamFault), "cycles": COUNT_BITS, "has_beats": 1,
+    "beat_counts": BEAT_COUNTS, "conversion_counts": CONVERSION_COUNTS})
+"""A job's `StreamFault` flags and the cycles it took, in the cycle in which it ends, and whether it
+was a GEMM, which has beats to count. What was counted follows in the next cycle and stays until the
+next job ends, through an abort too: it is a memory's output."""
 
 
 class Scoreboard(wiring.Component):
     """Gather what engines report of each job until the job ends.
+
+    Counts wait in memories of a word per job under way: their widths make registers dear.
 
     Parameters
     ----------
@@ -39,7 +46,7 @@ class Scoreboard(wiring.Component):
     job_ended : In(1)
         The oldest job ends.
     score : Out(SCORE)
-        Its score, in that cycle.
+        Its score.
     under_way : Out
         Jobs that have started and not ended.
     tables_in_use : Out(tables)
@@ -59,33 +66,43 @@ class Scoreboard(wiring.Component):
         m = Module()
         m.d.sync += self.under_way.eq(self.under_way + self.started - self.job_ended)
         oldest_converts = self._remember(m)
-        reports = {}
-        for name, shape in REPORTS.items():
+        faults = []
+        for name in REPORTS:
             report = getattr(self, name)
-            queue = SyncFIFOBuffered(width=len(Value.cast(report.payload)), depth=JOBS_UNDER_WAY)
-            m.submodules[name] = queue
             exists = ~oldest_converts if name in _OF_GEMMS else 1
+            if name.endswith("counts"):
+                m.d.comb += getattr(self.score, name).eq(
+                    self._keep_counts(m, name, report, self.job_ended & exists))
+                continue
+            queue = SyncFIFOBuffered(width=len(report.payload), depth=JOBS_UNDER_WAY)
+            m.submodules[name] = queue
             m.d.comb += [queue.w_en.eq(report.valid), queue.w_data.eq(report.payload),
                          queue.r_en.eq(self.job_ended & exists)]
-            value = Mux(exists, queue.r_data, 0)
-            reports[name] = data.View(shape, value) if shape != 2 else value
+            faults.append(Mux(exists, queue.r_data, 0))
 
         cycles = Signal(COUNT_BITS)
         with m.If(self.job_ended | (self.under_way == 0)):
             m.d.sync += cycles.eq(0)
         with m.Else():
             m.d.sync += cycles.eq(cycles + 1)
-        beats, conversions = reports["beat_counts"], reports["conversion_counts"]
-        values = {
-            "CYCLES": cycles + 1, "BEATS": beats.beats, "SKIPPED": beats.skipped,
-            "ACT_STALLS": beats.act_stalls, "WEIGHT_STALLS": beats.weight_stalls,
-            "RESULT_STALLS": beats.result_stalls, "MX9_UNITS": conversions.mx9_units,
-            "NAN_BLOCKS": conversions.nan_blocks, "SATURATED": conversions.saturated_elements,
-        }
-        for index, (name, _) in enumerate(COUNTERS):
-            m.d.comb += self.score.counters[index].eq(values[name])
-        m.d.comb += self.score.faults.eq(Cat(reports["act_faults"], reports["weight_faults"]))
+        m.d.comb += [self.score.cycles.eq(cycles + 1), self.score.has_beats.eq(~oldest_converts),
+                     self.score.faults.eq(Cat(faults))]
         return m
+
+    def _keep_counts(self, m, name, report, read):
+        """Store each job's counts when they come; return what was read last."""
+        m.submodules[name] = words = Sram(
+            width=len(Value.cast(report.payload)), depth=JOBS_UNDER_WAY)
+        write_at, read_at = (index_signal(JOBS_UNDER_WAY, f"{name}_{end}_at")
+                             for end in ("write", "read"))
+        # Both wrap: the jobs under way are a power of two.
+        m.d.sync += [write_at.eq(write_at + report.valid), read_at.eq(read_at + read)]
+        m.d.comb += [
+            words.write_en.eq(report.valid), words.write_addr.eq(write_at),
+            words.write_data.eq(report.payload),
+            words.read_en.eq(read), words.read_addr.eq(read_at),
+        ]
+        return words.read_data
 
     def _remember(self, m):
         """Keep of each job what its end must know; return whether the oldest one converts."""

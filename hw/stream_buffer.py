@@ -1,6 +1,6 @@
 """Two registers between streams, so that neither side waits for the other's logic."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -38,7 +38,7 @@ class StreamBuffer(wiring.Component):
             self.holds.eq(is_offered),
         ]
         with m.If(~is_offered | self.o.ready):
-            m.d.sync += [offered.eq(Mux(is_behind, behind.as_value(), self.i.p.as_value())),
+            m.d.sync += [offered.eq(Mux(is_behind, Value.cast(behind), Value.cast(self.i.p))),
                          is_offered.eq(is_behind | self.i.valid & self.i.ready), is_behind.eq(0)]
         with m.Elif(self.i.valid & self.i.ready):
             m.d.sync += [behind.eq(self.i.p), is_behind.eq(1)]

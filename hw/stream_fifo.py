@@ -1,19 +1,19 @@
 """A deep first-in, first-out queue of stream payloads in an SRAM."""
 
-from amaranth import Module, Signal
+from amaranth import Module, Signal, Value
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from .ring import following, index_signal
 from .sram import Sram
+from .stream_buffer import StreamBuffer
 
 
 class StreamFIFO(wiring.Component):
     """Queue payloads in an `Sram`; one in and one out per cycle.
 
-    A payload appears at ``o`` four cycles after it was taken at ``i``. A small register queue
-    behind the memory hides its read latency. Holds at least `depth` payloads.
+    A payload appears at ``o`` `latency` (3) cycles after it was taken at ``i``. What was read waits
+    at the memory's output until the registers behind it have room. Holds at least `depth` payloads.
 
     Parameters
     ----------
@@ -28,13 +28,16 @@ class StreamFIFO(wiring.Component):
     o : Out(stream of shape)
     """
 
+    latency = 3
+    """Written, 1 cycle; read, 1; through the registers, 1."""
+
     def __init__(self, shape, *, depth):
         self.shape, self.depth = shape, depth
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
 
     def elaborate(self, platform):
         m = Module()
-        width = len(self.i.p.as_value() if hasattr(self.i.p, "as_value") else self.i.p)
+        width = len(Value.cast(self.i.p))
         m.submodules.words = words = Sram(width=width, depth=self.depth)
         write_at, read_at = (index_signal(self.depth, f"{name}_at") for name in ("write", "read"))
         stored = Signal(range(self.depth + 1))  # written and not yet read
@@ -50,16 +53,14 @@ class StreamFIFO(wiring.Component):
             m.d.sync += read_at.eq(following(read_at, self.depth))
         m.d.sync += stored.eq(stored + put - get)
 
-        # A read starts only when the register queue has room for all that are under way.
-        m.submodules.head = head = SyncFIFOBuffered(width=width, depth=4)
-        arriving = Signal()
-        m.d.sync += arriving.eq(get)
+        m.submodules.head = head = StreamBuffer(self.shape)
+        wiring.connect(m, head.o, wiring.flipped(self.o))
+        moves = Signal()
         m.d.comb += [
-            get.eq((stored != 0) & (head.level + arriving < 4)),
-            words.read_en.eq(get), words.read_addr.eq(read_at),
-            head.w_en.eq(arriving), head.w_data.eq(words.read_data),
-            self.o.valid.eq(head.r_rdy), self.o.p.eq(head.r_data),
-            head.r_en.eq(self.o.ready),
+            moves.eq(~head.i.valid | head.i.ready), get.eq((stored != 0) & moves),
+            words.read_en.eq(get), words.read_addr.eq(read_at), head.i.p.eq(words.read_data),
         ]
+        with m.If(moves):
+            m.d.sync += head.i.valid.eq(get)
         return m
 

@@ -63,11 +63,14 @@ class TileMaxima(wiring.Component):
             largest.read_en.eq(taken | self.read_en),
             largest.read_addr.eq(Mux(is_whole, self.read_addr, entry.k_block)),
         ]
+        policy = Signal.like(self.policy, name="taken_policy", reset_less=True)
+        blocks = Signal.like(self.blocks, name="taken_blocks", reset_less=True)
+        m.d.comb += [self.held_policy.eq(policy), self.blocks.eq(blocks)]
         with m.If(taken):
             with m.If(entry.row_first & (entry.k_block == 0)):
-                m.d.sync += self.held_policy.eq(self.policy)
+                m.d.sync += policy.eq(self.policy)
             with m.If(entry.tile_last):
-                m.d.sync += [is_whole.eq(1), self.blocks.eq(entry.k_block + 1)]
+                m.d.sync += [is_whole.eq(1), blocks.eq(entry.k_block + 1)]
         with m.If(self.release):
             m.d.sync += is_whole.eq(0)
 

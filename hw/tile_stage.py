@@ -47,8 +47,8 @@ class TileStage(wiring.Component):
         Tags of CONVERT jobs as they were settled, each ahead of its K-block.
     """
 
-    latency = 7
-    """Tag settled, 1 cycle; queued, 4; block read, 1; rounded, 1."""
+    latency = 3 + StreamFIFO.latency
+    """Tag settled, 1 cycle; queued; block read, 1; rounded, 1."""
 
     def __init__(self, config):
         self.config = config

@@ -71,8 +71,8 @@ class TileTags(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        job, busy = Signal(job_layout(config)), Signal()
-        rows_left = Signal.like(job.m)
+        job, busy = Signal(job_layout(config), reset_less=True), Signal()
+        rows_left = Signal.like(job.m, reset_less=True)
         converts = Signal()
         k_block = index_signal(config.k_blocks_max, "k_block")
         tile = Signal(staged_tile_layout(config))

@@ -81,7 +81,7 @@ class TileWriter(wiring.Component):
         rows, store = self.config.rows, self.store
         lane = Signal(rows)
         flags, residual_above = Signal(FLAGS), Signal()  # in a row above
-        anchors = Signal(data.ArrayLayout(8, rows))
+        anchors = Signal(data.ArrayLayout(8, rows), reset_less=True)
         anchor, anchor_so_far = Signal(8), Signal(8)
         m.d.comb += [
             lane.eq(take << block.row),

@@ -93,7 +93,8 @@ class WeightLoader(wiring.Component):
         config = self.config
         job = Signal(job_layout(config), reset_less=True)
         busy = Signal()  # a tile is still to start
-        rows_left, columns_left = Signal.like(job.m), Signal.like(job.n)  # this tile's included
+        rows_left, columns_left = (Signal.like(size, name=name, reset_less=True) for name, size in (
+            ("rows_left", job.m), ("columns_left", job.n)))  # this tile's included
         m.submodules.space = space = TileSpace(depth=config.weight_depth, slots=config.weight_slots,
                                                block_bits=len(job.k_blocks))
         group_rows = Signal(range(config.rows * config.tile_slots + 1))

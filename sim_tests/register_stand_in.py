@@ -21,14 +21,14 @@ BY_ADDRESS = {register.address: register for register in REGISTERS}
 JOB_SLOTS = 4
 
 SMALL = Config.sized(rows=4, cols=4, k_max=300, tables=4, float_formats=("bf16", "fp32"),
-                     rounding="truncate", dot_stages=2, drain_lanes=8)
+                     rounding="truncate", cell_stages=2, drain_lanes=8)
 
 
 def build_parameters(config: Config) -> dict[str, int]:
     """Give what the registers of a machine with MX outputs show, by name."""
     same = ("rows", "cols", "acc_width", "k_max", "act_bytes", "weight_bytes", "result_bytes",
             "act_depth", "weight_depth", "tile_slots", "stage_depth", "drain_lanes", "tables",
-            "fraction_bits", "dot_stages", "weight_slots", "result_depth")
+            "fraction_bits", "cell_stages", "weight_slots", "result_depth")
     return {name.upper(): getattr(config, name) for name in same} | {
         "FORMATS": sum(1 << FORMAT_CODES[name] for name in config.float_formats),
         "JOB_SLOTS": JOB_SLOTS, "OUTPUTS": 0b11111,

@@ -19,7 +19,7 @@ from hw.tile_block import raw_block_layout
 from sim_tests import drive
 from sim_tests.operands import configuration
 
-LATENCY = 5
+LATENCY = 3
 """Cycles from taking a segment's last block, if it is conflict-free, to handing out its first."""
 
 
@@ -42,6 +42,7 @@ class ReorderWithTables(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i), reorder.i)
         wiring.connect(m, reorder.o, wiring.flipped(self.o))
         wiring.connect(m, wiring.flipped(self.order_write), tables.order_write)
+        m.d.comb += reorder.order_changes.eq(self.order_write.valid)
         return m
 
 

@@ -28,7 +28,7 @@ REFUSED = [
     (dict(stage_depth=3072), "stage_depth=3072 cannot hold one tile of k_max=6144"),
     (dict(tile_slots=12), "tile_slots must be a power of two from 2 to 256, not 12"),
     (dict(rounding="up"), "rounding must be half_even or truncate, not 'up'"),
-    (dict(dot_stages=3), "dot_stages must be 0, 1 or 2, not 3"),
+    (dict(cell_stages=4), "cell_stages must be 0 to 3, not 4"),
     (dict(drain_lanes=12), "drain_lanes must be cols=8 times a power of two that does not exceed "
                            "rows=8, rounded up, not 12"),
     (dict(drain_lanes=24), "drain_lanes must be cols=8 times a power of two"),

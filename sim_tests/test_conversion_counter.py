@@ -78,5 +78,5 @@ def test_conversion_counter():
                    parameters=handed_over(config))
 
 
-def test_counters_have_64_bits():
-    assert COUNT_BITS == 64 and CONVERSION_COUNTS.size == 3 * 64
+def test_counters_have_48_bits():
+    assert COUNT_BITS == 48 and CONVERSION_COUNTS.size == 3 * 48

@@ -163,10 +163,10 @@ async def hands_out_tiles_without_a_pause(dut):
     (1, 2, 1, 2, 40),  # a tile may end in every cycle
     (3, 2, 2, 1, 40),  # the second group has one row
     (5, 2, 2, 0, 30),
-    (3, 2, 4, 2, 40),  # all in one cycle, with a row too many
+    (3, 2, 4, 3, 40),  # all in one cycle, with a row too many
 ])
 def test_mac_array(rows, cols, drain_rows, stages, acc_width):
-    config = small_config(rows=rows, cols=cols, drain_lanes=drain_rows * cols, dot_stages=stages,
+    config = small_config(rows=rows, cols=cols, drain_lanes=drain_rows * cols, cell_stages=stages,
                           acc_width=acc_width)
     bench.simulate(MACArray(config), __name__, f"mac_array_{rows}x{cols}_{drain_rows}_{stages}",
                    parameters=handed_over(config))

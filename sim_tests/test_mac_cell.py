@@ -11,8 +11,9 @@ from sim_tests import bench, drive
 from sim_tests.operands import bits
 
 LARGEST_PRODUCT = 14400
-WIDTHS = {"default": (40, 6144, 1), "tight": (23, 1024, 0)}
-"""Accumulator width, k_max and dot stages; the tight one has F = 0, so each sum fills it."""
+WIDTHS = {"default": (40, 6144, 1), "tight": (23, 1024, 0), "pipelined": (33, 1024, 2),
+          "deep": (40, 6144, 3)}
+"""Accumulator width, k_max and stages; the tight one has F = 0, so each sum fills it."""
 
 
 def sizes(name):
@@ -139,6 +140,6 @@ def test_mac_cell(widths):
     acc_width, _, stages = WIDTHS[widths]
     fraction, drop_width, _, _ = sizes(widths)
     cell = MACCell(acc_width=acc_width, fraction_bits=fraction, drop_width=drop_width,
-                   dot_stages=stages)
+                   cell_stages=stages)
     bench.simulate(cell, __name__, f"mac_cell_{widths}", only=r"\.cell_",
                    parameters={"widths": widths})

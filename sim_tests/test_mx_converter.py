@@ -132,7 +132,7 @@ async def converter_takes_a_block_each_cycle(dut):
     await drive.reset(dut)
     rng, n = drive.rng(), 100
     cycles = await convert(dut, random_blocks(rng, n), rng.random(n) < 0.5)
-    assert cycles == n + MXConverter.latency
+    assert cycles == n + drive.parameters()["latency"]
 
 
 @cocotb.test
@@ -161,11 +161,12 @@ async def aligner_matches_golden(dut, idle, stall):
     drive.compare(actual, expected, "o", idle=idle, stall=stall)
 
 
-@pytest.mark.parametrize("rounding", ["half_even", "truncate"])
-def test_mx_converter(rounding):
+@pytest.mark.parametrize("rounding, stages", [("half_even", 2), ("half_even", 1), ("truncate", 2)])
+def test_mx_converter(rounding, stages):
+    converter = MXConverter(rounding=rounding, stages=stages)
     bench.simulate(
-        MXConverter(rounding=rounding), __name__, f"mx_converter_{rounding}",
-        only=r"\.converter_", parameters={"rounding": rounding},
+        converter, __name__, f"mx_converter_{rounding}_{stages}", only=r"\.converter_",
+        parameters={"rounding": rounding, "latency": converter.latency},
     )
 
 
@@ -177,3 +178,8 @@ def test_block_aligner():
 def test_refuses_an_unknown_rounding(component):
     with pytest.raises(ValueError, match="half_even, truncate, not 'stochastic'"):
         component(rounding="stochastic")
+
+
+def test_refuses_an_unknown_number_of_stages():
+    with pytest.raises(ValueError, match="0, 1 or 2 pipeline stages, not 3"):
+        MXConverter(stages=3)

@@ -12,11 +12,9 @@ from hw.job import Output
 from hw.mac_array import MACArray
 from hw.result_path import ResultPath
 from hw.result_rows import result_rows_layout
+from hw.stream_fifo import StreamFIFO
 from sim_tests import bench, drive
 from sim_tests.operands import configuration, handed_over, small_config
-
-QUEUE_LATENCY = 4
-"""Cycles from the input of a `StreamFIFO` to its output."""
 
 
 def draw_tiles(rng, config, count, whole=False):
@@ -188,7 +186,7 @@ async def never_stalls_the_array(dut):
     array = await drain(dut, draw_tiles(drive.rng(), config, count, whole=True))
     interval = max(config.drain_cycles, MACArray(config).latency)
     assert list(np.diff(array.captured_at)) == [interval] * (count - 1)
-    latency = ResultPath.latency + QUEUE_LATENCY
+    latency = ResultPath.latency + StreamFIFO.latency
     expected = [cycle + latency + group for cycle in array.captured_at
                 for group in range(config.drain_cycles)]
     assert array.left_at == expected[: len(array.left_at)], "a group left early or late"
@@ -200,6 +198,6 @@ async def never_stalls_the_array(dut):
     (1, 2, 1, 0), (5, 2, 2, 1), (3, 4, 2, 2), (8, 2, 4, 0), (3, 1, 4, 1),
 ])
 def test_result_path(rows, cols, drain_rows, stages):
-    config = small_config(rows=rows, cols=cols, drain_lanes=drain_rows * cols, dot_stages=stages)
+    config = small_config(rows=rows, cols=cols, drain_lanes=drain_rows * cols, cell_stages=stages)
     bench.simulate(ResultPath(config), __name__, f"result_path_{rows}x{cols}_{drain_rows}",
                    parameters=handed_over(config))

@@ -8,7 +8,7 @@ from cocotb.triggers import gather
 from hw.stream_fifo import StreamFIFO
 from sim_tests import bench, drive
 
-WIDTH, LATENCY = 80, 4
+WIDTH = 80
 
 
 def draw_words(count):
@@ -68,13 +68,13 @@ async def takes_depth_words_and_stops_when_full(dut):
 
 
 @cocotb.test
-async def hands_a_word_out_after_four_cycles_and_then_one_per_cycle(dut):
+async def hands_a_word_out_after_its_latency_and_then_one_per_cycle(dut):
     await drive.reset(dut)
     depth, count = drive.parameters()["depth"], 100
-    assert await transfer(dut, draw_words(1), 0.0, 0.0) == 1 + LATENCY
+    assert await transfer(dut, draw_words(1), 0.0, 0.0) == 1 + StreamFIFO.latency
     cycles = await transfer(dut, draw_words(count), 0.0, 0.0)
     if depth > 1:  # a single word is either written or read
-        assert cycles == count + LATENCY, f"{count} words took {cycles} cycles"
+        assert cycles == count + StreamFIFO.latency, f"{count} words took {cycles} cycles"
 
 
 @pytest.mark.parametrize("depth", [1, 2, 7])

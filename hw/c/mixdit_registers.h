@@ -28,7 +28,7 @@
 #define MIXDIT_REG_FRACTION_BITS 0x044u /* Bits of the accumulator below a block product's unit. */
 #define MIXDIT_REG_ROUNDING 0x048u /* How activations are rounded to MX. */
 #define MIXDIT_REG_OUTPUTS 0x04Cu /* Bit o is set when JOB_OUTPUT may be o. */
-#define MIXDIT_REG_DOT_STAGES 0x050u /* Pipeline registers in the dot product. */
+#define MIXDIT_REG_CELL_STAGES 0x050u /* Pipeline registers of a cell before its accumulator. */
 #define MIXDIT_REG_WEIGHT_SLOTS 0x054u /* Most column tiles on chip at a time. */
 #define MIXDIT_REG_RESULT_DEPTH 0x058u /* Groups of results, DRAIN_LANES each, that wait for m_axis_out. */
 
@@ -62,25 +62,25 @@
 #define MIXDIT_REG_MAXIMUM_CHANNEL 0x0F0u /* Channel that MAXIMUM shows. */
 #define MIXDIT_REG_MAXIMUM 0x0F4u /* That channel's largest magnitude in the last job that measured: an FP32 pattern. */
 
-/* Counters. Of the job that ended last; 64 bits each, the lower half first. */
+/* Counters. Of the job that ended last; 48 bits each, the lower word first. */
 #define MIXDIT_REG_CYCLES_LOW 0x100u /* Cycles from the later of its start and the end of the job before it, to its end. */
-#define MIXDIT_REG_CYCLES_HIGH 0x104u /* Its upper half. */
+#define MIXDIT_REG_CYCLES_HIGH 0x104u /* Its upper word, of 16 bits. */
 #define MIXDIT_REG_BEATS_LOW 0x108u /* Beats that entered the array. */
-#define MIXDIT_REG_BEATS_HIGH 0x10Cu /* Its upper half. */
+#define MIXDIT_REG_BEATS_HIGH 0x10Cu /* Its upper word, of 16 bits. */
 #define MIXDIT_REG_SKIPPED_LOW 0x110u /* Residual beats left out, since every residual was zero. */
-#define MIXDIT_REG_SKIPPED_HIGH 0x114u /* Its upper half. */
+#define MIXDIT_REG_SKIPPED_HIGH 0x114u /* Its upper word, of 16 bits. */
 #define MIXDIT_REG_ACT_STALLS_LOW 0x118u /* Cycles without a beat, waiting for activations. */
-#define MIXDIT_REG_ACT_STALLS_HIGH 0x11Cu /* Its upper half. */
+#define MIXDIT_REG_ACT_STALLS_HIGH 0x11Cu /* Its upper word, of 16 bits. */
 #define MIXDIT_REG_WEIGHT_STALLS_LOW 0x120u /* Cycles without a beat, waiting for weights. */
-#define MIXDIT_REG_WEIGHT_STALLS_HIGH 0x124u /* Its upper half. */
+#define MIXDIT_REG_WEIGHT_STALLS_HIGH 0x124u /* Its upper word, of 16 bits. */
 #define MIXDIT_REG_RESULT_STALLS_LOW 0x128u /* Cycles without a beat, waiting for room for results. */
-#define MIXDIT_REG_RESULT_STALLS_HIGH 0x12Cu /* Its upper half. */
+#define MIXDIT_REG_RESULT_STALLS_HIGH 0x12Cu /* Its upper word, of 16 bits. */
 #define MIXDIT_REG_MX9_UNITS_LOW 0x130u /* K-blocks of tiles of activations that were MX9. */
-#define MIXDIT_REG_MX9_UNITS_HIGH 0x134u /* Its upper half. */
+#define MIXDIT_REG_MX9_UNITS_HIGH 0x134u /* Its upper word, of 16 bits. */
 #define MIXDIT_REG_NAN_BLOCKS_LOW 0x138u /* Blocks of activations with an infinity or a NaN. */
-#define MIXDIT_REG_NAN_BLOCKS_HIGH 0x13Cu /* Its upper half. */
+#define MIXDIT_REG_NAN_BLOCKS_HIGH 0x13Cu /* Its upper word, of 16 bits. */
 #define MIXDIT_REG_SATURATED_LOW 0x140u /* Elements of activations that stopped at the largest mantissa. */
-#define MIXDIT_REG_SATURATED_HIGH 0x144u /* Its upper half. */
+#define MIXDIT_REG_SATURATED_HIGH 0x144u /* Its upper word, of 16 bits. */
 
 /* Fields, in place. */
 #define MIXDIT_VERSION_MINOR_SHIFT 0 /* Counts what software may ignore. */
@@ -226,7 +226,7 @@ enum mixdit_refusal {
     X(fraction_bits, MIXDIT_REG_FRACTION_BITS) \
     X(rounding, MIXDIT_REG_ROUNDING) \
     X(outputs, MIXDIT_REG_OUTPUTS) \
-    X(dot_stages, MIXDIT_REG_DOT_STAGES) \
+    X(cell_stages, MIXDIT_REG_CELL_STAGES) \
     X(weight_slots, MIXDIT_REG_WEIGHT_SLOTS) \
     X(result_depth, MIXDIT_REG_RESULT_DEPTH)
 

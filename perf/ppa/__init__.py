@@ -1,0 +1,1 @@
+"""Area and clock of the machine's parts, by Yosys and OpenSTA: ``python -m perf.ppa``."""
