@@ -97,7 +97,7 @@ class ActivationPath(wiring.Component):
         wiring.connect(m, stage.static_tags, tables.tag)
         wiring.connect(m, unpacker.o, reorder.i)
         m.d.comb += [
-            reorder.order_changes.eq(self.order_write.valid),
+            reorder.order_changes.eq(self.order_write.valid << self.order_write.table),
             maxima.taken.eq(unpacker.o.valid & unpacker.o.ready), maxima.block.eq(unpacker.o.p),
             maxima.job_first.eq(unpacker.job_first),
             maxima.channel.eq(self.channel), self.maximum.eq(maxima.maximum),

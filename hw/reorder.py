@@ -45,8 +45,8 @@ class Reorder(wiring.Component):
     o : Out(stream of raw_block_layout)
     order : Out(order_read_signature)
         To the order tables: see `hw.calibration_tables.CalibrationTables`.
-    order_changes : In(1)
-        One of them is being written.
+    order_changes : In(tables)
+        Each table's bit: it is being written.
     """
 
     def __init__(self, config):
@@ -54,7 +54,7 @@ class Reorder(wiring.Component):
         super().__init__({
             "i": In(stream.Signature(raw_block_layout(config))),
             "o": Out(stream.Signature(raw_block_layout(config))),
-            "order": Out(order_read_signature(config)), "order_changes": In(1),
+            "order": Out(order_read_signature(config)), "order_changes": In(config.tables),
         })
 
     def elaborate(self, platform):

@@ -85,8 +85,8 @@ class Scatter(wiring.Component):
     i : In(stream of raw_block_layout)
         Blocks of jobs that are reordered or transposed; all of a segment, then the next.
     order : Out(order_read_signature)
-    order_changes : In(1)
-        A table is being written: what was looked up may be out of date.
+    order_changes : In(tables)
+        Each table's bit: it is being written, so that what was looked up may be out of date.
     write : Out(bank_write_signature)
     can_write : In(1)
         The banks have room for the segment; nothing is written otherwise.
@@ -101,7 +101,7 @@ class Scatter(wiring.Component):
         self.config = config
         super().__init__({
             "i": In(stream.Signature(raw_block_layout(config))),
-            "order": Out(order_read_signature(config)), "order_changes": In(1),
+            "order": Out(order_read_signature(config)), "order_changes": In(config.tables),
             "write": Out(bank_write_signature(config)),
             "can_write": In(1),
             "segment": Out(segment_layout(config)), "done": Out(1),
@@ -133,9 +133,12 @@ class Scatter(wiring.Component):
         ]
         with m.If(taken):
             m.d.sync += [number.eq(next_number), is_looked_up.eq(0)]
+        next_table = Signal.like(table)
+        m.d.comb += next_table.eq(Mux(self.order.en, self.order.table, table))
+        m.d.sync += table.eq(next_table)
         with m.If(self.order.en):
-            m.d.sync += [is_looked_up.eq(1), table.eq(self.order.table)]
-        with m.If(self.order_changes):
+            m.d.sync += is_looked_up.eq(1)
+        with m.If(self.order_changes.bit_select(next_table, 1)):
             m.d.sync += is_looked_up.eq(0)
 
         # Cycle 0: take a block when the one before is written.

@@ -42,7 +42,7 @@ class ReorderWithTables(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i), reorder.i)
         wiring.connect(m, reorder.o, wiring.flipped(self.o))
         wiring.connect(m, wiring.flipped(self.order_write), tables.order_write)
-        m.d.comb += reorder.order_changes.eq(self.order_write.valid)
+        m.d.comb += reorder.order_changes.eq(self.order_write.valid << self.order_write.table)
         return m
 
 
