@@ -1,0 +1,133 @@
+"""Jobs simulated and predicted."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+from examples.job_files import write_works
+from examples.run_jobs import PROGRESS_FILE, write_config
+from hw.config import Config
+from perf.check_simulation import Timed, read_timed
+from perf.checked_jobs import schedule_job
+from perf.schedule import Counts, predict
+from sim_tests.bench import ROOT
+from sim_tests.packets import Work
+
+_POLL_SECONDS = 0.2
+
+
+class SimulationError(RuntimeError):
+    """A machine could not be built, or its simulation ended without results."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One job, as counted and as predicted.
+
+    Attributes
+    ----------
+    machine : str
+    config : Config
+    work : Work
+    timed : Timed
+    predicted : Counts
+    """
+
+    machine: str
+    config: Config
+    work: Work
+    timed: Timed
+    predicted: Counts
+
+    @cached_property
+    def differences(self) -> dict[str, int]:
+        """Counted less predicted, of the counters that differ; none where they were not read."""
+        counted, predicted = self.timed.counters or {}, asdict(self.predicted)
+        return {name: count - predicted[name] for name, count in counted.items()
+                if count != predicted[name]}
+
+    @property
+    def description(self) -> str:
+        """Say what the job is, for a report."""
+        job = self.work.job
+        order = " reordered" if job.reorder else ""
+        return (f"{self.machine}: {job.kind.name} {job.m} x {job.k} x {job.n}, T={job.tiles}, "
+                f"{job.float_format}, {job.output.name}, {job.selection.name}{order}")
+
+
+@contextmanager
+def _started(folder: Path) -> Iterator[subprocess.Popen]:
+    """Run the simulator in a session of its own, and stop all of it in the end."""
+    with (folder / "simulation.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "perf.check_simulation", str(folder)], cwd=ROOT, stdout=log,
+            stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+
+
+def simulate(
+    machine: str, config: Config, groups: Sequence[Sequence[Work]], folder: Path,
+    show: Callable[[str, int], None] = lambda stage, jobs: None,
+) -> list[Timed]:
+    """Run groups of jobs on a machine.
+
+    Parameters
+    ----------
+    machine : str
+        Names the model: ``accelerator_`` and this.
+    config : Config
+    groups : sequence of sequence of Work
+        The jobs of a group run back to back, on a machine that is idle before.
+    folder : pathlib.Path
+        For files in between; emptied first.
+    show : callable
+        Called now and then with what is being done, and the jobs that have ended.
+
+    Raises
+    ------
+    SimulationError
+        With a sentence that names the log.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    write_works(folder, groups)
+    write_config(folder, config, f"accelerator_{machine}")
+    progress = folder / PROGRESS_FILE
+    progress.touch()
+    with _started(folder) as process:
+        while process.poll() is None:
+            time.sleep(_POLL_SECONDS)
+            said = progress.read_text()
+            show("simulating" if '"run"' in said else "building", said.count('"ended"'))
+    if process.returncode:
+        said = [json.loads(line) for line in progress.read_text().splitlines()]
+        cause = next((each["error"] for each in said if "error" in each), "no results")
+        raise SimulationError(f"{machine}: {cause}\nIts log is {folder / 'simulation.log'}.")
+    return read_timed(folder)
+
+
+def compare(
+    machine: str, config: Config, groups: Sequence[Sequence[Work]], timed: Sequence[Timed]
+) -> list[Compared]:
+    """Predict jobs that have run, group by group."""
+    left, compared = iter(timed), []
+    for group in groups:
+        ran = [next(left) for _ in group]
+        jobs = [schedule_job(config, work, each.start - ran[0].start, each.loads_order)
+                for work, each in zip(group, ran, strict=True)]
+        compared += [Compared(machine, config, *each)
+                     for each in zip(group, ran, predict(config, jobs), strict=True)]
+    return compared

@@ -1,0 +1,77 @@
+"""Packets of MX blocks: `hw.mx_packer`."""
+
+from hw.config import Config
+from perf.schedule.latencies import CUT
+from perf.schedule.weights import chunk_beats
+
+_EVER = -1
+
+
+class Packer:
+    """Fill K-blocks up and cut them into units, and those into beats of the result stream.
+
+    Parameters
+    ----------
+    config : Config
+    unit_bytes : int
+        As in `hw.mx_packer.MXPacker`.
+    """
+
+    def __init__(self, config: Config, unit_bytes: int):
+        self.unit_bytes = unit_bytes
+        self._per_beat = config.result_bytes // unit_bytes
+        self._filled = self._cut = _EVER
+        self.tags_taken = _EVER
+
+    @property
+    def gate(self) -> int:
+        """When the first block of the next K-block may come."""
+        return self._filled
+
+    def begin(self, turn: int) -> None:
+        """Start a job, whose first beat leaves no earlier than in cycle `turn`."""
+        self._turn = turn
+        self._ahead = self._per_beat if self._per_beat > 1 else 0  # units that need not wait for it
+
+    def pack(self, last_block: int, rows: int, is_mx9: bool, tags: int | None,
+             ends_packet: bool) -> None:
+        """Pack a K-block.
+
+        Parameters
+        ----------
+        last_block : int
+            When its last block came.
+        rows : int
+        is_mx9 : bool
+        tags : int, optional
+            When the last of the tags came that go before it, if any do.
+        ends_packet : bool
+        """
+        _, bases, residuals = chunk_beats(rows, self.unit_bytes)
+        units = bases + residuals * is_mx9
+        self._filled = max(last_block + 1, self._cut)
+        first = self._filled + 1
+        if tags is not None:
+            units += 1
+            first = max(first, tags + CUT)
+        if self._ahead == 0:
+            first = max(first, self._turn)
+        if tags is not None:
+            self.tags_taken = first
+        self._cut = first + units - 1
+        if self._ahead >= 0:
+            self._count_ahead(units, ends_packet)
+
+    def _count_ahead(self, units: int, ends_packet: bool) -> None:
+        """Hold the units behind the job's first beat back until that has left."""
+        behind = units - self._ahead
+        if behind > 0:
+            self._cut = max(self._cut, self._turn + behind - 1)
+            self._ahead = _EVER
+        else:
+            self._ahead = 0 if ends_packet else -behind
+
+    @property
+    def ended(self) -> int:
+        """When the last beat leaves."""
+        return max(self._cut + (self._per_beat > 1), self._turn)
