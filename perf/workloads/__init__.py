@@ -1,0 +1,9 @@
+"""What the diffusion transformers compute: every GEMM, and what is left to a vector unit.
+
+`load_models` reads ``models.json``, which ``python -m perf.workloads`` makes by tracing diffusers'
+own models on the meta device: shapes only, no weights and no network.
+"""
+
+from .model import Block, Gemm, Kind, Model, Sampling, load_models, load_unet_macs
+
+__all__ = ["Block", "Gemm", "Kind", "Model", "Sampling", "load_models", "load_unet_macs"]
