@@ -12,7 +12,7 @@ export MIXDIT_SEED := $(SEED)
 HW ?= --rows 8 --cols 8 --acc-width 40
 
 .PHONY: help setup setup-torch verilog registers emission demo demo-attention gemm test test-matrix test-full test-torch \
-        fuzz planted-bugs waves lint bench bench-rtl train samples evaluate capture clean
+        fuzz planted-bugs waves lint bench bench-rtl perf perf-check sweep ppa accumulators fpga train samples evaluate capture clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z -]+:.*## ' Makefile | sed -E 's/^([a-z -]+):.*## (.*)/\1\t\2/' | \
@@ -20,7 +20,7 @@ help:  ## List the targets
 
 $(VENV)/ready: pyproject.toml
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[sim,dev]'
+	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[sim,ppa,cluster,dev]'
 	touch $@
 
 $(VENV)/torch-ready: $(VENV)/ready
@@ -63,7 +63,7 @@ fuzz: $(VENV)/ready  ## 2,000 random jobs, good, bad, broken and aborted (ten mi
 	$(PY) -m sim_tests.fuzz $(if $(filter file,$(origin SEED)),,--seed $(SEED))
 
 test-torch: $(VENV)/torch-ready  ## The tests that need torch or diffusers
-	$(PY) -m pytest -n $(JOBS) golden/tests quality/tests
+	$(PY) -m pytest -n $(JOBS) golden/tests quality/tests perf/tests/test_workloads.py
 
 planted-bugs: $(VENV)/ready  ## Plant bugs one by one and see a test turn red (half an hour)
 	$(PY) -m sim_tests.planted_bugs
@@ -81,6 +81,28 @@ bench: $(VENV)/ready  ## Speed of the golden model (beside AMD Quark, where inst
 
 bench-rtl: $(VENV)/ready  ## Utilisation, cost of precision, stalls: from the machine's counters
 	$(PY) -m perf.rtl_bench
+
+perf-check: $(VENV)/ready  ## Predicted counters of 350 random jobs against the Verilog's
+	$(PY) -m perf.check
+
+perf: $(VENV)/ready  ## Whole models beside an RTX 3090: tables and build/perf/report.html
+	$(PY) -m perf report --out build/perf --jobs $(JOBS)
+
+sweep: $(VENV)/ready  ## 648 machines around the server; goes on where it stopped
+	$(PY) -m perf sweep --jobs $(JOBS)
+
+ppa: $(VENV)/ready  ## Area and clock of the parts and of references (Debian: qflow-tech-osu018 opensta)
+	$(PY) -m perf.ppa --jobs $(JOBS)
+
+accumulators: $(VENV)/ready  ## Accumulator width against accuracy, on captured activations
+	$(PY) -m perf.accumulators
+
+$(VENV)/fpga-ready: $(VENV)/ready
+	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[fpga]'
+	touch $@
+
+fpga: $(VENV)/fpga-ready  ## A 4x4 accelerator placed and routed on a Lattice ECP5; Xilinx counts
+	$(PY) -m perf.fpga
 
 train: $(VENV)/torch-ready  ## Train the small DiT; resumes where it stopped
 	$(PY) -m quality train

@@ -17,6 +17,7 @@ MISSING = (
 
 _CELL = re.compile(r"^\s*cell\s*\(\s*\"?([\w$]+)\"?\s*\)\s*\{", re.MULTILINE)
 _AREA = re.compile(r"^\s*area\s*:\s*([\d.eE+-]+)\s*;", re.MULTILINE)
+_FLIP_FLOP = re.compile(r"^\s*ff\s*\(", re.MULTILINE)
 
 
 class LibraryError(ValueError):
@@ -64,16 +65,23 @@ class Library:
     roles: Roles
 
     @cached_property
-    def areas(self) -> dict[str, float]:
-        """Area of every cell, in the library's own unit."""
+    def _cells(self) -> dict[str, str]:
+        """Text of every cell."""
         text = self.path.read_text(errors="replace")
-        found = {}
-        cells = list(_CELL.finditer(text))
-        for cell, after in zip(cells, [*cells[1:], None], strict=True):
-            area = _AREA.search(text, cell.end(), after.start() if after else len(text))
-            if area:
-                found[cell[1]] = float(area[1])
-        return found
+        heads = list(_CELL.finditer(text))
+        ends = [head.start() for head in heads[1:]] + [len(text)]
+        return {head[1]: text[head.end():end] for head, end in zip(heads, ends, strict=True)}
+
+    @cached_property
+    def areas(self) -> dict[str, float]:
+        """Area of every cell that has one, in the library's own unit."""
+        found = {name: _AREA.search(text) for name, text in self._cells.items()}
+        return {name: float(area[1]) for name, area in found.items() if area}
+
+    @cached_property
+    def flip_flops(self) -> frozenset[str]:
+        """Cells that are edge-triggered registers."""
+        return frozenset(name for name, text in self._cells.items() if _FLIP_FLOP.search(text))
 
     def gate_equivalents(self, cells: dict[str, int]) -> float:
         """Add up cells in units of the library's two-input NAND."""

@@ -10,7 +10,7 @@ AREA_MAPPING = f"{_CLEAN} dch -f; amap -F 20 -A 20; topo"
 SPEED_MAPPING = (
     f"{_CLEAN} &get -n; &dch -f; &nf -D {{period}}; &put; buffer -c; topo; upsize {{period}}; "
     "dnsize {period}; stime -p")
-"""Map for delay, buffer fanout and size the gates, with the driving cell and load of the library."""
+"""Map for delay, buffer fanouts and size the gates, with the library's driving cell and load."""
 
 FASTEST = 1
 """Picoseconds: a period that nothing meets, so that the tools do all they can."""
@@ -53,5 +53,4 @@ AREA_RECIPES = (
 SPEED_RECIPES = (
     Recipe("Brent-Kung", "speed", SPEED_MAPPING),
     Recipe("Sklansky", "speed", SPEED_MAPPING, carry="sklansky"),
-    Recipe("Sklansky, Booth", "speed", SPEED_MAPPING, booth=True, carry="sklansky"),
 )

@@ -47,7 +47,8 @@ class Netlist:
 
 
 def synthesize(source: Path, library: Library, recipe: Recipe, folder: Path, *,
-               repeated: tuple[str, ...] = (), top: str = "top") -> Netlist:
+               repeated: tuple[str, ...] = (), top: str = "top",
+               memory: Path | None = None) -> Netlist:
     """Synthesize one Verilog file.
 
     Parameters
@@ -60,6 +61,8 @@ def synthesize(source: Path, library: Library, recipe: Recipe, folder: Path, *,
     repeated : tuple of str
         Modules that are mapped once and instantiated; all others are flattened.
     top : str
+    memory : pathlib.Path, optional
+        Verilog of a module to put in the place of every memory; without it they are black boxes.
 
     Raises
     ------
@@ -82,7 +85,7 @@ def synthesize(source: Path, library: Library, recipe: Recipe, folder: Path, *,
             f"  {cell} adder ({ports});\nendmodule\n")
     script = folder / "synth.ys"
     script.write_text("\n".join(
-        _passes(source.resolve(), library, recipe, repeated, top)) + "\n")
+        _passes(source.resolve(), library, recipe, repeated, top, memory)) + "\n")
     run = subprocess.run([sys.executable, "-c", _RUN_SCRIPT, script.name], cwd=folder,
                          stdout=(folder / "yosys.log").open("w"), stderr=subprocess.STDOUT,
                          check=False)
@@ -95,11 +98,12 @@ def synthesize(source: Path, library: Library, recipe: Recipe, folder: Path, *,
                    library.gate_equivalents(cells))
 
 
-def _passes(source, library, recipe, repeated, top):
+def _passes(source, library, recipe, repeated, top, memory):
     """List Yosys' commands."""
     liberty = f"-liberty {library.path}"
     yield f"read_verilog {source}"
-    yield f"blackbox {MEMORY}" if MEMORY in source.read_text() else "# no memories"
+    if MEMORY in source.read_text():
+        yield f"read_verilog -overwrite {memory.resolve()}" if memory else f"blackbox {MEMORY}"
     yield f"hierarchy -check -top {top}"
     yield from (f"setattr -mod -set keep_hierarchy 1 {module}" for module in repeated)
     yield from ("proc", "flatten -noscopeinfo", "opt_expr", "opt_clean")
@@ -112,8 +116,9 @@ def _passes(source, library, recipe, repeated, top):
             yield from ("opt", f"techmap -map {HERE / 'constant_adders.v'}")
         yield from ("opt", "techmap -map library_adder.v")
     carries = f" -map +/choices/{recipe.carry}.v" if recipe.carry else ""
-    yield from (f"techmap -map +/techmap.v{carries}", "opt -fast", "simplemap", "opt -full")
+    yield from (f"techmap -map +/techmap.v{carries}", "opt -fast", "simplemap", "opt -fast")
     yield from ("dfflegalize -cell $_DFF_P_ 01", "opt -full", f"dfflibmap {liberty}", "opt")
+    yield "simplemap"  # the last multiplexers that optimization has made
     yield f"abc {liberty} -script map.abc -constr drive.constr"
     yield from ("opt_clean", "setundef -zero", "tee -q -o cells.json stat -json",
                 "write_verilog -noattr -noexpr -simple-lhs netlist.v")
@@ -124,11 +129,18 @@ def _count(modules, top, library):
     def total(module):
         cells = {}
         for cell, count in modules[module]["num_cells_by_type"].items():
-            inside = {cell: 1} if cell in library.areas else (
-                total(f"\\{cell}") if f"\\{cell}" in modules else {})
+            if f"\\{cell}" in modules or cell in modules:
+                inside = total(f"\\{cell}" if f"\\{cell}" in modules else cell)
+            elif cell in library.areas:
+                inside = {cell: 1}
+            elif MEMORY in cell:
+                inside = {}
+            else:
+                raise SynthesisError(f"{cell} was left unmapped: {library.path.name} has no cell "
+                                     "for it")
             for name, each in inside.items():
                 cells[name] = cells.get(name, 0) + each * count
         return cells
     cells = total(f"\\{top}")
-    registers = sum(count for cell, count in cells.items() if cell.startswith("DFF"))
+    registers = sum(count for cell, count in cells.items() if cell in library.flip_flops)
     return dict(sorted(cells.items())), registers

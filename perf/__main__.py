@@ -1,0 +1,143 @@
+"""How fast whole models run, and beside what: ``python -m perf model|layer|sweep|report``.
+
+Exit codes: 0; 1 when a target is missed; 2 for a mistake in the call or its files, or a cluster
+that cannot be used; 130 when interrupted.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from perf import report as reports
+from perf import sweep as sweeps
+from perf.report.terminal import MISSED, console, find, mistakes, progress, write_json
+from perf.system import POLICIES, Preset, load_preset, preset_names
+from perf.workloads import Model, load_models
+
+OUT = Path("build/perf")
+STORE = "sweep.jsonl"
+
+PresetName = Annotated[str, typer.Option(
+    "--preset", metavar="NAME|FILE", help=f"{', '.join(preset_names())}, or a TOML file.")]
+PolicyNames = Annotated[list[str] | None, typer.Option(
+    "--policy", metavar="NAME", help=f"{', '.join(POLICIES)}; may be repeated [default: mixdit]")]
+JsonFile = Annotated[Path | None, typer.Option(
+    "--json", metavar="FILE", help="Also write every number here.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Processes of the sweep.")]
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+                  help="How fast whole models run, and beside what.")
+
+
+@app.command()
+def model(
+    names: Annotated[list[str] | None, typer.Argument(
+        metavar="[NAME]...", help=f"Of {', '.join(load_models())}; all without.")] = None,
+    preset: PresetName = "server", policies: PolicyNames = None, json_file: JsonFile = None,
+) -> None:
+    """Print latency per image, and speedup over an RTX 3090."""
+    with mistakes():
+        study = _study(load_preset(preset), find(names, load_models(), "model"), policies)
+        claims = reports.make_claims(study)
+        for table in (reports.latency_table(study), reports.speedup_table(study)):
+            console.print(table.for_terminal())
+        if json_file:
+            write_json(json_file, reports.study_record(study, claims))
+
+
+@app.command()
+def layer(
+    name: Annotated[str, typer.Argument(
+        metavar="MODEL", help=f"Of {', '.join(load_models())}.")],
+    preset: PresetName = "server",
+    policy: Annotated[str, typer.Option(metavar="NAME", help=f"Of {', '.join(POLICIES)}.")] = (
+        "mixdit"),
+    json_file: JsonFile = None,
+) -> None:
+    """Print what binds each layer of a model, and its share of the time."""
+    with mistakes():
+        study = _study(load_preset(preset), find([name], load_models(), "model"), [policy])
+        run = study.entries[0].run
+        console.print(reports.layer_table(run).for_terminal())
+        if json_file:
+            write_json(json_file, reports.layers_record(run))
+
+
+@app.command()
+def sweep(
+    grid: Annotated[Path | None, typer.Option(
+        help="TOML file with the axes; one of the project's own without.")] = None,
+    axis: Annotated[list[str] | None, typer.Option(
+        metavar="NAME=VALUE,…", help="An axis beside those of --grid, or instead of the project's "
+        f"own; of {', '.join(sweeps.AXES)}.")] = None,
+    preset: Annotated[str | None, typer.Option(metavar="NAME|FILE")] = None,
+    policy: Annotated[str | None, typer.Option(metavar="NAME")] = None,
+    models: Annotated[list[str] | None, typer.Option("--model", metavar="NAME")] = None,
+    jobs: Jobs = 2,
+    cluster: Annotated[str | None, typer.Option(
+        metavar="tcp://HOST:PORT", help="Scheduler of a dask.distributed cluster, instead.")] = (
+            None),
+    store: Annotated[Path, typer.Option(
+        help="JSON lines; what it holds is not run again.")] = OUT / STORE,
+    json_file: JsonFile = None,
+) -> None:
+    """Run a grid of machines; Ctrl-C keeps what is done, the next call goes on."""
+    with mistakes():
+        axes = dict(sweeps.parse_axis(each) for each in axis or ())
+        wanted = sweeps.read_grid(grid or sweeps.DEFAULT).changed(
+            axes, instead=bool(axes) and grid is None, preset=preset, policy=policy, models=models)
+        points, records = _sweep(wanted, store, jobs, cluster)
+        for table in (reports.front_table(reports.designs(points, records)),
+                      reports.refusal_table(records)):
+            console.print(table.for_terminal())
+        if json_file:
+            write_json(json_file, {"code": sweeps.code_version(),
+                                   "records": [record.plain() for record in records]})
+
+
+@app.command()
+def report(
+    out: Annotated[Path, typer.Option(metavar="FOLDER")] = OUT, preset: PresetName = "server",
+    grid: Annotated[Path, typer.Option(
+        help="TOML file of the sweep.", show_default=False)] = sweeps.DEFAULT,
+    with_sweep: Annotated[bool, typer.Option("--sweep/--no-sweep")] = True, jobs: Jobs = 2,
+) -> None:
+    """Run everything; write one HTML page, and every number as JSON."""
+    with mistakes():
+        study = _study(load_preset(preset), list(load_models().values()), list(POLICIES))
+        claims = reports.make_claims(study)
+        points, records = _sweep(sweeps.read_grid(grid).changed(preset=preset), out / STORE, jobs,
+                                 None) if with_sweep else ([], [])
+        found = reports.designs(points, records)
+        write_json(out / "report.json", reports.study_record(study, claims))
+        (out / "report.html").write_text(reports.make_page(
+            study, claims, found, len(records) - len(found), list(map(load_preset, preset_names()))
+        ))
+        tables = (reports.latency_table(study), reports.speedup_table(study),
+                  reports.claim_table(claims))
+        (out / "report.md").write_text("\n".join(
+            f"**{table.title}**\n\n{table.for_markdown()}\n{table.note}\n" for table in tables))
+        for table in tables:
+            console.print(table.for_terminal())
+        console.print(f"Written: {out / 'report.html'}, report.md, report.json", soft_wrap=True)
+    if not all(claim.met for claim in claims):
+        raise typer.Exit(MISSED)
+
+
+def _study(machine: Preset, models: list[Model], policies: list[str] | None) -> reports.Study:
+    chosen = [policy.name for policy in find(policies or ["mixdit"], POLICIES, "policy")]
+    with progress(machine.name) as show:
+        return reports.make_study(machine, models, chosen, on_progress=show)
+
+
+def _sweep(grid: sweeps.Grid, store: Path, jobs: int, address: str | None
+           ) -> tuple[list[sweeps.Point], list[sweeps.Record]]:
+    points, known = grid.points(), sweeps.Store(store)
+    executor = sweeps.cluster(address) if address else sweeps.processes(jobs)
+    with executor as workers, progress("sweep") as show:
+        return points, sweeps.run(points, known, workers, on_progress=show)
+
+
+if __name__ == "__main__":
+    app()

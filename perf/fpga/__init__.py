@@ -1,0 +1,1 @@
+"""What the machine takes on FPGAs, and how fast it runs there: ``python -m perf.fpga``."""

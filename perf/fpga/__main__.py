@@ -1,0 +1,105 @@
+"""Synthesize the machine for FPGAs, place and route it on an ECP5: ``python -m perf.fpga``.
+
+Exit codes: 0 when the clock is fast enough, or nothing was placed; 1 when it is too slow; 3 when a
+tool is missing or fails or the folder cannot be written; 130 when interrupted.
+"""
+
+import sys
+import time
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from pathlib import Path
+
+from rich.console import Console
+
+from hw.emit import emit
+
+from .harness import INNER, TOP, emit_harnessed
+from .placement import pack, place
+from .report import Report, Row, print_report, write_json
+from .synthesis import synthesize
+from .targets import ACCELERATOR, DEVICE, ECP5, FAMILIES, PARTS, XC7
+from .tools import ToolError
+
+MISSED, FAILED, INTERRUPTED = 1, 3, 130
+
+
+def measure(console: Console, folder: Path, seed: int, *, with_placement: bool) -> Report:
+    """Do everything, and say what was done.
+
+    Parameters
+    ----------
+    console : Console
+    folder : pathlib.Path
+        Gets a folder per unit and family.
+    seed : int
+        Of the placer.
+    with_placement : bool
+        Without, only synthesis.
+
+    Raises
+    ------
+    ToolError
+        If a tool is missing or fails.
+    """
+    report = Report(seed)
+    for unit in PARTS:
+        verilog = emit(unit.make(), INNER, header=unit.configuration)
+        for family in FAMILIES:
+            _synthesize(console, report, unit, family, verilog, INNER, folder)
+    machine = emit_harnessed(ACCELERATOR.make(), header=ACCELERATOR.configuration)
+    _synthesize(console, report, ACCELERATOR, XC7, machine, INNER, folder)
+    placed = _synthesize(console, report, ACCELERATOR, ECP5, machine, TOP, folder)
+    if with_placement:
+        report.placement = _timed(console, f"placed and routed on {DEVICE.describe()}",
+                                  lambda: place(placed, DEVICE, seed))
+        report.bitstream_bytes = pack(placed).stat().st_size
+    return report
+
+
+def _synthesize(console, report, unit, family, verilog, top, folder):
+    """Add a row; return the folder in which it was made."""
+    place = folder / f"{unit.name}_{family.name}".replace(" ", "_").lower()
+    resources = _timed(console, f"{unit.name} synthesized for {family.name}",
+                       lambda: synthesize(verilog, family, top, place))
+    report.rows.append(Row(unit, family.name, resources))
+    return place
+
+
+def _timed(console, what, work):
+    started = time.perf_counter()
+    with console.status(f"[cyan]{what} …"):
+        result = work()
+    console.print(f"{time.perf_counter() - started:6.0f} s  {what}")
+    return result
+
+
+def main() -> int:
+    """Measure, print and write; return the exit code."""
+    parser = ArgumentParser(prog="python -m perf.fpga", description=__doc__,
+                            formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("build/fpga"), metavar="FOLDER")
+    parser.add_argument("--seed", type=int, default=1, help="of the placer (default 1)")
+    parser.add_argument("--no-place", action="store_true",
+                        help="synthesis only: a few minutes instead of half an hour")
+    options = parser.parse_args()
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
+    try:
+        report = measure(console, options.out, options.seed, with_placement=not options.no_place)
+    except ToolError as error:
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
+        return FAILED
+    except OSError as error:
+        console.print(f"Nothing can be written in {options.out}: {error.strerror}", style="red",
+                      markup=False, soft_wrap=True)
+        return FAILED
+    except KeyboardInterrupt:
+        console.print("Interrupted: no report was written.")
+        return INTERRUPTED
+    print_report(console, report)
+    write_json(options.out / "report.json", report)
+    console.print(f"Report: {options.out / 'report.json'}", soft_wrap=True)
+    return MISSED if report.met is False else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""What must be shown of area and clock: figures against targets, from the measured units."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from .measure import Measured
+
+CELL_TARGET = 300
+"""GE per MX6 MAC of a cell: dot product, 40-bit accumulator, double-buffered result."""
+
+ARRAY_TARGET = 340
+"""The same with the operand registers of an 8x8 array."""
+
+DOT_TARGET = 205
+FLEXIBLE_TARGET = 1.05
+MIX_TARGET = 1.8
+PATH_TARGET = 7.5
+CONVERTER_TARGET = 2200
+
+LINEAR_SHARE, ATTENTION_SHARE = 0.05, 0.20
+"""Shares of MX9 among the activations' blocks that MixDiT allows."""
+
+MIXES = (
+    (LINEAR_SHARE, False, "5 % of A in MX9, weights MX6"),
+    (LINEAR_SHARE, True, "5 % of A in MX9, their weights too"),
+    (ATTENTION_SHARE, False, "20 % of A in MX9, B in MX6"),
+    (ATTENTION_SHARE, True, "20 % of the heads in MX9 x MX9"),
+)
+"""Share of A in MX9, whether B's blocks that meet it are too, and how to say so."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One figure beside its target.
+
+    Attributes
+    ----------
+    name, unit : str
+    value, target : float
+    at_least : bool
+        Whether the target is a lower bound.
+    """
+
+    name: str
+    value: float
+    target: float
+    unit: str
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool:
+        """Whether the target is met."""
+        return self.value >= self.target if self.at_least else self.value <= self.target
+
+
+def beats_per_block(share: float, *, both: bool = False) -> float:
+    """Count the beats of an average pair of blocks.
+
+    Parameters
+    ----------
+    share : float
+        Of A's blocks that are MX9.
+    both : bool
+        Whether the B blocks that they meet are MX9 as well: outlier channels of a linear layer
+        with MX9 weights, or whole heads of attention. Otherwise B is MX6.
+    """
+    return 1 + share * (4 - 1) if both else 1 + share
+
+
+def work_per_area(cell: Measured, mx9: Measured, *, beats: float) -> float:
+    """Compare block products per gate and cycle; the MX9-only cell takes one cycle for each."""
+    return mx9.area.area / cell.area.area / beats
+
+
+def make_claims(found: Mapping[str, Measured]) -> list[Claim]:
+    """Compare what was measured with what is wanted.
+
+    Parameters
+    ----------
+    found : mapping of str to Measured
+        By unit; claims about units that are not there are left out.
+    """
+    claims = []
+
+    def claim(name, needs, value, target, unit, at_least=False):
+        if all(each in found for each in needs):
+            claims.append(Claim(name, value(*(found[each] for each in needs)), target, unit,
+                                at_least))
+
+    claim("cell, GE per MX6 MAC", ["cell, cell_stages=1"], lambda cell: cell.per_mac,
+          CELL_TARGET, "GE")
+    claim("array 8x8 with operand registers, GE per MX6 MAC", ["mac_array 8x8"],
+          lambda array: array.per_mac, ARRAY_TARGET, "GE")
+    claim("dot product, combinational, GE per MX6 MAC", ["dot_product"],
+          lambda dot: dot.per_mac, DOT_TARGET, "GE")
+    claim("cell / MX6-only cell", ["cell, cell_stages=1", "MX6 cell, cell_stages=1"],
+          lambda cell, mx6: cell.area.area / mx6.area.area, FLEXIBLE_TARGET, "x")
+    for share, both, what in MIXES:
+        claim(f"work per area against an MX9-only cell, {what}",
+              ["cell, cell_stages=1", "MX9 cell, cell_stages=1"],
+              partial(work_per_area, beats=beats_per_block(share, both=both)),
+              MIX_TARGET, "x", at_least=True)
+    claim("pipelined cell, critical path of the speed point", ["cell, cell_stages=1"],
+          lambda cell: cell.speed.path.nanoseconds, PATH_TARGET, "ns")
+    claim("mx_converter, combinational", ["mx_converter, stages=0"],
+          lambda unit: unit.area.area, CONVERTER_TARGET, "GE")
+    return claims

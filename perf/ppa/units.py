@@ -1,0 +1,64 @@
+"""What is measured: the machine's parts, and the references beside them."""
+
+from functools import partial
+
+from golden.formats import BLOCK_SIZE
+from hw.accelerator import Accelerator
+from hw.config import MOST_CELL_STAGES, Config
+from hw.controller import Controller
+from hw.csr import CSR
+from hw.dot_product import DotProduct
+from hw.mac_array import MACArray
+from hw.mac_cell import MACCell
+from hw.mx_converter import MXConverter
+from hw.normalizer import Normalizer
+from hw.outlier_detector import OutlierDetector
+from hw.reorder import Reorder
+
+from .references import REFERENCES
+from .unit import Unit
+
+DEFAULT = Config()
+"""The machine whose parts are measured: 8x8, a 40-bit accumulator, K to 6144."""
+
+SMALL = Config.sized(rows=4, cols=4)
+"""The whole machine that is measured."""
+
+
+def _cell(cell_stages):
+    """Describe the array's cell with one choice of pipeline."""
+    widths = {"acc_width": DEFAULT.acc_width, "fraction_bits": DEFAULT.fraction_bits,
+              "drop_width": DEFAULT.drop_width, "cell_stages": cell_stages}
+    return Unit(f"cell, cell_stages={cell_stages}", lambda: MACCell(**widths), BLOCK_SIZE, 4,
+                configuration=describe(widths))
+
+
+def describe(parameters):
+    """Write parameters as one line."""
+    return " ".join(f"{name}={value}" for name, value in parameters.items())
+
+
+_DETECTOR = {"k_blocks_max": DEFAULT.k_blocks_max}
+_NORMALIZER = {"acc_width": DEFAULT.acc_width, "fraction_bits": DEFAULT.fraction_bits}
+_CELLS = ("mac_row", "mac_cell")
+
+MACHINE = (
+    Unit("dot_product", lambda: DotProduct(stages=0), BLOCK_SIZE, 4, configuration="stages=0"),
+    *(_cell(stages) for stages in range(MOST_CELL_STAGES + 1)),
+    Unit("mac_array 8x8", lambda: MACArray(DEFAULT), BLOCK_SIZE * DEFAULT.rows * DEFAULT.cols, 4,
+         _CELLS, configuration=DEFAULT.describe(), timed=False),
+    *(Unit(f"mx_converter, stages={stages}", partial(MXConverter, stages=stages),
+           configuration=f"rounding=half_even stages={stages}") for stages in (0, 1, 2)),
+    Unit("outlier_detector", lambda: OutlierDetector(**_DETECTOR),
+         configuration=describe(_DETECTOR)),
+    Unit("reorder", lambda: Reorder(DEFAULT), configuration=DEFAULT.describe()),
+    Unit("normalizer", lambda: Normalizer(**_NORMALIZER), configuration=describe(_NORMALIZER)),
+    Unit("controller", lambda: Controller(DEFAULT), configuration=DEFAULT.describe()),
+    Unit("csr", CSR, configuration="all registers"),
+    Unit("accelerator 4x4", lambda: Accelerator(SMALL), BLOCK_SIZE * SMALL.rows * SMALL.cols, 4,
+         (*_CELLS, "normalizer", "bias_adder"), configuration=SMALL.describe()),
+)
+"""The machine's parts."""
+
+UNITS = (*MACHINE, *REFERENCES)
+"""All rows of the table."""
