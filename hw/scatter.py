@@ -138,7 +138,7 @@ class Scatter(wiring.Component):
         m.d.sync += table.eq(next_table)
         with m.If(self.order.en):
             m.d.sync += is_looked_up.eq(1)
-        with m.If(self.order_changes.bit_select(next_table, 1)):
+        with m.If((self.order_changes >> next_table)[0]):
             m.d.sync += is_looked_up.eq(0)
 
         # Cycle 0: take a block when the one before is written.

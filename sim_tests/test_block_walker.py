@@ -69,7 +69,7 @@ async def walk(dut, jobs, idle=0.0, stall=0.0, residuals=(0.4, 0.2, 0.4), **star
     await drive.reset(dut)
     cocotb.start_soon(drive.send(dut, "jobs", job_words(config, jobs)))
     in_queue, last_at, issued_at, counters = 0, -1000, [], []
-    pending, quiet, cycle = deque(beats), 0, 0
+    pending, quiet, cycle, job_ended = deque(beats), 0, 0, False
     addresses = {side: 0 for side in memories}
     while pending or in_queue:
         for side, memory in memories.items():
@@ -83,6 +83,9 @@ async def walk(dut, jobs, idle=0.0, stall=0.0, residuals=(0.4, 0.2, 0.4), **star
         addresses = {side: int(getattr(dut, f"{side}_flags_address").value) for side in memories}
         quiet += 1
         assert quiet < 3_000, f"hung with {len(pending)} of {len(beats)} beats left"
+        # A job's counts follow its last beat.
+        assert int(dut.counts_valid.value) == job_ended, f"cycle {cycle}: counts of a job"
+        job_ended = False
         if int(dut.issue.value):
             assert pending, f"a beat too many in cycle {cycle}"
             beat = pending.popleft()
@@ -97,7 +100,7 @@ async def walk(dut, jobs, idle=0.0, stall=0.0, residuals=(0.4, 0.2, 0.4), **star
                 for side, memory in memories.items():
                     if beat.tile[f"releases_{side}"]:
                         memory.release()
-            assert int(dut.counts_valid.value) == (beat.ports["last"] and beat.tile["job_last"])
+            job_ended = bool(beat.ports["last"] and beat.tile["job_last"])
         if int(dut.counts_valid.value):
             counters.append({key: int(value[0]) for key, value in drive.unpack(
                 BEAT_COUNTS, [int(dut.counts.value)]).items()})

@@ -15,18 +15,10 @@ from types import MappingProxyType
 from hw.config import Config
 
 FIGURES = Path(__file__).parents[1] / "ppa" / "figures.json"
-"""Written by ``python -m perf.ppa``; used where it is there."""
+"""Written by ``python -m perf.ppa --keep``."""
 
 ARRAY, NORMALIZER, WHOLE, CELL = (
     "mac_array 8x8", "normalizer", "accelerator 4x4", "cell, cell_stages=1")
-
-MEASURED: Mapping[str, float] = MappingProxyType({
-    ARRAY: 230_400.0, NORMALIZER: 1_360.0, WHOLE: 250_000.0, CELL: 3_494.0})
-"""Gate equivalents by ``python -m perf.ppa`` (osu018, area point, no memories), for when
-`FIGURES` is not there."""
-
-SPEED = 4_507 / 3_494
-"""Gates of the pipelined cell at the speed point over those at the area point."""
 
 _WHOLE_CONFIG = Config.sized(rows=4, cols=4)
 _REGISTER = 5.3
@@ -57,12 +49,16 @@ in the unpacker or packer, and a queue's two."""
 
 @cache
 def measured(path: Path = FIGURES) -> Mapping[str, float]:
-    """Read gate equivalents by unit; `MEASURED` where the file or a unit is not there."""
-    if not path.is_file():
-        return MEASURED
+    """Read gate equivalents (osu018, area point, no memories) by unit."""
     units = json.loads(path.read_text())["units"]
-    return MappingProxyType({name: units.get(name, {}).get("gate_equivalents", known)
-                             for name, known in MEASURED.items()})
+    return MappingProxyType({name: unit["gate_equivalents"] for name, unit in units.items()})
+
+
+@cache
+def speed_factor(path: Path = FIGURES) -> float:
+    """Read the gates of the pipelined cell at the speed point over those at the area point."""
+    cell = json.loads(path.read_text())["units"][CELL]
+    return cell["fastest"]["gate_equivalents"] / cell["gate_equivalents"]
 
 
 def core_gates(config: Config, figures: Mapping[str, float] | None = None) -> dict[str, float]:

@@ -12,7 +12,7 @@ from golden.formats import BLOCK_SIZE, FP32
 from hw.calibration_tables import place_bits
 from hw.config import MX_BLOCK_BITS, Config
 from hw.scatter import element_width
-from perf.system.gates import SPEED, core_gates, lane_gates
+from perf.system.gates import core_gates, lane_gates, speed_factor
 from perf.system.preset import Preset
 
 TRANSISTORS_PER_GATE = 4
@@ -87,7 +87,8 @@ def silicon(preset: Preset) -> Silicon:
 
     Notes
     -----
-    Gates are at the area point; their area is that of the speed point, `SPEED` times as much. The
+    Gates are at the area point; their area is that of the speed point, `speed_factor` times
+    theirs. The
     cores' memories have two ports (`hw.sram`); scores and the shared memory are read and written in
     turns, in banks, so that one port does.
     """
@@ -98,7 +99,7 @@ def silicon(preset: Preset) -> Silicon:
     one_port = {"scores": 8 * preset.cores * preset.score_bytes, "shared": 8 * preset.shared_bytes}
     density = TRANSISTORS_PER_MM2 * FILLED / TRANSISTORS_PER_GATE
     return Silicon(gates, two_ports | one_port,
-                   logic_area=SPEED * sum(gates.values()) / density,
+                   logic_area=speed_factor() * sum(gates.values()) / density,
                    sram_area=1e-6 * (sum(two_ports.values()) * FAST_CELL * TWO_PORTS / SMALL_CELLS
                                      + sum(one_port.values()) * DENSE_CELL / LARGE_CELLS))
 

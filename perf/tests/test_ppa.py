@@ -1,5 +1,6 @@
 """Area and clock: the library, the mapping of adders, best points, claims, budgets, mistakes."""
 
+import json
 import subprocess
 import sys
 
@@ -252,6 +253,14 @@ def test_units_have_names_of_their_own_and_say_what_they_are():
     assert all(unit.configuration for unit in UNITS)
 
 
+def test_the_kept_figures_are_of_these_units():
+    kept = json.loads(command.FIGURES.read_text())["units"]
+    assert {name: figures["configuration"] for name, figures in kept.items()} == {
+        unit.name: unit.configuration for unit in UNITS}
+    for budget in read_budgets():
+        assert complaint(budget, kept[budget.unit]["gate_equivalents"]) is None
+
+
 def app():
     """Wrap the command for calls in this process."""
     typed = Typer()
@@ -261,6 +270,7 @@ def app():
 
 @pytest.mark.parametrize("arguments, code, says", [
     (["cell"], command.MISTAKE, "There is no unit 'cell'"),
+    (["csr", "--keep"], command.MISTAKE, "Only a whole run is kept"),
     (["csr", "--liberty", "nowhere.lib"], command.MISTAKE, "no liberty file at nowhere.lib"),
 ])
 def test_mistakes_get_a_sentence(arguments, code, says, tmp_path):

@@ -23,7 +23,14 @@ from perf.system import (
     silicon,
 )
 from perf.system.attention import divide_attention
-from perf.system.gates import ARRAY, MEASURED, NORMALIZER, WHOLE, core_gates, measured
+from perf.system.gates import (
+    ARRAY,
+    NORMALIZER,
+    WHOLE,
+    core_gates,
+    measured,
+    speed_factor,
+)
 from perf.system.gemms import (
     attention_cycles,
     conversion_cycles,
@@ -378,11 +385,11 @@ def test_gates_of_the_measured_accelerator_are_those_measured():
     assert core_gates(config, units)["array"] == 16_000
 
 
-def test_measured_gates_come_from_the_report_where_there_is_one(tmp_path):
+def test_measured_gates_come_from_the_report(tmp_path):
     path = tmp_path / "figures.json"
-    path.write_text('{"units": {"normalizer": {"gate_equivalents": 7.0}}}')
-    assert measured(path)[NORMALIZER] == 7.0 and measured(path)[ARRAY] == MEASURED[ARRAY]
-    assert measured(tmp_path / "nil.json") == MEASURED
+    path.write_text('{"units": {"normalizer": {"gate_equivalents": 7.0}, "cell, cell_stages=1": '
+                    '{"gate_equivalents": 4.0, "fastest": {"gate_equivalents": 5.0}}}}')
+    assert measured(path)[NORMALIZER] == 7.0 and speed_factor(path) == 1.25
 
 
 @pytest.mark.parametrize("config", [
