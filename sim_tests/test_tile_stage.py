@@ -1,11 +1,12 @@
 """From aligned blocks to rounded ones: all kinds of jobs, all selections, room, full rate."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import cocotb
 import numpy as np
 import pytest
-from amaranth import Module, Signal
+from amaranth import Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In
 from cocotb.triggers import gather
@@ -16,6 +17,7 @@ from hw.block_aligner import BlockAligner
 from hw.job import JobKind
 from hw.outlier_detector import OutlierDetector, detection_cycles
 from hw.outlier_policy import Selection, Tag, magnitude_layout, policy_layout
+from hw.register_slice import register_slice
 from hw.tile_block import tile_block_layout
 from hw.tile_stage import TileStage
 from hw.widen import Elements
@@ -53,10 +55,15 @@ class DetectingStage(wiring.Component):
                              (stage.o, self.o), (stage.tags_o, self.tags_o)):
             wiring.connect(m, inner, wiring.flipped(outer))
         wiring.connect(m, detector.o, stage.tags)
-        beside = Signal(arriving_layout(self.config))
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += beside.eq(self.i.p)
         aligned = aligner.o
+        # What the detector must know goes through registers that move as the aligner's do.
+        places = [stream.Signature(arriving_layout(self.config)).create(path=(f"place_{stage}",))
+                  for stage in range(aligner.latency + 1)]
+        for before, after in pairwise(places):
+            register_slice(m, before, after, before.p)
+        m.d.comb += [places[0].p.eq(self.i.p), places[0].valid.eq(self.i.valid),
+                     places[-1].ready.eq(aligned.ready)]
+        beside = places[-1].p
         m.d.comb += [
             aligner.i.p.eq(self.i.p.elements), aligner.i.valid.eq(self.i.valid),
             self.i.ready.eq(aligner.i.ready),
