@@ -271,7 +271,9 @@ class TestCtrlC:
         path = tmp_path / "a.jsonl"
         process = subprocess.Popen(
             [sys.executable, "-m", "perf", "sweep", "--model", "dit-256", "--jobs", "1",
-             "--store", str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+             "--store", str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True,
+            # A shell's background job ignores interrupts, and so would what it starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
         try:
             deadline = time.monotonic() + 120
             while not (path.exists() and path.stat().st_size) and time.monotonic() < deadline:
