@@ -217,14 +217,17 @@ def of(name, area, nanoseconds=5.0, macs=16, beats=4):
 def test_claims_compare_cells_by_the_work_they_do():
     found = {each.unit.name: each for each in (
         of("cell, cell_stages=1", 3200.0), of("MX6 cell, cell_stages=1", 3200.0 / 1.04),
-        of("MX9 cell, cell_stages=1", 2 * 3200.0, beats=1))}
+        of("MX9 cell, cell_stages=1", 2 * 3200.0, nanoseconds=6.0, beats=1))}
     claims = {claim.name: claim for claim in make_claims(found)}
     assert claims["cell, GE per MX6 MAC"].value == 200 and claims["cell, GE per MX6 MAC"].met
     assert claims["cell / MX6-only cell"].value == pytest.approx(1.04)
-    mixes = [claim for name, claim in claims.items() if name.startswith("work per area")]
-    assert [round(claim.value, 3) for claim in mixes] == [
-        round(2 / beats, 3) for beats in (1.05, 1.15, 1.2, 1.6)]
-    assert [claim.met for claim in mixes] == [True, False, False, False]
+    # Twice the area; and a clock period of 6 ns against 5.
+    for measure, ratio, met in (("work per area and cycle", 2, [True, False, False, False]),
+                                ("work per area and second", 2.4, [True, True, True, False])):
+        mixes = [claim for name, claim in claims.items() if name.startswith(measure)]
+        assert [round(claim.value, 3) for claim in mixes] == [
+            round(ratio / beats, 3) for beats in (1.05, 1.15, 1.2, 1.6)]
+        assert [claim.met for claim in mixes] == met
     assert "mx_converter, combinational" not in claims
 
 
