@@ -222,9 +222,9 @@ def test_claims_compare_cells_by_the_work_they_do():
     assert claims["cell, GE per MX6 MAC"].value == 200 and claims["cell, GE per MX6 MAC"].met
     assert claims["cell / MX6-only cell"].value == pytest.approx(1.04)
     # Twice the area; and a clock period of 6 ns against 5.
-    for measure, ratio, met in (("work per area and cycle", 2, [True, False, False, False]),
+    for what, ratio, met in (("work per area and cycle", 2, [True, False, False, False]),
                                 ("work per area and second", 2.4, [True, True, True, False])):
-        mixes = [claim for name, claim in claims.items() if name.startswith(measure)]
+        mixes = [claim for name, claim in claims.items() if name.startswith(what)]
         assert [round(claim.value, 3) for claim in mixes] == [
             round(ratio / beats, 3) for beats in (1.05, 1.15, 1.2, 1.6)]
         assert [claim.met for claim in mixes] == met
