@@ -23,13 +23,15 @@ WAVES : 0 or 1
     Write ``dump.vcd`` beside the log of each simulation.
 """
 
+import fcntl
 import json
 import logging
 import os
 import shutil
 import sysconfig
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,26 +127,28 @@ def build(
         waves = os.environ.get("WAVES", "0") not in ("", "0")
     directory = BUILD / (f"{name}_waves" if waves else name)
     verilog, control = directory / f"{name}.v", directory / "ports.vlt"
-    write_if_changed(verilog, emit(component, name))
+    text = emit(component, name)
     public = [*ports(component), "clk", "rst"]
-    write_if_changed(control, WAIVERS + "".join(
-        f'public_flat_rw -module "{name}" -var "{port}"\n' for port in public
-    ))
     runtime = BUILD / ("runtime_waves" if waves else "runtime")
     runner, log = _Verilator(runtime), directory / "build.log"
-    try:
-        runner.build(
-            sources=[VerilatorControlFile(control), *sources, verilog],
-            hdl_toplevel=name,
-            build_dir=directory,
-            build_args=[*BUILD_ARGS, *args],
-            timescale=("1ns", "1ps"),
-            waves=waves,
-            log_file=log,
-        )
-    except RuntimeError:
-        raise AssertionError(f"{name} does not build, see {log}\n{_tail(log)}") from None
-    runner.keep_runtime()
+    with _alone(directory):
+        write_if_changed(verilog, text)
+        write_if_changed(control, WAIVERS + "".join(
+            f'public_flat_rw -module "{name}" -var "{port}"\n' for port in public
+        ))
+        try:
+            runner.build(
+                sources=[VerilatorControlFile(control), *sources, verilog],
+                hdl_toplevel=name,
+                build_dir=directory,
+                build_args=[*BUILD_ARGS, *args],
+                timescale=("1ns", "1ps"),
+                waves=waves,
+                log_file=log,
+            )
+        except RuntimeError:
+            raise AssertionError(f"{name} does not build, see {log}\n{_tail(log)}") from None
+        runner.keep_runtime()
     return Build(name, directory, component, waves, runner)
 
 
@@ -217,6 +221,15 @@ def simulate(
     """Build a component and run a module's tests on it: `build`, then `run` with the options."""
     __tracebackhide__ = True
     run(build(component, name), test_module, **options)
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Build alone in a folder: tests of one machine, in several processes, share its model."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 class _Verilator(Verilator):
