@@ -152,16 +152,25 @@ async def jobs(dut):
     write_outcomes(folder, outcomes)
 
 
-def main(folder: Path) -> int:
-    """Build the machine and run the works; the exit code is 1 where that failed."""
+def build_and_run(folder: Path, tests: str, label: str) -> int:
+    """Build the machine of a folder and run its works; the exit code is 1 where that failed.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        With what `write_config` and `write_works` wrote.
+    tests : str
+        The module whose cocotb tests run the works.
+    label : str
+        Of the run, in the simulation's folder.
+    """
     config, name = read_config(folder)
     report(folder, stage="build")
     try:
         with locked(bench.BUILD / f"{name}.lock"):
             built = bench.build(Accelerator(config), name)
         report(folder, stage="run", verilog=str(built.directory / f"{built.name}.v"))
-        bench.run(built, "examples.run_jobs", parameters={"folder": str(folder)},
-                  label=folder.parent.name)
+        bench.run(built, tests, parameters={"folder": str(folder)}, label=label)
     except AssertionError as error:
         report(folder, error=str(error))
         return 1
@@ -169,4 +178,5 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]).resolve()))
+    place = Path(sys.argv[1]).resolve()
+    sys.exit(build_and_run(place, "examples.run_jobs", place.parent.name))

@@ -1,4 +1,4 @@
-"""D of one beat: sixteen 4x4-bit signed-magnitude products, shifted by pairs and summed."""
+"""D of one beat: sixteen signed-magnitude products, shifted by pairs and summed."""
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
@@ -8,27 +8,38 @@ from golden.formats import BLOCK_SIZE, PAIRS, SUB_BLOCK_SIZE
 
 from .layouts import BASE_BITS
 
-Operand = data.StructLayout({
-    "sign": unsigned(BLOCK_SIZE),
-    "magnitude": data.ArrayLayout(BASE_BITS, BLOCK_SIZE),
-    "microexponent": unsigned(PAIRS),
-})
-"""What a beat needs of a block: signs, 4-bit magnitudes (H or L) and microexponents."""
-
-PRODUCT_BITS = 2 * BASE_BITS
 LARGEST_SHIFT = 2
-LARGEST_PAIR = SUB_BLOCK_SIZE * (2**BASE_BITS - 1) ** 2
-PAIR_BITS = (LARGEST_PAIR << LARGEST_SHIFT).bit_length() + 1
-LARGEST_D = PAIRS * LARGEST_PAIR << LARGEST_SHIFT  # 14400
-D = signed(LARGEST_D.bit_length() + 1)
+
+
+def block_layout(mantissa_bits=BASE_BITS, **others):
+    """Describe what a beat needs of a block: signs, magnitudes, microexponents, and what else.
+
+    Parameters
+    ----------
+    mantissa_bits : int
+        Bits of a magnitude: 4 in the machine, where it is H or L.
+    **others : shape-like
+        Fields above the microexponents.
+    """
+    return data.StructLayout({
+        "sign": unsigned(BLOCK_SIZE),
+        "magnitude": data.ArrayLayout(mantissa_bits, BLOCK_SIZE),
+        "microexponent": unsigned(PAIRS),
+        **others,
+    })
+
+
+def largest_product(a_bits=BASE_BITS, b_bits=BASE_BITS):
+    """Return the largest magnitude of D: 14400 for 4x4 bits, 1032256 for 7x7."""
+    return BLOCK_SIZE * (2**a_bits - 1) * (2**b_bits - 1) << LARGEST_SHIFT
 
 
 class DotProduct(wiring.Component):
-    """Multiply two MX6-shaped blocks: D = sum over pairs j of (p_2j + p_2j+1) << (2 - ta_j - tb_j).
+    """Multiply two blocks: D = sum over pairs j of (p_2j + p_2j+1) << (2 - ta_j - tb_j).
 
-    Each p is a signed product of 4-bit magnitudes, and D is exact, at most 14400 either way; it
-    weighs 2^(Ea + Eb - 8). Latency ``stages`` cycles (0: combinational); a beat each cycle; never
-    stalls, and has no valid: whoever uses D counts the cycles.
+    Each p is a signed product of magnitudes, and D is exact, at most `largest_product` either way;
+    it weighs 2^(Ea + Eb - a_bits - b_bits). Latency ``stages`` cycles (0: combinational); a beat
+    each cycle; never stalls, and has no valid: whoever uses D counts the cycles.
 
     Three identities keep it small:
 
@@ -42,15 +53,17 @@ class DotProduct(wiring.Component):
 
     Parameters
     ----------
+    a_bits, b_bits : int
+        Bits of the magnitudes: 4, as the machine has them, unless other cells are to be compared.
     stages : int
         Pipeline registers: 0 none; 1 after the tree; 2 also after the pairs' shifted sums.
 
     Members
     -------
-    a, b : In(struct)
-        ``sign`` 16 bits, ``magnitude`` 16 x 4 bits, ``microexponent`` 8 bits; element 0 and pair 0
-        in the least significant bits.
-    d : Out(signed(15))
+    a, b : In(block_layout)
+        Element 0 and pair 0 in the least significant bits.
+    d : Out(signed)
+        As wide as `largest_product` needs: 15 bits for 4x4.
 
     Raises
     ------
@@ -58,12 +71,14 @@ class DotProduct(wiring.Component):
         If ``stages`` is not 0, 1 or 2.
     """
 
-    def __init__(self, *, stages: int = 1):
+    def __init__(self, *, a_bits: int = BASE_BITS, b_bits: int = BASE_BITS, stages: int = 1):
         if stages not in (0, 1, 2):
             raise ValueError(f"a dot product has 0, 1 or 2 pipeline stages, not {stages!r}")
-        self.stages = stages
+        self.a_bits, self.b_bits, self.stages = a_bits, b_bits, stages
         self.latency = stages
-        super().__init__({"a": In(Operand), "b": In(Operand), "d": Out(D)})
+        self.shape = signed(largest_product(a_bits, b_bits).bit_length() + 1)
+        super().__init__({"a": In(block_layout(a_bits)), "b": In(block_layout(b_bits)),
+                          "d": Out(self.shape)})
 
     def elaborate(self, platform):
         m = Module()
@@ -72,39 +87,34 @@ class DotProduct(wiring.Component):
             # A tree of seven adders takes seven carries; the eighth pair adds its own.
             shifted, carry = self._pair(m, pair, adds_carry=pair == PAIRS - 1)
             if self.stages == 2:
-                held = Signal(PAIR_BITS + 1, name=f"held_{pair}", reset_less=True)
+                held = Signal(len(shifted) + 1, name=f"held_{pair}", reset_less=True)
                 m.d.sync += held.eq(Cat(shifted, carry))
                 shifted, carry = held[:-1], held[-1]
             sums.append(shifted)
             carries.append(carry)
-        while len(sums) > 1:
-            level = []
-            for left, right in zip(sums[::2], sums[1::2], strict=True):
-                total = Signal(len(left) + 1, name=f"sum_{len(left) + 1}_{len(level)}")
-                m.d.comb += total.eq(left + right + carries.pop(0))
-                level.append(total)
-            sums = level
-        d = Signal(D, reset_less=True)
+        total = add_up(m, sums, carries)
+        d = Signal(self.shape, reset_less=True)
         domain = m.d.sync if self.stages else m.d.comb
-        domain += d.eq(Cat(sums[0][:-1], ~sums[0][-1]))
+        domain += d.eq(Cat(total[:-1], ~total[-1]))
         m.d.comb += self.d.eq(d)
         return m
 
     def _pair(self, m, pair, *, adds_carry):
-        """Return the shifted sum of a pair plus 2^(PAIR_BITS - 1), and what it is short of."""
+        """Return the shifted sum of a pair, its top bit inverted, and what it is short of."""
         a, b = self.a, self.b
+        width = self.a_bits + self.b_bits
         terms, signs = [], []
         for lane in range(SUB_BLOCK_SIZE * pair, SUB_BLOCK_SIZE * (pair + 1)):
             is_positive = Signal(name=f"is_positive_{lane}")
-            term = Signal(PRODUCT_BITS + 1, name=f"term_{lane}")  # + 2^PRODUCT_BITS
-            inverted = _inverted_product(a.magnitude[lane], b.magnitude[lane])
+            term = Signal(width + 1, name=f"term_{lane}")  # a signed one, plus 2^width
+            inverted = inverted_product(a.magnitude[lane], b.magnitude[lane])
             m.d.comb += [
                 is_positive.eq(~(a.sign[lane] ^ b.sign[lane])),
-                term.eq(Cat(inverted ^ is_positive.replicate(PRODUCT_BITS), is_positive)),
+                term.eq(Cat(inverted ^ is_positive.replicate(width), is_positive)),
             ]
             terms.append(term)
             signs.append(~is_positive)
-        total = Signal(PRODUCT_BITS + 2, name=f"pair_{pair}")  # + 2^(PRODUCT_BITS + 1)
+        total = Signal(width + 2, name=f"pair_{pair}")  # plus 2^(width + 1)
         m.d.comb += total.eq(terms[0] + terms[1] + signs[0])
         fill = carry = signs[1]
         if adds_carry:
@@ -121,12 +131,39 @@ class DotProduct(wiring.Component):
         return Cat(shifted[:-1], total[-1]), carry
 
 
-def _inverted_product(a, b):
-    """Return ~(a * b) of two 4-bit numbers, row by row: as few adders as an array multiplier."""
+def inverted_product(a, b):
+    """Return ~(a * b) of unsigned numbers, row by row: as few adders as an array multiplier."""
     low, high = [], None
     for bit in a:
         row = ~(b & bit.replicate(len(b)))
-        high = row if high is None else (high + row + 1)[: len(b) + 1]
+        # What lies above an inverted row are ones.
+        high = Cat(row, Const(1)) if high is None else (high + row + 1)[:len(b) + 1]
         low.append(high[0])
-        high = Cat(high[1:], Const(1)) if len(high) == len(b) else high[1:]
-    return Cat(low, high[: len(b)])
+        high = high[1:]
+    return Cat(low, high)
+
+
+def add_up(m, terms, carries):
+    """Add a power of two of equally wide unsigned terms and a carry for each adder of their tree.
+
+    Parameters
+    ----------
+    m : Module
+    terms : list of Value
+    carries : list of Value or int
+        One fewer than terms; of 0 or 1.
+
+    Returns
+    -------
+    Signal
+        The sum, a bit wider than the terms for each level of the tree.
+    """
+    carries = iter(carries)
+    while len(terms) > 1:
+        level = []
+        for left, right in zip(terms[::2], terms[1::2], strict=True):
+            total = Signal(len(left) + 1, name=f"sum_{len(left) + 1}_{len(level)}")
+            m.d.comb += total.eq(left + right + next(carries))
+            level.append(total)
+        terms = level
+    return terms[0]

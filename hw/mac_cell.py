@@ -1,30 +1,24 @@
 """One output of the array: a dot product, an anchored accumulator and a result that shifts out."""
 
 from amaranth import Cat, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.formats import BLOCK_SIZE, PAIRS
-
-from .config import PRODUCT_BITS
-from .dot_product import DotProduct
+from .dot_product import DotProduct, block_layout
 from .layouts import BASE_BITS
 
 
-def operand_layout(drop_width):
+def operand_layout(drop_width, mantissa_bits=BASE_BITS):
     """Describe what one beat needs of one block.
 
     Parameters
     ----------
     drop_width : int
         Width of ``drop``: binades by which this operand lies below its anchor.
+    mantissa_bits : int
+        Bits of a magnitude.
     """
-    return data.StructLayout({
-        "sign": unsigned(BLOCK_SIZE),
-        "magnitude": data.ArrayLayout(BASE_BITS, BLOCK_SIZE),
-        "microexponent": unsigned(PAIRS),
-        "drop": unsigned(drop_width),
-    })
+    return block_layout(mantissa_bits, drop=unsigned(drop_width))
 
 
 class AlignedAddend(wiring.Component):
@@ -35,24 +29,26 @@ class AlignedAddend(wiring.Component):
 
     Parameters
     ----------
+    product_width : int
+        Of the signed block product: 15 bits in the machine.
     fraction_bits : int
-        F of the anchored accumulator.
+        Bits kept below the unit of a block product at the anchor: F of the anchored accumulator.
     shift_width : int
         Width of ``shift``; any shift past the product's width gives zero.
 
     Members
     -------
-    product : In(signed(15))
+    product : In(signed(product_width))
     shift : In(shift_width)
-    addend : Out(signed(15 + fraction_bits))
+    addend : Out(signed(product_width + fraction_bits))
     carry : Out(1)
     """
 
-    def __init__(self, *, fraction_bits, shift_width):
+    def __init__(self, *, product_width: int, fraction_bits: int, shift_width: int):
         self.fraction_bits = fraction_bits
-        self.width = PRODUCT_BITS + fraction_bits
+        self.width = product_width + fraction_bits
         super().__init__({
-            "product": In(signed(PRODUCT_BITS)), "shift": In(shift_width),
+            "product": In(signed(product_width)), "shift": In(shift_width),
             "addend": Out(signed(self.width)), "carry": Out(1),
         })
 
@@ -64,6 +60,31 @@ class AlignedAddend(wiring.Component):
         m.d.comb += shifted.eq(exact >> self.shift)
         m.d.comb += [self.carry.eq(shifted[0]), self.addend.eq(shifted[1:].as_signed())]
         return m
+
+
+def accumulate(m, cell, addend):
+    """Add up addends; hand each sum over to a register that shifts out while the next one grows.
+
+    Parameters
+    ----------
+    m : Module
+        Gets the accumulator, the result register and their adder.
+    cell : Component
+        With ``first``, ``last``, ``result_in`` and ``result`` as `MACCell` has them, for the addend
+        that stands here now. Its result is as wide as the sum, which must not overflow.
+    addend : Value
+        Signed, its lowest bit one place below the unit of the sum: a carry.
+    """
+    total = Signal.like(cell.result, reset_less=True)
+    result = Signal.like(cell.result, reset_less=True)
+    so_far, summed = Signal.like(total), Signal.like(total)
+    m.d.comb += [
+        so_far.eq(Mux(cell.first, 0, total)),
+        # Adding at one bit below the unit makes the carry an operand bit: one adder, not two.
+        summed.eq((Cat(1, so_far).as_signed() + addend) >> 1),
+        cell.result.eq(result),
+    ]
+    m.d.sync += [total.eq(summed), result.eq(Mux(cell.last, summed, cell.result_in))]
 
 
 DOT_STAGES = (0, 1, 1, 2)
@@ -85,10 +106,12 @@ class MACCell(wiring.Component):
     cell_stages : int
         Pipeline registers before the accumulator: 1 behind the dot product; 2 also behind the
         shift to the anchor; 3 also inside the dot product.
+    a_bits, b_bits : int
+        Bits of the magnitudes: 4, as the machine has them, unless other cells are to be compared.
 
     Members
     -------
-    a, b : In(operand_layout(drop_width))
+    a, b : In(operand_layout)
     first : In(1)
         The product now at the adder starts a new sum.
     last : In(1)
@@ -96,24 +119,36 @@ class MACCell(wiring.Component):
     result_in : In(signed(acc_width))
         What the result register takes in every other cycle.
     result : Out(signed(acc_width))
+
+    Raises
+    ------
+    ValueError
+        If ``cell_stages`` is not 0 to 3.
     """
 
-    def __init__(self, *, acc_width, fraction_bits, drop_width, cell_stages):
+    def __init__(self, *, acc_width: int, fraction_bits: int, drop_width: int, cell_stages: int,
+                 a_bits: int = BASE_BITS, b_bits: int = BASE_BITS):
+        if cell_stages not in range(len(DOT_STAGES)):
+            raise ValueError(f"a cell has 0 to {len(DOT_STAGES) - 1} pipeline stages, not "
+                             f"{cell_stages!r}")
         self.acc_width, self.fraction_bits = acc_width, fraction_bits
         self.drop_width, self.cell_stages = drop_width, cell_stages
+        self.a_bits, self.b_bits = a_bits, b_bits
         self.latency = cell_stages + 1
-        operand = operand_layout(drop_width)
         super().__init__({
-            "a": In(operand), "b": In(operand), "first": In(1), "last": In(1),
+            "a": In(operand_layout(drop_width, a_bits)),
+            "b": In(operand_layout(drop_width, b_bits)),
+            "first": In(1), "last": In(1),
             "result_in": In(signed(acc_width)), "result": Out(signed(acc_width)),
         })
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.dot_product = dot_product = DotProduct(
-            stages=DOT_STAGES[self.cell_stages])
-        m.submodules.align = align = AlignedAddend(fraction_bits=self.fraction_bits,
-                                                   shift_width=self.drop_width)
+            a_bits=self.a_bits, b_bits=self.b_bits, stages=DOT_STAGES[self.cell_stages])
+        m.submodules.align = align = AlignedAddend(
+            product_width=len(dot_product.d), fraction_bits=self.fraction_bits,
+            shift_width=self.drop_width)
         for port, operand in ((dot_product.a, self.a), (dot_product.b, self.b)):
             m.d.comb += [port.sign.eq(operand.sign), port.magnitude.eq(operand.magnitude),
                          port.microexponent.eq(operand.microexponent)]
@@ -134,15 +169,5 @@ class MACCell(wiring.Component):
             aligned = Signal(addend.shape(), reset_less=True)
             m.d.sync += aligned.eq(addend)
             addend = aligned
-
-        total = Signal(signed(self.acc_width), reset_less=True)
-        result = Signal(signed(self.acc_width), reset_less=True)
-        so_far, summed = Signal.like(total), Signal.like(total)
-        m.d.comb += [
-            so_far.eq(Mux(self.first, 0, total)),
-            # Adding at one bit below the unit makes the carry an operand bit: one adder, not two.
-            summed.eq((Cat(1, so_far).as_signed() + addend) >> 1),
-            self.result.eq(result),
-        ]
-        m.d.sync += [total.eq(summed), result.eq(Mux(self.last, summed, self.result_in))]
+        accumulate(m, self, addend)
         return m

@@ -6,9 +6,7 @@ not, 3 when a simulation failed, 130 when interrupted. MIXDIT_SEED seeds the job
 """
 
 import json
-import signal
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,15 +16,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from examples.job_files import locked
+from examples.simulation import SimulationError
 from hw.config import Config
+from perf.bench_program import run_program
 from perf.checked_jobs import draw_groups
-from perf.checked_runs import Compared, SimulationError, compare, simulate
+from perf.checked_runs import Compared, compare, simulate
 from perf.schedule import COUNTER_NAMES
 from sim_tests.accelerators import MATRIX
 from sim_tests.bench import ROOT, seed
 
 FOLDER = ROOT / "build" / "perf-check"
-DIFFERENT, FAILED, INTERRUPTED = 1, 3, 130
+DIFFERENT = 1
 
 MACHINES = {name: MATRIX[name] for name in (
     "4x4", "3x5", "2x32", "16x2", "4x4_narrow", "8x8_attention")} | {
@@ -139,24 +139,15 @@ def conclude(
     return 0
 
 
-def main() -> int:
+def main(console: Console) -> int:
     """Check, print and write; return the exit code."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the simulator stops too
     try:
-        return conclude(console, check(console, MACHINES, JOBS, FOLDER), FOLDER, LEAST)
-    except SimulationError as error:
-        console.print(str(error), style="red", markup=False, soft_wrap=True)
-        return FAILED
+        compared = check(console, MACHINES, JOBS, FOLDER)
     except BlockingIOError:
-        console.print(f"Another check is using {FOLDER}; start this one when it has ended.")
-        return FAILED
-    except KeyboardInterrupt:
-        console.print("Interrupted: the simulator was stopped, and no report written.")
-        return INTERRUPTED
+        raise SimulationError(f"Another check is using {FOLDER}; start this one when it has ended."
+                              ) from None
+    return conclude(console, compared, FOLDER, LEAST)
 
 
 if __name__ == "__main__":
-    ArgumentParser(prog="python -m perf.check", description=__doc__,
-                   formatter_class=RawDescriptionHelpFormatter).parse_args()
-    sys.exit(main())
+    sys.exit(run_program("perf.check", __doc__, main, width=120))

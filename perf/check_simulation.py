@@ -14,13 +14,12 @@ from typing import Any
 import cocotb
 from cocotb.triggers import RisingEdge, with_timeout
 
-from examples.job_files import locked, read_works
-from examples.run_jobs import InterruptDriver, ReportingMachine, read_config, report
-from hw.accelerator import Accelerator
+from examples.job_files import read_works
+from examples.run_jobs import InterruptDriver, ReportingMachine, build_and_run, read_config
 from hw.config import Config
 from hw.registers import ADDRESSES, COUNTERS
 from perf.schedule import COUNTER_NAMES
-from sim_tests import bench, drive
+from sim_tests import drive
 from sim_tests.machine import Work
 
 TIMED_FILE = "timed.json"
@@ -106,21 +105,6 @@ async def jobs(dut):
     (folder / TIMED_FILE).write_text(json.dumps([asdict(each) for each in timed]))
 
 
-def main(folder: Path) -> int:
-    """Build the machine and run the works; the exit code is 1 where that failed."""
-    config, name = read_config(folder)
-    report(folder, stage="build")
-    try:
-        with locked(bench.BUILD / f"{name}.lock"):
-            built = bench.build(Accelerator(config), name)
-        report(folder, stage="run")
-        bench.run(built, "perf.check_simulation", parameters={"folder": str(folder)},
-                  label=f"check_{folder.name}")
-    except AssertionError as error:
-        report(folder, error=str(error))
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]).resolve()))
+    place = Path(sys.argv[1]).resolve()
+    sys.exit(build_and_run(place, "perf.check_simulation", f"check_{place.name}"))

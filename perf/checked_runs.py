@@ -15,6 +15,7 @@ from pathlib import Path
 
 from examples.job_files import write_works
 from examples.run_jobs import PROGRESS_FILE, write_config
+from examples.simulation import SimulationError
 from hw.config import Config
 from perf.check_simulation import Timed, read_timed
 from perf.checked_jobs import schedule_job
@@ -23,10 +24,6 @@ from sim_tests.bench import ROOT
 from sim_tests.packets import Work
 
 _POLL_SECONDS = 0.2
-
-
-class SimulationError(RuntimeError):
-    """A machine could not be built, or its simulation ended without results."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ the simulation failed, 130 when interrupted. MIXDIT_SEED seeds all data and stal
 
 import sys
 import time
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,8 +13,9 @@ import numpy as np
 from rich.console import Console
 
 from examples.job_files import Outcome
-from examples.simulation import SimulationError, simulate
+from examples.simulation import simulate
 from hw.config import Config
+from perf.bench_program import run_program
 from perf.claims import make_rows
 from perf.measured import Measured, expected_cycles, pair_outcomes
 from perf.scenarios import MACHINES, Group, Sizes, make_groups
@@ -24,7 +24,7 @@ from perf.verilog_size import measure_verilog
 from sim_tests.bench import ROOT, seed
 
 FOLDER = ROOT / "build" / "bench-rtl"
-MISSED, FAILED, INTERRUPTED = 1, 3, 130
+MISSED = 1
 
 
 def run_groups(
@@ -113,20 +113,6 @@ def conclude(console: Console, report: Report, folder: Path) -> int:
     return MISSED
 
 
-def main() -> int:
-    """Measure, print and write; return the exit code."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 190)
-    try:
-        return conclude(console, measure(console), FOLDER)
-    except SimulationError as error:
-        console.print(str(error), style="red", markup=False, soft_wrap=True)
-        return FAILED
-    except KeyboardInterrupt:
-        console.print("Interrupted: the simulator was stopped, and no report written.")
-        return INTERRUPTED
-
-
 if __name__ == "__main__":
-    ArgumentParser(prog="python -m perf.rtl_bench", description=__doc__,
-                   formatter_class=RawDescriptionHelpFormatter).parse_args()
-    sys.exit(main())
+    sys.exit(run_program("perf.rtl_bench", __doc__,
+                         lambda console: conclude(console, measure(console), FOLDER), width=190))

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from golden.accumulator import block_product
-from hw.dot_product import D, DotProduct, Operand
+from hw.config import PRODUCT_BITS
+from hw.dot_product import DotProduct, block_layout, largest_product
 from sim_tests import bench, drive
 
 
@@ -31,7 +32,7 @@ def pack(fields):
         key: fields[key] @ (1 << np.arange(fields[key].shape[1]))
         for key in ("sign", "microexponent")
     }
-    return drive.pack(Operand, {"magnitude": fields["magnitude"]} | bits)
+    return drive.pack(block_layout(), {"magnitude": fields["magnitude"]} | bits)
 
 
 async def check(dut, a, b, what):
@@ -45,7 +46,7 @@ async def check(dut, a, b, what):
     expected = block_product(
         a["magnitude"], a["sign"], a["microexponent"], b["magnitude"], b["sign"], b["microexponent"]
     )
-    actual = drive.unpack(D, outputs[latency:])
+    actual = drive.unpack(DotProduct().shape, outputs[latency:])
     drive.compare(actual, expected, what, latency=latency)
 
 
@@ -95,6 +96,12 @@ def test_dot_product(stages):
     component = DotProduct(stages=stages)
     parameters = {"latency": component.latency}
     bench.simulate(component, __name__, f"dot_product_{stages}", parameters=parameters)
+
+
+def test_d_is_as_wide_as_its_largest_value_needs():
+    assert largest_product() == 16 * 15 * 15 * 4 == 14400
+    assert DotProduct().shape.width == PRODUCT_BITS == 15
+    assert DotProduct(a_bits=7, b_bits=4).shape.width == (16 * 127 * 15 * 4).bit_length() + 1
 
 
 def test_refuses_a_fourth_stage():

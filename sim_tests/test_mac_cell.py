@@ -131,8 +131,8 @@ async def cell_holds_the_largest_sum(dut, negative):
 @pytest.mark.parametrize("fraction, shift_width", [(0, 5), (14, 6)])
 def test_aligned_addend(fraction, shift_width):
     sizes = {"fraction_bits": fraction, "shift_width": shift_width}
-    bench.simulate(AlignedAddend(**sizes), __name__, f"aligned_addend_{fraction}",
-                   only=r"\.addend_", parameters=sizes)
+    bench.simulate(AlignedAddend(product_width=PRODUCT_BITS, **sizes), __name__,
+                   f"aligned_addend_{fraction}", only=r"\.addend_", parameters=sizes)
 
 
 @pytest.mark.parametrize("widths", WIDTHS)

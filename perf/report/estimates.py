@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from perf.energy import GDDR6X, Counts, Estimate, estimate, mac_operations
+from perf.energy import Counts, Estimate, estimate, mac_operations
 from perf.gpu import RTX_3090, Precision
 from perf.gpu.roofline import moved_elements
+from perf.published_energies import GDDR6X
 from perf.report.study import Study
 from perf.workloads import Kind, Model
 

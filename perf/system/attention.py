@@ -18,7 +18,7 @@ from perf.system.layers import Layer
 from perf.system.policy import Policy
 from perf.system.preset import Preset
 from perf.system.runs import Traffic
-from perf.system.work import FP16_BYTES, Work, beats_per_row, packed_bytes
+from perf.system.work import FP16_BYTES, Work, beats_per_row, fastest, packed_bytes
 
 
 @lru_cache(maxsize=8192)
@@ -41,15 +41,9 @@ def divide_attention(preset: Preset, layer: Layer, policy: Policy, stays: bool) 
     if layer.columns > preset.k_max:
         raise ValueError(f"{preset.name}: {layer.name} has {layer.columns} tokens, which is more "
                          f"than k_max={preset.k_max}")
-    works = [_work(preset, layer, policy, stays, heads, tiles)
-             for heads in _heads_at_once(preset, layer)
-             for tiles in _resident(preset, layer, heads)]
-
-    def seconds(work: Work) -> tuple[float, float]:
-        both = (work.cycles / preset.clock_hz, work.traffic.total / preset.dram_bytes_per_s)
-        return max(both), sum(both)
-
-    return min(works, key=seconds)
+    return fastest(preset, (_work(preset, layer, policy, stays, heads, tiles)
+                            for heads in _heads_at_once(preset, layer)
+                            for tiles in _resident(preset, layer, heads)))
 
 
 def _heads_at_once(preset: Preset, layer: Layer) -> Iterator[int]:

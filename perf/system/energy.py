@@ -2,7 +2,8 @@
 
 from golden.formats import BLOCK_SIZE
 from hw.config import BASE_BLOCK_BITS, MX_BLOCK_BITS
-from perf.energy import Counts, Operation, beat_operations
+from perf.energy import Counts, beat_operations
+from perf.published_energies import Operation
 from perf.system.layers import Layer
 from perf.system.preset import Preset
 from perf.system.work import Work

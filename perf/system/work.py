@@ -1,7 +1,7 @@
 """A layer on the cores: how it is divided, cycles of the core that has most to do, and bytes."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -72,8 +72,19 @@ def divide_linear(preset: Preset, layer: Layer, policy: Policy, stays: bool) -> 
     stays : bool
         Activations and results stay on chip.
     """
-    works = [_linear(preset, layer, policy, stays, *grid) for grid in _grids(preset, layer)]
+    return fastest(preset, (_linear(preset, layer, policy, stays, *grid)
+                            for grid in _grids(preset, layer)))
 
+
+def fastest(preset: Preset, works: Iterable[Work]) -> Work:
+    """Choose the division that ends first; of those that do, the one with less of the other bound.
+
+    Parameters
+    ----------
+    preset : Preset
+    works : iterable of Work
+        Divisions of one layer, at least one.
+    """
     def seconds(work: Work) -> tuple[float, float]:
         both = (work.cycles / preset.clock_hz, work.traffic.total / preset.dram_bytes_per_s)
         return max(both), sum(both)

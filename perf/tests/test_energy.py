@@ -5,17 +5,14 @@ from math import sqrt
 
 import pytest
 
-from perf.energy import (
+from perf.energy import Counts, beat_operations, estimate, mac_operations
+from perf.published_energies import (
     GDDR6,
     GDDR6X,
     HBM2E,
     HOROWITZ_45NM,
-    Counts,
     Dram,
     Operation,
-    beat_operations,
-    estimate,
-    mac_operations,
     sram_pj_per_bit,
 )
 

@@ -148,10 +148,38 @@ def test_dacapo_pays_for_a_block_that_is_not_full() -> None:
 
 
 def test_dacapo_is_bound_by_memory_where_weights_are_used_once() -> None:
-    bits = (2 * 1152 + 1152 * 6912) * 6 + 2 * 6912 * 16
-    assert DaCapo(engines=1 << 20).gemm_seconds(THIN) == pytest.approx(bits / 8 / 204.8e9)
+    weights = 1152 * 6912
+    assert DaCapo(engines=1 << 20).gemm_seconds(THIN) == pytest.approx(weights * 6 / 8 / 204.8e9)
     assert DaCapo(engines=1 << 20).gemm_seconds(THIN, mx9=1) == pytest.approx(
-        (bits + (2 * 1152 + 1152 * 6912) * 3) / 8 / 204.8e9)
+        weights * 9 / 8 / 204.8e9)
+
+
+def dacapo_bytes(gemm: Gemm, engines: int) -> float:
+    """Count what passes through DRAM: the time, where a second moves one byte."""
+    return DaCapo(engines, clock=1e12, bandwidth=1).gemm_seconds(gemm)
+
+
+def test_dacapo_keeps_the_activations_that_fit_its_memory() -> None:
+    """512 x 96 elements of 16 bits are 96 KiB, the published machine's SRAM."""
+    fits, larger = (Gemm("linear", Kind.LINEAR, rows, 96, 512) for rows in (512, 513))
+    # Results are wider than 96: they move.
+    assert dacapo_bytes(fits, 256) == 512 * 96 * 6 / 8 + 512 * 512 * 2
+    assert dacapo_bytes(larger, 256) == (513 + 512) * 96 * 6 / 8 + 513 * 512 * 2
+    assert dacapo_bytes(replace(larger, shares="other"), 256) == 512 * 96 * 6 / 8 + 513 * 512 * 2
+    assert dacapo_bytes(larger, 4096) == 512 * 96 * 6 / 8
+
+
+def test_dacapo_moves_scores_where_those_of_16_queries_do_not_fit() -> None:
+    """Of 4,096 tokens they have 128 KiB in FP16; Q, K, V and the output 512 KiB each."""
+    qk = Gemm("qk", Kind.QK, 4096, 64, 4096, 2)
+    pv = Gemm("pv", Kind.PV, 4096, 4096, 64, 2)
+    scores, others = 2 * 4096 * 4096, 2 * 4096 * 64
+    assert dacapo_bytes(qk, 256) == 2 * others * 6 / 8 + scores * 2
+    assert dacapo_bytes(pv, 256) == (scores + others) * 6 / 8 + others * 2
+    assert dacapo_bytes(qk, 512) == 2 * others * 6 / 8
+    assert dacapo_bytes(pv, 512) == others * 6 / 8 + others * 2
+    # 1 MiB holds all of two heads' Q.
+    assert dacapo_bytes(qk, 4096) < 1 and dacapo_bytes(pv, 4096) < 1
 
 
 def test_dacapo_scales_by_bits_of_partial_products() -> None:

@@ -9,8 +9,8 @@ import pytest
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from perf.energy import HOROWITZ_45NM, Operation
 from perf.gpu import RTX_3090, Precision
+from perf.published_energies import HOROWITZ_45NM, Operation
 from perf.report import (
     Column,
     Design,

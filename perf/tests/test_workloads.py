@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from perf.vector_ops import COSTS, VectorKind, VectorOp
 from perf.workloads import Block, Gemm, Kind, Model, load_models, load_unet_macs
 from perf.workloads.__main__ import main
-from perf.workloads.model import MODELS_FILE
+from perf.workloads.stored import MODELS_FILE
 
 MODELS = load_models()
 

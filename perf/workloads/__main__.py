@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from .model import MODELS_FILE, load_models
+from .stored import MODELS_FILE, load_models
 
 DIFFERENT, MISSING = 1, 2
 SHOWN = 40

@@ -5,8 +5,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.formats import BLOCK_SIZE, FP16
+from hw.dot_product import add_up, inverted_product
 
-from .dot_product import inverted_product
 from .float_accumulator import FloatAccumulator, Sum
 
 SIGNIFICAND_BITS = FP16.mantissa_bits + 1
@@ -75,18 +75,12 @@ class FP16Cell(wiring.Component):
             carries.append(carry)
         # A tree of fifteen adders takes fifteen carries; the last term adds its own.
         terms[-1] = (terms[-1] + carries.pop())[:WINDOW + 1]
-        while len(terms) > 1:
-            level = []
-            for left, right in zip(terms[::2], terms[1::2], strict=True):
-                total = Signal(len(left) + 1, name=f"sum_{len(left) + 1}_{len(level)}")
-                m.d.comb += total.eq(left + right + carries.pop(0))
-                level.append(total)
-            terms = level
+        total = add_up(m, terms, carries)
 
         m.submodules.accumulator = accumulator = FloatAccumulator(
             width=SUM_BITS, stages=self.cell_stages)
         m.d.comb += [
-            accumulator.addend.eq(Cat(terms[0][:-1], ~terms[0][-1])),
+            accumulator.addend.eq(Cat(total[:-1], ~total[-1])),
             accumulator.exponent.eq(largest + SUM_BITS - 1),
             accumulator.first.eq(self.first), accumulator.last.eq(self.last),
             accumulator.result_in.eq(self.result_in), self.result.eq(accumulator.result),

@@ -5,8 +5,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.formats import BLOCK_SIZE
-
-from .accumulator import Accumulator
+from hw.dot_product import add_up
+from hw.mac_cell import accumulate
 
 BITS = 8
 SUM_BITS = 32
@@ -27,7 +27,7 @@ class Int8Cell(wiring.Component):
     a, b : In(16 x signed(8))
         Element 0 in the least significant bits.
     first, last, result_in, result
-        As in `Accumulator`, of 32 bits.
+        As in `hw.mac_cell.MACCell`, of 32 bits.
 
     Raises
     ------
@@ -46,28 +46,17 @@ class Int8Cell(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        sums = []
+        products = []
         for lane in range(BLOCK_SIZE):
             product = Signal(2 * BITS, name=f"product_{lane}")
             m.d.comb += product.eq(inverted_product(self.a[lane], self.b[lane]))
-            sums.append(product)
-        while len(sums) > 1:  # ~(x + y) = ~x + ~y + 1
-            level = []
-            for left, right in zip(sums[::2], sums[1::2], strict=True):
-                total = Signal(len(left) + 1, name=f"sum_{len(left) + 1}_{len(level)}")
-                m.d.comb += total.eq(left + right + 1)
-                level.append(total)
-            sums = level
+            products.append(product)
+        inverted = add_up(m, products, [1] * (BLOCK_SIZE - 1))  # ~(x + y) = ~x + ~y + 1
         # The offsets of sixteen top bits have added up to this one's.
-        d = Signal(signed(len(sums[0])), reset_less=True)
+        d = Signal(signed(len(inverted)), reset_less=True)
         domain = m.d.sync if self.cell_stages else m.d.comb
-        domain += d.eq(~Cat(sums[0][:-1], ~sums[0][-1]))
-        m.submodules.accumulator = accumulator = Accumulator(width=SUM_BITS, addend_width=len(d))
-        m.d.comb += [
-            accumulator.addend.eq(d), accumulator.first.eq(self.first),
-            accumulator.last.eq(self.last), accumulator.result_in.eq(self.result_in),
-            self.result.eq(accumulator.result),
-        ]
+        domain += d.eq(~Cat(inverted[:-1], ~inverted[-1]))
+        accumulate(m, self, Cat(0, d).as_signed())
         return m
 
 
