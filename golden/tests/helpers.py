@@ -26,6 +26,12 @@ def assert_same_codes(actual: MXTensor, expected: MXTensor) -> None:
         assert_same_bits(getattr(actual, name), getattr(expected, name), name)
 
 
+def matrix(tensor: MXTensor, *index: int) -> MXTensor:
+    """Return one matrix, blocked along its rows, of a tensor with more dimensions."""
+    codes = {name: getattr(tensor, name)[index] for name in CODES}
+    return MXTensor(tensor.format, tensor.shape[-2:], 1, **codes)
+
+
 def random_blocks(rng: np.random.Generator, count: int) -> NDArray[np.float32]:
     """Finite FP32 blocks of every kind, shape (count, 16).
 

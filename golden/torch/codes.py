@@ -1,8 +1,4 @@
-"""Twins of quantization in PyTorch, with identical bits on any device, and differentiable ones.
-
-The fake quantizers return what the hardware would compute with; their gradient is that of the
-identity (a straight-through estimator).
-"""
+"""MX codes in PyTorch: the bits of `golden.quantize` and `golden.apply_policy` on any device."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,11 +7,10 @@ import numpy as np
 import torch
 
 from golden.encode import NAN_EXPONENT
-from golden.floats import widen
-from golden.formats import BF16, BLOCK_SIZE, MX6, MX9, PAIRS, MXFormat
+from golden.formats import MX6, MX9, PAIRS, MXFormat
 from golden.mx import MXTensor, check_axis, check_rounding, mx_format
-from golden.policy import Policy, select_units
-from golden.units import gather, spread
+from golden.policy import Policy
+from golden.torch.selection import block_magnitudes, outlier_blocks, to_blocks
 
 _LIFT = 64
 """Blocks with a smaller biased exponent are multiplied by 2**64 on the way, so that no factor is
@@ -80,12 +75,12 @@ def quantize(
         As `golden.quantize` does.
     """
     fmt = mx_format(fmt)
-    _check_floats(x)
+    check_floats(x)
     axis = check_axis(axis, x.dim())
     if x.numel() == 0:
         raise ValueError(f"a tensor of shape {tuple(x.shape)} has no elements to quantize")
     check_rounding(rounding, seed)
-    blocks = _to_blocks(x.detach().float(), axis)
+    blocks = to_blocks(x.detach().float(), axis)
     bits = blocks.view(torch.int32)
     field = (bits >> 23) & 0xFF
     exponent = field.amax(-1)
@@ -121,11 +116,11 @@ def quantize(
 
 def apply_policy(x: torch.Tensor, policy: Policy, rounding: str = "half_even") -> TorchMXTensor:
     """Quantize an activation with outlier blocks in MX9; the bits of `golden.apply_policy`."""
-    _check_floats(x)
+    check_floats(x)
     if policy.order == "calibrated":
-        x = x.index_select(-1, _permutation(x, policy))
+        x = x.index_select(-1, permutation(x, policy))
     ordinary, outlier = (quantize(x, fmt, rounding=rounding) for fmt in (MX6, MX9))
-    chosen = _outlier_blocks(x, policy)
+    chosen = outlier_blocks(block_magnitudes(x), policy)
     return TorchMXTensor(
         format="mixed",
         shape=ordinary.shape,
@@ -138,58 +133,8 @@ def apply_policy(x: torch.Tensor, policy: Policy, rounding: str = "half_even") -
     )
 
 
-def fake_quantize(
-    x: torch.Tensor, fmt: MXFormat | str, axis: int = -1, rounding: str = "half_even"
-) -> torch.Tensor:
-    """Quantize and dequantize, in the dtype of `x`, with the gradient of the identity."""
-    return _StraightThrough.apply(x, lambda detached: quantize(detached, fmt, axis, rounding))
-
-
-def fake_quantize_policy(
-    x: torch.Tensor, policy: Policy, rounding: str = "half_even"
-) -> torch.Tensor:
-    """Apply a policy and dequantize, in the dtype and natural channel order of `x`.
-
-    The gradient is that of the identity.
-    """
-
-    def restored(detached: torch.Tensor) -> torch.Tensor:
-        values = apply_policy(detached, policy, rounding).dequantize()
-        if policy.order == "natural":
-            return values
-        return values.index_select(-1, torch.argsort(_permutation(x, policy)))
-
-    return _StraightThrough.apply(x, restored)
-
-
-class _StraightThrough(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, quantizer: Any) -> torch.Tensor:
-        result = quantizer(x)
-        values = result.dequantize() if isinstance(result, TorchMXTensor) else result
-        return values.to(x.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return gradient, None
-
-
-def _outlier_blocks(x: torch.Tensor, policy: Policy) -> torch.Tensor:
-    """Choose MX9 blocks from their magnitudes, with the code of `golden.policy`."""
-    integers = {torch.float32: torch.int32}.get(x.dtype, torch.int16)
-    patterns = _to_blocks(torch.atleast_2d(x.detach()), -1).view(integers)
-    largest = (patterns & torch.iinfo(integers).max).amax(-1).cpu().numpy()
-    if x.dtype == torch.bfloat16:
-        wide = widen(largest.view(np.uint16), BF16)
-    else:
-        wide = widen(largest.view(np.float16 if integers is torch.int16 else np.float32))
-    magnitude = gather(wide.view(np.uint32), policy.granularity, policy.tile_rows)
-    lead = (*x.shape[:-1], largest.shape[-1])
-    tags = spread(select_units(magnitude, policy), lead, policy.granularity, policy.tile_rows)
-    return torch.from_numpy(np.ascontiguousarray(tags)).to(x.device)
-
-
-def _permutation(x: torch.Tensor, policy: Policy) -> torch.Tensor:
+def permutation(x: torch.Tensor, policy: Policy) -> torch.Tensor:
+    """Return the policy's order of the channels of `x`, on its device."""
     if len(policy.permutation) != x.shape[-1]:
         raise ValueError(
             f"the permutation orders {len(policy.permutation)} channels, "
@@ -198,7 +143,8 @@ def _permutation(x: torch.Tensor, policy: Policy) -> torch.Tensor:
     return torch.as_tensor(policy.permutation, device=x.device)
 
 
-def _check_floats(x: torch.Tensor) -> None:
+def check_floats(x: torch.Tensor) -> None:
+    """Raise a TypeError unless `x` holds floats of 16 or 32 bits."""
     if x.dtype not in (torch.float32, torch.float16, torch.bfloat16):
         raise TypeError(f"expected float32, float16 or bfloat16 numbers, not {x.dtype}")
 
@@ -210,13 +156,6 @@ def _power_of_two(exponent: torch.Tensor) -> torch.Tensor:
 
 def _lift(low: torch.Tensor, power: int) -> torch.Tensor:
     return torch.where(low, 2.0**power, 1.0).unsqueeze(-1)
-
-
-def _to_blocks(x: torch.Tensor, axis: int) -> torch.Tensor:
-    moved = x.movedim(axis, -1)
-    tail = -moved.shape[-1] % BLOCK_SIZE
-    padded = torch.nn.functional.pad(moved, (0, tail)) if tail else moved
-    return padded.contiguous().unflatten(-1, (-1, BLOCK_SIZE))
 
 
 def _from_blocks(blocks: torch.Tensor, shape: tuple[int, ...], axis: int) -> torch.Tensor:

@@ -1,0 +1,187 @@
+"""Attention's two products under a scheme each, and everything that attention can be asked for."""
+
+import numpy as np
+import pytest
+
+import golden
+from golden.mx import MXTensor
+
+torch = pytest.importorskip("torch")
+
+from torch.nn.functional import scaled_dot_product_attention  # noqa: E402
+
+from golden.torch import MXScheme, QuantizedAttention  # noqa: E402
+
+BATCH, HEADS, QUERIES, KEYS, WIDTH = 2, 3, 21, 19, 40
+
+
+def operands(dtype: torch.dtype = torch.float32) -> list[torch.Tensor]:
+    """Return Q, K and V; no length is a multiple of 16, and sums in FP32 are not exact."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(BATCH, HEADS, rows, WIDTH) for rows in (QUERIES, KEYS, KEYS)]
+    drawn = [torch.randn(shape, generator=generator) for shape in shapes]
+    widths = 10 ** (torch.rand(WIDTH, generator=generator) * 4 - 3.5)
+    return [(each * widths).to(dtype) for each in drawn]
+
+
+def floating() -> QuantizedAttention:
+    """Return attention that quantizes nothing, to see all the rest of it."""
+    return QuantizedAttention(lambda *args, **kwargs: None, None, None)
+
+
+def heads(tensor: MXTensor) -> list[MXTensor]:
+    """Split a tensor (batch, heads, rows, K) into matrices."""
+    names = ("exponent", "microexponent", "mantissa", "sign", "is_mx9")
+    return [
+        MXTensor(
+            tensor.format, tensor.shape[-2:], 1,
+            **{name: getattr(tensor, name)[index] for name in names},
+        )
+        for index in np.ndindex(tensor.shape[:-2])
+    ]  # fmt: skip
+
+
+def product(a: MXTensor, b: MXTensor) -> torch.Tensor:
+    """Multiply A @ B^T head by head in the NumPy model."""
+    parts = [golden.gemm(x, y.transpose()) for x, y in zip(heads(a), heads(b), strict=True)]
+    return torch.from_numpy(np.stack(parts)).unflatten(0, (BATCH, HEADS))
+
+
+HEAD = golden.Policy(0.4, granularity="head")
+TILES = golden.Policy(0.3, tile_rows=8)
+
+
+def numpy_quantize(x: torch.Tensor, precision: golden.MXFormat | golden.Policy) -> MXTensor:
+    if isinstance(precision, golden.Policy):
+        return golden.apply_policy(x.float().numpy(), precision)
+    return golden.quantize(x.float().numpy(), precision)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("precision", [golden.MX4, golden.MX6, golden.MX9, HEAD, TILES])
+def test_exact_mode_is_golden_on_both_sides_of_an_fp32_softmax(precision, dtype):
+    query, key, value = operands(dtype)
+    attention = floating()
+    attention.qk, attention.pv = (MXScheme(precision, precision) for _ in range(2))
+    attention.mode = "exact"
+    scores = product(numpy_quantize(query, precision), numpy_quantize(key, precision))
+    p = (scores * WIDTH**-0.5).softmax(-1)
+    expected = product(numpy_quantize(p, precision), numpy_quantize(value.mT, precision)).to(dtype)
+    actual = attention.attend(query, key, value)
+    assert actual.dtype == dtype
+    assert torch.equal(actual, expected)
+    if precision == golden.MX9 and dtype == torch.float32:
+        attention.mode = "fake"
+        assert not torch.equal(attention.attend(query, key, value), expected)
+
+
+def test_fake_mode_multiplies_the_same_values():
+    query, key, value = operands()
+    attention = floating()
+    attention.qk, attention.pv = MXScheme(HEAD, golden.MX6), MXScheme(golden.MX9, TILES)
+
+    def values(x: torch.Tensor, precision: golden.MXFormat | golden.Policy) -> torch.Tensor:
+        return torch.from_numpy(numpy_quantize(x, precision).dequantize())
+
+    scores = values(query, HEAD) @ values(key, golden.MX6).mT
+    p = (scores * WIDTH**-0.5).softmax(-1)
+    expected = values(p, golden.MX9) @ values(value.mT, TILES).mT
+    torch.testing.assert_close(attention.attend(query, key, value), expected, rtol=1e-5, atol=1e-6)
+    assert attention.qk.meter.activation_bits > attention.qk.meter.weight_bits == 6
+
+
+MASKS = {
+    "none": {},
+    "scale": {"scale": 0.3},
+    "causal": {"is_causal": True},
+    "bool": {"attn_mask": torch.arange(KEYS) % 3 != torch.arange(QUERIES)[:, None] % 2},
+    "of samples": {"attn_mask": torch.arange(KEYS) < torch.tensor([9, KEYS])[:, None, None, None]},
+    "added": {"attn_mask": -10000.0 * (torch.arange(KEYS) > 11).expand(BATCH, HEADS, 1, KEYS)},
+}
+
+
+@pytest.mark.parametrize("options", MASKS.values(), ids=list(MASKS))
+def test_without_schemes_it_is_torchs_attention(options):
+    query, key, value = operands()
+    wide = [each.double() for each in (query, key, value)]
+    given = dict(options)
+    if "attn_mask" in given and given["attn_mask"].is_floating_point():
+        given["attn_mask"] = given["attn_mask"].double()
+    expected = scaled_dot_product_attention(*wide, **given)
+    actual = floating().attend(query, key, value, **options).double()
+    # Sums of 40 and of 19 products in FP32, of numbers of about 1.
+    torch.testing.assert_close(actual, expected, rtol=0, atol=5e-6)
+
+
+def test_a_query_that_sees_no_key_gets_zeros():
+    query, key, value = operands()
+    mask = torch.ones(QUERIES, KEYS, dtype=torch.bool)
+    mask[4] = False
+    result = floating().attend(query, key, value, attn_mask=mask)
+    assert torch.count_nonzero(result[:, :, 4]) == 0
+    assert torch.isfinite(result).all()
+
+
+def test_autocast_does_not_reach_the_products():
+    query, key, value = operands()
+    attention = floating()
+    attention.qk, attention.pv = (MXScheme("MX9", "MX9") for _ in range(2))
+    expected = attention.attend(query, key, value)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(attention.attend(query, key, value), expected)
+
+
+def test_gradients_pass():
+    query, key, value = (each.requires_grad_() for each in operands())
+    attention = floating()
+    attention.qk, attention.pv = (MXScheme("MX9", "MX9") for _ in range(2))
+    result = attention.attend(query, key, value)
+    quantized = torch.autograd.grad(result.square().sum(), (query, key, value))
+    exact = torch.autograd.grad(
+        scaled_dot_product_attention(query, key, value).square().sum(), (query, key, value)
+    )
+    for ours, theirs in zip(quantized, exact, strict=True):
+        assert (ours - theirs).norm() < 0.05 * theirs.norm()  # MX9 is good to 38 dB
+
+
+def test_what_cannot_be_quantized_is_refused():
+    query, key, value = operands()
+    attend = floating().attend
+    with pytest.raises(ValueError, match=r"no dropout: put the model in eval\(\) mode"):
+        attend(query, key, value, dropout_p=0.1)
+    with pytest.raises(ValueError, match="as many heads of keys as of queries"):
+        attend(query, key[:, :1], value[:, :1], enable_gqa=True)
+    with pytest.raises(ValueError, match="a mask or is causal, not both"):
+        attend(query, key, value, attn_mask=torch.zeros(KEYS), is_causal=True)
+
+
+class Processor:
+    """Attention of one head, `calls` times over."""
+
+    def __init__(self, calls: int):
+        self.calls = calls
+
+    def __call__(self, attn, hidden_states, encoder_hidden_states=None, attention_mask=None):
+        x = hidden_states[:, None]
+        for _ in range(self.calls):
+            x = scaled_dot_product_attention(x, x, value=x, attn_mask=attention_mask)
+        return x
+
+
+def test_a_processor_runs_with_its_attention_replaced():
+    x = operands()[0][:, 0]
+    attention = QuantizedAttention(Processor(1), MXScheme("MX6", "MX6"), MXScheme("MX6", "MX6"))
+    module = torch.nn.Identity()
+    mask = (torch.arange(QUERIES) % 3 * -2.0).expand(QUERIES, QUERIES)
+    result = attention(module, x, attention_mask=mask)
+    assert torch.equal(result, attention.attend(*[x[:, None]] * 3, attn_mask=mask))
+    assert not torch.equal(result, attention(module, x))
+    assert not torch.equal(result, Processor(1)(module, x, attention_mask=mask))
+
+
+@pytest.mark.parametrize("calls", [0, 2])
+def test_a_processor_that_hides_a_product_is_an_error(calls):
+    attention = QuantizedAttention(Processor(calls), MXScheme("MX6", "MX6"), None)
+    message = f"Processor called scaled_dot_product_attention {calls} times instead of once"
+    with pytest.raises(RuntimeError, match=message):
+        attention(torch.nn.Identity(), operands()[0][:, 0])

@@ -1,0 +1,253 @@
+"""Models whose GEMMs are quantized in place, and back."""
+
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.hooks import RemovableHandle
+
+from golden.torch.attention import QuantizedAttention
+from golden.torch.linear import MODES, Mode, QuantizedLinear, SharedInput
+from golden.torch.meter import Clock, Meter
+from golden.torch.policies import ModelPolicy
+from golden.torch.scheme import Scheme
+from golden.torch.sites import Site, find_sites
+
+RECORD = "quantization"
+"""Attribute of a quantized model that holds its `Quantization`."""
+
+
+@dataclass
+class Quantization:
+    """What `quantize_` did to a model.
+
+    Attributes
+    ----------
+    schemes : dict of Site to Scheme
+        Of the sites that are quantized, in the order of the modules.
+    keep : bool
+        Whether `restore_` can bring the model back.
+    clock_hook : RemovableHandle or None
+        Of what sets the clock before each forward pass.
+    """
+
+    schemes: dict[Site, Scheme]
+    keep: bool
+    clock_hook: RemovableHandle | None
+
+
+class SetClock:
+    """A forward pre-hook that sets a clock to the timestep that the model is given."""
+
+    def __init__(self, model: nn.Module, clock: Clock) -> None:
+        self.clock = clock
+        self.signature = inspect.signature(type(model).forward)
+        if "timestep" not in self.signature.parameters:
+            raise ValueError(
+                f"{type(model).__name__} is given no timestep: leave out the clock, and choose a "
+                "policy that needs none"
+            )
+
+    def __call__(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Read the timestep: a number, or a tensor with the same number for every sample."""
+        timestep = self.signature.bind_partial(model, *args, **kwargs).arguments.get("timestep")
+        values = torch.as_tensor(timestep).flatten().tolist()
+        if any(value != values[0] for value in values):
+            raise ValueError(
+                "all samples of a batch must be at one timestep where a policy depends on it, "
+                f"not at {min(values)} to {max(values)}"
+            )
+        self.clock.timestep = float(values[0])
+
+
+def quantize_(
+    model: nn.Module,
+    policy: ModelPolicy,
+    *,
+    clock: Clock | None = None,
+    include: Sequence[str] = (),
+    keep: bool = True,
+) -> None:
+    """Quantize a model's linear layers and attention in place.
+
+    Each linear layer becomes a `QuantizedLinear`, each attention module's processor is run by a
+    `QuantizedAttention`; everything else stays in floating point. The model's attribute
+    `quantized_sites` lists what was quantized.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Any whose sites `find_sites` can find; on any device.
+    policy : callable
+        Gives a `Scheme` of its own to each `Site`, or None to leave that in floating point.
+    clock : Clock, optional
+        Set to the timestep before each forward pass; for policies that read it.
+    include : sequence of str
+        Further linear layers; see `find_sites`.
+    keep : bool
+        Whether to keep the floating-point weights, for `restore_`.
+
+    Raises
+    ------
+    ValueError
+        If the model is quantized or compiled already, has nothing to quantize, multiplies in a way
+        that cannot be replaced, or is given no timestep although there is a clock. The model is as
+        before then.
+
+    Notes
+    -----
+    ``torch.compile`` after this works in "fake" mode.
+    """
+    check_not_quantized(model)
+    found = {site: policy(site) for site in find_sites(model, include)}
+    schemes = {site: scheme for site, scheme in found.items() if scheme is not None}
+    _check_own(schemes)
+    shared = SharedInput()
+    replacements: dict[nn.Module, nn.Module] = {}
+    with started(clock):
+        for site, scheme in schemes.items():
+            if site.kind == "linear":
+                linear = model.get_submodule(site.module)
+                replacements[linear] = QuantizedLinear(linear, scheme, shared=shared, keep=keep)
+    attach(model, schemes, replacements, clock=clock, keep=keep)
+
+
+def attach(
+    model: nn.Module,
+    schemes: dict[Site, Scheme],
+    layers: dict[nn.Module, nn.Module],
+    *,
+    clock: Clock | None,
+    keep: bool,
+) -> None:
+    """Put quantized layers in the place of others, quantize attention, and record it."""
+    hook = None if clock is None else SetClock(model, clock)
+    processors = {
+        name: QuantizedAttention(model.get_submodule(name).get_processor(), *pair)
+        for name, pair in _attention_schemes(schemes).items()
+    }
+    # From here on nothing fails.
+    _replace(model, layers)
+    for name, processor in processors.items():
+        model.get_submodule(name).set_processor(processor)
+    handle = None if hook is None else model.register_forward_pre_hook(hook, with_kwargs=True)
+    setattr(model, RECORD, Quantization(schemes, keep, handle))
+    model.quantized_sites = tuple(schemes)
+
+
+@contextmanager
+def started(clock: Clock | None) -> Iterator[None]:
+    """Let a clock show 0 while weights are made; they are the same at every timestep."""
+    clock = clock or Clock()
+    before, clock.timestep = clock.timestep, 0.0
+    try:
+        yield
+    finally:
+        clock.timestep = before
+
+
+def check_not_quantized(model: nn.Module) -> None:
+    """Raise a ValueError if a model, or a part of it, is quantized or compiled."""
+    if any(isinstance(getattr(each, RECORD, None), Quantization) for each in model.modules()):
+        raise ValueError(f"{type(model).__name__} is quantized already: restore_ it first")
+    if hasattr(model, "_orig_mod"):
+        raise ValueError("quantize the model before torch.compile, not after it")
+
+
+def restore_(model: nn.Module) -> None:
+    """Undo `quantize_`: the original layers, on the device and in the dtype that it has now.
+
+    Raises
+    ------
+    ValueError
+        If the model is not quantized, or its original weights were not kept.
+    """
+    record = quantization(model)
+    if not record.keep:
+        raise ValueError(
+            "the original weights were not kept: quantize with keep=True to restore them"
+        )
+    layers = [module for module in model.modules() if isinstance(module, QuantizedLinear)]
+    _replace(model, {layer: layer.original for layer in layers})
+    for name in _attention_schemes(record.schemes):
+        attention = model.get_submodule(name)
+        attention.set_processor(attention.get_processor().processor)
+    if record.clock_hook is not None:
+        record.clock_hook.remove()
+    delattr(model, RECORD)
+    del model.quantized_sites
+
+
+def set_mode(model: nn.Module, mode: Mode) -> None:
+    """Switch all of a quantized model to FP32 products or to the bits of the machine.
+
+    Parameters
+    ----------
+    model : nn.Module
+    mode : {"fake", "exact"}
+        See `QuantizedLinear` and `QuantizedAttention`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such mode, or the model is not quantized.
+    """
+    if mode not in MODES:
+        raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
+    record = quantization(model)
+    for name in _attention_schemes(record.schemes):
+        model.get_submodule(name).get_processor().mode = mode
+    for module in model.modules():
+        if isinstance(module, QuantizedLinear):
+            module.mode = mode
+
+
+def meters(model: nn.Module) -> dict[str, Meter]:
+    """Return what every site's scheme has counted, by the site's name."""
+    return {site.name: scheme.meter for site, scheme in quantization(model).schemes.items()}
+
+
+def quantization(model: nn.Module) -> Quantization:
+    """Return what `quantize_` did to a model, or raise a ValueError."""
+    record = getattr(model, RECORD, None)
+    if not isinstance(record, Quantization):
+        raise ValueError(f"{type(model).__name__} is not quantized: quantize_ it first")
+    return record
+
+
+def _attention_schemes(
+    schemes: dict[Site, Scheme],
+) -> dict[str, tuple[Scheme | None, Scheme | None]]:
+    """Pair the schemes of both products of each attention module, by the module's name."""
+    by_name = {site.name: scheme for site, scheme in schemes.items() if site.kind != "linear"}
+    modules = dict.fromkeys(site.module for site in schemes if site.kind != "linear")
+    return {name: (by_name.get(f"{name}.qk"), by_name.get(f"{name}.pv")) for name in modules}
+
+
+def _check_own(schemes: dict[Site, Scheme]) -> None:
+    owners: dict[int, str] = {}
+    for site, scheme in schemes.items():
+        other = owners.setdefault(id(scheme), site.name)
+        if other != site.name:
+            raise ValueError(
+                f"the policy gives one and the same scheme to {other} and {site.name}: each site "
+                "needs its own, which counts its bits"
+            )
+
+
+def _replace(model: nn.Module, replacements: dict[nn.Module, nn.Module]) -> None:
+    """Replace children wherever they are, also in several places."""
+    for parent, key, child in list(_children(model)):
+        if child in replacements:
+            setattr(parent, key, replacements[child])
+
+
+def _children(model: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Module]]:
+    for parent in model.modules():
+        for key, child in parent._modules.items():
+            if child is not None:
+                yield parent, key, child

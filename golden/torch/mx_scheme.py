@@ -1,0 +1,241 @@
+"""The schemes that the accelerator computes: operands in MX formats, the same or by timestep."""
+
+from collections.abc import Hashable, Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from golden.floats import widen
+from golden.formats import BF16
+from golden.gemm import gemm
+from golden.mx import MXTensor, mx_format
+from golden.policy import Policy
+from golden.precision import quantize_weight
+from golden.torch.codes import check_floats
+from golden.torch.fake import fake_values
+from golden.torch.meter import Clock, Meter
+from golden.torch.precision import (
+    Precision,
+    common_order,
+    contents,
+    matrices,
+    natural,
+    quantized,
+    same,
+)
+
+__all__ = ["MXScheme", "Precision", "TimestepScheme"]
+
+
+class MXScheme:
+    """Operands in MX formats; see `Scheme`.
+
+    Parameters
+    ----------
+    a : MXFormat, str or Policy
+        Of A. A policy's token tiles are rows of A as it comes: of one image, or of one head.
+    b : MXFormat, str or Policy
+        Of B. A policy chooses among B's blocks as among those of an activation (`golden.convert`).
+    outliers : array_like of bool, shape (K-blocks,), optional
+        Outlier K-blocks of a weight, in the policy's order. They and the others get the formats
+        that the policy's `weights` names (`golden.quantize_weight`).
+    correction : Tensor, optional
+        float32, shape (N,).
+
+    Raises
+    ------
+    ValueError
+        If A and B do not order their channels alike, or outliers come without a policy.
+
+    Notes
+    -----
+    Channels are in the order of a calibrated policy; a plain format follows the other operand.
+    """
+
+    def __init__(
+        self,
+        a: Precision | str,
+        b: Precision | str,
+        *,
+        outliers: ArrayLike | None = None,
+        correction: torch.Tensor | None = None,
+    ) -> None:
+        self.a = a if isinstance(a, Policy) else mx_format(a)
+        self.b = b if isinstance(b, Policy) else mx_format(b)
+        self.outliers = None if outliers is None else np.array(outliers, np.bool_)
+        self.correction = correction
+        self.meter = Meter()
+        if outliers is not None and not isinstance(self.b, Policy):
+            raise ValueError(
+                "outliers need a policy as b, whose weights are the formats of ordinary and "
+                "outlier K-blocks"
+            )
+        self.order = common_order(self.a, self.b)
+        self._a, self._b = natural(self.a), natural(self.b)
+        self._order_tensor: torch.Tensor | None = None
+        order = None if self.order is None else self.order.tobytes()
+        self._key = (contents(self._a), order)
+
+    @property
+    def activation_key(self) -> Hashable:
+        """See `Scheme`: what A becomes depends on its precision and on the order."""
+        return self._key
+
+    def activation(self, a: torch.Tensor) -> torch.Tensor:
+        """Return the values of A; see `Scheme.activation`."""
+        values, bits = fake_values(self._in_order(a), self._a)
+        self.meter.add_activation(a.numel(), bits)
+        return values
+
+    def weight(self, b: torch.Tensor) -> torch.Tensor:
+        """Return the values of B; see `Scheme.weight`."""
+        if self.outliers is not None:
+            ordinary, outlier = (fmt.bits_per_element for fmt in self.b.weights)
+            mean = ordinary + (outlier - ordinary) * float(self.outliers.mean())
+            self.meter.add_weight(b.numel(), mean * b.numel())
+            return torch.from_numpy(self.codes(b).dequantize()).to(b.device)
+        values, bits = fake_values(self._in_order(b), self._b)
+        self.meter.add_weight(b.numel(), bits)
+        return values
+
+    def codes(self, b: torch.Tensor) -> MXTensor:
+        """Return B as the machine holds it: (..., N, K), blocked along the last axis."""
+        wide = self._on_host(b)
+        if self.outliers is None:
+            return quantized(wide, self._b)
+        return quantize_weight(wide.T, self.outliers, self._b).transpose()
+
+    def exact(self, a: torch.Tensor, b: torch.Tensor | MXTensor) -> torch.Tensor:
+        """Return the bits of `golden.gemm`, computed on the host, on the device of A.
+
+        Parameters
+        ----------
+        a : Tensor, shape (..., M, K)
+        b : Tensor or MXTensor, shape (N, K) or (..., N, K)
+            As an MXTensor, what `codes` gave.
+        """
+        rows = quantized(self._on_host(a), self._a)
+        columns = b if isinstance(b, MXTensor) else self.codes(b)
+        if len(columns.shape) == 2:
+            (left,), (right,) = matrices(rows, 1), matrices(columns, 1)
+            product = gemm(left, right.transpose()).reshape(*a.shape[:-1], -1)
+        else:
+            count = int(np.prod(a.shape[:-2]))
+            pairs = zip(matrices(rows, count), matrices(columns, count), strict=True)
+            products = [gemm(left, right.transpose()) for left, right in pairs]
+            product = np.stack(products).reshape(*a.shape[:-1], -1)
+        return torch.from_numpy(product).to(a.device)
+
+    def _in_order(self, x: torch.Tensor) -> torch.Tensor:
+        if self.order is None:
+            return x
+        self._check_channels(x)
+        if self._order_tensor is None or self._order_tensor.device != x.device:
+            self._order_tensor = torch.from_numpy(self.order).to(x.device)
+        # Of a matrix this is ten times as fast as of a tensor with more dimensions.
+        return x.reshape(-1, x.shape[-1]).index_select(-1, self._order_tensor).view(x.shape)
+
+    def _on_host(self, x: torch.Tensor) -> NDArray[np.float32]:
+        check_floats(x)
+        x = x.detach().cpu()
+        if x.dtype == torch.bfloat16:
+            wide = widen(x.view(torch.int16).numpy().view(np.uint16), BF16)
+        else:
+            wide = widen(x.numpy())
+        if self.order is None:
+            return wide
+        self._check_channels(x)
+        return wide[..., self.order]
+
+    def _check_channels(self, x: torch.Tensor) -> None:
+        if x.shape[-1] != len(self.order):
+            raise ValueError(
+                f"the permutation orders {len(self.order)} channels, but there are {x.shape[-1]}"
+            )
+
+
+class TimestepScheme:
+    """Another precision in each range of timesteps, with one weight and one order for all.
+
+    The machine's memory holds one copy of a weight, so of a linear layer only A's precision may
+    change; in attention B's may as well.
+
+    Parameters
+    ----------
+    clock : Clock
+        Says the timestep; see `golden.torch.quantize_`.
+    ranges : sequence of (float, MXScheme)
+        A scheme is used below its limit and from the limit before on. Limits rise, the last may be
+        ``math.inf``.
+
+    Raises
+    ------
+    ValueError
+        If limits do not rise, or orders differ.
+    """
+
+    def __init__(self, clock: Clock, ranges: Sequence[tuple[float, MXScheme]]) -> None:
+        self.clock = clock
+        self.ranges = tuple(ranges)
+        self.meter = Meter()
+        limits = [limit for limit, _ in self.ranges]
+        if not limits or any(b <= a for a, b in pairwise(limits)):
+            raise ValueError(f"ranges of timesteps need limits that rise, not {limits}")
+        first = self.ranges[0][1]
+        for _, scheme in self.ranges:
+            if not same(scheme.order, first.order):
+                raise ValueError("all ranges must order channels alike: there is one weight")
+            scheme.meter = self.meter
+
+    @property
+    def current(self) -> MXScheme:
+        """The scheme of the clock's timestep."""
+        for limit, scheme in self.ranges:
+            if self.clock.timestep < limit:
+                return scheme
+        raise ValueError(
+            f"no range has the timestep {self.clock.timestep}: give the model's clock to "
+            "quantize_, and a last range up to math.inf"
+        )
+
+    @property
+    def correction(self) -> torch.Tensor | None:
+        """The correction of the present range."""
+        return self.current.correction
+
+    @property
+    def activation_key(self) -> Hashable:
+        """The key of the present range."""
+        return self.current.activation_key
+
+    def activation(self, a: torch.Tensor) -> torch.Tensor:
+        """Return the values of A in the present range."""
+        return self.current.activation(a)
+
+    def weight(self, b: torch.Tensor) -> torch.Tensor:
+        """Return the values of B in the present range."""
+        return self.current.weight(b)
+
+    def codes(self, b: torch.Tensor) -> MXTensor:
+        """Return the one weight of all ranges.
+
+        Raises
+        ------
+        ValueError
+            If the ranges make different weights.
+        """
+        first = self.ranges[0][1]
+        for _, scheme in self.ranges:
+            alike = contents(scheme._b) == contents(first._b)
+            if not alike or not same(scheme.outliers, first.outliers):
+                raise ValueError(
+                    "a stored weight cannot change with the timestep: give every range the same "
+                    "b and outliers"
+                )
+        return first.codes(b)
+
+    def exact(self, a: torch.Tensor, b: torch.Tensor | MXTensor) -> torch.Tensor:
+        """Return the bits of `golden.gemm` in the present range."""
+        return self.current.exact(a, b)
