@@ -2,11 +2,13 @@
 
 from itertools import pairwise
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .block_aligner import BlockAligner
+from golden.formats import FP16, FP32
+
+from .block_aligner import BlockAligner, Compared, largest_in_fours
 from .calibration_tables import (
     CalibrationTables,
     order_write_signature,
@@ -19,12 +21,13 @@ from .outlier_detector import OutlierDetector
 from .outlier_policy import Selection, Tag
 from .packed_unpacker import PackedUnpacker
 from .packet_guard import beat_layout
-from .register_slice import register_slice
+from .register_slice import pass_on, register_slice
 from .reorder import Reorder
 from .row_unpacker import RowUnpacker
+from .stream_buffer import StreamBuffer
 from .tile_block import raw_block_layout, tile_block_layout
 from .tile_stage import TileStage
-from .widen import Widen
+from .widen import FORMAT_CODES, Widen
 
 FLOATING = {JobKind.GEMM, JobKind.CONVERT, JobKind.CONVERT_TRANSPOSED}
 PACKED = {JobKind.GEMM_PACKED}
@@ -89,7 +92,10 @@ class ActivationPath(wiring.Component):
         wiring.connect(m, stage_jobs, stage.jobs)
         wiring.connect(m, packed_jobs, packed_unpacker.jobs)
         self._route(m, input_jobs, unpacker, packed_unpacker)
-        wiring.connect(m, packed_unpacker.o, wiring.flipped(self.packed))
+        # A register, so that no stall of those who take the blocks reaches the stream's logic.
+        m.submodules.packed_buffer = packed_buffer = StreamBuffer(tile_block_layout(config))
+        wiring.connect(m, packed_unpacker.o, packed_buffer.i)
+        wiring.connect(m, packed_buffer.o, wiring.flipped(self.packed))
 
         wiring.connect(m, wiring.flipped(self.order_write), tables.order_write)
         wiring.connect(m, wiring.flipped(self.tag_write), tables.tag_write)
@@ -139,15 +145,23 @@ class ActivationPath(wiring.Component):
         m.submodules.aligner = aligner = BlockAligner()
         m.submodules.detector = detector = OutlierDetector(k_blocks_max=config.k_blocks_max)
         # Cycle 0: put into order. Cycle 1: widen. Then the aligner's cycles.
-        raw, wide = (reorder.o.signature.create(path=(name,)) for name in ("raw", "wide"))
+        raw = reorder.o.signature.create(path=("raw",))
         register_slice(m, reorder.o, raw, reorder.o.p)
-        widened = Signal(raw_block_layout(config))
-        m.d.comb += [widen.i.eq(raw.p.elements), widen.format.eq(raw.p.job.float_format),
-                     widened.eq(raw.p), widened.elements.eq(widen.o)]
-        register_slice(m, raw, wide, widened)
-        aligned, place = aligner.o, self._beside(m, wide, aligner)
+        widened = Signal(data.StructLayout({
+            "block": raw_block_layout(config), "largest_at": Compared.as_shape()["largest_at"].shape}))
+        wide = stream.Signature(widened.shape()).create(path=("wide",))
         m.d.comb += [
-            aligner.i.p.eq(wide.p.elements), aligner.i.valid.eq(wide.valid),
+            widen.i.eq(raw.p.elements), widen.format.eq(raw.p.job.float_format),
+            widened.block.eq(raw.p), widened.block.elements.eq(widen.o),
+            # Widening changes no order, so magnitudes may be compared before it, and meanwhile.
+            *(place.eq(found) for place, found in zip(
+                widened.largest_at, largest_in_fours(m, self._magnitudes(raw.p)), strict=True)),
+        ]
+        register_slice(m, raw, wide, widened)
+        aligned, place = aligner.o, self._beside(m, wide.p.block, wide.valid, aligner)
+        m.d.comb += [
+            aligner.i.p.elements.eq(wide.p.block.elements),
+            aligner.i.p.largest_at.eq(wide.p.largest_at), aligner.i.valid.eq(wide.valid),
             wide.ready.eq(aligner.i.ready),
             stage.i.valid.eq(aligned.valid & detector.i.ready), stage.i.p.eq(aligned.p.block),
             detector.i.valid.eq(aligned.valid & stage.i.ready),
@@ -162,21 +176,33 @@ class ActivationPath(wiring.Component):
         ]
         wiring.connect(m, detector.o, stage.tags)
 
-    def _beside(self, m, wide, aligner):
+    def _magnitudes(self, block):
+        """List the magnitudes of raw elements, as patterns of their own format."""
+        if FP32.name not in self.config.float_formats:
+            return [element[: FP16.width - 1] for element in block.elements]
+        is_fp32 = block.job.float_format == FORMAT_CODES[FP32.name]
+        # The sign of a narrow element is in the midst of a wide one; above it there are zeros.
+        return [Cat(element[: FP16.width - 1], element[FP16.width - 1] & is_fp32,
+                    element[FP16.width : FP32.width - 1]) for element in block.elements]
+
+    def _beside(self, m, block, valid, aligner):
         """Carry what the detector must know of a block through registers beside the aligner's."""
         of_block = raw_block_layout(self.config).members
         layout = data.StructLayout({
             "k_block": of_block["k_block"], "row_first": 1, "tile_last": 1,
             "policy": of_block["job"].members["policy"]})
         streams = [stream.Signature(layout).create(path=(f"place_{stage}",))
-                   for stage in range(aligner.latency + 1)]
+                   for stage in range(aligner.latency)]
         first, last = streams[0], streams[-1]
         m.d.comb += [
-            first.valid.eq(wide.valid), first.p.k_block.eq(wide.p.k_block),
-            first.p.row_first.eq(wide.p.row == 0),
-            first.p.tile_last.eq(wide.p.row_last & wide.p.tile_last_row),
-            first.p.policy.eq(wide.p.job.policy), last.ready.eq(aligner.o.ready),
+            first.valid.eq(valid), first.p.k_block.eq(block.k_block),
+            first.p.row_first.eq(block.row == 0),
+            first.p.tile_last.eq(block.row_last & block.tile_last_row),
+            first.p.policy.eq(block.job.policy),
         ]
         for before, after in pairwise(streams):
             register_slice(m, before, after, before.p)
-        return last.p
+        m.submodules.place_leaves = leaves = StreamBuffer(layout)
+        pass_on(m, last, leaves.i, last.p)
+        m.d.comb += leaves.o.ready.eq(aligner.o.ready)
+        return leaves.o.p

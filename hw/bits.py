@@ -11,7 +11,7 @@ def any_of(bits):
     return Cat(bits).any()
 
 
-def largest_of(m, values, *, name):
+def largest_of(m, values, *, name, at_once=2):
     """Find the largest of several unsigned values, as a tree of depth log2(length).
 
     Parameters
@@ -22,28 +22,64 @@ def largest_of(m, values, *, name):
         At least one, of equal width.
     name : str
         Prefix of the tree's signals.
+    at_once : int
+        Values compared at each node: 2, or 4 where their number is a power of four. Four take twice
+        the comparisons and half the levels.
 
     Returns
     -------
     Value
     """
     values = list(values)
+    while at_once == 4 and len(values) > 1:
+        values = [_largest_of_four(m, values[at : at + 4], name=f"{name}_{len(values)}_{at}")
+                  for at in range(0, len(values), 4)]
     while len(values) > 1:
         winners = []
         for left, right in zip(values[::2], values[1::2], strict=False):
             node = f"{name}_{len(values)}_{len(winners)}"
             winner = Signal(len(left), name=node)
-            is_larger = _is_larger(m, left, right, name=f"{node}_larger")
-            m.d.comb += winner.eq(Mux(is_larger, left, right))
+            takes_left = is_larger(m, left, right, name=f"{node}_larger")
+            m.d.comb += winner.eq(Mux(takes_left, left, right))
             winners.append(winner)
         values = winners + values[2 * len(winners) :]
     return values[0]
 
 
-def _is_larger(m, left, right, *, name):
+def _largest_of_four(m, values, *, name):
+    """Compare four values in pairs, all at the same time, and choose."""
+    is_beaten = [[] for _ in values]
+    for low in range(4):
+        for high in range(low + 1, 4):
+            larger = Signal(name=f"{name}_larger_{low}_{high}")
+            m.d.comb += larger.eq(is_larger(m, values[high], values[low],
+                                             name=f"{name}_larger_{low}_{high}"))
+            is_beaten[low].append(larger)
+            is_beaten[high].append(~larger)
+    winner = Signal(len(values[0]), name=name)
+    terms = [Mux(Cat(beaten).any(), 0, value)
+             for beaten, value in zip(is_beaten, values, strict=True)]
+    m.d.comb += winner.eq(terms[0] | terms[1] | (terms[2] | terms[3]))
+    return winner
+
+
+def is_larger(m, left, right, *, name):
     """Compare two unsigned values of equal width, as a tree of carries without their prefixes.
 
     A third smaller than what synthesis makes of ``>``: an adder, whose every carry it forms.
+
+    Parameters
+    ----------
+    m : amaranth.Module
+        Receives the logic.
+    left, right : Value
+    name : str
+        Prefix of the tree's signals.
+
+    Returns
+    -------
+    Value
+        Whether ``left`` is the larger one.
     """
     # Of a range of bits: left is larger; left is not smaller.
     ranges = [(a & ~b, a | ~b) for a, b in zip(left, right, strict=True)]
@@ -57,7 +93,7 @@ def _is_larger(m, left, right, *, name):
     return ranges[0][0]
 
 
-def normalize_left(m, value, *, name):
+def normalize_left(m, value, *, name, levels=None):
     """Shift left until the most significant bit is set.
 
     Parameters
@@ -68,17 +104,19 @@ def normalize_left(m, value, *, name):
         Unsigned.
     name : str
         Prefix of the shifter's signals.
+    levels : range, optional
+        Which powers of two to shift by, all by default. Lower ones may follow in a later cycle.
 
     Returns
     -------
     shifted : Value
         Same width; zero stays zero.
     count : Value
-        Places shifted, ceil(log2(width)) bits; meaningless for zero.
+        Places shifted, ceil(log2(width)) bits, those of other levels zero; meaningless for zero.
     """
     width = len(value)
     count = Signal(range(width), name=f"{name}_zeros")
-    for level in reversed(range(len(count))):
+    for level in reversed(levels if levels is not None else range(len(count))):
         places = 1 << level
         shifted = Signal(width, name=f"{name}_by_{places}")
         m.d.comb += [

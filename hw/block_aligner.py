@@ -1,14 +1,15 @@
 """First half of the MX conversion: shared exponents, and elements shifted to them."""
 
-from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.formats import BLOCK_SIZE, FP32, PAIRS, SUB_BLOCK_SIZE
 
-from .bits import any_of, largest_of
+from .bits import any_of, is_larger, largest_of
 from .layouts import ALIGNED_BITS, NAN_EXPONENT, AlignedBlock
-from .register_slice import register_slice
+from .register_slice import pass_on, register_slice
+from .stream_buffer import StreamBuffer
 from .widen import Elements
 
 SIGNIFICAND_BITS = ALIGNED_BITS - 1
@@ -31,6 +32,54 @@ class Aligned(data.Struct):
 
     block: AlignedBlock
     largest: FP32.width - 1
+
+
+FOURS = BLOCK_SIZE // 4
+
+
+class Compared(data.Struct):
+    """A block of which each four elements were compared.
+
+    Members
+    -------
+    elements : 16 x unsigned(32)
+        FP32 patterns.
+    largest_at : 4 x unsigned(2)
+        Place of an element of the largest magnitude in elements 0 to 3, 4 to 7, and so on.
+    """
+
+    elements: Elements
+    largest_at: data.ArrayLayout(2, FOURS)
+
+
+def largest_in_fours(m, magnitudes):
+    """Find where the largest is of each four magnitudes, which any patterns in that order may be.
+
+    Parameters
+    ----------
+    m : amaranth.Module
+        Receives the logic.
+    magnitudes : sequence of Value
+
+    Returns
+    -------
+    list of Value
+        As ``Compared.largest_at``.
+    """
+    places = []
+    for four in range(0, len(magnitudes), 4):
+        pairs = [magnitudes[four + first : four + first + 2] for first in (0, 2)]
+        is_second = [is_larger(m, second, first, name=f"pair_{four}_{index}")
+                     for index, (first, second) in enumerate(pairs)]
+        largest = [Signal(len(first), name=f"largest_{four}_{index}")
+                   for index, (first, _) in enumerate(pairs)]
+        m.d.comb += [signal.eq(Mux(takes_second, second, first)) for signal, takes_second,
+                     (first, second) in zip(largest, is_second, pairs, strict=True)]
+        place = Signal(2, name=f"largest_at_{four}")
+        high = is_larger(m, largest[1], largest[0], name=f"four_{four}")
+        m.d.comb += place.eq(Cat(Mux(high, is_second[1], is_second[0]), high))
+        places.append(place)
+    return places
 
 
 class Searched(data.Struct):
@@ -175,16 +224,16 @@ class BlockAlignment(wiring.Component):
 class BlockAligner(wiring.Component):
     """Align blocks, and find the largest magnitude of each.
 
-    Latency `latency` (2) cycles; one block per cycle; ``i`` stalls while ``o`` does.
+    Latency `latency` (2) cycles; one block per cycle. The second register is a `StreamBuffer`, so
+    that no stall at ``o`` reaches ``i`` in the same cycle.
 
     Members
     -------
-    i : In(stream of 16 x unsigned(32))
-        FP32 patterns.
+    i : In(stream of Compared)
     o : Out(stream of Aligned)
     """
 
-    i: In(stream.Signature(Elements))
+    i: In(stream.Signature(Compared))
     o: Out(stream.Signature(Aligned))
 
     latency = 2
@@ -193,10 +242,15 @@ class BlockAligner(wiring.Component):
         m = Module()
         # Cycle 0: the largest magnitude, whose exponent is the shared one.
         searched = stream.Signature(Searched).create(path=("searched",))
-        magnitudes = [element[: FP32.width - 1] for element in self.i.p]
+        magnitudes = [element[: FP32.width - 1] for element in self.i.p.elements]
+        largest = [Signal(FP32.width - 1, name=f"largest_of_four_{index}")
+                   for index in range(FOURS)]
+        m.d.comb += [signal.eq(Array(magnitudes[4 * index : 4 * index + 4])[place])
+                     for index, (signal, place)
+                     in enumerate(zip(largest, self.i.p.largest_at, strict=True))]
         found = Signal(Searched)
-        m.d.comb += [found.elements.eq(self.i.p),
-                     found.largest.eq(largest_of(m, magnitudes, name="largest"))]
+        m.d.comb += [found.elements.eq(self.i.p.elements),
+                     found.largest.eq(largest_of(m, largest, name="largest", at_once=4))]
         register_slice(m, self.i, searched, found)
         # Cycle 1: shift all elements to it.
         m.submodules.alignment = alignment = BlockAlignment(shared_given=True)
@@ -206,5 +260,7 @@ class BlockAligner(wiring.Component):
             alignment.shared.eq(searched.p.largest[FP32.mantissa_bits:]),
             aligned.block.eq(alignment.o), aligned.largest.eq(searched.p.largest),
         ]
-        register_slice(m, searched, self.o, aligned)
+        m.submodules.leaves = leaves = StreamBuffer(Aligned)
+        pass_on(m, searched, leaves.i, aligned)
+        wiring.connect(m, leaves.o, wiring.flipped(self.o))
         return m

@@ -1,7 +1,7 @@
 """Second half of the MX conversion: rounding to MX9 or MX6."""
 
 from amaranth import Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.formats import BLOCK_SIZE, MX6, MX9
@@ -13,7 +13,6 @@ from .layouts import (
     AlignedBlock,
     MXBlock,
 )
-from .register_slice import register_slice
 
 ROUNDINGS = ("half_even", "truncate")
 
@@ -26,7 +25,7 @@ class Tagged(data.Struct):
 
 
 class Rounded(data.Struct):
-    """What `BlockRounder` says of a block.
+    """What `BlockRounding` says of a block.
 
     Members
     -------
@@ -63,6 +62,8 @@ class BlockRounding(wiring.Component):
     -------
     i : In(Tagged)
     o : Out(Rounded)
+    is_saturated : Out(16)
+        The elements that ``o.saturated`` counts.
 
     Raises
     ------
@@ -74,12 +75,11 @@ class BlockRounding(wiring.Component):
         if rounding not in ROUNDINGS:
             raise ValueError(f"rounding must be one of {', '.join(ROUNDINGS)}, not {rounding!r}")
         self.rounding = rounding
-        super().__init__({"i": In(Tagged), "o": Out(Rounded)})
+        super().__init__({"i": In(Tagged), "o": Out(Rounded), "is_saturated": Out(BLOCK_SIZE)})
 
     def elaborate(self, platform):
         m = Module()
         block, is_mx9, out = self.i.block, self.i.is_mx9, self.o
-        is_saturated = Signal(BLOCK_SIZE)
         residuals = Signal.like(out.block.residual)
         for lane in range(BLOCK_SIZE):
             magnitude = block.magnitude[lane]
@@ -88,7 +88,7 @@ class BlockRounding(wiring.Component):
             else:
                 mantissa, saturates = _round_half_even(m, lane, magnitude, is_mx9)
             m.d.comb += [
-                is_saturated[lane].eq(saturates),
+                self.is_saturated[lane].eq(saturates),
                 out.block.base[lane].eq(mantissa[RESIDUAL_BITS:]),
                 residuals[lane].eq(Mux(is_mx9, mantissa[:RESIDUAL_BITS], 0)),
             ]
@@ -98,44 +98,10 @@ class BlockRounding(wiring.Component):
             out.block.sign.eq(block.sign),
             out.block.residual.eq(residuals),
             out.is_mx9.eq(is_mx9),
-            out.saturated.eq(total_of(is_saturated)),
+            out.saturated.eq(total_of(self.is_saturated)),
             out.has_residual.eq(residuals.as_value().any()),
             out.has_nan.eq(block.exponent == NAN_EXPONENT),
         ]
-        return m
-
-
-class BlockRounder(wiring.Component):
-    """`BlockRounding` with a register behind it.
-
-    Latency `latency` (1) cycle; one block per cycle; ``i`` stalls while ``o`` does.
-
-    Parameters
-    ----------
-    rounding : str
-        See `BlockRounding`.
-
-    Members
-    -------
-    i : In(stream of Tagged)
-    o : Out(stream of Rounded)
-    """
-
-    latency = 1
-
-    def __init__(self, *, rounding: str = "half_even"):
-        self.rounding = rounding
-        self.block_rounding = BlockRounding(rounding=rounding)
-        super().__init__({
-            "i": In(stream.Signature(Tagged)),
-            "o": Out(stream.Signature(Rounded)),
-        })
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.rounding = rounding = self.block_rounding
-        m.d.comb += rounding.i.eq(self.i.payload)
-        register_slice(m, self.i, self.o, rounding.o)
         return m
 
 

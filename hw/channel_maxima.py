@@ -34,7 +34,7 @@ class ChannelMaxima(wiring.Component):
     channel : In(16)
         What to read.
     maximum : Out(32)
-        The FP32 pattern of that channel's maximum (one of a narrower format, widened), four cycles
+        The FP32 pattern of that channel's maximum (one of a narrower format, widened), five cycles
         after ``channel`` was set and the last block was taken; until then unspecified. Zero for a
         channel beyond those of the machine.
     """
@@ -102,14 +102,16 @@ class ChannelMaxima(wiring.Component):
         with m.If(is_writing):
             m.d.sync += is_stale.eq(1)
         m.submodules.widen = widen = Widen(float_formats=self.config.float_formats)
-        magnitude = Signal(width)
+        magnitude = Signal(width, reset_less=True)
+        is_chosen = Signal()
+        m.d.sync += is_chosen.eq(is_read)
         with m.Switch(shown[:CHANNEL_BITS]):
             for lane in range(BLOCK_SIZE):
                 with m.Case(lane):
-                    m.d.comb += magnitude.eq(stored[lane])
+                    m.d.sync += magnitude.eq(stored[lane])
         # One of its lanes is used.
         m.d.comb += [widen.format.eq(job_format), *(raw.eq(magnitude) for raw in widen.i)]
-        with m.If(is_read):
+        with m.If(is_chosen):
             m.d.sync += self.maximum.eq(Mux(self._exists(shown), widen.o[0], 0))
         return m
 

@@ -144,7 +144,9 @@ class ChunkReader(wiring.Component):
 
         packet, busy = Signal(self.packets.p.shape(), reset_less=True), Signal()
         content = Signal(Content)
-        last = last_beats(m, packet.lanes, most=self.lanes, beat_bytes=self.stream_bytes)
+        coming = last_beats(m, self.packets.p.lanes, most=self.lanes, beat_bytes=self.stream_bytes)
+        last = {which: Signal.like(number, name=f"last_{which.name.lower()}", reset_less=True)
+                for which, number in coming.items()}
         beat = Signal.like(last[Content.BASES], name="beat")  # within its content
         k_block = index_signal(self.k_blocks_max, "k_block")
         tags = Signal(8 * self.stream_bytes, reset_less=True)  # bit 0: of this K-block
@@ -185,7 +187,8 @@ class ChunkReader(wiring.Component):
         m.d.comb += self.packets.ready.eq(~busy | take & packet_ends)
         with m.If(self.packets.ready):
             m.d.sync += [busy.eq(self.packets.valid), packet.eq(self.packets.p),
-                         content.eq(Content.TAGS)]
+                         content.eq(Content.TAGS),
+                         *(last[which].eq(number) for which, number in coming.items())]
             with m.If(self.packets.p.has_biases):
                 m.d.sync += content.eq(Content.BIASES)
         gather_faults(m, self.faults, take & packet_ends & packet.job_last, self.job_faults)

@@ -10,6 +10,7 @@ from .bits import largest_of
 from .block_aligner import BlockAlignment
 from .block_rounder import BlockRounding, Rounded, Tagged
 from .register_slice import pass_on, register_slice
+from .stream_buffer import StreamBuffer
 from .widen import Elements
 
 
@@ -40,6 +41,9 @@ class MXConverter(wiring.Component):
     stages : int
         Registers on the way: 2, before and behind the alignment, so that ``o`` is rounded
         combinationally; 1, behind it; 0, none.
+    short_paths : bool
+        With 2 stages only: compare exponents by fours and make the register behind the alignment a
+        `StreamBuffer`, so that no stall at ``o`` reaches beyond it in the same cycle.
 
     Members
     -------
@@ -50,12 +54,15 @@ class MXConverter(wiring.Component):
     Raises
     ------
     ValueError
-        If the rounding is unknown, or stages are not 0, 1 or 2.
+        If the rounding is unknown, stages are not 0, 1 or 2, or paths cannot be made short.
     """
 
-    def __init__(self, *, rounding: str = "half_even", stages: int = 2):
+    def __init__(self, *, rounding: str = "half_even", stages: int = 2, short_paths: bool = False):
         if stages not in (0, 1, 2):
             raise ValueError(f"a converter has 0, 1 or 2 pipeline stages, not {stages!r}")
+        if short_paths and stages != 2:
+            raise ValueError(f"short paths need 2 pipeline stages, not {stages!r}")
+        self.short_paths = short_paths
         self.rounding = rounding
         self.latency = stages
         self.block_rounding = BlockRounding(rounding=rounding)
@@ -75,7 +82,8 @@ class MXConverter(wiring.Component):
             exponents = [element[FP32.mantissa_bits : FP32.width - 1]
                          for element in self.i.p.elements]
             m.d.comb += [found.raw.eq(self.i.p),
-                         found.shared.eq(largest_of(m, exponents, name="shared"))]
+                         found.shared.eq(largest_of(m, exponents, name="shared",
+                                                    at_once=4 if self.short_paths else 2))]
             register_slice(m, self.i, raw, found)
             m.d.comb += alignment.shared.eq(raw.p.shared)
         payload = raw.p.raw if self.latency == 2 else raw.p
@@ -86,6 +94,11 @@ class MXConverter(wiring.Component):
             tagged.block.eq(alignment.o), tagged.is_mx9.eq(payload.is_mx9),
             rounding.i.eq(aligned.p),
         ]
-        (register_slice if self.latency else pass_on)(m, raw, aligned, tagged)
+        if self.short_paths:
+            m.submodules.leaves = leaves = StreamBuffer(Tagged)
+            pass_on(m, raw, leaves.i, tagged)
+            pass_on(m, leaves.o, aligned, leaves.o.p)
+        else:
+            (register_slice if self.latency else pass_on)(m, raw, aligned, tagged)
         pass_on(m, aligned, self.o, rounding.o)
         return m

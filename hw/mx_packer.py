@@ -117,7 +117,9 @@ class MXPacker(wiring.Component):
         """Shift a K-block out unit by unit, its precision bits first if they are due."""
         chunk, busy = Signal(chunks.p.shape(), name="leaving", reset_less=True), Signal()
         content = Signal(Content)
-        last = last_beats(m, chunk.lanes, most=self.lanes, beat_bytes=self.unit_bytes)
+        coming = last_beats(m, chunks.p.lanes, most=self.lanes, beat_bytes=self.unit_bytes)
+        last = {which: Signal.like(number, name=f"last_{which.name.lower()}", reset_less=True)
+                for which, number in coming.items()}
         index = Signal.like(last[Content.BASES], name="index")  # of the unit in its content
         bits, has_bits = units.p.bits, Signal(init=1)
         take, content_ends, chunk_ends = Signal(), Signal(), Signal()
@@ -152,7 +154,8 @@ class MXPacker(wiring.Component):
 
         tags_left = Signal(range(len(bits)))  # of those that were sent; 0: more are due
         with m.If(chunks.ready):
-            m.d.sync += [busy.eq(chunks.valid), chunk.eq(chunks.p), content.eq(Content.BASES)]
+            m.d.sync += [busy.eq(chunks.valid), chunk.eq(chunks.p), content.eq(Content.BASES),
+                         *(last[which].eq(number) for which, number in coming.items())]
             if self.with_tags:
                 with m.If(chunks.p.k_first | (tags_left == 0)):
                     m.d.sync += content.eq(Content.TAGS)

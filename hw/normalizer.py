@@ -70,8 +70,9 @@ class Normalizer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        # Cycle 1: sign and magnitude. The most negative accumulator has magnitude 2^(acc_width-1),
-        # which still fits acc_width unsigned bits.
+        # Cycle 1: sign and magnitude, and the wide half of the shift that brings the leading one to
+        # the top. The most negative accumulator has magnitude 2^(acc_width-1), which still fits
+        # acc_width unsigned bits.
         side = data.StructLayout({
             "exponent_sum": unsigned(FP32.exponent_bits + 1), "is_nan": 1, "is_negative": 1,
         })
@@ -79,19 +80,26 @@ class Normalizer(wiring.Component):
         magnitude = Signal(self.acc_width, reset_less=True)
         is_negative = self.i.accumulator[-1]
         inverted = self.i.accumulator ^ is_negative.replicate(self.acc_width)
+        absolute = Signal(self.acc_width)
+        m.d.comb += absolute.eq(inverted.as_unsigned() + is_negative)
+        levels = (self.acc_width - 1).bit_length()
+        low, high = range(levels - 2), range(max(0, levels - 2), levels)
+        widely, wide_places = normalize_left(m, absolute, name="absolute", levels=high)
+        zeros_above = Signal(len(wide_places), reset_less=True)
         m.d.sync += [
             side_1.exponent_sum.eq(self.i.exponent_sum),
             side_1.is_nan.eq(self.i.is_nan),
             side_1.is_negative.eq(is_negative),
-            magnitude.eq(inverted.as_unsigned() + is_negative),
+            magnitude.eq(widely), zeros_above.eq(wide_places),
         ]
 
-        # Cycle 2: shift the leading one to the top.
-        shifted, places = normalize_left(m, magnitude, name="magnitude")
+        # Cycle 2: the rest of the shift.
+        shifted, places = normalize_left(m, magnitude, name="magnitude", levels=low)
         side_2 = Signal(side, reset_less=True)
         significand = Signal(self.acc_width, reset_less=True)
         leading_zeros = Signal(len(places), reset_less=True)
-        m.d.sync += [side_2.eq(side_1), significand.eq(shifted), leading_zeros.eq(places)]
+        m.d.sync += [side_2.eq(side_1), significand.eq(shifted),
+                     leading_zeros.eq(zeros_above | places)]
 
         # Cycle 3: round, scale, pack.
         result = Signal(FP32.width, reset_less=True)

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from .mx_converter import MXConverter
 from .register_slice import register_slice
 from .result_block import result_block_layout
+from .stream_buffer import StreamBuffer
 from .tile_block import tile_block_layout
 
 
@@ -14,7 +15,7 @@ class ResultConverter(wiring.Component):
     """Convert blocks of results to MX9 or MX6; their place travels beside them.
 
     An infinite or NaN result makes its block a NaN block. Latency `latency` (2) cycles; one block
-    per cycle; ``i`` stalls while ``o`` does.
+    per cycle. ``i`` stalls when the last of its registers, a `StreamBuffer`, is full.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ class ResultConverter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.converter = converter = MXConverter(rounding=self.rounding,
-                                                         stages=self.latency)
+                                                         stages=self.latency, short_paths=True)
         block, out = self.i.p, self.o.p
         m.d.comb += [
             converter.i.p.elements.eq(block.elements), converter.i.p.is_mx9.eq(block.is_mx9),
@@ -48,14 +49,13 @@ class ResultConverter(wiring.Component):
             self.o.valid.eq(converter.o.valid), converter.o.ready.eq(self.o.ready),
             out.rounded.eq(converter.o.p), out.k_first.eq(1), out.k_last.eq(1),
         ]
-        # The place goes through as many registers, which move with the converter's.
+        # The place goes through registers of the same kinds, which move with the converter's.
         names = ("row", "row_last", "job_last")
         layout = data.StructLayout({name: block[name].shape() for name in names})
-        entering, searched, leaving = (stream.Signature(layout).create(path=(stage,))
-                                       for stage in ("entering", "searched", "leaving"))
-        register_slice(m, entering, searched, entering.p)
-        register_slice(m, searched, leaving, searched.p)
-        m.d.comb += [entering.valid.eq(self.i.valid), leaving.ready.eq(self.o.ready)]
+        entering = stream.Signature(layout).create(path=("entering",))
+        m.submodules.leaves = leaves = StreamBuffer(layout)
+        register_slice(m, entering, leaves.i, entering.p)
+        m.d.comb += [entering.valid.eq(self.i.valid), leaves.o.ready.eq(self.o.ready)]
         for name in names:
-            m.d.comb += [entering.p[name].eq(block[name]), out[name].eq(leaving.p[name])]
+            m.d.comb += [entering.p[name].eq(block[name]), out[name].eq(leaves.o.p[name])]
         return m

@@ -103,14 +103,12 @@ class RowUnpacker(wiring.Component):
         # Rows of the job or, transposed, of the column tile; then, from this column tile on.
         rows_left = Signal.like(job.m, reset_less=True)
         columns_left = Signal.like(job.n, reset_less=True)
-        is_first = Signal(reset_less=True)
-        transposed, last_columns, row_wraps, tile_last_row = (
-            Signal(name=name) for name in
-            ("transposed", "last_columns", "row_wraps", "tile_last_row"))
-        m.d.comb += [
-            transposed.eq(job.kind == JobKind.CONVERT_TRANSPOSED),
-            last_columns.eq(~transposed | (columns_left <= config.cols)),
-        ]
+        # These follow `rows_left` and `columns_left`: what ends a row has no time for comparisons.
+        is_first, last_row, last_columns = (
+            Signal(name=name, reset_less=True) for name in ("is_first", "last_row", "last_columns"))
+        transposed, row_wraps, tile_last_row = (
+            Signal(name=name) for name in ("transposed", "row_wraps", "tile_last_row"))
+        m.d.comb += transposed.eq(job.kind == JobKind.CONVERT_TRANSPOSED)
         with m.Switch(job.kind):
             with m.Case(JobKind.CONVERT):
                 m.d.comb += row_wraps.eq(row == config.cols - 1)
@@ -118,33 +116,36 @@ class RowUnpacker(wiring.Component):
                 m.d.comb += row_wraps.eq(row == BLOCK_SIZE - 1)
             with m.Default():
                 m.d.comb += row_wraps.eq(row == config.rows - 1)
-        m.d.comb += tile_last_row.eq((row_wraps & ~transposed) | (rows_left == 1))
+        m.d.comb += tile_last_row.eq((row_wraps & ~transposed) | last_row)
 
         job_ends = Signal()
-        m.d.comb += [job_ends.eq(row_ends & (rows_left == 1) & last_columns),
+        m.d.comb += [job_ends.eq(row_ends & last_row & (last_columns | ~transposed)),
                      self.jobs.ready.eq(~busy | job_ends)]
         columns_after = Signal.like(columns_left)
         m.d.comb += columns_after.eq(columns_left - config.cols)
         with m.If(row_ends):
-            m.d.sync += [is_first.eq(0), rows_left.eq(rows_left - 1),
+            m.d.sync += [is_first.eq(0), rows_left.eq(rows_left - 1), last_row.eq(rows_left == 2),
                          row.eq(Mux(row_wraps | tile_last_row, 0, row + 1)),
                          elements_left.eq(self._row_length(job, columns_left))]
-            with m.If(rows_left == 1):
-                m.d.sync += [rows_left.eq(job.k), columns_left.eq(columns_after),
+            with m.If(last_row):
+                m.d.sync += [rows_left.eq(job.k), last_row.eq(job.k == 1),
+                             columns_left.eq(columns_after),
+                             last_columns.eq(columns_left <= 2 * config.cols),
                              elements_left.eq(self._row_length(job, columns_after))]
         with m.If(self.jobs.ready):
             m.d.sync += busy.eq(self.jobs.valid)
             with m.If(self.jobs.valid):
                 new = self.jobs.p
                 m.d.sync += [job.eq(new), is_first.eq(1), columns_left.eq(new.n),
+                             last_columns.eq(new.n <= config.cols),
                              elements_left.eq(self._row_length(new, new.n))]
                 with m.Switch(new.kind):
                     with m.Case(JobKind.CONVERT):
-                        m.d.sync += rows_left.eq(new.n)
+                        m.d.sync += [rows_left.eq(new.n), last_row.eq(new.n == 1)]
                     with m.Case(JobKind.CONVERT_TRANSPOSED):
-                        m.d.sync += rows_left.eq(new.k)
+                        m.d.sync += [rows_left.eq(new.k), last_row.eq(new.k == 1)]
                     with m.Default():
-                        m.d.sync += rows_left.eq(new.m)
+                        m.d.sync += [rows_left.eq(new.m), last_row.eq(new.m == 1)]
         return tile_last_row, job_ends, is_first
 
     def _row_length(self, job, columns_left):

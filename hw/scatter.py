@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.formats import BLOCK_SIZE
 
+from .bits import any_of
 from .calibration_tables import order_read_signature
 from .ring import address_bits
 from .tile_block import block_job_layout, raw_block_layout
@@ -166,13 +167,18 @@ class Scatter(wiring.Component):
         with m.If(taken):
             m.d.sync += [held.block.eq(self.i.p), held.number.eq(number)]
         # The last turn is known a turn ahead, so that no ready waits for the banks' choices.
+        next_rivals = self._rivals(m, next_places)
+        rivals = Signal.like(next_rivals, name="rivals", reset_less=True)
         m.d.sync += [
-            places.eq(next_places), pending.eq(next_pending),
-            is_last_turn.eq(~self._conflicts(m, next_places, next_pending)),
+            places.eq(next_places), pending.eq(next_pending), rivals.eq(next_rivals),
+            is_last_turn.eq(~any_of((next_rivals[lane] & next_pending).any() & next_pending[lane]
+                                    for lane in range(BLOCK_SIZE))),
         ]
 
-        # Cycle 1: each bank takes its first pending element.
-        self._write(m, held.block, places, Mux(is_held, pending, 0), written)
+        # Cycle 1: each bank takes the first pending element that wants it.
+        m.d.comb += [written[lane].eq(is_held & pending[lane] & ~(rivals[lane] & pending).any())
+                     for lane in range(BLOCK_SIZE)]
+        self._write(m, held.block, places, written)
         slab = Signal.like(held.block.k_block)
         m.d.comb += self.done.eq(is_held & block_done & self._describe_segment(m, held, slab))
         with m.If(self.done):
@@ -180,38 +186,30 @@ class Scatter(wiring.Component):
         return m
 
     @staticmethod
-    def _conflicts(m, places, pending):
-        """Tell whether two pending elements want the same bank."""
-        conflicts = []
-        for lane in range(1, BLOCK_SIZE):
-            conflict = Signal(lane, name=f"conflicts_{lane}")  # with lanes below
-            m.d.comb += conflict.eq(pending[lane].replicate(lane) & Cat(
-                pending[other] & (places[lane][:BANK_BITS] == places[other][:BANK_BITS])
-                for other in range(lane)))
-            conflicts.append(conflict)
-        return Cat(conflicts).any()
+    def _rivals(m, places):
+        """Tell for each lane which of the lanes below it want the same bank."""
+        rivals = Signal(data.ArrayLayout(BLOCK_SIZE, BLOCK_SIZE), name="next_rivals")
+        m.d.comb += [rivals[lane].eq(Cat(places[lane][:BANK_BITS] == places[other][:BANK_BITS]
+                                         for other in range(lane)))
+                     for lane in range(BLOCK_SIZE)]
+        return rivals
 
-    def _write(self, m, block, places, pending, written):
-        """Give each bank one pending element, and tell which elements are written with that."""
+    def _write(self, m, block, places, written):
+        """Give each bank the element that is written to it."""
         words, width = segment_words(self.config), element_width(self.config)
-        grants = []
         for bank in range(BLOCK_SIZE):
-            request = Signal(BLOCK_SIZE, name=f"request_{bank}")
             grant = Signal(BLOCK_SIZE, name=f"grant_{bank}")
             word = self.write.words[bank]
             m.d.comb += [
-                request.eq(pending & Cat(place[:BANK_BITS] == bank for place in places)),
-                grant.eq(request & (~request + 1)),  # the lowest one
+                grant.eq(written & Cat(place[:BANK_BITS] == bank for place in places)),
                 Cat(word, self.write.elements[bank]).eq(_union([
                     Mux(is_granted, Cat(place[BANK_BITS:], element[:width]), 0)
                     for is_granted, place, element
                     in zip(grant, places, block.elements, strict=True)])),
                 self.write.en[bank].eq(
-                    self.can_write & request.any()
+                    self.can_write & grant.any()
                     & (word < words if words < 1 << len(word) else 1)),
             ]
-            grants.append(grant)
-        m.d.comb += written.eq(_union(grants))
 
     def _describe_segment(self, m, held, slab):
         """Drive ``segment`` as it is if this block ends it, and tell whether it does."""

@@ -54,7 +54,9 @@ class TileRouter(wiring.Component):
             self.operands.p.eq(block), self.conversions.p.eq(block),
             self.operands.valid.eq(valid & ~converts(kind)),
             self.conversions.valid.eq(valid & converts(kind)),
-            self.packed.ready.eq(ready & from_packed), self.floating.ready.eq(ready & ~from_packed),
+            # Packed tiles are a GEMM's; they need not wait for what conversions wait for.
+            self.packed.ready.eq(switch.busy & from_packed & self.operands.ready),
+            self.floating.ready.eq(ready & ~from_packed),
             counter.transfer.eq(valid & ready), counter.block.eq(block),
             switch.ended.eq(valid & ready & counter.block.row_last & counter.block.k_last
                             & counter.block.job_last),

@@ -4,13 +4,15 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .block_rounder import BlockRounder
+from .bits import total_of
+from .block_rounder import BlockRounding
 from .calibration_tables import tag_read_signature
 from .job import job_layout
 from .layouts import AlignedBlock
 from .outlier_policy import Tag
 from .ring import following, index_signal
 from .sram import Sram
+from .stream_buffer import StreamBuffer
 from .stream_fifo import StreamFIFO
 from .tile_block import tile_block_layout
 from .tile_tags import TileTags
@@ -68,29 +70,37 @@ class TileStage(wiring.Component):
         m.submodules.tags = tags = StreamFIFO(Tag, depth=config.k_blocks_max)
         m.submodules.blocks = blocks = Sram(width=AlignedBlock.as_shape().size,
                                             depth=config.stage_depth)
-        m.submodules.rounder = rounder = BlockRounder(rounding=config.rounding)
+        m.submodules.rounding = rounding = BlockRounding(rounding=config.rounding)
+        leaving = data.StructLayout({"block": tile_block_layout(config),
+                                     "is_saturated": rounding.is_saturated.shape()})
+        m.submodules.leaves = leaves = StreamBuffer(leaving)
         wiring.connect(m, wiring.flipped(self.jobs), settle.jobs)
         wiring.connect(m, wiring.flipped(self.tags), settle.i)
         wiring.connect(m, settle.static_tags, wiring.flipped(self.static_tags))
         wiring.connect(m, settle.converted, wiring.flipped(self.tags_o))
         wiring.connect(m, settle.o, tags.i)
 
-        # Cycle 0: a block is read. Cycle 1: it is there. Cycle 2: it is rounded.
+        # Cycle 0: a block is read. Cycle 1: it is there. Cycle 2: it is rounded, and counted up.
+        # Whatever stalls `o` ends at the register in between.
         place_layout = data.StructLayout({
             name: shape for name, shape in tile_block_layout(config).members.items()
             if name != "rounded"})
         place = Signal(place_layout)
         fetched_place = Signal(place_layout, reset_less=True)
-        rounded_place = Signal(place_layout, reset_less=True)
         is_fetched, is_mx9 = Signal(), Signal(reset_less=True)
         moves = Signal()
         m.d.comb += [
-            moves.eq(~is_fetched | rounder.i.ready),
-            rounder.i.valid.eq(is_fetched),
-            rounder.i.p.block.eq(blocks.read_data), rounder.i.p.is_mx9.eq(is_mx9),
-            self.o.valid.eq(rounder.o.valid), rounder.o.ready.eq(self.o.ready),
-            self.o.p.rounded.eq(rounder.o.p),
-            *(self.o.p[name].eq(rounded_place[name]) for name in place_layout.members),
+            moves.eq(~is_fetched | leaves.i.ready),
+            rounding.i.block.eq(blocks.read_data), rounding.i.is_mx9.eq(is_mx9),
+            leaves.i.valid.eq(is_fetched), leaves.i.p.block.rounded.eq(rounding.o),
+            leaves.i.p.block.rounded.saturated.eq(0), leaves.i.p.block.rounded.has_residual.eq(0),
+            leaves.i.p.is_saturated.eq(rounding.is_saturated),
+            *(leaves.i.p.block[name].eq(fetched_place[name]) for name in place_layout.members),
+            self.o.valid.eq(leaves.o.valid), leaves.o.ready.eq(self.o.ready),
+            self.o.p.eq(leaves.o.p.block),
+            self.o.p.rounded.saturated.eq(total_of(leaves.o.p.is_saturated)),
+            self.o.p.rounded.has_residual.eq(
+                leaves.o.p.block.rounded.block.residual.as_value().any()),
         ]
         released = self._read(m, settle.tiles, tags.o, blocks, moves, place)
         self._write(m, blocks, released)
@@ -98,8 +108,6 @@ class TileStage(wiring.Component):
             m.d.sync += is_fetched.eq(blocks.read_en)
         with m.If(blocks.read_en):
             m.d.sync += [fetched_place.eq(place), is_mx9.eq(tags.o.p.is_outlier)]
-        with m.If(is_fetched & rounder.i.ready):
-            m.d.sync += rounded_place.eq(fetched_place)
         return m
 
     def _write(self, m, blocks, released):

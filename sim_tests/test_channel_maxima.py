@@ -132,7 +132,7 @@ async def each_job_begins_anew(dut):
 @cocotb.test(timeout_time=5, timeout_unit="ms")
 @cocotb.parametrize(distance=range(4))
 async def shows_what_the_last_block_changed(dut, distance):
-    """Software has set the channel already, however shortly before; four cycles later all is there.
+    """Software has set the channel already, however shortly before; five cycles later all is there.
 
     The write that follows a block meets the read of the same word.
     """
@@ -148,7 +148,7 @@ async def shows_what_the_last_block_changed(dut, distance):
         dut.channel.value = channel
         await drive.ticks(dut, distance)
         await listen(dut, config, fields, rng)  # returns with the edge that takes the block
-        await drive.ticks(dut, 4)
+        await drive.ticks(dut, 5)
         wanted = as_fp32(rows[0, channel] & (1 << FLOAT_FORMATS[name].width - 1) - 1, name)
         assert int(dut.maximum.value) == wanted, (channel, distance)
 

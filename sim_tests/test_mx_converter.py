@@ -9,14 +9,14 @@ from golden import MX6, MX9, quantize
 from golden.mx import saturated_count
 from golden.policy import unit_magnitudes
 from hw.block_aligner import BlockAligner
-from hw.block_rounder import BlockRounder
+from hw.block_rounder import BlockRounding
 from hw.layouts import NAN_EXPONENT
 from hw.mx_converter import MXConverter
-from hw.widen import Elements
 from sim_tests import bench, drive
 
 CONVERTER_I = MXConverter().i.payload.shape()
 CONVERTER_O = MXConverter().o.payload.shape()
+ALIGNER_I = BlockAligner().i.payload.shape()
 ALIGNER_O = BlockAligner().o.payload.shape()
 
 
@@ -141,7 +141,8 @@ async def aligner_matches_golden(dut, idle, stall):
     await drive.reset(dut)
     patterns = random_blocks(drive.rng(), drive.amount(300, 5_000))
     patterns = np.concatenate([corner_blocks(), patterns])
-    words = drive.pack(Elements, patterns)
+    magnitudes = (patterns & 0x7FFFFFFF).reshape(-1, 4, 4)
+    words = drive.pack(ALIGNER_I, {"elements": patterns, "largest_at": magnitudes.argmax(axis=2)})
     _, received = await gather(
         drive.send(dut, "i", words, idle), drive.receive(dut, "o", len(words), stall)
     )
@@ -174,7 +175,7 @@ def test_block_aligner():
     bench.simulate(BlockAligner(), __name__, "block_aligner", only=r"\.aligner_")
 
 
-@pytest.mark.parametrize("component", [BlockRounder, MXConverter])
+@pytest.mark.parametrize("component", [BlockRounding, MXConverter])
 def test_refuses_an_unknown_rounding(component):
     with pytest.raises(ValueError, match="half_even, truncate, not 'stochastic'"):
         component(rounding="stochastic")

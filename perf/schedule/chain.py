@@ -8,11 +8,13 @@ class Chain:
     """Registers in a row, each of which holds a block until the next one takes it.
 
     The source needs `pace` cycles per block, counted from when the block before left it. Block i
-    leaves the source at L[i] and the last register at A[i], where ``n`` registers lie in between:
+    leaves the source at L[i] and the last register at A[i], where ``n`` registers lie in between.
+    One of them is a `hw.stream_buffer.StreamBuffer`: it holds a block more, and knows a cycle late
+    that there is room.
 
-        L[i] = max(L[i-1] + pace[i], A[i-n])    A[i] = max(A[i-1] + 1, L[i] + n, gate[i])
+        L[i] = max(L[i-1] + pace[i], A[i-n-1] + 1)    A[i] = max(A[i-1] + 1, L[i] + n, gate[i])
 
-    Behind a gate the waiting blocks follow at one per cycle; after ``n`` + 2 of them the source
+    Behind a gate the waiting blocks follow at one per cycle; after ``n`` + 3 of them the source
     sets the pace again, so that a run of blocks is a sum.
 
     Parameters
@@ -30,7 +32,7 @@ class Chain:
 
     def __init__(self, registers: int):
         self._registers = registers
-        self._arrivals = deque([-1] * max(2, registers), maxlen=max(2, registers))
+        self._arrivals = deque([-1] * (registers + 1), maxlen=registers + 1)
         self.left = self.before_left = -1
 
     @property
@@ -60,7 +62,7 @@ class Chain:
     def run(self, paces: "Paces", first: int, last: int, gate: int) -> None:
         """Pass blocks ``first`` to ``last`` - 1, of which only the first waits for a gate."""
         n, index = self._registers, first
-        for index in range(first, min(first + n + 2, last)):
+        for index in range(first, min(first + n + 3, last)):
             self._step(paces.of(index), gate if index == first else -1)
         start, left, arrived = index, self.left, self._arrivals[-1]
         for index in range(max(start + 1, last - self._arrivals.maxlen), last):
@@ -72,7 +74,7 @@ class Chain:
     def _step(self, pace: int, gate: int) -> None:
         n = self._registers
         self.before_left = self.left
-        self.left = max(self.left + pace, self._arrivals[-n])
+        self.left = max(self.left + pace, self._arrivals[0] + 1)
         self._arrivals.append(max(self._arrivals[-1] + 1, self.left + n, gate))
 
 

@@ -33,7 +33,7 @@ output one later."""
 
 RELEASED = 1
 """Room that is given back counts in the next cycle: stage, detector's memories, operand memories,
-credits, and the queue of tags."""
+credits, the queue of tags, and buffers of streams."""
 
 TAG_SETTLED = 1
 """A tag is taken by `hw.tile_tags`; it is handed out in the next cycle."""
@@ -46,6 +46,9 @@ TAGS_BEHIND_MEMORY = 3
 
 STAGE_READ = TileStage.latency - TAG_SETTLED - TAG_QUEUED
 """Registers between a block's read in the stage and the stage's output: fetched, rounded."""
+
+PACKED_BUFFERED = 1
+"""Register between `hw.packed_unpacker` and the router, a `hw.stream_buffer.StreamBuffer`."""
 
 TILE_KNOWN = 2
 """A tile's last block is written; the walker sees one more tile two cycles later."""

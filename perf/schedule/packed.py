@@ -1,13 +1,17 @@
 """Activations that arrive as MX blocks: `hw.packed_unpacker`."""
 
+from collections import deque
+
 from hw.config import Config
 from perf.schedule.job import Job
-from perf.schedule.latencies import CUT, TAKEN
+from perf.schedule.latencies import CUT, PACKED_BUFFERED, RELEASED, TAKEN
 from perf.schedule.rooms import JobReader
 from perf.schedule.streams import StreamSwitch
 from perf.schedule.weights import chunk_beats
 
 _EVER = -1
+_BUFFERED = 2
+"""Rows that a `hw.stream_buffer.StreamBuffer` holds."""
 
 
 class PackedLoader:
@@ -24,7 +28,9 @@ class PackedLoader:
         self._config, self._switch = config, switch
         self._jobs = JobReader()
         self._announced = self._last_beat = _EVER
-        self._taken = self._sent = _EVER  # the last chunk from the reader, its last row
+        self._taken = self._left = _EVER  # the last chunk from the reader, its last row
+        # Rows, from the buffer behind the unpacker.
+        self._sent = deque([_EVER] * _BUFFERED, maxlen=_BUFFERED)
 
     def begin(self, job: Job, start: int) -> None:
         """Take a job."""
@@ -51,9 +57,20 @@ class PackedLoader:
             beats = bases + residuals * is_mx9 + (k_block % (8 * width) == 0)
             # Not a beat is taken while a chunk waits to be taken.
             self._last_beat = max(begins, self._last_beat + 1, self._taken) + beats - 1
-            self._taken = max(self._last_beat + CUT, self._sent)
-            self._sent = max(self._taken + 1, gate) + rows - 1
-        return self._sent
+            self._taken = self._left = max(self._last_beat + CUT, self._left)
+            self._send(rows, gate)
+        return self._sent[-1]
+
+    def _send(self, rows: int, gate: int) -> None:
+        """Let rows leave the unpacker, and the buffer behind it in cycle `gate` at the earliest."""
+        for _ in range(min(rows, _BUFFERED + 1)):
+            self._left = max(self._left + 1, self._sent[0] + RELEASED)
+            self._sent.append(max(self._left + PACKED_BUFFERED, self._sent[-1] + 1, gate))
+        more = rows - _BUFFERED - 1  # a row a cycle
+        if more > 0:
+            last = self._sent[-1] + more
+            self._left += more
+            self._sent.extend((last - 1, last))
 
     def end(self) -> None:
         """Give the stream to the next job."""

@@ -110,11 +110,15 @@ class Tagging:
 
 
 class StageReader:
-    """Read the blocks of tiles and offer them, rounded, to the router."""
+    """Read the blocks of tiles and offer them, rounded, to the router.
+
+    Behind the memory's output comes a `hw.stream_buffer.StreamBuffer`: it holds one block more than
+    the cycles that a block takes, and knows a cycle late that there is room.
+    """
 
     def __init__(self) -> None:
         self._read = _EVER
-        self._sent = deque([_EVER] * STAGE_READ, maxlen=STAGE_READ)
+        self._sent = deque([_EVER - 1] * (STAGE_READ + 1), maxlen=STAGE_READ + 1)
 
     @property
     def sent(self) -> int:
@@ -138,16 +142,16 @@ class StageReader:
             Where they go there is room, for all of them.
         """
         blocks = rows * k_blocks
-        read = max(self._read + 1, self._sent[0], tag + TAG_QUEUED)
+        read = max(self._read + 1, self._sent[0] + RELEASED, tag + TAG_QUEUED)
         first = max(read + STAGE_READ, self._sent[-1] + 1, gate)
         early = []
-        for index in range(min(blocks, STAGE_READ)):
+        for index in range(min(blocks, STAGE_READ + 1)):
             early.append(read)
             self._sent.append(first + index)
-            read = max(read + 1, self._sent[0])
+            read = max(read + 1, self._sent[0] + RELEASED)
         last = first + blocks - 1
-        if blocks > STAGE_READ:
-            self._sent.extend(range(last - STAGE_READ + 1, last + 1))
+        if blocks > STAGE_READ + 1:
+            self._sent.extend(range(last - STAGE_READ, last + 1))
             self._read = last - STAGE_READ
         else:
             self._read = early[-1]

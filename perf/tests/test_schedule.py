@@ -124,9 +124,9 @@ def test_a_chain_is_its_recurrence(registers):
         row = rng.integers(1, 4, rng.integers(1, 8)).tolist()
         stops = np.cumsum(rng.integers(1, 30, 6)).tolist()
         gates = dict(zip([0, *stops], rng.integers(0, 400, 6).tolist(), strict=False))
-        left, arrived = [0], [-1] * registers
+        left, arrived = [0], [-1] * (registers + 1)
         for block in range(stops[-1]):
-            left.append(max(left[-1] + row[block % len(row)], arrived[-registers]))
+            left.append(max(left[-1] + row[block % len(row)], arrived[-registers - 1] + 1))
             arrived.append(max(arrived[-1] + 1, left[-1] + registers, gates.get(block, -1)))
         chain = Chain(registers)
         chain.wait(0)
