@@ -12,7 +12,7 @@ export MIXDIT_SEED := $(SEED)
 HW ?= --rows 8 --cols 8 --acc-width 40
 
 .PHONY: help setup setup-torch verilog registers emission demo demo-attention gemm test test-matrix test-full test-torch \
-        fuzz planted-bugs waves lint bench bench-rtl perf perf-check sweep ppa accumulators fpga train samples evaluate capture clean
+        fuzz planted-bugs waves lint bench bench-rtl perf perf-check sweep ppa accumulators fpga train samples quality quality-full capture clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z -]+:.*## ' Makefile | sed -E 's/^([a-z -]+):.*## (.*)/\1\t\2/' | \
@@ -110,8 +110,13 @@ train: $(VENV)/torch-ready  ## Train the small DiT; resumes where it stopped
 samples: $(VENV)/torch-ready  ## Draw a grid of samples
 	$(PY) -m quality sample
 
-evaluate: $(VENV)/torch-ready  ## FID and class accuracy of samples
-	$(PY) -m quality evaluate
+quality: $(VENV)/torch-ready  ## Every policy on the small DiT, 3 x 250 images: build/quality/small (half an hour)
+	$(PY) -m quality evaluate --images 250 --probe 10 --jobs $(JOBS)
+	$(PY) -m quality report
+
+quality-full: $(VENV)/torch-ready  ## The same with 3 x 1000 images (an hour more); goes on where it stopped
+	$(PY) -m quality evaluate --images 1000 --jobs $(JOBS)
+	$(PY) -m quality report
 
 capture: $(VENV)/torch-ready  ## Record the layers' inputs and weights anew
 	$(PY) -m quality capture

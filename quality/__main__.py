@@ -1,16 +1,17 @@
-"""Command line of the quality study: train, sample, evaluate and capture."""
+"""Command line of the quality study: train, sample, capture, calibrate, evaluate, report."""
 
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
+from quality.calibration.command import calibrate
 from quality.captured import CAPTURE_FILE, DATA_FOLDER
-from quality.console import console, mean_and_spread, sentences, training_report
+from quality.console import console, sentences, training_report
 from quality.dataset import DEFAULT_FOLDER, load
+from quality.harness.command import evaluate
 from quality.recipe import CLASS_NAMES, Recipe
+from quality.report.command import report
 
 CHECKPOINT = DATA_FOLDER / "dit_fashion_mnist.safetensors"
 CLASSIFIER = DATA_FOLDER / "classifier.safetensors"
@@ -151,62 +152,9 @@ def classifier(
     )
 
 
-@app.command()
-def evaluate(
-    checkpoint: CheckpointOption = CHECKPOINT,
-    judge_file: Annotated[
-        Path, typer.Option("--classifier", help="Trained classifier.")
-    ] = CLASSIFIER,
-    data: DataOption = DEFAULT_FOLDER,
-    images: Annotated[int, typer.Option(min=100, help="Samples per seed.")] = 1000,
-    seeds: Annotated[int, typer.Option(min=1, help="Sampling seeds, counted up from --seed.")] = 3,
-    steps: StepsOption = 10,
-    guidance: GuidanceOption = 1.5,
-    seed: SeedOption = 0,
-    threads: ThreadsOption = 2,
-) -> None:
-    """Compare samples, and as many real training images, with the test set."""
-    with sentences():
-        test_images, test_labels = load("test", data)
-        train_images, train_labels = load("train", data)
-        import torch
-
-        from quality import evaluate as evaluating
-        from quality.classifier import judge, load_classifier
-        from quality.model import load_model
-        from quality.sample import Sampler
-
-        torch.set_num_threads(threads)
-        started = time.process_time()
-        network, _ = load_classifier(judge_file)
-        model, provenance = load_model(checkpoint)
-        reference, classes = judge(network, test_images)
-        sampled = evaluating.score_samples(
-            model,
-            Recipe(**provenance["recipe"]),
-            Sampler(steps=steps, guidance=guidance, seed=seed),
-            network,
-            reference,
-            count=images,
-            seeds=seeds,
-        )
-        subsets = [evaluating.balanced_subset(train_labels, images, seed + i) for i in range(seeds)]
-        real = [
-            evaluating.score(network, train_images[chosen], train_labels[chosen], reference)
-            for chosen in subsets
-        ]
-    table = Table("images", "FID to the test set", "class accuracy")
-    for name, scores in (("sampled", sampled), ("real, training set", real)):
-        distances, accuracies = (
-            [getattr(s, key) for s in scores] for key in ("distance", "accuracy")
-        )
-        table.add_row(name, mean_and_spread(distances, ".3f"), mean_and_spread(accuracies, ".1%"))
-    table.add_row("real, test set", "0", f"{(classes == test_labels).mean():.1%}")
-    console.print(table)
-    console.print(
-        f"{seeds} x {images} images, {steps} steps, guidance {guidance}; FID is on the features of "
-        f"{judge_file.name}; {time.process_time() - started:.0f} CPU-seconds"
-    )
+app.command()(calibrate)
+app.command()(evaluate)
+app.command()(report)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ from quality.weights import load_into, save_weights
 
 CHANNELS = (24, 48, 96)
 """Width of the three stages; the last is also the number of features."""
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class Classifier(nn.Module):
@@ -54,8 +57,9 @@ def train_classifier(
     epochs: int,
     batch_size: int = 128,
     seed: int = 0,
+    build: Callable[[], Network] = Classifier,
     report: Callable[[int, float], None] | None = None,
-) -> tuple[Classifier, float]:
+) -> tuple[Network, float]:
     """Train with AdamW on a one-cycle schedule, under bf16 autocast.
 
     Parameters
@@ -64,12 +68,14 @@ def train_classifier(
         Shapes (n, 32, 32) and (n,).
     epochs, batch_size, seed : int
         How long, how many at a time, and the seed of weights and order.
+    build : Callable
+        Makes the network, whose forward returns logits (n, 10).
     report : Callable, optional
         Called after each epoch with its number from 1 and its mean loss.
 
     Returns
     -------
-    classifier : Classifier
+    classifier : nn.Module
         In evaluation mode.
     cpu_seconds : float
         What training took.
@@ -77,7 +83,7 @@ def train_classifier(
     started = time.process_time()
     with torch.random.fork_rng():
         torch.manual_seed(seed)  # torch's default initialisation draws from the global generator
-        classifier = Classifier().to(memory_format=torch.channels_last)
+        classifier = build().to(memory_format=torch.channels_last)
     targets = torch.from_numpy(labels.astype(np.int64))
     steps = len(images) // batch_size
     optimizer = torch.optim.AdamW(classifier.parameters(), weight_decay=0.05)

@@ -1,8 +1,8 @@
 """What the commands print: progress, numbers, and errors as sentences."""
 
-import statistics
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,16 @@ if TYPE_CHECKING:  # importing it for real would import torch
     from quality.train import Trainer
 
 console = Console(soft_wrap=True, highlight=False)
+wide = Console(width=max(console.width, 150), soft_wrap=True, highlight=False)
+"""For tables, whose lines a narrow terminal folds rather than cuts."""
 errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, style="red")
+
+
+EXTRAS = {"transformers": "real", "torch_fidelity": "real", "torchmetrics": "real"}
+"""Packages that the extra ``quality`` does not bring."""
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 
 
 @contextmanager
@@ -23,10 +32,27 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        errors.print(f"{error.name} is not installed: run `pip install '.[quality]'` first")
+        extra = EXTRAS.get(str(error.name).partition(".")[0], "quality")
+        errors.print(f"{error.name} is not installed: run `pip install '.[{extra}]'` first")
         raise typer.Exit(1) from error
     except (ValueError, OSError) as error:
         errors.print(str(error))
+        raise typer.Exit(1) from error
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Say of an interrupt, and of a process that was killed, that what is done is kept."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        errors.print("Interrupted: what is done is kept, and the same command goes on from there.")
+        raise typer.Exit(INTERRUPTED) from error
+    except BrokenProcessPool as error:
+        errors.print(
+            "A process was killed, perhaps for want of memory: what is done is kept; give the same "
+            "command again, with fewer --jobs"
+        )
         raise typer.Exit(1) from error
 
 
@@ -56,7 +82,28 @@ def training_report(trainer: "Trainer") -> Iterator[Callable[["Trainer"], None]]
         yield report
 
 
-def mean_and_spread(values: list[float], style: str) -> str:
-    """Format the mean and, for more than one value, the standard deviation over seeds."""
-    text = f"{statistics.mean(values):{style}}"
-    return text if len(values) < 2 else f"{text} ± {statistics.stdev(values):{style}}"
+@contextmanager
+def unit_progress(is_shown: bool = True) -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar of units that are done; gives a function of done, total and what the last was.
+
+    Where the output is no terminal, a line for each policy and seed instead, which a log keeps.
+    """
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeRemainingColumn(),
+    ]
+    started, said = time.monotonic(), ""
+    with Progress(*columns, console=console, transient=True, disable=not is_shown) as bars:
+        bar = bars.add_task("loading", total=None)
+
+        def show(done: int, total: int, what: str) -> None:
+            nonlocal said
+            bars.update(bar, completed=done, total=total, description=what)
+            if is_shown and not console.is_terminal and what != said:
+                seconds = time.monotonic() - started
+                console.print(f"{what}: {done} of {total} units after {seconds:.0f} s")
+            said = what
+
+        yield show

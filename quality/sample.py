@@ -61,6 +61,7 @@ def sample(
     labels: NDArray[np.int64],
     *,
     batch_size: int = 100,
+    first: int = 0,
     before_step: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
     """Draw one image per label.
@@ -68,7 +69,7 @@ def sample(
     Parameters
     ----------
     model : DiTTransformer2DModel
-        In evaluation mode.
+        In evaluation mode, on any device; the noise is drawn on the CPU whatever it is.
     recipe : Recipe
         The recipe `model` was trained with; it decides the noise schedule.
     sampler : Sampler
@@ -77,6 +78,9 @@ def sample(
         Shape (n,), classes 0 to 9.
     batch_size : int
         Images at a time; the model sees twice as many, the labelled half first.
+    first : int
+        Index of the first image among those of the seed: images drawn in several calls start from
+        the noise that they would have in one.
     before_step : Callable, optional
         Called with the step's index and its timestep before each evaluation of the model.
 
@@ -92,14 +96,15 @@ def sample(
     """
     if len(labels) == 0 or not np.isin(labels, np.arange(len(CLASS_NAMES))).all():
         raise ValueError(f"labels must be classes 0 to {len(CLASS_NAMES) - 1}, and at least one")
-    noise = sampler.noise(len(labels))
+    device = next(model.parameters()).device
+    noise = sampler.noise(first + len(labels))[first:].to(device)
     finished = []
     for start in range(0, len(labels), batch_size):
         images = noise[start : start + batch_size]
-        classes = torch.from_numpy(labels[start : start + batch_size])
+        classes = torch.from_numpy(labels[start : start + batch_size]).to(device)
         pair = torch.cat([classes, torch.full_like(classes, NULL_CLASS)])
         scheduler = build_scheduler(recipe)  # it keeps the previous step's prediction
-        scheduler.set_timesteps(sampler.steps)
+        scheduler.set_timesteps(sampler.steps, device=device)
         for index, timestep in enumerate(scheduler.timesteps):
             if before_step is not None:
                 before_step(index, int(timestep))
@@ -107,7 +112,7 @@ def sample(
             labelled, unlabelled = velocity.chunk(2)
             guided = unlabelled + sampler.guidance * (labelled - unlabelled)
             images = scheduler.step(guided, timestep, images).prev_sample
-        finished.append(images[:, 0])
+        finished.append(images[:, 0].cpu())
     return torch.cat(finished).numpy()
 
 

@@ -1,4 +1,4 @@
-"""What the tests share: a miniature data set, and a recipe that trains in milliseconds."""
+"""What the tests share: a miniature data set, a quick recipe, and a model of random weights."""
 
 import gzip
 from collections.abc import Callable
@@ -40,3 +40,20 @@ def tiny() -> Recipe:
     return Recipe(
         heads=2, head_width=8, layers=2, patch_size=8, batch_size=5, steps=8, warmup_steps=2
     )
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path, tiny: Recipe) -> Path:
+    """Return a checkpoint of a model of two narrow blocks whose random weights all matter."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("diffusers")
+    from quality.model import build_model
+    from quality.weights import save_weights
+
+    model = build_model(tiny)
+    generator = torch.Generator().manual_seed(1)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2, generator=generator)
+    path = tmp_path / "tiny.safetensors"
+    save_weights(path, model.state_dict(), {"recipe": tiny.as_dict()})
+    return path

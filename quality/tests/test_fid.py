@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from quality.fid import frechet_distance
+from quality.metrics.fid import frechet_distance
 
 # Tolerances below are those of double-precision eigenvalues; the distance is not an exact quantity.
 CLOSE = 1e-9

@@ -31,7 +31,7 @@ def refuse(*arguments: object) -> str:
     return result.output
 
 
-def test_train_resume_sample_capture_and_evaluate(data_folder: Path, tmp_path: Path):
+def test_train_resume_sample_and_capture(data_folder: Path, tmp_path: Path):
     model, state = tmp_path / "model", tmp_path / "state"
     training = ["train", "--data", data_folder, "--output", model, "--state", state]
     training += ["--batch-size", 4, "--steps", 2, "--threads", 1]
@@ -50,10 +50,19 @@ def test_train_resume_sample_capture_and_evaluate(data_folder: Path, tmp_path: P
     assert load_provenance(captured)["checkpoint_sha256"] == read_tensors(model, "")[1]["sha256"]
     assert [layer.name for layer in load_layers(captured)] == ["q", "k", "v", "out", "ff1", "ff2"]
 
-    options = ["--data", data_folder, "--images", 100, "--seeds", 1, "--steps", 1]
-    printed = invoke("evaluate", "--checkpoint", model, *options)
-    assert "FID to the test set" in printed
-    assert "real, training set" in printed
+
+def test_evaluate_and_report(checkpoint: Path, tmp_path: Path):
+    options = ["--model", checkpoint, "--policy", "mx6", "--images", 4, "--batch", 2, "--probe", 2]
+    options += ["--steps", 2, "--seeds", "0,1", "--jobs", 1, "--out", tmp_path / "out"]
+    assert "4 records" in invoke("evaluate", *options)
+    folder = tmp_path / "out" / "tiny"
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.json")) == [
+        f"{policy}/seed-{seed}.json" for policy in ("fp32", "mx6") for seed in (0, 1)
+    ]
+    printed = invoke("report", folder)
+    assert "Differences to FP32 from the same noise" in printed
+    assert "mx6" in printed
+    assert (folder / "report.html").is_file()
 
 
 def test_classifier_command_writes_a_classifier_that_evaluate_reads(
@@ -75,7 +84,18 @@ def test_classifier_command_writes_a_classifier_that_evaluate_reads(
         (("capture", "--block", "6"), "block must be 0 to 5, not 6"),
         (("capture", "--step", "10"), "step must be 0 to 9, not 10"),
         (("capture", "--calibration-seed", "1"), "another seed than 1"),
-        (("evaluate", "--data", "/nowhere"), "apt-get install dataset-fashion-mnist"),
+        (("evaluate", "--model", "nobody/nothing"), "nobody/nothing is no model here"),
+        (("evaluate", "--policy", "mx7"), "there is no policy 'mx7'; there are fp32, "),
+        (("evaluate", "--seeds", "1-3"), "such as 0,1,2, not '1-3'"),
+        (("evaluate", "--device", "gpu"), "a device is cpu, cuda or cuda: with a number"),
+        (("evaluate", "--device", "cuda:99"), "cuda:99 is not here: torch sees"),
+        (("evaluate", "--dtype", "float64"), "float32, float16, bfloat16, not 'float64'"),
+        (("evaluate", "--dtype", "float16"), "the small model computes in float32"),
+        (("evaluate", "--prompts", "/nowhere"), "knows ten classes and reads no prompts"),
+        (("evaluate", "--clip", "/nowhere"), "/nowhere judges published models"),
+        (("evaluate", "--statistics", "/nowhere"), "name its weights too"),
+        (("evaluate", "--calibration", "/nowhere"), "write it with `python -m quality calibrate`"),
+        (("report", "/nowhere"), "/nowhere holds no records"),
         (("classifier", "--data", "/nowhere"), "apt-get install dataset-fashion-mnist"),
     ],
 )
@@ -88,7 +108,7 @@ def test_a_classifier_is_no_checkpoint():
     assert "is no checkpoint of `python -m quality train`" in answer
 
 
-@pytest.mark.parametrize("command", ["sample", "capture"])
+@pytest.mark.parametrize("command", ["sample", "capture", "evaluate"])
 def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, command: str):
     monkeypatch.setitem(sys.modules, "torch", None)
     assert refuse(command) == "torch is not installed: run `pip install '.[quality]'` first\n"

@@ -15,7 +15,6 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
 from quality.classifier import judge, load_classifier  # noqa: E402
-from quality.evaluate import balanced_subset  # noqa: E402
 from quality.model import build_model, load_model  # noqa: E402
 from quality.sample import Sampler, balanced_labels, sample, save_picture  # noqa: E402
 from quality.schedule import build_scheduler, signal_and_noise  # noqa: E402
@@ -34,7 +33,7 @@ def draw(tiny: Recipe) -> Callable[..., np.ndarray]:
     def draw(sampler: Sampler, **options) -> np.ndarray:
         return sample(model, tiny, sampler, LABELS, **options)
 
-    draw.model = model
+    draw.model, draw.recipe = model, tiny
     return draw
 
 
@@ -49,6 +48,13 @@ def test_a_seed_gives_the_same_images_again_and_another_seed_others(draw: Callab
 def test_the_noise_of_an_image_does_not_depend_on_how_many_are_drawn():
     sampler = Sampler(seed=3)
     assert torch.equal(sampler.noise(5)[:2], sampler.noise(2))
+
+
+def test_images_drawn_in_two_calls_are_those_of_one(draw: Callable):
+    sampler = Sampler(steps=2, seed=4)
+    whole = draw(sampler, batch_size=1)
+    rest = sample(draw.model, draw.recipe, sampler, LABELS[1:], batch_size=1, first=1)
+    assert whole[1:].tobytes() == rest.tobytes()
 
 
 def test_the_global_random_state_plays_no_part(draw: Callable):
@@ -118,15 +124,6 @@ def test_the_picture_shows_a_row_per_class(tmp_path: Path):
     assert (np.diff(shades) >= 0).all()
     assert (shades.min(), shades.max()) == (0, 1)
     assert len(set(np.round(shades * 9, 1)) & set(range(10))) == 10  # every class has its row
-
-
-def test_a_balanced_subset_has_every_class_alike():
-    labels = np.tile(np.arange(10, dtype=np.uint8), 50)
-    chosen = balanced_subset(labels, 100, seed=0)
-    assert len(set(chosen.tolist())) == 100
-    assert np.bincount(labels[chosen]).tolist() == [10] * 10
-    with pytest.raises(ValueError, match="class 0 has 50 images and 60"):
-        balanced_subset(labels, 600, seed=0)
 
 
 def test_the_committed_model_draws_the_classes_it_is_asked_for():

@@ -1,0 +1,33 @@
+"""The command `report`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quality.console import console, sentences, wide
+
+DEFAULT = Path("build") / "quality" / "small"
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="Results of one model.")] = DEFAULT,
+    out: Annotated[
+        Path | None, typer.Option(help="Where report.html goes; the same folder without.")
+    ] = None,
+) -> None:
+    """Print the tables, and write them with all pictures as a page and as Markdown."""
+    with sentences():
+        from quality.report.claims import make_claims
+        from quality.report.document import write_report
+        from quality.report.study import load_study
+        from quality.report.tables import paired_table, score_table
+
+        study = load_study(folder)
+        for table in (paired_table(study), score_table(study)):
+            wide.print(table.for_terminal())
+        for claim in make_claims(study):
+            verdict = "met" if claim.met else "MISSED"
+            console.print(f"{claim.name}: {claim.text} ({claim.bound}: {verdict})")
+        files = write_report(study, out or folder)
+    console.print(f"{files[0]} and {len(files) - 1} more")
