@@ -148,7 +148,8 @@ class ActivationPath(wiring.Component):
         raw = reorder.o.signature.create(path=("raw",))
         register_slice(m, reorder.o, raw, reorder.o.p)
         widened = Signal(data.StructLayout({
-            "block": raw_block_layout(config), "largest_at": Compared.as_shape()["largest_at"].shape}))
+            "block": raw_block_layout(config),
+            "largest_at": Compared.as_shape()["largest_at"].shape}))
         wide = stream.Signature(widened.shape()).create(path=("wide",))
         m.d.comb += [
             widen.i.eq(raw.p.elements), widen.format.eq(raw.p.job.float_format),
