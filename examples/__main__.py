@@ -22,6 +22,7 @@ from examples.matrices import load_matrices
 from examples.report import Row, make_row, print_table, write_json
 from examples.simulation import Simulation, SimulationError, simulate
 from hw.config import Config
+from quality.calibration.record import CALIBRATION, load_calibration
 from quality.captured import CAPTURE_FILE, load_layers, load_provenance
 from quality.recipe import Recipe as ModelRecipe
 from sim_tests.bench import ROOT
@@ -82,9 +83,11 @@ def demo(
     """Run every kind of linear layer of a trained DiT in MX6, MixDiT and MX9."""
     with _sentences():
         config = Config.sized(rows=rows, cols=cols, acc_width=acc_width, k_max=k_max)
+        modules, known = load_provenance()["modules"], load_calibration(CALIBRATION)
         layers = [
             Matrices(name=layer.name, activations=layer.activations, weights=layer.weight,
-                     calibration=layer.calibration)
+                     calibration=layer.calibration,
+                     order=known.input_of(modules[layer.name]).order)
             for layer in load_layers()
         ]
         deepest = max(layers, key=lambda layer: layer.shape[1])

@@ -65,6 +65,8 @@ class Matrices:
     calibration : ndarray, shape (M', K), optional
         Other rows that the channel order, the threshold and the weights' precisions are chosen on;
         the activations themselves if left out.
+    order : ndarray of int, shape (K,), optional
+        Calibrated order of the channels; chosen on the rows, by largest magnitude, if left out.
     float_format, weight_float_format : str
         "fp32", "fp16" or "bf16".
     """
@@ -73,6 +75,7 @@ class Matrices:
     activations: NDArray[np.generic]
     weights: NDArray[np.generic]
     calibration: NDArray[np.generic] | None = None
+    order: NDArray[np.integer] | None = None
     float_format: str = "fp16"
     weight_float_format: str = "fp16"
 
@@ -146,8 +149,9 @@ def prepare(
     MixDiT picks outliers among the K-blocks of each token tile by a threshold that at most
     `fraction` of the calibration set's K-blocks exceed. The weights of `fraction` of the K-blocks,
     rounded up, are MX9: those that exceed it most often. In calibrated order the channels are first
-    sorted by their largest magnitudes in the calibration set, and spread so that the machine
-    reorders them without losing a cycle. MX6 and MX9 are that format throughout, in natural order.
+    sorted: as `matrices` says, or else by their largest magnitudes in the calibration set, spread
+    so that the machine reorders them without losing a cycle. MX6 and MX9 are that format
+    throughout, in natural order.
 
     Raises
     ------
@@ -186,8 +190,10 @@ def _calibrate(
     """Complete the policy, and tell which K-blocks of the weights are outliers in its order."""
     rows = matrices.calibration_rows()
     if order is Order.CALIBRATED:
-        policy = replace(policy, order="calibrated",
-                         permutation=golden.spread_lanes(golden.channel_order([rows])))
+        permutation = matrices.order
+        if permutation is None:
+            permutation = golden.spread_lanes(golden.channel_order([rows]))
+        policy = replace(policy, order="calibrated", permutation=permutation)
     threshold = golden.calibrate_threshold([rows], policy)
     magnitude = unit_magnitudes(permute(rows, policy), tile_rows=policy.tile_rows)
     exceeds = np.count_nonzero(magnitude > np.float32(threshold).view(np.uint32), axis=0)

@@ -154,7 +154,7 @@ def print_table(console: Console, rows: Sequence[Row]) -> None:
         "MX9: share of the blocks of A (activations) and of B (weights) in MX9. Array: beats that "
         "entered it over the job's cycles, loading included. QSNR: against the product of the same "
         "matrices in FP64, not quantized. Bits: every FP32 result against the golden model."
-        + " MixDiT's channels are sorted by their magnitudes in the calibration set." * reordered),
+        + " MixDiT's channels are sorted by their calibrated magnitudes." * reordered),
         caption_justify="left")
     for name, justify in (("Layer", "left"), ("M × K × N", "right"), ("Format", "left"),
                           ("A in MX9", "right"), ("B in MX9", "right"), ("Cycles", "right"),

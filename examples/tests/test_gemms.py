@@ -125,6 +125,15 @@ def test_infinities_and_nans_move_neither_the_threshold_nor_the_order(order):
     assert second.a.nan_blocks == len(set(np.flatnonzero(np.isin(order, (2, 3))) // 16))
 
 
+def test_an_order_that_is_given_replaces_the_one_of_the_rows():
+    order = np.random.default_rng(5).permutation(40)
+    gemm = prepare(replace(matrices(), order=order), Style.MIXDIT, 0.2, TINY_CONFIG,
+                   Order.CALIBRATED)
+    assert np.array_equal(gemm.work.order, order)
+    natural = prepare(replace(matrices(), order=order), Style.MIXDIT, 0.2, TINY_CONFIG)
+    assert natural.work.order is None
+
+
 def test_calibration_rows_replace_the_activations():
     own = matrices()
     doubled = replace(own, calibration=own.activations * np.float16(2))

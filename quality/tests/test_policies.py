@@ -101,6 +101,18 @@ def test_an_order_helps_mixdit_at_the_same_share(results):
     assert results["mixdit"][2] == 6
 
 
+@pytest.mark.parametrize(
+    ("name", "key"), [("mixdit", "threshold"), ("mixdit_order", "ordered_threshold")]
+)
+def test_mixdit_takes_each_steps_threshold_for_its_order(study, calibration, name, key):
+    model = quantized(study[0], name)
+    for site in calibration.inputs:
+        ranges = model.get_submodule(site).scheme.ranges
+        found = [scheme.a.threshold for _, scheme in ranges]
+        expected = getattr(calibration.input_of(site), key)[::-1]  # limits rise, timesteps fall
+        assert found == expected.tolist()
+
+
 def test_the_control_spends_as_much_as_the_best_policy(calibration):
     costs = {name: record.elements for name, record in calibration.operands.items()}
     total = sum(record.noise.size * costs[name] for name, record in calibration.operands.items())

@@ -1,0 +1,9 @@
+"""Policies by name: which precision each GEMM of a model has.
+
+`build` gives what `golden.torch.quantize_` takes. Policies that were calibrated read the file that
+``python -m quality calibrate`` writes.
+"""
+
+from quality.policies.registry import NAMES, build
+
+__all__ = ["NAMES", "build"]
