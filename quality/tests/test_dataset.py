@@ -49,6 +49,8 @@ def test_unknown_split_is_refused(data_folder: Path):
         (gzip.compress(b"\0\0\x08\1\0\0\0\5abc"), r"promises \(5,\) bytes and holds 3"),
         (gzip.compress(b"\0" * 1000)[:-9], "not a readable gzip file"),
     ],
+    # The bytes hold the time, so they are no name for a test.
+    ids=["plain", "no unsigned bytes", "empty", "too few bytes", "cut short"],
 )
 def test_damaged_file_is_refused(tmp_path: Path, content: bytes, message: str):
     path = tmp_path / "file.gz"

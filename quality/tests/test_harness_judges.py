@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+pytest.importorskip("torch")
+
 from quality.harness.judges import JudgeFiles, PublishedScores, judge_hash, make_scorer
 from quality.metrics import inception_score
 from quality.models.options import ModelOptions
-
-pytest.importorskip("torch")
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
 IMAGES = SimpleNamespace(pixels=PIXELS)
