@@ -147,7 +147,7 @@ class ChunkReader(wiring.Component):
         coming = last_beats(m, self.packets.p.lanes, most=self.lanes, beat_bytes=self.stream_bytes)
         last = {which: Signal.like(number, name=f"last_{which.name.lower()}", reset_less=True)
                 for which, number in coming.items()}
-        beat = Signal.like(last[Content.BASES], name="beat")  # within its content
+        beat = Signal.like(coming[Content.BASES], name="beat")  # within its content
         k_block = index_signal(self.k_blocks_max, "k_block")
         tags = Signal(8 * self.stream_bytes, reset_less=True)  # bit 0: of this K-block
 

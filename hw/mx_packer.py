@@ -120,7 +120,7 @@ class MXPacker(wiring.Component):
         coming = last_beats(m, chunks.p.lanes, most=self.lanes, beat_bytes=self.unit_bytes)
         last = {which: Signal.like(number, name=f"last_{which.name.lower()}", reset_less=True)
                 for which, number in coming.items()}
-        index = Signal.like(last[Content.BASES], name="index")  # of the unit in its content
+        index = Signal.like(coming[Content.BASES], name="index")  # of the unit in its content
         bits, has_bits = units.p.bits, Signal(init=1)
         take, content_ends, chunk_ends = Signal(), Signal(), Signal()
         m.d.comb += [
