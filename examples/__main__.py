@@ -12,6 +12,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 
 from examples.attention import make_attention
@@ -83,11 +84,11 @@ def demo(
     """Run every kind of linear layer of a trained DiT in MX6, MixDiT and MX9."""
     with _sentences():
         config = Config.sized(rows=rows, cols=cols, acc_width=acc_width, k_max=k_max)
-        modules, known = load_provenance()["modules"], load_calibration(CALIBRATION)
+        orders = load_orders()
         layers = [
             Matrices(name=layer.name, activations=layer.activations, weights=layer.weight,
                      calibration=layer.calibration,
-                     order=known.input_of(modules[layer.name]).order)
+                     order=orders[layer.name])
             for layer in load_layers()
         ]
         deepest = max(layers, key=lambda layer: layer.shape[1])
@@ -196,6 +197,12 @@ def attention(
         print_steps(console, found)
         jobs = len(simulation.outcomes)
         _conclude(console, found, simulation, folder, f"{jobs} jobs' results and counters")
+
+
+def load_orders() -> dict[str, NDArray[np.integer]]:
+    """Return each captured layer's channel order, as `python -m quality calibrate` found it."""
+    modules, known = load_provenance()["modules"], load_calibration(CALIBRATION)
+    return {name: known.input_of(module).order for name, module in modules.items()}
 
 
 def _clear_reports(folder: Path) -> None:

@@ -49,6 +49,9 @@ def demo(monkeypatch, simulator, *options, seeds=(0, 1), names=("q", "ff2")):
         for own in [matrices(name=name, seed=seed)]
     ]
     monkeypatch.setattr(command, "load_layers", lambda: layers)
+    orders = {layer.name: np.random.default_rng(seed).permutation(layer.activations.shape[1])
+              for seed, layer in zip(seeds, layers, strict=True)}
+    monkeypatch.setattr(command, "load_orders", lambda: orders)
     monkeypatch.setattr(command, "load_provenance", lambda: {"training_steps": 1})
     monkeypatch.setattr(command, "simulate", simulator)
     return CliRunner().invoke(command.app, ["demo", *TINY, *options])
@@ -66,7 +69,7 @@ def test_own_matrices_run_through_the_verilog_bit_for_bit(folder, style, options
     row, = report["gemms"]
     assert row["bits_equal"] is True
     assert row["order"] == order
-    assert ("sorted by their magnitudes" in " ".join(result.output.split())) == (
+    assert ("sorted by their calibrated magnitudes" in " ".join(result.output.split())) == (
         order == "calibrated")
     assert row["counters"]["beats"] + row["counters"]["skipped"] == row["expected_beats"]
     own = matrices()
@@ -207,3 +210,12 @@ def _children(parent: int) -> list[int]:
             for child in map(int, file.read().split()):
                 found += [child, *_children(child)]
     return found
+
+
+def test_the_demo_sorts_channels_as_calibrated():
+    orders = command.load_orders()
+    layers = {layer.name: layer.activations.shape[1] for layer in command.load_layers()}
+    assert {name: sorted(order) for name, order in orders.items()} == {
+        name: list(range(channels)) for name, channels in layers.items()}
+    assert np.array_equal(orders["q"], orders["k"])  # they share their input
+    assert not np.array_equal(orders["q"], orders["out"])
