@@ -7,9 +7,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from perf.ppa.unit import Unit
+
 from .placement import Placement
 from .synthesis import Resources
-from .targets import ACCELERATOR, DEVICE, LEAST_MHZ, Unit
+from .targets import ACCELERATOR, DEVICE, LEAST_MHZ
 
 SCHEMA = 1
 """Of ``report.json``; grows when a key changes its meaning or leaves."""

@@ -1,12 +1,12 @@
 """What is measured, and on which devices, as data."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from hw.accelerator import Accelerator
 from hw.config import Config
 from hw.dot_product import DotProduct
 from hw.mac_cell import MACCell
+from perf.ppa.unit import Unit
 
 LEAST_MHZ = 60.0
 """The clock that the machine must reach on `DEVICE`."""
@@ -86,34 +86,16 @@ class Device:
 DEVICE = Device("LFE5U-85F", "--85k", "CABGA756", 8)
 
 
-@dataclass(frozen=True)
-class Unit:
-    """Something that is synthesized.
-
-    Attributes
-    ----------
-    name : str
-    make : callable
-        Returns the component.
-    configuration : str
-        The exact parameters.
-    """
-
-    name: str
-    make: Callable
-    configuration: str
-
-
 def _cell():
     return MACCell(acc_width=MACHINE.acc_width, fraction_bits=MACHINE.fraction_bits,
                    drop_width=MACHINE.drop_width, cell_stages=MACHINE.cell_stages)
 
 
 PARTS = (
-    Unit("dot_product", lambda: DotProduct(stages=0), "stages=0"),
-    Unit("cell", _cell, f"acc_width={MACHINE.acc_width} k_max={MACHINE.k_max} "
-                        f"cell_stages={MACHINE.cell_stages}"),
+    Unit("dot_product", lambda: DotProduct(stages=0), configuration="stages=0"),
+    Unit("cell", _cell, configuration=f"acc_width={MACHINE.acc_width} k_max={MACHINE.k_max} "
+                                      f"cell_stages={MACHINE.cell_stages}"),
 )
 
 ACCELERATOR = Unit(f"accelerator {MACHINE.rows}x{MACHINE.cols}", lambda: Accelerator(MACHINE),
-                   MACHINE.describe())
+                   configuration=MACHINE.describe())

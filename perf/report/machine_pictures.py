@@ -13,6 +13,7 @@ from perf.report.claims import AREA_SHARE
 from perf.report.pareto import Design, front
 from perf.report.pictures import WIDTH
 from perf.report.study import Entry
+from quality.report.style import styled
 
 MODEL_COLOURS = (style.BLUE, style.SKY, style.ORANGE, style.RED)
 MARKERS = {"linear": "o", "attention": "s", "condition": "^"}
@@ -34,7 +35,7 @@ def draw_roofline(entries: Sequence[Entry]) -> Figure:
     """
     preset = entries[0].run.preset
     peak, bandwidth = preset.multipliers * preset.clock_hz, preset.dram_bytes_per_s
-    with style.styled():
+    with styled():
         figure = Figure((WIDTH, 6.0))
         axes = figure.subplots()
         balance = peak / bandwidth
@@ -80,7 +81,7 @@ def draw_pareto(designs: Sequence[Design], chosen: Design) -> Figure:
     chosen : Design
         Is marked by its name.
     """
-    with style.styled():
+    with styled():
         figure = Figure((WIDTH, 5.6))
         axes = figure.subplots()
         bandwidths = sorted({design.bandwidth for design in designs})

@@ -12,6 +12,7 @@ from perf.report.breakdown import Part, parts_of_model
 from perf.report.claims import CALIBRATED, PERFECT
 from perf.report.estimates import EnergyRow
 from perf.report.study import Entry, Study, rivals
+from quality.report.style import styled
 
 WIDTH = 11.0
 """Of every picture, inches."""
@@ -38,7 +39,7 @@ def draw_speedups(entries: Sequence[Entry]) -> Figure:
     entries : sequence of Entry
         One for each model.
     """
-    with style.styled():
+    with styled():
         figure = Figure((WIDTH, 4.4))
         axes = figure.subplots()
         shown = rivals()
@@ -93,7 +94,7 @@ def draw_energy(rows: Mapping[str, Sequence[EnergyRow]]) -> Figure:
 
 def _draw_stacks(stacks: Stacks, colours: Mapping[str, str], unit: str, label: str) -> Figure:
     """Draw a panel for each model, with a scale of its own and a bar for each machine."""
-    with style.styled():
+    with styled():
         figure = Figure((WIDTH, 1.2 + sum(0.62 + 0.3 * len(bars) for bars in stacks.values())))
         panels = figure.subplots(len(stacks), squeeze=False, height_ratios=[
             len(bars) for bars in stacks.values()])[:, 0]

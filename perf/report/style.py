@@ -1,34 +1,14 @@
-"""How all pictures look: colours for colour-blind readers, and equal bytes for equal data."""
+"""Colours, scales and numbers of the pictures; the rest of how they look is quality's."""
 
-import base64
-import io
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from quality.report import style
+
 BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#7F7F7F")
 """M. Okabe and K. Ito, "Color Universal Design" (2008), with a grey."""
-
-_SETTINGS = {
-    "font.size": 10, "axes.titlesize": 11, "axes.titleweight": "bold", "axes.titlelocation": "left",
-    "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
-    "axes.grid": True, "grid.color": "#E3E3E3", "legend.frameon": False, "legend.fontsize": 9,
-    "figure.constrained_layout.use": True,
-    "svg.hashsalt": "mixdit",  # else identifiers are random
-}
-
-
-@contextmanager
-def styled() -> Iterator[None]:
-    """Make figures inside look alike."""
-    with matplotlib.rc_context(_SETTINGS):
-        yield
-
 
 def significant(value: float) -> str:
     """Write three significant digits, without an exponent up to thousands."""
@@ -46,8 +26,5 @@ def set_log(axes: Axes) -> None:
 
 
 def data_uri(figure: Figure) -> str:
-    """Render a figure as an SVG image for an ``img`` element; without a date."""
-    file = io.BytesIO()
-    with styled():
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()
+    """Render a figure as an SVG image for an ``img`` element."""
+    return style.data_uri(style.svg(figure))

@@ -26,27 +26,11 @@ def extractor(
 ) -> None:
     """Train the second network, on whose features the kernel distance is taken."""
     with sentences():
-        images, labels = load("train", data)
-        test_images, test_labels = load("test", data)
-        import torch
-
-        from quality.classifier import judge, save_classifier, train_classifier
+        train, test = load("train", data), load("test", data)
         from quality.metrics.extractor import Extractor
+        from quality.metrics.training import train_network
 
-        torch.set_num_threads(threads)
-        network, cpu_seconds = train_classifier(
-            images,
-            labels,
-            epochs=epochs,
-            seed=seed,
-            build=Extractor,
-            report=lambda epoch, loss: console.print(f"epoch {epoch} of {epochs}: loss {loss:.4f}"),
-        )
-        accuracy = float((judge(network, test_images)[1] == test_labels).mean())
-        save_classifier(output, network, epochs, accuracy)
-    console.print(
-        f"{output}: {accuracy:.2%} of the test images right, {cpu_seconds:.0f} CPU-seconds"
-    )
+        train_network(Extractor, train, test, output, epochs=epochs, seed=seed, threads=threads)
 
 
 @app.command()

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from quality.metrics.features import check_features
+
 
 class Gaussian(NamedTuple):
     """The two moments that the distance compares.
@@ -29,12 +31,7 @@ def gaussian(features: NDArray[np.float64]) -> Gaussian:
     ValueError
         If there are fewer than two rows, or a value is not finite.
     """
-    if features.ndim != 2 or len(features) < 2:
-        raise ValueError(
-            f"a covariance needs features of shape (n, d) with n at least 2, not {features.shape}"
-        )
-    if not np.isfinite(features).all():
-        raise ValueError("features must be finite")
+    check_features(features, "a covariance needs")
     covariance = np.cov(features, rowvar=False).reshape(features.shape[1], -1)
     return Gaussian(features.mean(0), covariance)
 

@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from quality.metrics.features import check_features
+
 _ROWS = 500
 """Images at a time, which bounds the memory of their products of two entries."""
 
@@ -41,12 +43,7 @@ def moments(features: NDArray[np.float64]) -> Moments:
     ValueError
         If there are fewer than two rows, or a value is not finite.
     """
-    if features.ndim != 2 or len(features) < 2:
-        raise ValueError(
-            f"pairs of images need features of shape (n, d) with n at least 2, not {features.shape}"
-        )
-    if not np.isfinite(features).all():
-        raise ValueError("features must be finite")
+    check_features(features, "pairs of images need")
     count, width = features.shape
     lifted = np.concatenate([features / math.sqrt(width), np.ones((count, 1))], 1)
     cube = np.zeros(((width + 1) ** 2, width + 1))
