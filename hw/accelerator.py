@@ -75,8 +75,7 @@ class Accelerator(wiring.Component):
             wiring.connect(m, getattr(controller, name), getattr(engines, name))
         for name in ("under_way", "tables_in_use", "job_ended", "score", "faults"):
             m.d.comb += getattr(controller, name).eq(getattr(engines, name))
-        m.d.comb += [gate.drain.eq(controller.drain | engines_reset)
-                     for gate in (act_gate, weight_gate, output_hold)]
+        m.d.comb += [gate.drain.eq(engines_reset) for gate in (act_gate, weight_gate, output_hold)]
         m.d.comb += [
             controller.output_pending.eq(output_hold.pending),
             engines.channel.eq(csr.registers.maximum_channel),

@@ -24,6 +24,7 @@ from .packet_guard import beat_layout
 from .register_slice import pass_on, register_slice
 from .reorder import Reorder
 from .row_unpacker import RowUnpacker
+from .skid_buffer import SkidBuffer
 from .stream_buffer import StreamBuffer
 from .tile_block import raw_block_layout, tile_block_layout
 from .tile_stage import TileStage
@@ -101,7 +102,10 @@ class ActivationPath(wiring.Component):
         wiring.connect(m, wiring.flipped(self.tag_write), tables.tag_write)
         wiring.connect(m, reorder.order, tables.order)
         wiring.connect(m, stage.static_tags, tables.tag)
-        wiring.connect(m, unpacker.o, reorder.i)
+        # No stall of the banks reaches the stream's logic either.
+        m.submodules.raw_buffer = raw_buffer = SkidBuffer(raw_block_layout(config))
+        wiring.connect(m, unpacker.o, raw_buffer.i)
+        wiring.connect(m, raw_buffer.o, reorder.i)
         m.d.comb += [
             reorder.order_changes.eq(self.order_write.valid << self.order_write.table),
             maxima.taken.eq(unpacker.o.valid & unpacker.o.ready), maxima.block.eq(unpacker.o.p),

@@ -114,12 +114,14 @@ class BlockWalker(wiring.Component):
         last_part = part == parts_of_block(config) - 1
 
         is_first_pass = Signal(init=1)
+        last_k_block, last_tile = (Signal.like(number, name=f"last_{number.name}", reset_less=True)
+                                   for number in (k_block, tile))
         first, last = Signal(), Signal()
         last_row_tile, last_pass = Signal(), Signal()  # follow rows_left and columns_left
         last_of_group = Signal()
         m.d.comb += [
-            first.eq(k_block == 0), last.eq(k_block == job.k_blocks - 1),
-            last_of_group.eq(last_row_tile | (tile == job.tiles - 1)),
+            first.eq(k_block == 0), last.eq(k_block == last_k_block),
+            last_of_group.eq(last_row_tile | (tile == last_tile)),
         ]
 
         # A tile that was complete once stays so until it is released.
@@ -175,6 +177,7 @@ class BlockWalker(wiring.Component):
             with m.If(self.jobs.valid):
                 new = self.jobs.p
                 m.d.sync += [job.eq(new), rows_left.eq(new.m), group_rows_left.eq(new.m),
+                             last_k_block.eq(new.k_blocks - 1), last_tile.eq(new.tiles - 1),
                              last_row_tile.eq(new.m <= config.rows),
                              columns_left.eq(new.n), last_pass.eq(new.n <= config.cols)]
 

@@ -9,6 +9,7 @@ from .config import BASE_BLOCK_BITS, RESIDUAL_BLOCK_BITS
 from .outlier_policy import Tag
 from .result_rows import packet_beat_layout
 from .ring import index_signal
+from .skid_buffer import SkidBuffer
 from .tile_block import tile_block_layout
 
 
@@ -69,13 +70,13 @@ class MXPacker(wiring.Component):
         unit_bits = 8 * self.unit_bytes
         chunks = stream.Signature(chunk_layout(self.lanes)).create(path=("chunks",))
         tag_units = stream.Signature(unit_bits).create(path=("tag_units",))
-        units = stream.Signature(data.StructLayout({
-            "bits": unit_bits, "last": 1, "job_last": 1})).create(path=("units",))
+        m.submodules.units = units = SkidBuffer(data.StructLayout({
+            "bits": unit_bits, "last": 1, "job_last": 1}))
         self._fill(m, chunks)
         if self.with_tags:
             self._collect_tags(m, tag_units)
-        self._cut(m, chunks, tag_units, units)
-        self._gather(m, units)
+        self._cut(m, chunks, tag_units, units.i)
+        self._gather(m, units.o)
         return m
 
     def _fill(self, m, chunks):

@@ -28,12 +28,13 @@ class Reorder(wiring.Component):
       in the tile, ``row_last`` tells the tile's last slab and ``tile_last_row`` the last channel.
     - neither: blocks pass through in the same cycle, once all earlier ones have left.
 
-    One segment (row, slab) is written while the one before is read: one block per cycle, if the
+    One segment (row, slab) is written while the one before is read: one block per cycle (or, if a
+    beat of the stream brings fewer elements than a block has, as fast as these arrive), if the
     sixteen channels of each arriving block go to places that differ modulo 16; otherwise a block
-    takes as many cycles as the most of its channels that share a place modulo 16. The first block
-    of a segment leaves three cycles after its last one was taken. Nothing is registered on the way
-    from ``i``, or from the banks, to ``o``. The first block of a job with another table than the
-    one before waits a cycle.
+    waits for channels that share a place modulo 16: see `Scatter`. The first block of a segment
+    leaves two cycles after its last element is written. Nothing is registered on the way from
+    ``i``, or from the banks, to ``o``. The first block of a job with another table than the one
+    before waits a cycle.
 
     Parameters
     ----------

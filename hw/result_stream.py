@@ -33,7 +33,7 @@ class ResultStream(wiring.Component):
         Packets of jobs that convert.
     o : Out(stream of beat_layout(result_bytes))
     job_ended : Out(1)
-        The job's last beat is taken at ``o``.
+        The job's last beat was taken at ``o`` a cycle ago.
     """
 
     def __init__(self, config):
@@ -48,13 +48,13 @@ class ResultStream(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         job = self.jobs.p
-        converts, packs, ends = Signal(), Signal(), Signal()
+        converts, packs, ends = Signal(), Signal(), Signal()  # `ends`: if the beat is taken
         m.d.comb += [
             converts.eq(any_of(job.kind == kind for kind in JobKind if kind.converts)),
             packs.eq((job.output == Output.MX6) | (job.output == Output.MX9)),
-            self.job_ended.eq(self.o.valid & self.o.ready & ends),
-            self.jobs.ready.eq(self.job_ended),
+            self.jobs.ready.eq(self.o.valid & self.o.ready & ends),
         ]
+        m.d.sync += self.job_ended.eq(self.jobs.ready)
 
         def pass_on(source):
             m.d.comb += [

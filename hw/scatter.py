@@ -20,6 +20,18 @@ def element_width(config):
     return 8 * config.element_bytes[1]
 
 
+def scatter_lanes(config):
+    """Give the elements that are written at once: as many as a beat brings, at most a block."""
+    return min(BLOCK_SIZE, config.act_bytes // config.element_bytes[0])
+
+
+def spread_cycles(config, elements):
+    """Count the cycles of each block of so many elements that go to different banks."""
+    lanes = scatter_lanes(config)
+    return tuple(-(-min(BLOCK_SIZE, elements - first) // lanes)
+                 for first in range(0, elements, BLOCK_SIZE))
+
+
 def segment_words(config):
     """Give the words per bank that hold a segment: a row, or sixteen tokens of a column tile."""
     return max(config.k_blocks_max, BLOCK_SIZE * -(-config.cols // BLOCK_SIZE))
@@ -72,10 +84,11 @@ class Scatter(wiring.Component):
     channel c of token t goes to bank (t + c) % 16, word 16 * (c // 16) + t, so that sixteen
     channels of a token lie in different banks, and sixteen tokens of a channel as well.
 
-    A block takes as many cycles as its fullest bank gets elements; one, if all banks differ.
-    It is written from the cycle after it was taken. A destination beyond the banks' words is
-    dropped. Elements beyond a block's count are not written. The places of the next block are
-    looked up while one is taken; only the first of a job with another table waits a cycle for them.
+    Elements are written `scatter_lanes` at a time, which takes as many cycles as the fullest bank
+    gets of these; one, if all banks differ. A block is written from the cycle after it was taken.
+    A destination beyond the banks' words is dropped. Elements beyond a block's count are not
+    written. The places of the next block are looked up while one is taken; only the first of a job
+    with another table waits a cycle for them.
 
     Parameters
     ----------
@@ -111,6 +124,7 @@ class Scatter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        lanes = scatter_lanes(self.config)
         numbered = data.StructLayout({
             "block": raw_block_layout(self.config),
             "number": address_bits(segment_words(self.config)),
@@ -147,7 +161,7 @@ class Scatter(wiring.Component):
         places = Signal(data.ArrayLayout(BANK_BITS + len(number), BLOCK_SIZE), reset_less=True)
         pending, written = Signal(BLOCK_SIZE), Signal(BLOCK_SIZE)  # elements to write, written now
         next_places, next_pending = Signal.like(places), Signal.like(pending)
-        block_done, is_last_turn = Signal(), Signal()
+        block_done, is_last_turn, lanes_end = Signal(), Signal(), Signal()
         m.d.comb += [
             block_done.eq(self.can_write & is_last_turn),
             moves.eq(~is_held | block_done),
@@ -156,6 +170,11 @@ class Scatter(wiring.Component):
         ]
         with m.If(self.can_write):
             m.d.comb += next_pending.eq(pending & ~written)
+            if lanes < BLOCK_SIZE:
+                with m.If(lanes_end):  # the next elements move up
+                    m.d.comb += [next_pending.eq(pending[lanes:]),
+                                 next_places.eq(_from_lane(lanes, places))]
+                    m.d.sync += held.block.elements.eq(_from_lane(lanes, held.block.elements))
         with m.If(moves):
             m.d.sync += is_held.eq(taken)
             token = self.i.p.row[:BANK_BITS]
@@ -167,18 +186,21 @@ class Scatter(wiring.Component):
         with m.If(taken):
             m.d.sync += [held.block.eq(self.i.p), held.number.eq(number)]
         # The last turn is known a turn ahead, so that no ready waits for the banks' choices.
-        next_rivals = self._rivals(m, next_places)
+        next_rivals, next_lanes_end = self._rivals(m, next_places, lanes), Signal()
         rivals = Signal.like(next_rivals, name="rivals", reset_less=True)
+        m.d.comb += next_lanes_end.eq(
+            ~any_of((next_rivals[lane] & next_pending).any() & next_pending[lane]
+                    for lane in range(lanes)))
         m.d.sync += [
             places.eq(next_places), pending.eq(next_pending), rivals.eq(next_rivals),
-            is_last_turn.eq(~any_of((next_rivals[lane] & next_pending).any() & next_pending[lane]
-                                    for lane in range(BLOCK_SIZE))),
+            lanes_end.eq(next_lanes_end),
+            is_last_turn.eq(next_lanes_end & ~next_pending[lanes:].any()),
         ]
 
         # Cycle 1: each bank takes the first pending element that wants it.
         m.d.comb += [written[lane].eq(is_held & pending[lane] & ~(rivals[lane] & pending).any())
-                     for lane in range(BLOCK_SIZE)]
-        self._write(m, held.block, places, written)
+                     for lane in range(lanes)]
+        self._write(m, held.block, places, written, lanes)
         slab = Signal.like(held.block.k_block)
         m.d.comb += self.done.eq(is_held & block_done & self._describe_segment(m, held, slab))
         with m.If(self.done):
@@ -186,15 +208,15 @@ class Scatter(wiring.Component):
         return m
 
     @staticmethod
-    def _rivals(m, places):
+    def _rivals(m, places, lanes):
         """Tell for each lane which of the lanes below it want the same bank."""
-        rivals = Signal(data.ArrayLayout(BLOCK_SIZE, BLOCK_SIZE), name="next_rivals")
+        rivals = Signal(data.ArrayLayout(lanes, lanes), name="next_rivals")
         m.d.comb += [rivals[lane].eq(Cat(places[lane][:BANK_BITS] == places[other][:BANK_BITS]
                                          for other in range(lane)))
-                     for lane in range(BLOCK_SIZE)]
+                     for lane in range(lanes)]
         return rivals
 
-    def _write(self, m, block, places, written):
+    def _write(self, m, block, places, written, lanes):
         """Give each bank the element that is written to it."""
         words, width = segment_words(self.config), element_width(self.config)
         for bank in range(BLOCK_SIZE):
@@ -203,9 +225,8 @@ class Scatter(wiring.Component):
             m.d.comb += [
                 grant.eq(written & Cat(place[:BANK_BITS] == bank for place in places)),
                 Cat(word, self.write.elements[bank]).eq(_union([
-                    Mux(is_granted, Cat(place[BANK_BITS:], element[:width]), 0)
-                    for is_granted, place, element
-                    in zip(grant, places, block.elements, strict=True)])),
+                    Mux(grant[lane], Cat(places[lane][BANK_BITS:], block.elements[lane][:width]), 0)
+                    for lane in range(lanes)])),
                 self.write.en[bank].eq(
                     self.can_write & grant.any()
                     & (word < words if words < 1 << len(word) else 1)),
@@ -228,6 +249,12 @@ class Scatter(wiring.Component):
                 segment.index.eq(block.row),
             ]
         return block.row_last & (~block.job.transposed | row_ends_slab)
+
+
+def _from_lane(lane, array):
+    """Give the upper part of an array of one member per lane."""
+    bits = array.as_value()
+    return bits[len(bits) * lane // BLOCK_SIZE:]
 
 
 def _union(values):

@@ -37,9 +37,11 @@ class StreamBuffer(wiring.Component):
             self.i.ready.eq(~is_behind), self.o.valid.eq(is_offered), self.o.p.eq(offered),
             self.holds.eq(is_offered),
         ]
+        with m.If(self.i.valid & ~is_behind):  # also if it is offered at once
+            m.d.sync += behind.eq(self.i.p)
         with m.If(~is_offered | self.o.ready):
             m.d.sync += [offered.eq(Mux(is_behind, Value.cast(behind), Value.cast(self.i.p))),
                          is_offered.eq(is_behind | self.i.valid & self.i.ready), is_behind.eq(0)]
         with m.Elif(self.i.valid & self.i.ready):
-            m.d.sync += [behind.eq(self.i.p), is_behind.eq(1)]
+            m.d.sync += is_behind.eq(1)
         return m

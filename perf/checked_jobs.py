@@ -11,6 +11,7 @@ from golden.lanes import destinations
 from hw.config import Config
 from hw.job import JobKind
 from hw.outlier_policy import Selection
+from hw.scatter import scatter_lanes
 from perf.schedule import Job
 from sim_tests.packets import Work
 from sim_tests.random_works import random_work
@@ -56,11 +57,12 @@ def _flattened(work: Work, rng: np.random.Generator) -> Work:
     return replace(work, activations=np.where(flat, ones, work.activations))
 
 
-def order_cycles(order: np.ndarray) -> tuple[int, ...]:
-    """Count the cycles in which each arriving K-block is written: those of its fullest lane."""
-    lanes = destinations(order) % BLOCK_SIZE
-    return tuple(int(np.bincount(lanes[first : first + BLOCK_SIZE]).max())
-                 for first in range(0, len(lanes), BLOCK_SIZE))
+def order_cycles(order: np.ndarray, config: Config) -> tuple[int, ...]:
+    """Count the cycles in which each arriving K-block is written, so many lanes at a time."""
+    blocks = np.split(destinations(order) % BLOCK_SIZE, range(BLOCK_SIZE, len(order), BLOCK_SIZE))
+    lanes = scatter_lanes(config)
+    return tuple(sum(int(np.bincount(banks[first : first + lanes]).max())
+                     for first in range(0, len(banks), lanes)) for banks in blocks)
 
 
 def _flags(tensor: MXTensor, lines: int) -> tuple[np.ndarray, np.ndarray]:
@@ -97,4 +99,4 @@ def schedule_job(config: Config, work: Work, start: int | None = None,
         output=job.output, bias=job.bias, start=start, table=job.table, loads_table=loads_table,
         searches=(job.kind is not JobKind.GEMM_PACKED and job.selection is Selection.TOP
                   and 0 < job.units < blocks),
-        order_cycles=order_cycles(work.order) if job.reorder else None, **flags)
+        order_cycles=order_cycles(work.order, config) if job.reorder else None, **flags)

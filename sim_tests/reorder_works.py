@@ -99,6 +99,11 @@ def passed(rng, config, k):
     return Work(sent, sent, None)
 
 
+def lanes_of(config):
+    """Give the elements that the banks take at once: as many as a beat brings."""
+    return min(16, config.act_bytes // config.element_bytes[0])
+
+
 def reordered(rng, config, table, places, m=None):
     """Draw a job of one tile whose channel i goes to places[i]; places may be nonsense."""
     k = len(places)
@@ -109,7 +114,9 @@ def reordered(rng, config, table, places, m=None):
     y = np.zeros_like(x)
     if is_order:
         y[:, places] = x
-    fullest = [np.bincount(places[at : at + 16] % 16).max() for at in range(0, k, 16)]
+    lanes = lanes_of(config)
+    fullest = [sum(np.bincount(places[first : min(first + lanes, at + 16)] % 16).max()
+                   for first in range(at, min(at + 16, k), lanes)) for at in range(0, k, 16)]
     return Work({"elements": elements, "job": job} | marks,
                 {"elements": blocks_of(y)[0], "job": job} | marks,
                 [(int(sum(fullest)), len(fullest))] * len(x), is_order)
@@ -133,8 +140,8 @@ def transposed(rng, config, channels, tokens):
         "row_last": np.repeat(np.arange(len(slabs)) == len(slabs) - 1, channels),
         "tile_last_row": np.tile(np.arange(channels) == channels - 1, len(slabs)),
     }
-    blocks = -(-channels // 16)
-    segments = [(blocks * min(16, tokens - at), channels) for at in range(0, tokens, 16)]
+    cycles = sum(-(-min(16, channels - at) // lanes_of(config)) for at in range(0, channels, 16))
+    segments = [(cycles * min(16, tokens - at), channels) for at in range(0, tokens, 16)]
     return Work(sent, expected, segments)
 
 

@@ -12,6 +12,7 @@ from sim_tests.reorder_works import (
     ReorderWithTables,
     cycles_of,
     draw_works,
+    lanes_of,
     lengths,
     orders,
     passed,
@@ -42,6 +43,7 @@ async def reorders_rows_of_every_length(dut, idle, stall):
 @cocotb.test(timeout_time=5, timeout_unit="ms")
 @cocotb.parametrize(name=["identity", "reversal", "conflict_free"])
 async def takes_and_gives_a_block_per_cycle_without_conflicts(dut, name):
+    """A block per cycle, that is, or as fast as a stream that brings parts of a block."""
     rng, config = drive.rng(), configuration()
     await drive.reset(dut)
     for k in {min(16, config.k_max), config.k_max // 16 * 16 or 1, config.k_max}:
@@ -49,10 +51,14 @@ async def takes_and_gives_a_block_per_cycle_without_conflicts(dut, name):
         if k > 16 and k % 16 and name == "reversal":  # some of its blocks then share banks
             continue
         await write_order(dut, 0, places)
-        watch = await run(dut, [reordered(rng, config, 0, places, m=20)])
-        for end, taken in watch.taken.items():
-            assert np.all(np.diff(taken) == 1), f"{end} rests: {taken}"
-        assert watch.taken["o"][0] - watch.taken["i"][-(-k // 16) - 1] == LATENCY
+        work = reordered(rng, config, 0, places, m=20)
+        watch = await run(dut, [work])
+        cycles = -(-work.sent["count"] // lanes_of(config))
+        assert np.array_equal(np.diff(watch.taken["i"]), cycles[:-1]), "the input rests"
+        last = -(-k // 16) - 1  # block of the first row
+        assert watch.taken["o"][0] - watch.taken["i"][last] == LATENCY - 1 + cycles[last]
+        if np.all(cycles == 1):
+            assert np.all(np.diff(watch.taken["o"]) == 1), "the output rests"
 
 
 @cocotb.test(timeout_time=10, timeout_unit="ms")
@@ -74,8 +80,10 @@ async def transposing_never_rests(dut):
     rng, config = drive.rng(), configuration()
     await drive.reset(dut)
     tokens = config.k_max // 16 * 16 or config.k_max
-    watch = await run(dut, [transposed(rng, config, config.cols, tokens) for _ in range(4)])
-    assert np.all(np.diff(watch.taken["i"]) == 1)
+    works = [transposed(rng, config, config.cols, tokens) for _ in range(4)]
+    watch = await run(dut, works)
+    counts = np.concatenate([work.sent["count"] for work in works])
+    assert np.array_equal(np.diff(watch.taken["i"]), (-(-counts // lanes_of(config)))[:-1])
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
@@ -146,15 +154,16 @@ async def a_wrong_order_spoils_its_own_job_only(dut, stall):
         await run(dut, works, stall=stall)
 
 
-@pytest.mark.parametrize("cols, k_max, float_formats", [
-    (1, 100, ("fp16",)),
-    (4, 16, ("bf16",)),
-    (5, 264, ("fp32", "fp16", "bf16")),
-    (16, 250, ("fp32",)),
-    (40, 15, ("fp16", "bf16")),  # a column tile has more blocks than k_block can count
-    (20, 300, ("fp32", "bf16")),
+@pytest.mark.parametrize("cols, k_max, float_formats, act_bytes", [
+    (1, 100, ("fp16",), 8),
+    (4, 16, ("bf16",), 32),
+    (5, 264, ("fp32", "fp16", "bf16"), 32),
+    (16, 250, ("fp32",), 32),
+    (40, 15, ("fp16", "bf16"), 32),  # a column tile has more blocks than k_block can count
+    (20, 300, ("fp32", "bf16"), 16),
 ])
-def test_reorder(cols, k_max, float_formats):
-    config = Config.sized(rows=3, cols=cols, k_max=k_max, float_formats=float_formats)
+def test_reorder(cols, k_max, float_formats, act_bytes):
+    config = Config.sized(rows=3, cols=cols, k_max=k_max, float_formats=float_formats,
+                          act_bytes=act_bytes)
     bench.simulate(ReorderWithTables(config), __name__, f"reorder_{cols}_{k_max}",
                    parameters=handed_over(config))

@@ -11,8 +11,8 @@ from perf.ppa.unit import Unit
 LEAST_MHZ = 60.0
 """The clock that the machine must reach on `DEVICE`."""
 
-MACHINE = Config.sized(rows=4, cols=4, float_formats=("fp16",), act_depth=1024, stage_depth=2048,
-                       cell_stages=3)
+MACHINE = Config.sized(rows=4, cols=4, float_formats=("fp16",), act_bytes=16, act_depth=1024,
+                       stage_depth=2048, cell_stages=3)
 """4x4 cells, FP16 in, K to 6144; two depths are powers of two, to fill block RAMs."""
 
 

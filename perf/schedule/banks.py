@@ -41,36 +41,43 @@ class Banks:
             self._looks_up = True
         self._known = job.table
 
-    def write_row(self, beats: Sequence[int], left: int) -> tuple[int, int]:
-        """Write a row that is cut from cycle `left` on; return when its last block was taken.
+    def write_row(self, beats: Sequence[int], cut: int, left: int) -> tuple[int, int, int]:
+        """Write a row whose blocks are of so many beats.
+
+        Parameters
+        ----------
+        beats : sequence of int
+        cut, left : int
+            When the last block before it was cut, and taken from the buffer behind the cutter.
 
         Returns
         -------
-        left : int
-            Last block taken.
+        cut, left : int
+            Of its own last block.
         last_beat : int
             Last beat taken.
         """
-        return self._write(beats, self._cycles, left)
+        return self._write(tuple(beats), tuple(self._cycles), cut, left)
 
-    def write_slab(self, beats: Sequence[int], tokens: int, left: int) -> tuple[int, int]:
-        """Write a slab of so many tokens, whose blocks take a cycle each; as `write_row`."""
-        blocks = tokens * len(beats)
-        return self._write(tuple(beats) * tokens, (1,) * blocks, left)
+    def write_slab(self, beats: Sequence[int], cycles: Sequence[int], tokens: int, cut: int,
+                   left: int) -> tuple[int, int, int]:
+        """Write a slab of so many tokens, each of blocks that take these cycles; as `write_row`."""
+        return self._write(tuple(beats) * tokens, tuple(cycles) * tokens, cut, left)
 
-    def _write(self, beats: Sequence[int], cycles: Sequence[int], left: int) -> tuple[int, int]:
-        room = self._read[0] + RELEASED
-        cut, before = left + beats[0] + self._looks_up, left
+    def _write(self, beats: tuple[int, ...], cycles: tuple[int, ...], cut: int,
+               left: int) -> tuple[int, int, int]:
+        before, cut = cut, max(cut + beats[0], left + 1)
+        left = max(cut + self._looks_up, self._written)
         self._looks_up = False
-        left = max(cut, self._written)
-        self._written = max(left + SCATTERED, room) + cycles[0] - 1
+        self._written = max(left + SCATTERED, self._read[0] + RELEASED) + cycles[0] - 1
         if len(beats) > 1:  # from here on there is room
-            left, before = max(left + beats[1], self._written), left
-            *paces, last = _paces(tuple(beats[1:]), tuple(cycles[1:]))
-            left += sum(paces)
-            before = left - paces[-1] if paces else before
-            self._written = left + last - 1 + SCATTERED
-        return left, before + beats[-1] - CUT
+            before, cut = cut, max(cut + beats[1], left + 1)
+            left = max(cut, self._written)
+            more_before, more_cut, more_left = _paces(beats[1:], cycles[1:], left - cut)
+            before = cut + more_before if len(beats) > 2 else before
+            cut, left = cut + more_cut, left + more_left
+            self._written = left + SCATTERED + cycles[-1] - 1
+        return cut, left, before + beats[-1] - CUT
 
     def read(self, blocks: int, first: int, gates: list[tuple[int, int]]) -> None:
         """Read a segment; ``first`` is its first block's place in the tile, as in `gates`."""
@@ -98,10 +105,21 @@ class Banks:
 
 
 @lru_cache(maxsize=256)
-def _paces(beats: tuple[int, ...], cycles: tuple[int, ...]) -> tuple[int, ...]:
-    """Say how long each block of a row keeps the next one waiting, and the last the row's end.
+def _paces(beats: tuple[int, ...], cycles: tuple[int, ...], slack: int) -> tuple[int, int, int]:
+    """Say how much later than the first the last block but one is cut, and the last; and taken.
 
-    A block is taken when it is cut, and when the one before is written.
+    A block is taken when it is cut, and when the one before is written; meanwhile the next is cut.
+
+    Parameters
+    ----------
+    beats, cycles : tuple of int
+        Of each block.
+    slack : int
+        Cycles for which the first block waited.
     """
-    return (*(max(pace, writes) for pace, writes in zip(beats[1:], cycles[:-1], strict=True)),
-            cycles[-1])
+    before = cut = 0
+    left = slack
+    for pace, writes in zip(beats[1:], cycles[:-1], strict=True):
+        before, cut = cut, max(cut + pace, left + 1)
+        left = max(cut, left + writes)
+    return before, cut, left - slack

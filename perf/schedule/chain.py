@@ -7,15 +7,18 @@ from collections.abc import Sequence
 class Chain:
     """Registers in a row, each of which holds a block until the next one takes it.
 
-    The source needs `pace` cycles per block, counted from when the block before left it. Block i
-    leaves the source at L[i] and the last register at A[i], where ``n`` registers lie in between.
-    One of them is a `hw.stream_buffer.StreamBuffer`: it holds a block more, and knows a cycle late
-    that there is room.
+    The source needs `pace` cycles per block, counted from when the block before was cut: when it
+    left the source itself, for a `hw.skid_buffer.SkidBuffer` behind it. Block i is cut at C[i],
+    leaves the skid buffer at L[i] and the last register at A[i], where ``n`` registers lie in
+    between. One of them is a `hw.stream_buffer.StreamBuffer`: it holds a block more, and knows a
+    cycle late that there is room.
 
-        L[i] = max(L[i-1] + pace[i], A[i-n-1] + 1)    A[i] = max(A[i-1] + 1, L[i] + n, gate[i])
+        C[i] = max(C[i-1] + pace[i], L[i-1] + 1)
+        L[i] = max(C[i], A[i-n-1] + 1)    A[i] = max(A[i-1] + 1, L[i] + n, gate[i])
 
-    Behind a gate the waiting blocks follow at one per cycle; after ``n`` + 3 of them the source
-    sets the pace again, so that a run of blocks is a sum.
+    A source of one block per cycle is the same with and without a skid buffer. Behind a gate the
+    waiting blocks follow at one per cycle; after ``n`` + 4 of them the source sets the pace again,
+    so that a run of blocks is a sum.
 
     Parameters
     ----------
@@ -24,16 +27,17 @@ class Chain:
 
     Attributes
     ----------
-    left : int
-        When the last block left the source.
-    before_left : int
+    cut, left : int
+        When the last block was cut, and left the skid buffer.
+    before_cut, before_left : int
         When the one before did.
     """
 
     def __init__(self, registers: int):
         self._registers = registers
         self._arrivals = deque([-1] * (registers + 1), maxlen=registers + 1)
-        self.left = self.before_left = -1
+        self.cut = self.before_cut = self.left = self.before_left = -1
+        self._taken = -1  # L of the source's last block; another source may have come between
 
     @property
     def arrived(self) -> int:
@@ -43,38 +47,42 @@ class Chain:
     @property
     def times(self) -> tuple[int, ...]:
         """All that later blocks depend on."""
-        return self.left, *self._arrivals
+        return self.cut, self._taken, self.left, *self._arrivals
 
     def shift(self, cycles: int) -> None:
         """Let everything happen so much later."""
+        self.cut += cycles
+        self.before_cut += cycles
+        self._taken += cycles
         self.left += cycles
         self.before_left += cycles
         self._arrivals.extend([each + cycles for each in self._arrivals])
 
     def wait(self, cycle: int) -> None:
         """Let the source begin with its next block no earlier than in this cycle."""
-        self.left = max(self.left, cycle)
+        self.cut = self._taken = self.left = max(self.left, cycle)
 
-    def restart(self, cycle: int, pace: int) -> None:
-        """Begin with a block from another source, which makes it from `cycle` on."""
-        self.left = max(cycle, self.left + 1 - pace)
+    def restart(self, cut: int, left: int) -> None:
+        """Go on with another source, whose last block was cut and left it in these cycles."""
+        self.cut, self._taken = cut, left
 
     def run(self, paces: "Paces", first: int, last: int, gate: int) -> None:
         """Pass blocks ``first`` to ``last`` - 1, of which only the first waits for a gate."""
         n, index = self._registers, first
-        for index in range(first, min(first + n + 3, last)):
+        for index in range(first, min(first + n + 4, last)):
             self._step(paces.of(index), gate if index == first else -1)
         start, left, arrived = index, self.left, self._arrivals[-1]
         for index in range(max(start + 1, last - self._arrivals.maxlen), last):
             # L grows by one at least, so A[i] = max(A[start] + i - start, L[i] + n).
-            self.before_left = left + paces.total(start + 1, index)
-            self.left = left + paces.total(start + 1, index + 1)
+            self.before_cut = self.before_left = left + paces.total(start + 1, index)
+            self.cut = self._taken = self.left = left + paces.total(start + 1, index + 1)
             self._arrivals.append(max(arrived + index - start, self.left + n))
 
     def _step(self, pace: int, gate: int) -> None:
         n = self._registers
-        self.before_left = self.left
-        self.left = max(self.left + pace, self._arrivals[0] + 1)
+        self.before_cut, self.before_left = self.cut, self.left
+        self.cut = max(self.cut + pace, self._taken + 1)
+        self._taken = self.left = max(self.cut, self.left + 1, self._arrivals[0] + 1)
         self._arrivals.append(max(self._arrivals[-1] + 1, self.left + n, gate))
 
 

@@ -66,8 +66,7 @@ class Job:
         The same of B; no MX9 by default.
     order_cycles : tuple of int, optional
         Where channels are put into an order: for each arriving K-block of a row, in how many cycles
-        it is written: the most of its channels that share a place modulo 16. Ones for an order from
-        `golden.spread_lanes`.
+        it is written; `hw.scatter.spread_cycles` for an order from `golden.spread_lanes`.
     table : int
         Calibration table of the order.
     loads_table : bool

@@ -65,6 +65,9 @@ CONVERTED = 1 + ResultConverter.latency
 NARROWED = 1
 """A group of results enters `hw.float_packets`; it is offered to the stream a cycle later."""
 
+ENDED = 1
+"""A job's last beat leaves; the job has ended in the next cycle: `hw.result_stream`."""
+
 SEARCH_START = 2
 """The last magnitude of a tile is taken; its search may start: `hw.tile_maxima`."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from golden.formats import BLOCK_SIZE, FLOAT_FORMATS
 from hw.config import Config
 from hw.job import JobKind
+from hw.scatter import spread_cycles
 from perf.schedule.banks import Banks
 from perf.schedule.chain import Chain, Paces
 from perf.schedule.job import Job
@@ -54,7 +55,8 @@ class Cutter:
         self._config, self._switch = config, switch
         self._jobs = JobReader()
         self._last_beat = _EVER
-        self._left = _EVER  # the last block left the cutter, which banks or the chain took it from
+        # The last block was cut, and banks or the chain took it from the buffer behind the cutter.
+        self._cut = self._left = _EVER
         self.chain = Chain(ALIGNMENT)
         self.banks = Banks(self.chain)
         self._searched = deque([_EVER] * _HALVES, maxlen=_HALVES)
@@ -67,7 +69,7 @@ class Cutter:
         taken = max(self._jobs.head(start), self._last_beat)
         self._jobs.take(taken)
         begins = max(taken, self._switch.begin(start)) + TAKEN
-        self._left = max(self._left, begins)
+        self._cut = max(self._cut, begins)
         self._row_beats = self._beats(job.k)
         self._uses_banks = job.order_cycles is not None or (
             job.kind is JobKind.CONVERT_TRANSPOSED)
@@ -76,7 +78,7 @@ class Cutter:
         else:
             self._row = Paces(self._row_beats)
             # A block that needs no bank waits until the last one from the banks has left.
-            self.chain.restart(self._left, self._row.of(0))
+            self.chain.restart(self._cut, self._left)
 
     def skip(self, start: int) -> None:
         """Pass a job of packed activations."""
@@ -91,12 +93,12 @@ class Cutter:
 
     def load(self, tile: Shape) -> int:
         """Load a tile; return when the last block of it is taken by stage and detector."""
-        gates, begun = self._gates(tile), self._left
+        gates, begun = self._gates(tile), self._cut
         if not self._uses_banks:
             for (first, gate), (last, _) in zip(gates, [*gates[1:], (tile.blocks, 0)], strict=True):
                 self.chain.run(self._row, first, last, gate)
-            self._left = self.chain.left
-            before = self.chain.before_left if tile.blocks > 1 else begun
+            self._cut, self._left = self.chain.cut, self.chain.left
+            before = self.chain.before_cut if tile.blocks > 1 else begun
             self._last_beat = before + self._row.of(-1) - CUT
         elif self._job.kind is JobKind.CONVERT_TRANSPOSED:
             self._load_slabs(tile, gates)
@@ -113,13 +115,16 @@ class Cutter:
         chain, banks = self.chain, self.banks
         times: tuple[int, ...] = ()
         for row in range(tile.rows):
-            self._left, self._last_beat = banks.write_row(self._row_beats, self._left)
+            self._cut, self._left, self._last_beat = banks.write_row(
+                self._row_beats, self._cut, self._left)
             banks.read(tile.k_blocks, row * tile.k_blocks, gates)
-            before, times = times, (self._left, self._last_beat, *banks.times, *chain.times)
+            before, times = times, (
+                self._cut, self._left, self._last_beat, *banks.times, *chain.times)
             is_free = before and gates[-1][0] < row * tile.k_blocks
             if is_free and self.is_steady(before, times):
                 later = (tile.rows - 1 - row) * (times[0] - before[0])
-                self._left, self._last_beat = self._left + later, self._last_beat + later
+                self._cut, self._left = self._cut + later, self._left + later
+                self._last_beat += later
                 banks.shift(later)
                 chain.shift(later)
                 return
@@ -135,10 +140,11 @@ class Cutter:
         self._switch.end(self._last_beat)
 
     def _load_slabs(self, tile: Shape, gates: list[tuple[int, int]]) -> None:
-        beats = self._beats(tile.rows)
+        beats, cycles = self._beats(tile.rows), spread_cycles(self._config, tile.rows)
         for slab in range(tile.k_blocks):
             tokens = min(BLOCK_SIZE, self._job.k - BLOCK_SIZE * slab)
-            self._left, self._last_beat = self.banks.write_slab(beats, tokens, self._left)
+            self._cut, self._left, self._last_beat = self.banks.write_slab(
+                beats, cycles, tokens, self._cut, self._left)
             self.banks.read(tile.rows, slab * tile.rows, gates)
 
     def _gates(self, tile: Shape) -> list[tuple[int, int]]:

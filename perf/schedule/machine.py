@@ -7,6 +7,7 @@ from hw.job_queue import JOBS_UNDER_WAY
 from perf.schedule.array import Array
 from perf.schedule.conversion import Converter
 from perf.schedule.job import Counts, Job
+from perf.schedule.latencies import ENDED
 from perf.schedule.results import Results
 from perf.schedule.tiles import TokenTiles
 
@@ -48,15 +49,16 @@ def predict(config: Config, jobs: Sequence[Job]) -> list[Counts]:
             raise ValueError(f"job {index} starts in cycle {start}, but {JOBS_UNDER_WAY} jobs are "
                              f"under way until {room - 1}")
         before = ends[-1] if ends else -1
+        turn = before - ENDED + 1  # the last beat of the job before has left
         tiles.begin(job, start)
         if job.kind.converts:
             array.skip(start)
             counts.append({})
-            ends.append(converter.run(job, before + 1))
+            ends.append(converter.run(job, turn) + ENDED)
         else:
-            results.begin(job, before + 1)
+            results.begin(job, turn)
             counts.append(array.run(job, start))
-            ends.append(results.ended)
+            ends.append(results.ended + ENDED)
         tiles.end()
         cycles.append(ends[-1] - max(before, start))
     return [Counts(cycles=each, **count) for each, count in zip(cycles, counts, strict=True)]

@@ -11,6 +11,7 @@ from golden.formats import BLOCK_SIZE
 from hw.config import Config
 from hw.job import JobKind
 from hw.packet_order import resident_tiles
+from hw.scatter import spread_cycles
 from perf.schedule.job import Flags, Job
 
 
@@ -72,6 +73,7 @@ def uniform_job(
     if together:
         act, weight = (np.sort(flags)[:, ::-1] for flags in (act, weight))
     searches = kind is not JobKind.GEMM_PACKED and 0 < int(act.sum()) < blocks
-    given = {"searches": searches, "order_cycles": (1,) * blocks if reorder else None} | others
+    given = {"searches": searches,
+             "order_cycles": spread_cycles(config, k) if reorder else None} | others
     return Job(kind=kind, m=m, n=n, k=k, act_mx9=act, weight_mx9=weight,
                tiles=tiles or resident_tiles(config, m, k), **given)

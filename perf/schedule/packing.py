@@ -20,7 +20,7 @@ class Packer:
     def __init__(self, config: Config, unit_bytes: int):
         self.unit_bytes = unit_bytes
         self._per_beat = config.result_bytes // unit_bytes
-        self._filled = self._cut = _EVER
+        self._filled = self._cut = self._gathered = _EVER
         self.tags_taken = _EVER
 
     @property
@@ -50,23 +50,27 @@ class Packer:
         _, bases, residuals = chunk_beats(rows, self.unit_bytes)
         units = bases + residuals * is_mx9
         self._filled = max(last_block + 1, self._cut)
-        first = self._filled + 1
+        first = max(self._filled, self._gathered) + 1
         if tags is not None:
             units += 1
             first = max(first, tags + CUT)
-        if self._ahead == 0:
-            first = max(first, self._turn)
         if tags is not None:
             self.tags_taken = first
         self._cut = first + units - 1
+        self._gathered = self._cut
         if self._ahead >= 0:
             self._count_ahead(units, ends_packet)
 
     def _count_ahead(self, units: int, ends_packet: bool) -> None:
-        """Hold the units behind the job's first beat back until that has left."""
+        """Hold the units behind the job's first beat back until that has left.
+
+        One more is cut already: it waits in a `hw.skid_buffer.SkidBuffer`.
+        """
         behind = units - self._ahead
         if behind > 0:
-            self._cut = max(self._cut, self._turn + behind - 1)
+            self._gathered = max(self._cut, self._turn + behind - 1)
+            if behind > 1:
+                self._cut = self._gathered
             self._ahead = _EVER
         else:
             self._ahead = 0 if ends_packet else -behind
@@ -74,4 +78,4 @@ class Packer:
     @property
     def ended(self) -> int:
         """When the last beat leaves."""
-        return max(self._cut + (self._per_beat > 1), self._turn)
+        return max(self._gathered + (self._per_beat > 1), self._turn)

@@ -124,14 +124,16 @@ def test_a_chain_is_its_recurrence(registers):
         row = rng.integers(1, 4, rng.integers(1, 8)).tolist()
         stops = np.cumsum(rng.integers(1, 30, 6)).tolist()
         gates = dict(zip([0, *stops], rng.integers(0, 400, 6).tolist(), strict=False))
-        left, arrived = [0], [-1] * (registers + 1)
+        cut, left, arrived = [0], [0], [-1] * (registers + 1)
         for block in range(stops[-1]):
-            left.append(max(left[-1] + row[block % len(row)], arrived[-registers - 1] + 1))
+            cut.append(max(cut[-1] + row[block % len(row)], left[-1] + 1))
+            left.append(max(cut[-1], arrived[-registers - 1] + 1))
             arrived.append(max(arrived[-1] + 1, left[-1] + registers, gates.get(block, -1)))
         chain = Chain(registers)
         chain.wait(0)
         for first, last in pairwise([0, *stops]):
             chain.run(Paces(row), first, last, gates[first])
+        assert (chain.cut, chain.before_cut) == (cut[-1], cut[-2])
         assert (chain.left, chain.before_left, chain.arrived) == (left[-1], left[-2], arrived[-1])
 
 
@@ -153,9 +155,10 @@ def test_residuals_that_are_zero_are_skipped():
 
 
 def test_conflicts_are_the_fullest_lane_of_each_arriving_block():
-    assert order_cycles(np.arange(40)) == (1, 1, 1)
+    assert order_cycles(np.arange(40), EDGE) == (1, 1, 1)
     transposed = np.arange(256).reshape(16, 16).T.reshape(-1)  # channel 16 i + j goes to 16 j + i
-    assert order_cycles(transposed) == (16,) * 16
+    assert order_cycles(transposed, EDGE) == (16,) * 16
+    assert order_cycles(np.arange(40), ODD) == (4, 4, 2)  # four elements per beat
 
 
 def test_without_starts_the_queue_never_runs_empty():
