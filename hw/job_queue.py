@@ -46,14 +46,20 @@ class JobQueue(wiring.Component):
         with m.If(self.i.valid):
             m.d.sync += [jobs[end].eq(self.i.p), end.eq(end + 1)]
         for index, (kinds, output) in enumerate(zip(self.engines, self.o, strict=True)):
-            at = index_signal(JOBS_UNDER_WAY, f"at_{index}")
+            # A register for the engine's job: much follows from it in the same cycle.
+            head = Signal(self.layout, name=f"head_{index}", reset_less=True)
+            behind = Signal(range(JOBS_UNDER_WAY), init=1, name=f"behind_{index}")
             left = Signal(range(JOBS_UNDER_WAY + 1), name=f"left_{index}")
             wanted, passes = Signal(name=f"wanted_{index}"), Signal(name=f"passes_{index}")
             m.d.comb += [
-                output.p.eq(jobs[at]),
+                output.p.eq(head),
                 wanted.eq(Cat(output.p.kind == kind for kind in kinds).any()),
                 output.valid.eq((left != 0) & wanted),
                 passes.eq((left != 0) & (output.ready | ~wanted)),
             ]
-            m.d.sync += [at.eq(at + passes), left.eq(left + self.i.valid - passes)]
+            m.d.sync += [behind.eq(behind + passes), left.eq(left + self.i.valid - passes)]
+            with m.If(left == passes):  # no other job waits
+                m.d.sync += head.eq(self.i.p)
+            with m.Elif(passes):
+                m.d.sync += head.eq(jobs[behind])
         return m
