@@ -10,6 +10,7 @@ from hw.scatter import Scatter, bank_write_signature, segment_words
 from hw.tile_block import raw_block_layout
 from sim_tests import bench, drive
 from sim_tests.operands import configuration, handed_over
+from sim_tests.reorder_works import lanes_of
 
 
 async def writes_of(dut, config, block, places):
@@ -37,7 +38,7 @@ async def writes_each_element_once_and_none_beyond_the_words(dut):
     rng, config = drive.rng(), configuration()
     await drive.reset(dut)
     dut.can_write.value = 1
-    lanes = min(16, config.act_bytes // 2)
+    lanes = lanes_of(config)
     limit, words = 1 << (config.k_max - 1).bit_length(), segment_words(config)
     for spread in [1, 16, *[limit] * drive.amount(60, 1000)]:
         places = rng.integers(limit - spread, limit, 16)
