@@ -54,8 +54,9 @@ class OutputHold(wiring.Component):
     """Register a stream so that a beat once offered stays, whatever becomes of its source.
 
     Two entries: full rate, latency 1, and neither ``valid`` nor ``ready`` depends on the other
-    side in the same cycle. While ``drain`` is set nothing is taken from ``i``. A packet that this
-    cuts short is ended by one more beat without data: ``last`` set, ``keep`` zero.
+    side in the same cycle, nor ``i.ready`` on ``drain``, whose register lies far away. While
+    ``drain`` is set beats of ``i`` are dropped. A packet that this cuts short is ended by one more
+    beat without data: ``last`` set, ``keep`` zero.
 
     Parameters
     ----------
@@ -84,8 +85,8 @@ class OutputHold(wiring.Component):
         m.submodules.buffer = buffer = StreamBuffer(self.layout)
         is_inside, cuts, cut, puts = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            cuts.eq(is_inside & (self.drain | cut)),
-            self.i.ready.eq(buffer.i.ready & ~self.drain & ~cuts),
+            cuts.eq(is_inside & self.drain | cut),
+            self.i.ready.eq(buffer.i.ready & ~cut),
             buffer.i.valid.eq(cuts | self.i.valid & ~self.drain),
             buffer.i.p.eq(Mux(cuts, Const({"last": 1}, self.layout).as_value(),
                               self.i.p.as_value())),
