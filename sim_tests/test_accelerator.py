@@ -104,7 +104,10 @@ async def one_stream_far_slower_than_the_others(dut, stream):
 async def results_wait_through_a_long_stall(dut):
     machine = await start(dut)
     rng, config = drive.rng(), machine.config
-    first = make_work(config, rng, 2 * config.rows + 1, 2 * config.cols + 1, min(config.k_max, 40))
+    m = 2 * config.rows + 1
+    # More results than the queue and all that is behind it could take.
+    tiles = -(-(config.result_depth + 64) // -(-m // config.drain_rows))
+    first = make_work(config, rng, m, tiles * config.cols - 1, min(config.k_max, 40))
     works = [first, *(make_work(config, rng, 5, 7, min(config.k_max, 40), kind=kind)
                       for kind in (JobKind.GEMM_PACKED, JobKind.CONVERT))]
     machine.out.pause = True

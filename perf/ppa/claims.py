@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from .measure import Measured
+from .mixes import find_mixes
 
 CELL_TARGET = 300
 """GE per MX6 MAC of a cell: dot product, 40-bit accumulator, double-buffered result."""
@@ -17,17 +18,6 @@ FLEXIBLE_TARGET = 1.05
 MIX_TARGET = 1.8
 PATH_TARGET = 7.5
 CONVERTER_TARGET = 2200
-
-LINEAR_SHARE, ATTENTION_SHARE = 0.05, 0.20
-"""Shares of MX9 among the activations' blocks that MixDiT allows."""
-
-MIXES = (
-    (LINEAR_SHARE, False, "5 % of A in MX9, weights MX6"),
-    (LINEAR_SHARE, True, "5 % of A in MX9, their weights too"),
-    (ATTENTION_SHARE, False, "20 % of A in MX9, B in MX6"),
-    (ATTENTION_SHARE, True, "20 % of the heads in MX9 x MX9"),
-)
-"""Share of A in MX9, whether B's blocks that meet it are too, and how to say so."""
 
 
 @dataclass(frozen=True)
@@ -52,20 +42,6 @@ class Claim:
     def met(self) -> bool:
         """Whether the target is met."""
         return self.value >= self.target if self.at_least else self.value <= self.target
-
-
-def beats_per_block(share: float, *, both: bool = False) -> float:
-    """Count the beats of an average pair of blocks.
-
-    Parameters
-    ----------
-    share : float
-        Of A's blocks that are MX9.
-    both : bool
-        Whether the B blocks that they meet are MX9 as well: outlier channels of a linear layer
-        with MX9 weights, or whole heads of attention. Otherwise B is MX6.
-    """
-    return 1 + share * (4 - 1) if both else 1 + share
 
 
 def work_per_area(cell: Measured, mx9: Measured, *, beats: float) -> float:
@@ -104,11 +80,10 @@ def make_claims(found: Mapping[str, Measured]) -> list[Claim]:
           lambda cell, mx6: cell.area.area / mx6.area.area, FLEXIBLE_TARGET, "x")
     for measure, compare in (("work per area and cycle", work_per_area),
                              ("work per area and second", rate_per_area)):
-        for share, both, what in MIXES:
-            claim(f"{measure} against an MX9-only cell, {what}",
+        for mix, beats in find_mixes().items():
+            claim(f"{measure} against an MX9-only cell, {mix}",
                   ["cell, cell_stages=1", "MX9 cell, cell_stages=1"],
-                  partial(compare, beats=beats_per_block(share, both=both)),
-                  MIX_TARGET, "x", at_least=True)
+                  partial(compare, beats=beats), MIX_TARGET, "x", at_least=True)
     claim("pipelined cell, critical path of the speed point", ["cell, cell_stages=1"],
           lambda cell: cell.speed.path.nanoseconds, PATH_TARGET, "ns")
     claim("mx_converter, combinational", ["mx_converter, stages=0"],

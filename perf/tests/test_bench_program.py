@@ -1,6 +1,5 @@
 """Programs that simulate: exit codes and sentences instead of tracebacks."""
 
-import os
 import signal
 import sys
 from contextlib import nullcontext
@@ -41,7 +40,7 @@ def test_a_failed_simulation_is_its_sentence(capsys):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_is_an_interrupt(capsys, number):
-    code = run_program("p", "", lambda console: os.kill(os.getpid(), number), width=80)
+    code = run_program("p", "", lambda console: signal.raise_signal(number), width=80)
     assert code == INTERRUPTED == 130
     assert "no report written" in capsys.readouterr().out
 

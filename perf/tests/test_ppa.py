@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from amaranth import Module, Signal, signed
@@ -15,15 +16,17 @@ from hw.dot_product import DotProduct
 from hw.sram import Sram
 from perf.ppa import __main__ as command
 from perf.ppa.budgets import TOLERANCE, Budget, complaint, read_budgets
-from perf.ppa.claims import beats_per_block, make_claims
+from perf.ppa.claims import make_claims
 from perf.ppa.library import LibraryError, find_library
 from perf.ppa.measure import Measured, Point, measure
+from perf.ppa.mixes import beats_per_block, find_mixes, model_beats
 from perf.ppa.recipes import AREA_RECIPES, SPEED_RECIPES
 from perf.ppa.report import write_json
 from perf.ppa.synthesis import HERE, SynthesisError, synthesize
 from perf.ppa.timing import CriticalPath
 from perf.ppa.unit import Unit
 from perf.ppa.units import UNITS
+from perf.workloads import Block, Gemm, Kind, load_models
 
 LIBERTY = """\
 library (small) {
@@ -223,17 +226,35 @@ def test_claims_compare_cells_by_the_work_they_do():
     assert claims["cell / MX6-only cell"].value == pytest.approx(1.04)
     # Twice the area; and a clock period of 6 ns against 5.
     for what, ratio, met in (("work per area and cycle", 2, [True, False, False, False]),
-                                ("work per area and second", 2.4, [True, True, True, False])):
+                             ("work per area and second", 2.4, [True, True, True, False])):
         mixes = [claim for name, claim in claims.items() if name.startswith(what)]
-        assert [round(claim.value, 3) for claim in mixes] == [
+        assert [round(claim.value, 3) for claim in mixes[:4]] == [
             round(ratio / beats, 3) for beats in (1.05, 1.15, 1.2, 1.6)]
-        assert [claim.met for claim in mixes] == met
+        assert [claim.met for claim in mixes[:4]] == met
+        assert all("a whole model" in claim.name for claim in mixes[4:]) and len(mixes) == 6
     assert "mx_converter, combinational" not in claims
 
 
 def test_beats_of_a_mix():
     assert beats_per_block(0) == 1 and beats_per_block(1) == 2
     assert beats_per_block(1, both=True) == 4
+
+
+def test_a_model_mixes_the_shares_by_its_products():
+    linear = Gemm("fc", Kind.LINEAR, m=32, k=16, n=64)
+    scores = Gemm("qk", Kind.QK, m=32, k=16, n=32, count=2)
+    once, twice = Block("once", 1, (linear,), ()), Block("twice", 2, (linear, scores), ())
+    model = replace(next(iter(load_models().values())), blocks=(once, twice))
+    # 32,768 products three times in linear layers, twice in attention.
+    assert model_beats(model) == pytest.approx((3 * 1.05 + 2 * 1.20) / 5)
+    assert model_beats(model, both=True) == pytest.approx((3 * 1.15 + 2 * 1.60) / 5)
+
+
+def test_the_worst_model_has_more_beats_than_its_linear_layers_alone():
+    mixes = find_mixes()
+    assert mixes["5 % of A in MX9, weights MX6"] < mixes["a whole model, MixDiT in A"]
+    assert mixes["a whole model, MixDiT in A"] < mixes["20 % of A in MX9, B in MX6"]
+    assert mixes["a whole model, MixDiT in A"] == max(map(model_beats, load_models().values()))
 
 
 @pytest.mark.parametrize("area, says", [
