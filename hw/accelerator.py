@@ -1,6 +1,6 @@
 """The top: a GEMM accelerator between AXI4-Stream and AXI4-Lite."""
 
-from amaranth import ClockDomain, DomainRenamer, Module, Signal
+from amaranth import ClockDomain, DomainRenamer, Module, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -80,6 +80,7 @@ class Accelerator(wiring.Component):
             controller.output_pending.eq(output_hold.pending),
             engines.channel.eq(csr.registers.maximum_channel),
             csr.registers.maximum.eq(engines.maximum),
+            engines.forget_maxima.eq(ResetSignal()),  # an abort leaves them
             self.irq.eq(controller.irq),
         ]
         return m

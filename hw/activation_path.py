@@ -15,7 +15,7 @@ from .calibration_tables import (
     tag_write_signature,
 )
 from .channel_maxima import ChannelMaxima
-from .job import JobKind, job_layout, report_signature
+from .job import FLOATING, PACKED, JobKind, job_layout, report_signature
 from .job_switch import JobSwitch, PacketSwitch
 from .outlier_detector import OutlierDetector
 from .outlier_policy import Selection, Tag
@@ -30,8 +30,6 @@ from .tile_block import raw_block_layout, tile_block_layout
 from .tile_stage import TileStage
 from .widen import FORMAT_CODES, Widen
 
-FLOATING = {JobKind.GEMM, JobKind.CONVERT, JobKind.CONVERT_TRANSPOSED}
-PACKED = {JobKind.GEMM_PACKED}
 ENGINES = (FLOATING | PACKED, FLOATING, FLOATING, PACKED)
 """Kinds of the jobs of each stream in `ActivationPath.jobs`."""
 
@@ -58,7 +56,7 @@ class ActivationPath(wiring.Component):
         Of converted tiles, ahead of their blocks.
     order_write, tag_write : In
         As in `CalibrationTables`.
-    channel : In(16), maximum : Out(32)
+    channel : In(16), maximum : Out(32), forget_maxima : In(1)
         As in `ChannelMaxima`.
     faults : Out(2), job_faults : Out(report_signature(2))
         As in `RowUnpacker`.
@@ -74,7 +72,7 @@ class ActivationPath(wiring.Component):
             "tags": Out(stream.Signature(Tag)),
             "order_write": In(order_write_signature(config)),
             "tag_write": In(tag_write_signature(config)),
-            "channel": In(16), "maximum": Out(32),
+            "channel": In(16), "maximum": Out(32), "forget_maxima": In(1),
             "faults": Out(2), "job_faults": Out(report_signature(2)),
         })
 
@@ -111,6 +109,7 @@ class ActivationPath(wiring.Component):
             maxima.taken.eq(unpacker.o.valid & unpacker.o.ready), maxima.block.eq(unpacker.o.p),
             maxima.job_first.eq(unpacker.job_first),
             maxima.channel.eq(self.channel), self.maximum.eq(maxima.maximum),
+            maxima.forget.eq(self.forget_maxima),
         ]
         self._convert(m, reorder, stage)
         wiring.connect(m, stage.o, wiring.flipped(self.floating))

@@ -18,6 +18,11 @@ def place_bits(config):
     return bits_for(config.k_max - 1)
 
 
+def table_address(config, table, k_block):
+    """Give the address of a K-block in a table, in a memory of all tables, as an expression."""
+    return Cat(table[:(config.tables - 1).bit_length()], k_block)
+
+
 def order_write_signature(config):
     """Describe a write to an order table, seen from who writes.
 
@@ -142,9 +147,8 @@ class CalibrationTables(wiring.Component):
 
     def _locate(self, m, address, table, k_block):
         """Drive the address of a K-block in a table, and tell whether there is one."""
-        tables, k_blocks = self.config.tables, self.config.k_blocks_max
-        table_bits = (tables - 1).bit_length()
-        m.d.comb += address.eq(Cat(table[:table_bits], k_block))
+        k_blocks, table_bits = self.config.k_blocks_max, (self.config.tables - 1).bit_length()
+        m.d.comb += address.eq(table_address(self.config, table, k_block))
         exists = ~table[table_bits:].any() if table_bits < len(table) else 1
         if k_blocks < 1 << len(k_block):  # a table's last K-blocks need not fill its index
             exists &= k_block < k_blocks

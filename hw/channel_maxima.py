@@ -1,6 +1,6 @@
 """Each channel's largest magnitude over a job, for the calibration of later ones."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Mux, ResetSignal, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -17,8 +17,8 @@ class ChannelMaxima(wiring.Component):
     """Keep the largest magnitude of each channel over all rows of a job that measures.
 
     It listens, one block per cycle, and never stalls. Magnitudes compare as patterns without sign;
-    a NaN is above infinity. A block's maxima are written the cycle after it was taken. The next
-    measuring job begins anew in each K-block that its first row has.
+    a NaN is above infinity. A block's maxima are written the cycle after it was taken. Each
+    measuring job begins anew: it has the channels of the K-blocks that its first row has brought.
 
     Parameters
     ----------
@@ -31,19 +31,21 @@ class ChannelMaxima(wiring.Component):
     block : In(raw_block_layout)
     job_first : In(1)
         It belongs to the first row of its job.
+    forget : In(1)
+        No job has measured. A reset does not say so: an abort leaves what was measured.
     channel : In(16)
         What to read.
     maximum : Out(32)
         The FP32 pattern of that channel's maximum (one of a narrower format, widened), five cycles
         after ``channel`` was set and the last block was taken; until then unspecified. Zero for a
-        channel beyond those of the machine.
+        channel that the last measuring job does not have.
     """
 
     def __init__(self, config):
         self.config = config
         super().__init__({
             "taken": In(1), "block": In(raw_block_layout(config)), "job_first": In(1),
-            "channel": In(16), "maximum": Out(FP32.width),
+            "forget": In(1), "channel": In(16), "maximum": Out(FP32.width),
         })
 
     def elaborate(self, platform):
@@ -67,13 +69,14 @@ class ChannelMaxima(wiring.Component):
         k_block = Signal.like(self.block.k_block)
         taken, just_written = (Signal(lanes, name=name, reset_less=True)
                                for name in ("taken_magnitudes", "just_written"))
-        job_format = Signal(FORMAT_BITS, reset_less=True)  # stays through an abort, as the memory
-        m.d.sync += is_writing.eq(measures)
+        taken_format = Signal(FORMAT_BITS, reset_less=True)
+        # Zeros where nothing is measured, so that nothing behind them moves.
+        m.d.sync += [is_writing.eq(measures), taken.eq(Mux(measures, magnitudes, 0))]
         with m.If(measures):
             m.d.sync += [
-                taken.eq(magnitudes), k_block.eq(self.block.k_block), is_first.eq(self.job_first),
+                k_block.eq(self.block.k_block), is_first.eq(self.job_first),
                 is_repeated.eq(is_writing & (k_block == self.block.k_block)),
-                job_format.eq(self.block.job.float_format),
+                taken_format.eq(self.block.job.float_format),
             ]
         largest = Signal(lanes)
         for lane in range(BLOCK_SIZE):
@@ -84,21 +87,30 @@ class ChannelMaxima(wiring.Component):
             ]
         m.d.sync += just_written.eq(largest)
         m.d.comb += [
-            maxima.write_en.eq(is_writing), maxima.write_addr.eq(k_block),
+            maxima.write_en.eq(is_writing & ~ResetSignal()), maxima.write_addr.eq(k_block),
             maxima.write_data.eq(largest),
         ]
+        # What the memory holds: K-blocks and their format. They stay through an abort, as it does.
+        has_measured, last_k_block = Signal(reset_less=True), Signal.like(k_block, reset_less=True)
+        job_format = Signal(FORMAT_BITS, reset_less=True)
+        with m.If(maxima.write_en & is_first):
+            m.d.sync += [has_measured.eq(1), last_k_block.eq(k_block), job_format.eq(taken_format)]
+        with m.If(self.forget):
+            m.d.sync += has_measured.eq(0)
 
         # Software's read waits for a free cycle, and is repeated after each write.
         read, is_read, is_stale = Signal(), Signal(), Signal(init=1)
         shown = Signal.like(self.channel)
+        exists, shown_exists = Signal(), Signal(reset_less=True)
         m.d.comb += [
+            exists.eq(has_measured & (self.channel[CHANNEL_BITS:] <= last_k_block)),
             read.eq(~measures & (is_stale | (shown != self.channel))),
-            maxima.read_en.eq(measures | (read & self._exists(self.channel))),
+            maxima.read_en.eq(measures | (read & exists)),
             maxima.read_addr.eq(Mux(measures, self.block.k_block, self.channel[CHANNEL_BITS:])),
         ]
         m.d.sync += is_read.eq(read)
         with m.If(read):
-            m.d.sync += [shown.eq(self.channel), is_stale.eq(0)]
+            m.d.sync += [shown.eq(self.channel), shown_exists.eq(exists), is_stale.eq(0)]
         with m.If(is_writing):
             m.d.sync += is_stale.eq(1)
         m.submodules.widen = widen = Widen(float_formats=self.config.float_formats)
@@ -112,10 +124,5 @@ class ChannelMaxima(wiring.Component):
         # One of its lanes is used.
         m.d.comb += [widen.format.eq(job_format), *(raw.eq(magnitude) for raw in widen.i)]
         with m.If(is_chosen):
-            m.d.sync += self.maximum.eq(Mux(self._exists(shown), widen.o[0], 0))
+            m.d.sync += self.maximum.eq(Mux(shown_exists, widen.o[0], 0))
         return m
-
-    def _exists(self, channel):
-        """Tell whether a number is that of a channel."""
-        channels = BLOCK_SIZE * self.config.k_blocks_max
-        return channel < channels if channels < 1 << len(channel) else 1

@@ -14,6 +14,7 @@ from .job_check import JobCheck, outputs
 from .job_queue import JOBS_UNDER_WAY
 from .registers import COUNTERS, IDENTIFICATION, VERSION, Command, Refusal, StreamFault
 from .scoreboard import SCORE
+from .table_record import TableRecord
 from .widen import FORMAT_CODES
 
 COUNTED = {"SATURATED": "SATURATED_ELEMENTS"}
@@ -68,9 +69,12 @@ class Controller(wiring.Component):
         m = Module()
         registers = self.registers
         self._identify(m)
-        self._fill_tables(m)
         m.submodules.check = check = JobCheck(self.config)
         check.connect_settings(m, registers)
+        m.submodules.record = record = TableRecord(self.config)
+        self._fill_tables(m, record)
+        wiring.connect(m, record.loaded, check.loaded)
+        m.d.comb += record.table.eq(registers.job_table)
 
         # The registers stand at least a cycle before a START is written: see `CSR`.
         checked, refusal = Signal(Refusal), Signal(Refusal)
@@ -141,20 +145,31 @@ class Controller(wiring.Component):
             registers.job_slots.eq(JOBS_UNDER_WAY),
         ]
 
-    def _fill_tables(self, m):
-        """Let entries through to tables that exist and are not in use."""
+    def _fill_tables(self, m, record):
+        """Let entries through to tables that exist and are not in use, and into their record."""
         registers, config = self.registers, self.config
         table = registers.table_select
         in_use = Signal()
         m.d.comb += in_use.eq((table >= config.tables) | Array(self.tables_in_use)[table])
         order, tag = registers.order_entry, registers.tag_entry
-        order_fits = (order[:16] < config.k_max) & (order[16:] < config.k_max)
         m.d.comb += [
-            registers.order_entry_busy.eq(in_use | ~order_fits),
-            registers.tag_entry_busy.eq(in_use | (tag[16:] >= config.k_blocks_max)),
+            registers.order_entry_busy.eq(
+                in_use | (order[:16] >= config.k_max) | (order[16:] >= config.k_max)
+                | ~record.order_fits),
+            registers.tag_entry_busy.eq(
+                in_use | (tag[16:] >= config.k_blocks_max) | ~record.tag_fits),
+            registers.table_clear_busy.eq(in_use),
+            registers.entries_wait.eq(record.busy),
             self.order_write.valid.eq(registers.order_entry_write),
             self.order_write.table.eq(table), self.order_write.place.eq(order[:16]),
             self.order_write.channel.eq(order[16:]),
             self.tag_write.valid.eq(registers.tag_entry_write), self.tag_write.table.eq(table),
             self.tag_write.k_block.eq(tag[16:]), self.tag_write.is_mx9.eq(tag[0]),
+            record.clear.table.eq(table),
+            Cat(record.clear.order, record.clear.tags).eq(
+                registers.table_clear & registers.table_clear_write.replicate(2)),
         ]
+        for name in ("order_write", "tag_write"):
+            written = getattr(self, name)
+            for member in written.signature.members:
+                m.d.comb += getattr(getattr(record, name), member).eq(getattr(written, member))

@@ -1,6 +1,6 @@
 """AXI4-Lite access to the registers."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -28,9 +28,10 @@ def register_signature():
     output that is high for the one cycle in which a 1 is written; an EVENT has an input ``…_set``.
     An ENTRY is an output that holds for the one cycle in which the output ``…_write`` is high,
     which it never is while the input ``…_busy`` is. ``…_busy`` may follow from the entry itself,
-    which stands a cycle long whether it is written or not.
+    which stands a cycle long whether it is written or not. While the input ``entries_wait`` is high
+    no entry is written, nor answered.
     """
-    members = {}
+    members = {"entries_wait": In(1)}
     for register in REGISTERS:
         name = register.name.lower()
         match register.access:
@@ -57,7 +58,8 @@ class CSR(wiring.Component):
     A write takes effect the cycle after its address and data have arrived. Byte strobes are obeyed.
     A read-only or missing register answers a write with SLVERR and does nothing, a missing or
     write-only one a read; so does an entry that is not taken. Neither ready nor valid depends on an
-    input of the same cycle. A read waits `SETTLING_CYCLES` after a write.
+    input of the same cycle; in reset and in the first cycle after it nothing is ready. Writes are
+    at least two cycles apart. A read waits `SETTLING_CYCLES` after a write.
 
     Members
     -------
@@ -78,15 +80,23 @@ class CSR(wiring.Component):
                                  for name in ("address", "read_address"))
         data, strobes = Signal(32, reset_less=True), Signal(4, reset_less=True)
         has_address, has_data, has_read = Signal(), Signal(), Signal()
+        is_open, is_entry = Signal(), Signal(reset_less=True)
         write, read = Signal(), Signal()
         settling = Signal(range(SETTLING_CYCLES + 1))  # until what was written shows
         m.d.comb += [
-            bus.awready.eq(~has_address), bus.wready.eq(~has_data), bus.arready.eq(~has_read),
-            write.eq(has_address & has_data & ~bus.bvalid),
+            bus.awready.eq(is_open & ~has_address), bus.wready.eq(is_open & ~has_data),
+            bus.arready.eq(is_open & ~has_read),
+            write.eq(has_address & has_data & ~bus.bvalid
+                     & ~(is_entry & self.registers.entries_wait)),
             read.eq(has_read & ~bus.rvalid & (settling == 0)),
         ]
+        m.d.sync += is_open.eq(1)
         with m.If(bus.awready):
-            m.d.sync += [has_address.eq(bus.awvalid), address.eq(bus.awaddr)]
+            m.d.sync += [
+                has_address.eq(bus.awvalid), address.eq(bus.awaddr),
+                is_entry.eq(Cat(bus.awaddr >> 2 == register.address >> 2 for register in REGISTERS
+                                if register.access is Access.ENTRY).any()),
+            ]
         with m.If(bus.wready):
             m.d.sync += [has_data.eq(bus.wvalid), data.eq(bus.wdata), strobes.eq(bus.wstrb)]
         with m.If(bus.arready):

@@ -5,7 +5,7 @@ from golden.formats import FLOAT_FORMATS
 from .config import Config
 from .job_request import Job
 from .packet_order import resident_tiles, result_rows, weight_passes
-from .register_codes import Command, Refusal, Rounding, StreamFault
+from .register_codes import Command, Refusal, Rounding, StreamFault, TablePart
 from .registers import (
     ADDRESSES,
     BUILD,
@@ -189,6 +189,8 @@ class Driver:
             raise ValueError(f"K_MAX={k_max} is less than {len(order)} channels in order or "
                              f"{len(tags)} tagged K-blocks")
         await self.write("TABLE_SELECT", table)
+        await self.write("TABLE_CLEAR",
+                         TablePart.ORDER * bool(order) | TablePart.TAGS * bool(tags))
         if order:
             self.orders[table] = len(order)
         if tags:

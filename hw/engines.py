@@ -1,14 +1,14 @@
 """All that works on jobs, between the streams: what an abort resets."""
 
-from amaranth import Cat, Module, Signal
+from amaranth import Cat, Module, Mux, ResetSignal, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .activation_path import ENGINES, FLOATING, PACKED, ActivationPath
+from .activation_path import ENGINES, ActivationPath
 from .beat_issuer import BeatIssuer
 from .block_walker import BlockWalker
 from .calibration_tables import order_write_signature, tag_write_signature
-from .job import job_layout
+from .job import FLOATING, PACKED, job_layout
 from .job_queue import JOBS_UNDER_WAY, JobQueue
 from .mac_array import MACArray
 from .mx_packer import MXPacker
@@ -29,6 +29,9 @@ _GEMMS = {kind for kind in FLOATING | PACKED if not kind.converts}
 
 class Engines(wiring.Component):
     """Run jobs.
+
+    In reset nothing is taken at a stream, nothing leaves, no job ends and no fault is told, also in
+    its first cycle, in which the engines still hold what they were doing.
 
     Engines each work through the same queue of jobs: rows of activations are aligned and searched
     for outliers; tiles are rounded, and stored or sent out; column tiles of B are stored; stored
@@ -57,7 +60,7 @@ class Engines(wiring.Component):
         As in `Scoreboard`.
     order_write, tag_write : In
         As in `CalibrationTables`.
-    channel : In(16), maximum : Out(32)
+    channel : In(16), maximum : Out(32), forget_maxima : In(1)
         As in `ChannelMaxima`.
     """
 
@@ -72,12 +75,14 @@ class Engines(wiring.Component):
             "under_way": Out(range(JOBS_UNDER_WAY + 1)), "tables_in_use": Out(config.tables),
             "order_write": In(order_write_signature(config)),
             "tag_write": In(tag_write_signature(config)),
-            "channel": In(16), "maximum": Out(32),
+            "channel": In(16), "maximum": Out(32), "forget_maxima": In(1),
         })
 
     def elaborate(self, platform):
         m = Module()
         config = self.config
+        runs = Signal()
+        m.d.comb += runs.eq(~ResetSignal())
         m.submodules.queue = queue = JobQueue(config, (
             *ENGINES, FLOATING | PACKED, _GEMMS, _GEMMS, _GEMMS, FLOATING | PACKED))
         m.submodules.scoreboard = scoreboard = Scoreboard(config)
@@ -98,7 +103,8 @@ class Engines(wiring.Component):
         for name, port, engine in (("act_buffer", self.act, activation_path),
                                    ("weight_buffer", self.weight, weight_loader)):
             m.submodules[name] = buffer = StreamBuffer(port.p.shape())
-            wiring.connect(m, wiring.flipped(port), buffer.i)
+            m.d.comb += [buffer.i.valid.eq(port.valid), buffer.i.p.eq(port.p),
+                         port.ready.eq(buffer.i.ready & runs)]
             wiring.connect(m, buffer.o, engine.i)
         for name in ("order_write", "tag_write"):
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(activation_path, name))
@@ -108,7 +114,6 @@ class Engines(wiring.Component):
         wiring.connect(m, router.conversions, packer.i)
         wiring.connect(m, activation_path.tags, packer.tags)
         wiring.connect(m, packer.o, result_writer.conversions)
-        wiring.connect(m, result_writer.o, wiring.flipped(self.o))
         result_path = self._multiply(m, walker, tile_writer, weight_loader, scoreboard)
         wiring.connect(m, result_path.o, result_writer.results)
 
@@ -116,13 +121,16 @@ class Engines(wiring.Component):
         wiring.connect(m, activation_path.job_faults, scoreboard.act_faults)
         wiring.connect(m, weight_loader.job_faults, scoreboard.weight_faults)
         m.d.comb += [
+            self.o.valid.eq(result_writer.o.valid & runs), self.o.p.eq(result_writer.o.p),
+            result_writer.o.ready.eq(self.o.ready),
             scoreboard.started.eq(self.jobs.valid), scoreboard.job.eq(self.jobs.p),
-            scoreboard.job_ended.eq(result_writer.job_ended),
-            self.job_ended.eq(result_writer.job_ended), self.score.eq(scoreboard.score),
+            scoreboard.job_ended.eq(self.job_ended),
+            self.job_ended.eq(result_writer.job_ended & runs), self.score.eq(scoreboard.score),
             self.under_way.eq(scoreboard.under_way),
             self.tables_in_use.eq(scoreboard.tables_in_use),
-            self.faults.eq(Cat(activation_path.faults, weight_loader.faults)),
+            self.faults.eq(Mux(runs, Cat(activation_path.faults, weight_loader.faults), 0)),
             activation_path.channel.eq(self.channel), self.maximum.eq(activation_path.maximum),
+            activation_path.forget_maxima.eq(self.forget_maxima),
         ]
         return m
 

@@ -28,6 +28,13 @@ class JobKind(enum.Enum, shape=unsigned(2)):
         return self in (JobKind.CONVERT, JobKind.CONVERT_TRANSPOSED)
 
 
+PACKED = {JobKind.GEMM_PACKED}
+"""Jobs whose activations arrive in MX."""
+
+FLOATING = set(JobKind) - PACKED
+"""Jobs whose activations arrive as numbers, and are converted as their policy says."""
+
+
 class Output(enum.Enum, shape=unsigned(3)):
     """In what format the results of a GEMM leave."""
 

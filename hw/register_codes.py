@@ -30,6 +30,13 @@ class JobFlag(Flag):
     MEASURE = 4, "each channel's largest magnitude is recorded, see MAXIMUM"
 
 
+class TablePart(Flag):
+    """TABLE_CLEAR."""
+
+    ORDER = 1, "forget the table's order"
+    TAGS = 2, "forget the table's static tags"
+
+
 class Refusal(Code):
     """REFUSAL: why the job started last was not taken. `doc` says what must hold."""
 
@@ -40,13 +47,16 @@ class Refusal(Code):
     UNKNOWN_FORMAT = 4, "the machine was not built for this activation format, see FORMATS"
     UNKNOWN_SELECTION = 5, "the selection must be top, threshold, static or head"
     TOO_MANY_UNITS = 6, "the outlier units must not exceed the K-blocks; for head they are 0 or 1"
-    NEGATIVE_THRESHOLD = 7, "the threshold is a magnitude and has no sign"
+    BAD_THRESHOLD = 7, "the threshold is a magnitude: an FP32 pattern without sign, and no NaN"
     QUEUE_FULL = 8, "too many jobs are under way: wait for one to end"
     UNKNOWN_KIND = 9, "the kind must be GEMM, GEMM_PACKED, CONVERT or CONVERT_TRANSPOSED"
     UNKNOWN_OUTPUT = 10, "the machine was not built for this output format, see OUTPUTS"
     UNKNOWN_TABLE = 11, "the table must be below TABLES"
-    BAD_COMBINATION = 12, "jobs of this kind have no such flag, output or policy"
+    BAD_COMBINATION = 12, "jobs of this kind have no such flag or output, and no flag is unknown"
     DRAINING = 13, "the machine was aborted: resume it first"
+    ORDER_DOUBLE = 14, "no channel may stand at two places of the table's order"
+    ORDER_INCOMPLETE = 15, "the table's order must hold each of the K channels, and no other"
+    TAGS_INCOMPLETE = 16, "the table must hold a static tag for each K-block of K, and no more"
 
 
 class StreamFault(Flag):

@@ -1,6 +1,9 @@
 """The register map as a page of documentation."""
 
-from .register_codes import Refusal, StreamFault
+from .job import JobKind
+from .job_rules import CHECKS, USES
+from .outlier_policy import Selection
+from .register_codes import JobFlag, Refusal, StreamFault
 from .registers import GROUPS, VERSION, Access
 
 
@@ -16,14 +19,15 @@ def page(groups=GROUPS):
     str
     """
     accesses = [(access.name.lower(), access.value) for access in Access]
-    refusals = [(code.value, code.name, code.doc) for code in Refusal]
+    refusals = [(code.value, code.name, code.doc) for code in CHECKS]
     faults = [(fault.bit_length() - 1, fault.name, fault.doc) for fault in StreamFault]
     sections = [
         "# Registers",
         f"Version {VERSION >> 16}.{VERSION & 0xFFFF} of the map, generated from `hw/registers.py` "
         "by `python -m hw.register_files`. Every register is 32 bits wide; bits that are not "
-        "listed read as zero. Reading a missing or write-only register, or writing a missing or "
-        "read-only one, answers SLVERR and does nothing.",
+        "listed read as zero and may be written with anything. The two lowest bits of an address "
+        "count for nothing; byte strobes count. Reading a missing or write-only register, or "
+        "writing a missing or read-only one, answers SLVERR and does nothing.",
         _table(("access", "means"), accesses),
     ]
     for group in groups:
@@ -31,12 +35,30 @@ def page(groups=GROUPS):
         sections += [f"## {group.title}", group.doc,
                      _table(("address", "register", "access", "bits", "field", "meaning"), rows)]
     sections += [
-        "## Refusals", "A job that is not taken consumes nothing. What must hold:",
+        "## What a job looks at",
+        "JOB_KIND says what the other registers mean. What a job does not look at, marked -, may "
+        "hold anything; what must be 0 is refused otherwise, as BAD_COMBINATION.",
+        _table(("", *(kind.name for kind in JobKind)), [_use_row(use) for use in USES]),
+        "## Refusals",
+        "A job that is not taken consumes nothing. What must hold, in the order in which it is "
+        "checked: REFUSAL names the first that does not.",
         _table(("REFUSAL", "name", "what must hold"), refusals),
+        f"REFUSAL reads {Refusal.NONE.value} ({Refusal.NONE.name}) when {Refusal.NONE.doc}.",
         "## Stream faults", "A job whose packets do not fit runs to its end.",
         _table(("bit", "name", "what is wrong"), faults),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _use_row(use):
+    """Say which kinds of jobs look at a register or a flag, and when."""
+    conditions = [selection.name for selection in Selection if selection in use.selections]
+    if use.flag:
+        conditions.append(use.flag.name)
+    reads = "with " + " or ".join(conditions) if conditions else "yes"
+    leaves = "must be 0" if use.others_zero else "-"
+    name = f"flag {use.name}" if use.name in JobFlag.__members__ else f"JOB_{use.name}"
+    return name, *(reads if kind in use.kinds else leaves for kind in JobKind)
 
 
 def _register_rows(register):

@@ -9,13 +9,14 @@ from .register_codes import (
     Refusal,
     Rounding,
     StreamFault,
+    TablePart,
 )
 from .register_model import Access, Field, Group, Register, consecutive, flag_fields, whole
 
 IDENTIFICATION = 0x4D584454
 """What ID reads: "MXDT"."""
 
-VERSION = 0x00020000
+VERSION = 0x00030000
 """Of the register map: major in the upper half, minor in the lower."""
 
 ADDRESS_BITS = 12
@@ -80,7 +81,9 @@ _INTERRUPT_FIELDS = (
 )
 
 CONTROL = (
-    Register("CONTROL", 0x0C0, Access.COMMAND, flag_fields(Command), "Commands."),
+    Register("CONTROL", 0x0C0, Access.COMMAND, flag_fields(Command),
+             "Commands. Of several in one write ABORT counts before RESUME, and START is refused "
+             "beside an ABORT, and beside the RESUME that ends a drain."),
     Register("STATUS", 0x0C4, Access.STATE, (
         Field("UNDER_WAY", 0, 8, "Jobs under way."),
         Field("FREE", 8, 8, "Jobs that may be started now."),
@@ -105,13 +108,17 @@ CALIBRATION = (
     *consecutive(
         0x0E4, Access.ENTRY,
         ("ORDER_ENTRY", (
-            Field("PLACE", 0, 16, "Place that the channel goes to."),
+            Field("PLACE", 0, 16, "Place that the channel goes to: the next one."),
             Field("CHANNEL", 16, 16, "Channel, as it arrives."),
-        ), "One channel's place in the order; taken while no job under way uses the table."),
+        ), "The channel at the next place of the order, from place 0; taken while no job under way "
+           "uses the table."),
         ("TAG_ENTRY", (
             Field("MX9", 0, 1, "The K-block is MX9."),
-            Field("K_BLOCK", 16, 16, "K-block, in the new order."),
-        ), "One K-block's static tag; taken while no job under way uses the table."),
+            Field("K_BLOCK", 16, 16, "K-block, in the new order: the next one."),
+        ), "The static tag of the next K-block, from 0; taken while no job under way uses the "
+           "table."),
+        ("TABLE_CLEAR", flag_fields(TablePart),
+         "Begins a table anew; taken while no job under way uses it."),
     ),
     *consecutive(0x0F0, Access.SETTING,
                  whole("MAXIMUM_CHANNEL", "Channel that MAXIMUM shows.", width=16)),

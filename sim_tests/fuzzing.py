@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hw.driver import BusError
-from hw.job import JobKind
+from hw.job_rules import USES
 from hw.registers import FAULTS, REFUSED, Command, Refusal, StreamFault
 from sim_tests import drive
 from sim_tests.broken_packets import (
@@ -17,10 +17,10 @@ from sim_tests.broken_packets import (
     received_work,
     spoil_some,
 )
+from sim_tests.job_settings import SETTINGS, draw, expected, looks_at
 from sim_tests.machine import Machine
 from sim_tests.packets import Work
 from sim_tests.random_works import random_work
-from sim_tests.test_job_check import draw, expected
 from sim_tests.works import check_maxima, compare_results, expected_counts
 
 LARGEST, LONGEST = 11, 80
@@ -121,7 +121,7 @@ class Fuzzer:
             registers = {name: value & 0xFFFFFFFF for name, value in draw(rng, self.config).items()}
             if rng.random() < 0.2:
                 registers = {name: int(rng.integers(1 << 32)) for name in registers}
-            wanted = expected(self.config, registers)
+            wanted = expected(self.config, registers, self.machine.loaded(registers["table"]))
         self.doing = f"start {registers}"
         has_slot = await self._has_slot()
         refusal = await self._start({f"JOB_{name.upper()}": value
@@ -303,15 +303,13 @@ class Fuzzer:
 
 
 def noisy_registers(rng: np.random.Generator, work: Work) -> dict[str, int]:
-    """Give a job's registers, with noise in those that its kind does not use."""
-    job, registers = work.job, work.job.registers()
-    unused = [] if work.uses_table else ["JOB_TABLE"]
-    if job.converts:
-        unused += ["JOB_M", "JOB_TILES"]
-    if job.kind is JobKind.GEMM_PACKED:
-        unused += ["JOB_FORMAT", "JOB_SELECTION", "JOB_UNITS", "JOB_THRESHOLD"]
-    for name in unused:
-        if rng.random() < 0.5:
+    """Give a job's registers, with noise in those that it does not look at."""
+    registers = work.job.registers()
+    settings = {name: registers[f"JOB_{name.upper()}"] for name in SETTINGS}
+    for use in USES:
+        name = f"JOB_{use.name}"
+        is_unused = not use.others_zero and not looks_at(settings, use.name)
+        if is_unused and rng.random() < 0.5:
             registers[name] = int(rng.integers(1 << 32))
     return registers
 

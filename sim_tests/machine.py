@@ -27,6 +27,7 @@ from hw.packet_order import (
     result_packets,
     weight_passes,
 )
+from sim_tests.job_settings import Loaded
 from sim_tests.packets import Work, act_packets, read_rows, weight_packets
 
 __all__ = ["STREAMS", "Counters", "Machine", "Results", "Work"]
@@ -116,6 +117,11 @@ class Machine:
         if missing:
             await self.driver.load_table(work.job.table, **missing)
             self._tables |= {(work.job.table, name): each for name, each in missing.items()}
+
+    def loaded(self, table: int) -> Loaded:
+        """Say what a calibration table was loaded with."""
+        order, tags = (self._tables.get((table, name), ()) for name in ("order", "tags"))
+        return Loaded(tuple(map(int, order)), len(tags))
 
     async def start_if_free(self, work: Work) -> bool:
         """Start a job, unless a job under way uses the table that it would have to load."""

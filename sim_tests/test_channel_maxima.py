@@ -54,6 +54,14 @@ def as_fp32(pattern, name):
     return int(np.float32(value).view(np.uint32))
 
 
+async def start(dut):
+    """Reset, as the whole machine does."""
+    await drive.reset(dut)
+    dut.rst.value = dut.forget.value = 1
+    await drive.ticks(dut, 1)
+    dut.rst.value = dut.forget.value = 0
+
+
 async def listen(dut, config, fields, rng, pause=0.0):
     """Show a job's blocks, with pauses in which another block is shown but not taken."""
     words = drive.pack(raw_block_layout(config), fields)
@@ -91,7 +99,7 @@ async def check(dut, rng, name, rows, what):
 @cocotb.parametrize(pause=[0.0, 0.5])
 async def measures_jobs_of_every_format_and_length(dut, pause):
     rng, config = drive.rng(), configuration()
-    await drive.reset(dut)
+    await start(dut)
     for name in config.float_formats:
         for k in sorted({1, 2, 15, 16, 17, 32, 33, config.k_max}):
             for m in (1, 2, int(rng.integers(3, 4 * config.rows))):
@@ -105,7 +113,7 @@ async def measures_jobs_of_every_format_and_length(dut, pause):
 @cocotb.test(timeout_time=5, timeout_unit="ms")
 async def keeps_its_maxima_through_jobs_that_do_not_measure(dut):
     rng, config = drive.rng(), configuration()
-    await drive.reset(dut)
+    await start(dut)
     name = config.float_formats[0]
     rows = draw_rows(rng, name, 5, config.k_max)
     await listen(dut, config, block_fields(config, name, rows, measure=1), rng)
@@ -119,7 +127,7 @@ async def keeps_its_maxima_through_jobs_that_do_not_measure(dut):
 async def each_job_begins_anew(dut):
     """A job of large numbers, then at once one of small numbers."""
     rng, config = drive.rng(), configuration()
-    await drive.reset(dut)
+    await start(dut)
     name = config.float_formats[0]
     for k in (16, config.k_max):
         rows = draw_rows(rng, name, 3, min(k, config.k_max))
@@ -137,7 +145,7 @@ async def shows_what_the_last_block_changed(dut, distance):
     The write that follows a block meets the read of the same word.
     """
     rng, config = drive.rng(), configuration()
-    await drive.reset(dut)
+    await start(dut)
     name = config.float_formats[0]
     for _ in range(20):
         rows = draw_rows(rng, name, 1, min(16, config.k_max))
@@ -156,13 +164,63 @@ async def shows_what_the_last_block_changed(dut, distance):
 @cocotb.test(timeout_time=5, timeout_unit="ms")
 async def a_channel_that_is_not_there_reads_as_zero(dut):
     rng, config = drive.rng(), configuration()
-    await drive.reset(dut)
+    await start(dut)
     name = config.float_formats[0]
     rows = draw_rows(rng, name, 2, config.k_max) | 1
     await listen(dut, config, block_fields(config, name, rows, measure=1), rng)
     beyond = [16 * config.k_blocks_max, 16 * config.k_blocks_max + 5, 1 << 15, (1 << 16) - 1]
     assert await read_all(dut, beyond) == [0] * len(beyond)
     await check(dut, rng, name, rows, "maxima")
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def what_the_last_job_did_not_measure_reads_as_zero(dut):
+    rng, config = drive.rng(), configuration()
+    await start(dut)
+    channels = 16 * config.k_blocks_max
+    assert await read_all(dut, range(channels)) == [0] * channels, "before any job"
+    name = config.float_formats[0]
+    for k in (config.k_max, min(config.k_max, 18), 1):
+        rows = draw_rows(rng, name, 2, k) | 1
+        await listen(dut, config, block_fields(config, name, rows, measure=1), rng)
+        await check(dut, rng, name, rows, "maxima")
+        beyond = channels - k
+        assert await read_all(dut, range(k, channels)) == [0] * beyond, f"beyond K={k}"
+    await start(dut)
+    assert await read_all(dut, range(channels)) == [0] * channels, "after a reset"
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def an_aborted_job_leaves_what_had_arrived_or_nothing(dut):
+    """The reset of an abort, at any moment of a job's first rows."""
+    rng, config = drive.rng(), configuration()
+    await start(dut)
+    first, second = config.float_formats[0], config.float_formats[-1]
+    blocks = config.k_blocks_max
+    for taken in range(2 * blocks + 1):
+        before = draw_rows(rng, first, 2, config.k_max)
+        await listen(dut, config, block_fields(config, first, before, measure=1), rng)
+        await drive.ticks(dut, 1)
+        rows = draw_rows(rng, second, 2, config.k_max)
+        fields = block_fields(config, second, rows, measure=1)
+        words = drive.pack(raw_block_layout(config), fields)
+        for number in range(taken):
+            dut.taken.value, dut.block.value = 1, words[number]
+            dut.job_first.value = int(number < blocks)
+            await drive.ticks(dut, 1)
+        dut.taken.value, dut.rst.value = 0, 1  # the last one is about to be written
+        await drive.ticks(dut, 2)
+        dut.rst.value = 0
+        await drive.ticks(dut, 6)
+        there = max(0, taken - 1)
+        if not there:
+            await check(dut, rng, first, before, "the maxima before")
+            continue
+        rows = rows[:, : 16 * there]
+        rows[1, 16 * max(0, there - blocks):] = 0  # of the second row this much had arrived
+        await check(dut, rng, second, rows, f"{there} blocks")
+        beyond = range(rows.shape[1], 16 * blocks)
+        assert await read_all(dut, beyond) == [0] * len(beyond)
 
 
 @pytest.mark.parametrize("k_max, float_formats", [

@@ -212,11 +212,47 @@ async def an_entry_is_handed_over_whole_and_once(dut, stall):
         taken = len(data) == 4 and not busy
         answer = await machine.write(register.address + first, data)
         assert answer == (AxiResp.OKAY if taken else AxiResp.SLVERR), (data, busy)
-        expected += [(register.name, int.from_bytes(data, "little"))] * taken
+        value = int.from_bytes(data, "little") & (1 << register.width) - 1
+        expected += [(register.name, value)] * taken
         assert machine.entries == expected
         assert await machine.read(register.address) == (0, AxiResp.SLVERR)
     assert len(expected) > 10
     assert not machine.pulses
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+@cocotb.parametrize(stall=[0.0, 0.5])
+async def entries_wait_while_they_are_told_to_and_nothing_else_does(dut, stall):
+    machine, rng = Bench(dut), drive.rng()
+    await machine.start(stall)
+    setting = BY_NAME["TABLE_SELECT"].address
+    for count in range(1, 20):
+        entry = ENTRIES[rng.integers(len(ENTRIES))]
+        dut.registers__entries_wait.value = 1
+        assert await machine.write(setting, b"\0" * 4) == AxiResp.OKAY
+        waiting = cocotb.start_soon(machine.write(entry.address, rng.bytes(4)))
+        await machine.read(setting)
+        await drive.ticks(dut, int(rng.integers(40, 60)))
+        assert not waiting.done() and len(machine.entries) == count - 1
+        dut.registers__entries_wait.value = 0
+        assert await waiting == AxiResp.OKAY
+        assert len(machine.entries) == count
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def nothing_is_taken_in_reset_and_in_the_cycle_after(dut):
+    await drive.reset(dut)
+    channels = [getattr(dut, f"bus__{name}") for name in ("awready", "wready", "arready")]
+    dut.rst.value = 1
+    for cycle in range(5):
+        await RisingEdge(dut.clk)
+        if cycle == 3:
+            dut.rst.value = 0
+        if cycle:
+            assert [int(ready.value) for ready in channels] == [0, 0, 0], cycle
+    await RisingEdge(dut.clk)
+    await ReadWrite()
+    assert [int(ready.value) for ready in channels] == [1, 1, 1]
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")

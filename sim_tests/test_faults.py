@@ -69,7 +69,8 @@ async def bad_jobs_are_refused_and_the_next_one_runs(dut):
         ({"JOB_SELECTION": 4}, Refusal.UNKNOWN_SELECTION),
         ({"JOB_UNITS": blocks + 1}, Refusal.TOO_MANY_UNITS),
         ({"JOB_SELECTION": Selection.HEAD.value, "JOB_UNITS": 2}, Refusal.TOO_MANY_UNITS),
-        ({"JOB_THRESHOLD": 1 << 31}, Refusal.NEGATIVE_THRESHOLD),
+        *(({"JOB_SELECTION": Selection.THRESHOLD.value, "JOB_THRESHOLD": pattern},
+           Refusal.BAD_THRESHOLD) for pattern in (1 << 31, 0x7F800001, 0xFFC00000)),
         ({"JOB_KIND": 4}, Refusal.UNKNOWN_KIND),
         ({"JOB_FLAGS": 2, "JOB_TABLE": config.tables}, Refusal.UNKNOWN_TABLE),
         ({"JOB_SELECTION": Selection.STATIC.value, "JOB_TABLE": config.tables},
@@ -87,13 +88,24 @@ async def bad_jobs_are_refused_and_the_next_one_runs(dut):
             ("JOB_OUTPUT", Refusal.UNKNOWN_OUTPUT), ("JOB_FLAGS", Refusal.BAD_COMBINATION),
             ("JOB_SELECTION", Refusal.UNKNOWN_SELECTION), ("JOB_UNITS", Refusal.TOO_MANY_UNITS))),
         ({"JOB_FLAGS": 2, "JOB_TABLE": 1 << 31}, Refusal.UNKNOWN_TABLE),
+        ({"JOB_FLAGS": 2, "JOB_TABLE": 0}, Refusal.ORDER_INCOMPLETE),
+        ({"JOB_SELECTION": Selection.STATIC.value, "JOB_TABLE": 0}, Refusal.TAGS_INCOMPLETE),
+        ({"JOB_FLAGS": 2, "JOB_TABLE": config.tables - 1}, Refusal.ORDER_DOUBLE),
     ]
+    await machine.driver.write("TABLE_SELECT", config.tables - 1)
+    for place in range(2 if config.k_max > 1 else 0):
+        await machine.driver.write("ORDER_ENTRY", place)
+    if config.k_max == 1:  # it has no second place for a channel to come twice
+        bad = [case for case in bad if case[1] is not Refusal.ORDER_DOUBLE]
+    if config.tables == 1:  # its order can't be both
+        bad = [case for case in bad if case[1] is not Refusal.ORDER_INCOMPLETE]
     for wrong, code in bad:
         assert await start_raw(machine, job | wrong) is code, f"{wrong}: expected {code.name}"
         assert await machine.driver.read("IRQ_PENDING") == 1 << REFUSED
         await machine.driver.write("IRQ_PENDING", 1 << REFUSED)
     never = set(Refusal) - {code for _, code in bad}
-    assert never == {Refusal.NONE, Refusal.QUEUE_FULL, Refusal.DRAINING}
+    assert never - {Refusal.ORDER_INCOMPLETE, Refusal.ORDER_DOUBLE} == {
+        Refusal.NONE, Refusal.QUEUE_FULL, Refusal.DRAINING}
     assert await machine.driver.read("JOBS_ENDED") == 0
     await run_and_check(machine, good)
 
@@ -122,7 +134,7 @@ async def registers_say_no(dut):
     machine = await start(dut)
     rng, config, driver = drive.rng(), machine.config, machine.driver
     for address in (ADDRESSES["CONTROL"], ADDRESSES["ORDER_ENTRY"], ADDRESSES["TAG_ENTRY"],
-                    0x0B0, 0x0EC, 0x148, 0xFFC):
+                    ADDRESSES["TABLE_CLEAR"], 0x0B0, 0x0F8, 0x148, 0xFFC):
         with pytest.raises(BusError):
             await machine.read(address)
     for address in (ADDRESSES["ID"], ADDRESSES["RESULT_DEPTH"], ADDRESSES["STATUS"],
@@ -134,12 +146,16 @@ async def registers_say_no(dut):
 
     last = config.k_max - 1
     for table, name, value, is_taken in (
-            (0, "ORDER_ENTRY", last << 16 | last, True),
+            (0, "ORDER_ENTRY", 1, False), (0, "ORDER_ENTRY", last << 16, True),
+            (0, "ORDER_ENTRY", 0, False), (0, "ORDER_ENTRY", 1, last > 0),
             (0, "ORDER_ENTRY", config.k_max, False), (0, "ORDER_ENTRY", config.k_max << 16, False),
-            (0, "TAG_ENTRY", config.k_blocks_max - 1 << 16, True),
+            (0, "TAG_ENTRY", 1 << 16, False), (0, "TAG_ENTRY", 0, True),
+            (0, "TAG_ENTRY", 1 << 16, config.k_blocks_max > 1), (0, "TAG_ENTRY", 1, False),
             (0, "TAG_ENTRY", config.k_blocks_max << 16, False),
+            (config.tables - 1, "TABLE_CLEAR", 2, True),
             (config.tables - 1, "TAG_ENTRY", 1, True), (config.tables, "TAG_ENTRY", 1, False),
-            (config.tables, "ORDER_ENTRY", 0, False), (1 << 31, "ORDER_ENTRY", 0, False)):
+            (config.tables, "ORDER_ENTRY", 0, False), (1 << 31, "ORDER_ENTRY", 0, False),
+            (0, "TABLE_CLEAR", 3, True), (config.tables, "TABLE_CLEAR", 3, False)):
         await driver.write("TABLE_SELECT", table)
         if is_taken:
             await driver.write(name, value)
@@ -155,22 +171,22 @@ async def registers_say_no(dut):
         await machine.start(work)
         for table in range(config.tables):
             await driver.write("TABLE_SELECT", table)
-            for name in ("ORDER_ENTRY", "TAG_ENTRY"):
+            for name, value in (("TABLE_CLEAR", 3), ("ORDER_ENTRY", 0), ("TAG_ENTRY", 1)):
                 if table != work.job.table:
-                    await driver.write(name, 0)
+                    await driver.write(name, value)
                     continue
                 with pytest.raises(BusError):
-                    await driver.write(name, 1)
+                    await driver.write(name, value)
         machine.feed(work)
         compare_results(await machine.collect(work.job), expected_results(config, work))
         await driver.wait(count)
         await driver.write("TABLE_SELECT", work.job.table)
-        await driver.write("TAG_ENTRY", 0)
+        await driver.write("TABLE_CLEAR", 0)
     # Packed activations need no policy: what the registers say of it is not looked at.
     work = small_work(config, rng, JobKind.GEMM_PACKED)
     await machine.start(replace(work, job=replace(work.job, selection=Selection.STATIC)))
     await driver.write("TABLE_SELECT", work.job.table)
-    await driver.write("TAG_ENTRY", 0)
+    await driver.write("TABLE_CLEAR", 0)
     machine.feed(work)
     compare_results(await machine.collect(work.job), expected_results(config, work))
 

@@ -8,6 +8,7 @@ from systemrdl import RDLCompileError, RDLCompiler
 from systemrdl.node import AddrmapNode
 
 from hw import register_files, register_header, register_page
+from hw.job_rules import CHECKS
 from hw.register_rdl import rdl
 from hw.registers import ADDRESS_BITS, GROUPS, REGISTERS, Access, Command, Refusal, StreamFault
 from sim_tests.bench import ROOT
@@ -66,8 +67,9 @@ def test_the_page_has_every_register_field_and_code():
             bits = f"{last}:{field.low}" if field.width > 1 else f"{last}"
             name = "" if register.is_whole else field.name
             assert f"| {bits} | {name} | {field.doc if name else register.doc}" in rows
-    for refusal in Refusal:
-        assert f"| {refusal.value} | {refusal.name} | {refusal.doc} |" in page
+    rows = [f"| {refusal.value} | {refusal.name} | {refusal.doc} |" for refusal in CHECKS]
+    assert "\n".join(rows) in page, "in the order of the checks"
+    assert f"0 (NONE) when {Refusal.NONE.doc}" in page
     for bit, fault in enumerate(StreamFault):
         assert f"| {bit} | {fault.name} | {fault.doc} |" in page
 

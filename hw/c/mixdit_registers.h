@@ -5,7 +5,7 @@
 #define MIXDIT_REGISTERS_H
 
 #define MIXDIT_IDENTIFICATION 0x4D584454u
-#define MIXDIT_VERSION 0x00020000u
+#define MIXDIT_VERSION 0x00030000u
 
 /* Build parameters. What the machine was built for. */
 #define MIXDIT_REG_ID 0x000u /* The letters MXDT. */
@@ -47,7 +47,7 @@
 #define MIXDIT_REG_JOB_THRESHOLD 0x0ACu /* Threshold: FP32 pattern that an outlier's magnitude exceeds. */
 
 /* Control. Starting and stopping, and what became of it. */
-#define MIXDIT_REG_CONTROL 0x0C0u /* Commands. */
+#define MIXDIT_REG_CONTROL 0x0C0u /* Commands. Of several in one write ABORT counts before RESUME, and START is refused beside an ABORT, and beside the RESUME that ends a drain. */
 #define MIXDIT_REG_STATUS 0x0C4u /* What the machine is doing. */
 #define MIXDIT_REG_JOBS_ENDED 0x0C8u /* Jobs that ran to their end since reset. */
 #define MIXDIT_REG_REFUSAL 0x0CCu /* Why the job started last was refused. */
@@ -57,8 +57,9 @@
 
 /* Calibration. Channel orders and static tags, and what they are made from. */
 #define MIXDIT_REG_TABLE_SELECT 0x0E0u /* Calibration table that entries are written to. */
-#define MIXDIT_REG_ORDER_ENTRY 0x0E4u /* One channel's place in the order; taken while no job under way uses the table. */
-#define MIXDIT_REG_TAG_ENTRY 0x0E8u /* One K-block's static tag; taken while no job under way uses the table. */
+#define MIXDIT_REG_ORDER_ENTRY 0x0E4u /* The channel at the next place of the order, from place 0; taken while no job under way uses the table. */
+#define MIXDIT_REG_TAG_ENTRY 0x0E8u /* The static tag of the next K-block, from 0; taken while no job under way uses the table. */
+#define MIXDIT_REG_TABLE_CLEAR 0x0ECu /* Begins a table anew; taken while no job under way uses it. */
 #define MIXDIT_REG_MAXIMUM_CHANNEL 0x0F0u /* Channel that MAXIMUM shows. */
 #define MIXDIT_REG_MAXIMUM 0x0F4u /* That channel's largest magnitude in the last job that measured: an FP32 pattern. */
 
@@ -141,14 +142,18 @@
 #define MIXDIT_IRQ_PENDING_WEIGHT_LENGTH_MASK 0x00000010u
 #define MIXDIT_IRQ_PENDING_WEIGHT_KEEP_SHIFT 5 /* A weight packet has a tkeep that is not all ones. */
 #define MIXDIT_IRQ_PENDING_WEIGHT_KEEP_MASK 0x00000020u
-#define MIXDIT_ORDER_ENTRY_PLACE_SHIFT 0 /* Place that the channel goes to. */
+#define MIXDIT_ORDER_ENTRY_PLACE_SHIFT 0 /* Place that the channel goes to: the next one. */
 #define MIXDIT_ORDER_ENTRY_PLACE_MASK 0x0000FFFFu
 #define MIXDIT_ORDER_ENTRY_CHANNEL_SHIFT 16 /* Channel, as it arrives. */
 #define MIXDIT_ORDER_ENTRY_CHANNEL_MASK 0xFFFF0000u
 #define MIXDIT_TAG_ENTRY_MX9_SHIFT 0 /* The K-block is MX9. */
 #define MIXDIT_TAG_ENTRY_MX9_MASK 0x00000001u
-#define MIXDIT_TAG_ENTRY_K_BLOCK_SHIFT 16 /* K-block, in the new order. */
+#define MIXDIT_TAG_ENTRY_K_BLOCK_SHIFT 16 /* K-block, in the new order: the next one. */
 #define MIXDIT_TAG_ENTRY_K_BLOCK_MASK 0xFFFF0000u
+#define MIXDIT_TABLE_CLEAR_ORDER_SHIFT 0 /* Forget the table's order. */
+#define MIXDIT_TABLE_CLEAR_ORDER_MASK 0x00000001u
+#define MIXDIT_TABLE_CLEAR_TAGS_SHIFT 1 /* Forget the table's static tags. */
+#define MIXDIT_TABLE_CLEAR_TAGS_MASK 0x00000002u
 
 /* How activations are rounded to MX. */
 enum mixdit_rounding {
@@ -197,13 +202,16 @@ enum mixdit_refusal {
     MIXDIT_REFUSAL_UNKNOWN_FORMAT = 4,
     MIXDIT_REFUSAL_UNKNOWN_SELECTION = 5,
     MIXDIT_REFUSAL_TOO_MANY_UNITS = 6,
-    MIXDIT_REFUSAL_NEGATIVE_THRESHOLD = 7,
+    MIXDIT_REFUSAL_BAD_THRESHOLD = 7,
     MIXDIT_REFUSAL_QUEUE_FULL = 8,
     MIXDIT_REFUSAL_UNKNOWN_KIND = 9,
     MIXDIT_REFUSAL_UNKNOWN_OUTPUT = 10,
     MIXDIT_REFUSAL_UNKNOWN_TABLE = 11,
     MIXDIT_REFUSAL_BAD_COMBINATION = 12,
-    MIXDIT_REFUSAL_DRAINING = 13
+    MIXDIT_REFUSAL_DRAINING = 13,
+    MIXDIT_REFUSAL_ORDER_DOUBLE = 14,
+    MIXDIT_REFUSAL_ORDER_INCOMPLETE = 15,
+    MIXDIT_REFUSAL_TAGS_INCOMPLETE = 16
 };
 
 /* X(member, offset) of every build parameter. */
@@ -251,13 +259,16 @@ enum mixdit_refusal {
     X(MIXDIT_REFUSAL_UNKNOWN_FORMAT, "the machine was not built for this activation format, see FORMATS") \
     X(MIXDIT_REFUSAL_UNKNOWN_SELECTION, "the selection must be top, threshold, static or head") \
     X(MIXDIT_REFUSAL_TOO_MANY_UNITS, "the outlier units must not exceed the K-blocks; for head they are 0 or 1") \
-    X(MIXDIT_REFUSAL_NEGATIVE_THRESHOLD, "the threshold is a magnitude and has no sign") \
+    X(MIXDIT_REFUSAL_BAD_THRESHOLD, "the threshold is a magnitude: an FP32 pattern without sign, and no NaN") \
     X(MIXDIT_REFUSAL_QUEUE_FULL, "too many jobs are under way: wait for one to end") \
     X(MIXDIT_REFUSAL_UNKNOWN_KIND, "the kind must be GEMM, GEMM_PACKED, CONVERT or CONVERT_TRANSPOSED") \
     X(MIXDIT_REFUSAL_UNKNOWN_OUTPUT, "the machine was not built for this output format, see OUTPUTS") \
     X(MIXDIT_REFUSAL_UNKNOWN_TABLE, "the table must be below TABLES") \
-    X(MIXDIT_REFUSAL_BAD_COMBINATION, "jobs of this kind have no such flag, output or policy") \
-    X(MIXDIT_REFUSAL_DRAINING, "the machine was aborted: resume it first")
+    X(MIXDIT_REFUSAL_BAD_COMBINATION, "jobs of this kind have no such flag or output, and no flag is unknown") \
+    X(MIXDIT_REFUSAL_DRAINING, "the machine was aborted: resume it first") \
+    X(MIXDIT_REFUSAL_ORDER_DOUBLE, "no channel may stand at two places of the table's order") \
+    X(MIXDIT_REFUSAL_ORDER_INCOMPLETE, "the table's order must hold each of the K channels, and no other") \
+    X(MIXDIT_REFUSAL_TAGS_INCOMPLETE, "the table must hold a static tag for each K-block of K, and no more")
 
 /* X(flag, what is wrong). */
 #define MIXDIT_FAULTS(X) \
