@@ -65,7 +65,8 @@ def test_a_session_runs_a_gemm():
     activations, weights = [bytes([row] * 6) for row in range(9)], [b"left", b"right"]
 
     async def run():
-        session = await Session.open(backend)
+        session = await Session.open(backend, limit=5)
+        assert session.driver.limit == 5
         assert session.config.drain_rows == 2
         return await session.gemm(job, activations, weights)
 
