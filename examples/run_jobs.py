@@ -10,11 +10,13 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cocotb
 from cocotb.triggers import RisingEdge, SimTimeoutError, Timer, with_timeout
+from cocotb.utils import get_sim_time
 from cocotbext.axi import AxiStreamSink
 
 from examples.job_files import Outcome, locked, read_stalls, read_works, write_outcomes
@@ -68,20 +70,19 @@ class InterruptDriver(Driver):
     """A driver that waits for the machine's interrupt instead of polling."""
 
     def __init__(self, read: Callable, write: Callable, irq: Any):
-        super().__init__(read, write)
+        super().__init__(read, write, pause=self._sleep, clock=partial(get_sim_time, "sec"))
         self._irq = irq
 
     async def enable(self) -> None:
         """Ask for an interrupt at each job's end and at a stream fault."""
         await self.write("IRQ_ENABLE", 1 << ENDED | StreamFault(~0).value << FAULTS)
 
-    async def wait(self, ended: int) -> None:
-        """Wait until so many jobs have ended since reset."""
-        while await self.read("JOBS_ENDED") < ended:
-            if not int(self._irq.value):
-                await RisingEdge(self._irq)
-            await self.check()
-            await self.write("IRQ_PENDING", 1 << ENDED)
+    async def _sleep(self) -> None:
+        """Wait for an interrupt and clear it; the count is read after that, so none is lost."""
+        if not int(self._irq.value):
+            await RisingEdge(self._irq)
+        await self.check()
+        await self.write("IRQ_PENDING", 1 << ENDED)
 
 
 class ReportingMachine(Machine):

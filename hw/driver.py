@@ -1,8 +1,20 @@
 """What software does to run jobs, through registers alone; `hw.session` adds the streams."""
 
+import asyncio
+import time
+
 from golden.formats import FLOAT_FORMATS
 
 from .config import Config
+from .driver_errors import (
+    BusError,
+    JobRefusedError,
+    MachineError,
+    NoMachineError,
+    ResultLengthError,
+    StreamFaultError,
+    WaitTimeoutError,
+)
 from .job_request import Job
 from .packet_order import resident_tiles, result_rows, weight_passes
 from .register_codes import Command, Refusal, Rounding, StreamFault, TablePart
@@ -18,8 +30,12 @@ from .registers import (
 )
 from .widen import FORMAT_CODES
 
-__all__ = ["BusError", "Driver", "Job", "JobRefusedError", "StreamFaultError", "build_config",
-           "resident_tiles", "result_rows", "weight_passes"]
+__all__ = ["LIMIT", "BusError", "Driver", "Job", "JobRefusedError", "MachineError",
+           "NoMachineError", "ResultLengthError", "StreamFaultError", "WaitTimeoutError",
+           "build_config", "let_others_run", "resident_tiles", "result_rows", "weight_passes"]
+
+LIMIT = 600.0
+"""Seconds after which a wait is given up, unless the driver or the call has another limit."""
 
 PARAMETERS = tuple(register.name for register in BUILD if register.name not in ("ID", "VERSION"))
 """The registers that show the build parameters."""
@@ -29,24 +45,21 @@ _OUTPUT_PENDING = next(field.mask for register in CONTROL for field in register.
                        if field.name == "OUTPUT_PENDING")
 
 
-class BusError(RuntimeError):
-    """A register access was answered with SLVERR."""
+_COUNTS = 1 << 32
+"""JOBS_ENDED counts modulo this."""
 
 
-class JobRefusedError(ValueError):
-    """The machine did not take a job; `code` is its `Refusal`."""
+async def let_others_run():
+    """Let the other tasks of asyncio run, where its loop runs.
 
-    def __init__(self, code):
-        self.code = Refusal(code)
-        super().__init__(f"{self.code.name}: {self.code.doc}")
-
-
-class StreamFaultError(RuntimeError):
-    """Packets did not fit their jobs; `faults` are the `StreamFault` flags."""
-
-    def __init__(self, faults):
-        self.faults = StreamFault(faults)
-        super().__init__("; ".join(f"{fault.name}: {fault.doc}" for fault in self.faults))
+    Elsewhere it returns at once: under cocotb every read suspends by itself. A driver for another
+    loop, or one that shall not keep a core busy, is given a `pause` of its own.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    await asyncio.sleep(0)
 
 
 def build_config(parameters):
@@ -80,10 +93,17 @@ class Driver:
         ``await read(address)`` returns a 32-bit register.
     write : callable
         ``await write(address, value)`` sets one, and raises `BusError` if that is refused.
+    pause : callable, optional
+        ``await pause()`` passes the time between two looks at the machine.
+    clock : callable, optional
+        ``clock()`` tells the time in seconds: the host's by default, a simulation may have its own.
+    limit : float, optional
+        Seconds after which a wait is given up.
     """
 
-    def __init__(self, read, write):
+    def __init__(self, read, write, *, pause=let_others_run, clock=time.monotonic, limit=LIMIT):
         self._read, self._write = read, write
+        self._pause, self._clock, self.limit = pause, clock, limit
         self.orders, self.tags = {}, {}  # entries that were loaded, by table
 
     async def read(self, name):
@@ -99,16 +119,16 @@ class Driver:
 
         Raises
         ------
-        RuntimeError
+        NoMachineError
             If there is no machine, or one with another register map.
         """
         found = await self.read("ID")
         if found != IDENTIFICATION:
-            raise RuntimeError(f"no accelerator answers: ID reads {found:#010x}")
+            raise NoMachineError(f"no accelerator answers: ID reads {found:#010x}")
         version = await self.read("VERSION")
         if version >> 16 != VERSION >> 16:
-            raise RuntimeError(f"the machine's register map is version {version:#010x}, "
-                               f"this driver's {VERSION:#010x}")
+            raise NoMachineError(f"the machine's register map is version {version:#010x}, "
+                                 f"this driver's {VERSION:#010x}")
         return {name: await self.read(name) for name in PARAMETERS}
 
     async def start(self, job):
@@ -138,10 +158,43 @@ class Driver:
         """Forget the stream faults since the last check."""
         await self.write("IRQ_PENDING", sum(StreamFault) << FAULTS)
 
-    async def wait(self, ended):
-        """Wait until so many jobs have ended since reset; the count wraps at 2^32."""
-        while 0 < (ended - await self.read("JOBS_ENDED")) % (1 << 32) < 1 << 31:
-            pass
+    async def wait(self, ended, limit=None):
+        """Wait until so many jobs have ended since reset.
+
+        Parameters
+        ----------
+        ended : int
+            Counted modulo 2^32, as JOBS_ENDED does; less than 2^31 jobs ahead of it.
+        limit : float, optional
+            Seconds; by default the driver's.
+
+        Raises
+        ------
+        WaitTimeoutError
+            If they have not ended by then.
+        """
+        limit = self.limit if limit is None else limit
+        deadline = self.deadline(limit)
+        while 0 < (missing := (ended - await self.read("JOBS_ENDED")) % _COUNTS) < _COUNTS // 2:
+            await self.pause(deadline, f"{missing} of the awaited jobs had not ended after "
+                             f"{limit:g} s: JOBS_ENDED is {(ended - missing) % _COUNTS}, "
+                             f"{ended % _COUNTS} was awaited")
+
+    def deadline(self, limit):
+        """Return the time, for `pause`, at which a wait of `limit` seconds from now is given up."""
+        return self._clock() + limit
+
+    async def pause(self, deadline, so_far):
+        """Pass the time to the next look at the machine.
+
+        Raises
+        ------
+        WaitTimeoutError
+            Once the deadline has passed; `so_far` says how far the machine came.
+        """
+        if self._clock() >= deadline:
+            raise WaitTimeoutError(so_far)
+        await self._pause()
 
     async def counters(self):
         """Return the counters of the job that ended last, by lower-case name."""
@@ -192,13 +245,18 @@ class Driver:
         await self.write("TABLE_CLEAR",
                          TablePart.ORDER * bool(order) | TablePart.TAGS * bool(tags))
         if order:
-            self.orders[table] = len(order)
+            await self._load(table, self.orders, "ORDER_ENTRY",
+                             [channel << 16 | place for place, channel in enumerate(order)])
         if tags:
-            self.tags[table] = len(tags)
-        for place, channel in enumerate(order):
-            await self.write("ORDER_ENTRY", channel << 16 | place)
-        for k_block, is_mx9 in enumerate(tags):
-            await self.write("TAG_ENTRY", k_block << 16 | is_mx9)
+            await self._load(table, self.tags, "TAG_ENTRY",
+                             [k_block << 16 | is_mx9 for k_block, is_mx9 in enumerate(tags)])
+
+    async def _load(self, table, loaded, register, entries):
+        """Write entries of a table; one that took only some of them does not count as loaded."""
+        loaded.pop(table, None)
+        for entry in entries:
+            await self.write(register, entry)
+        loaded[table] = len(entries)
 
     async def channel_maxima(self, k):
         """Read each channel's largest magnitude in the last job that measured: FP32 patterns."""

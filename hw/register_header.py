@@ -21,6 +21,7 @@ def header(groups=GROUPS):
         "/* The register map, generated from hw/registers.py by `python -m hw.register_files`.\n"
         " * Do not edit. */",
         f"#ifndef {GUARD}\n#define {GUARD}",
+        '#ifdef __cplusplus\nextern "C" {\n#endif',
         f"#define MIXDIT_IDENTIFICATION 0x{IDENTIFICATION:08X}u\n"
         f"#define MIXDIT_VERSION 0x{VERSION:08X}u",
         *(_offsets(group) for group in groups),
@@ -36,6 +37,7 @@ def header(groups=GROUPS):
             f'X(MIXDIT_REFUSAL_{code.name}, "{code.doc}")' for code in _refusals())),
         _list("FAULTS", "X(flag, what is wrong).", (
             f'X(MIXDIT_JOB_FAULTS_{fault.name}_MASK, "{fault.doc}")' for fault in StreamFault)),
+        "#ifdef __cplusplus\n}\n#endif",
         f"#endif /* {GUARD} */",
     ]
     return "\n\n".join(parts) + "\n"

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from golden.formats import BLOCK_SIZE
 
-from .driver import Driver, build_config
+from .driver import Driver, ResultLengthError, build_config
 from .job import JobKind
 from .outlier_policy import Selection
 from .packet_order import (
@@ -38,7 +38,10 @@ class Backend(Protocol):
         """
 
     async def receive(self) -> bytes:
-        """Return the next packet of ``m_axis_out``: the bytes that its ``tkeep`` marks."""
+        """Return the next packet of ``m_axis_out``: the bytes that its ``tkeep`` marks.
+
+        A session waits for it as long as the backend does: let it raise `WaitTimeoutError`.
+        """
 
     async def drain(self) -> None:
         """Wait until all queued packets have been sent, and forget what has been received.
@@ -71,17 +74,19 @@ class Session:
     backend : Backend
     config : Config
         What the machine was built from.
+    **waits
+        `pause`, `clock` and `limit`, as `Driver` takes them.
     """
 
-    def __init__(self, backend, config):
+    def __init__(self, backend, config, **waits):
         self.backend, self.config = backend, config
-        self.driver = Driver(backend.read, backend.write)
+        self.driver = Driver(backend.read, backend.write, **waits)
 
     @classmethod
-    async def open(cls, backend):
+    async def open(cls, backend, **waits):
         """Check that a machine answers, and learn how it was built."""
         parameters = await Driver(backend.read, backend.write).identify()
-        return cls(backend, build_config(parameters))
+        return cls(backend, build_config(parameters), **waits)
 
     async def gemm(self, job, activations, weights):
         """Compute C = A·B.
@@ -103,9 +108,10 @@ class Session:
         ------
         ValueError
             If there are too few packets or too many, or the job is refused (`JobRefusedError`).
-        RuntimeError
-            If a packet did not fit (`StreamFaultError`), or a result's length is wrong. Use
-            `abort` before the next job.
+        MachineError
+            If a packet did not fit (`StreamFaultError`), a result's length is wrong
+            (`ResultLengthError`), or the job does not end (`WaitTimeoutError`). Use `abort` before
+            the next job.
         """
         if job.converts:
             raise ValueError(f"{job.kind.name} is no GEMM: use convert")
@@ -134,7 +140,7 @@ class Session:
 
         Raises
         ------
-        ValueError, RuntimeError
+        ValueError, MachineError
             As `gemm` does.
         """
         if not job.converts:
@@ -143,10 +149,20 @@ class Session:
         return Outcome(*await self._run(job, activations, [], lengths))
 
     async def abort(self):
-        """Give up the jobs under way, and whatever has been queued for them."""
+        """Give up the jobs under way, and whatever has been queued for them.
+
+        Raises
+        ------
+        WaitTimeoutError
+            If results still wait to be taken at the driver's limit. The machine has not been
+            resumed then; `abort` may be called again.
+        """
+        deadline = self.driver.deadline(self.driver.limit)
         await self.driver.abort()
         await self.backend.drain()  # the machine swallows it
         while await self.driver.output_pending():
+            await self.driver.pause(deadline, "STATUS still shows OUTPUT_PENDING, "
+                                    f"{self.driver.limit:g} s after ABORT")
             await self.backend.drain()
         await self.driver.clear_faults()
         await self.driver.resume()
@@ -180,6 +196,6 @@ class Session:
         await self.driver.check()
         for index, (packet, length) in enumerate(zip(packets, lengths, strict=True)):
             if length not in (None, len(packet)):
-                raise RuntimeError(
+                raise ResultLengthError(
                     f"result packet {index} has {len(packet)} bytes, not {length}")
         return packets, await self.driver.counters()

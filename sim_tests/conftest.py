@@ -2,6 +2,10 @@
 
 import os
 
+import pytest
+
+from sim_tests.c_driver import HOSTS, Host, require
+
 os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
 
 
@@ -14,3 +18,10 @@ def pytest_report_header() -> str:
 def pytest_configure(config) -> None:
     """Silence Amaranth's reminder of components built only to see them refused."""
     config.addinivalue_line("filterwarnings", "ignore::amaranth.hdl.UnusedElaboratable")
+
+
+@pytest.fixture(params=HOSTS)
+def host(request) -> Host:
+    """Give every host that the C driver runs on; without its tools the test is skipped."""
+    require(HOSTS[request.param])
+    return HOSTS[request.param]

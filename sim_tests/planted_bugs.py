@@ -140,6 +140,26 @@ BUGS = (
         "engines_reset.eq(controller.drain)", "engines_reset.eq(0)", ABORT),
     Bug("an abort that forgets the packet in progress", "hw/stream_gate.py",
         "drops_rest.eq(drops & stays_inside)", "drops_rest.eq(0)", ABORT),
+    Bug("driver: a wait that forgets the wrap of the count", "hw/driver.py",
+        'self.read("JOBS_ENDED")) % _COUNTS', 'self.read("JOBS_ENDED"))',
+        "sim_tests/test_driver.py"),
+    Bug("driver: a wait that lets no other task run", "hw/driver.py",
+        "    await asyncio.sleep(0)", "    pass", "sim_tests/test_driver.py"),
+    Bug("C driver: a wait that forgets the wrap of the count", "hw/c/mixdit.c",
+        "now - ended < UINT32_C(1) << 31", "now >= ended", "sim_tests/test_c_driver_calls.py"),
+    Bug("C driver: events cleared that were not read", "hw/c/mixdit.c",
+        "MIXDIT_REG_IRQ_PENDING, *events)", "MIXDIT_REG_IRQ_PENDING, UINT32_MAX)",
+        "sim_tests/test_c_interrupts.py"),
+    Bug("C example: the count read before the events are cleared", "examples/c/interrupts.c",
+        """result = mixdit_take_events(machine, &events);
+
+    if (result == MIXDIT_OK)
+        result = mixdit_jobs_ended(machine, &now);""",
+        """result = mixdit_jobs_ended(machine, &now);
+
+    if (result == MIXDIT_OK)
+        result = mixdit_take_events(machine, &events);""",
+        "sim_tests/test_c_interrupts.py"),
 )
 
 

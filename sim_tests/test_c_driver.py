@@ -6,6 +6,7 @@ import cocotb
 import numpy as np
 import pytest
 from cocotb.task import bridge, resume
+from cocotb.triggers import RisingEdge, with_timeout
 
 from hw.registers import Refusal
 from sim_tests import accelerators, drive
@@ -78,6 +79,32 @@ async def the_c_driver_aborts_and_resumes(dut):
     machine.feed(work)
     drive.compare(await machine.collect(work.job), expected_results(config, work), "C")
     assert await bridge(driver.jobs_ended)() == (Result.OK, 1)
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def the_c_example_runs_jobs_by_interrupt(dut):
+    machine = await start(dut)
+    config, rng = machine.config, drive.rng()
+    works = [make_work(config, rng, config.rows + number, config.cols, min(40, config.k_max))
+             for number in range(6)]
+    jobs = [work.job for work in works]
+    jobs.insert(2, replace(jobs[0], k=config.k_max + 1))
+
+    async def sleep():
+        if not int(dut.irq.value):
+            await with_timeout(RisingEdge(dut.irq), 1, "ms")
+        return True
+
+    driver = CDriver(resume(machine.read), resume(machine.write), resume(sleep))
+    await bridge(driver.open)()
+    for work in works:
+        machine.feed(work)
+    refusals = [Refusal.NONE] * len(jobs)
+    refusals[2] = Refusal.K_TOO_LARGE
+    assert await bridge(driver.run_jobs)(jobs) == (Result.OK, (6, 1, 0), refusals)
+    for work in works:
+        drive.compare(await machine.collect(work.job), expected_results(config, work), "C")
+    assert not int(dut.irq.value)
 
 
 @pytest.mark.parametrize("name", accelerators.NAMES)

@@ -7,7 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hw.driver import BusError, Driver, Job, JobRefusedError, StreamFaultError, build_config
+import hw.driver
+from hw.driver import (
+    BusError,
+    Driver,
+    Job,
+    JobRefusedError,
+    MachineError,
+    NoMachineError,
+    StreamFaultError,
+    WaitTimeoutError,
+    build_config,
+)
 from hw.job import JobKind, Output
 from hw.outlier_policy import Selection
 from hw.registers import FAULTS, REFUSED, Refusal, StreamFault
@@ -35,7 +46,7 @@ def test_the_build_parameters_are_a_configuration():
 def test_another_machine_is_named(name, value, words):
     driver, registers = connect()
     registers.values[name] = value
-    with pytest.raises(RuntimeError, match=words):
+    with pytest.raises(NoMachineError, match=words):
         asyncio.run(driver.identify())
 
 
@@ -67,12 +78,33 @@ def test_faults_are_named_once():
     asyncio.run(driver.check())
 
 
-@pytest.mark.parametrize(("before", "waits"), [(0, True), ((1 << 32) - 1, True), (1, False)])
-def test_it_waits_even_where_the_count_wraps(before, waits):
+def test_what_only_a_newer_machine_says_is_shown_as_a_number():
+    driver, registers = connect()
+    registers.values["IRQ_PENDING"] = (StreamFault.ACT_KEEP.value | 0x30) << FAULTS
+    with pytest.raises(StreamFaultError, match=r"^ACT_KEEP: .*; unknown faults 0x30$"):
+        asyncio.run(driver.check())
+    registers._refusal = lambda job: 99
+    with pytest.raises(JobRefusedError, match="refusal 99, which only a newer driver") as caught:
+        asyncio.run(driver.start(JOB))
+    assert caught.value.code == 99
+
+
+def test_errors_about_the_machine_have_one_base_and_keep_their_built_in_ones():
+    kept = {"BusError": RuntimeError, "NoMachineError": RuntimeError, "JobRefusedError": ValueError,
+            "StreamFaultError": RuntimeError, "ResultLengthError": RuntimeError,
+            "WaitTimeoutError": TimeoutError}
+    assert {error.__name__ for error in MachineError.__subclasses__()} == set(kept)
+    for name, built_in in kept.items():
+        assert name in hw.driver.__all__
+        assert issubclass(getattr(hw.driver, name), built_in)
+
+
+@pytest.mark.parametrize(("before", "jobs"), [
+    (0, 1), ((1 << 32) - 1, 1), ((1 << 32) - 1, 1 - (1 << 32)), (1, 0), (0, -1)])
+def test_it_waits_even_where_the_count_wraps(before, jobs):
     driver, registers = connect()
     registers.values["JOBS_ENDED"] = before
-    wanted = (before + waits) % (1 << 32)
-    reads = 0
+    waits, reads = jobs % (1 << 32) == 1, 0
 
     async def read(address):
         nonlocal reads
@@ -82,8 +114,46 @@ def test_it_waits_even_where_the_count_wraps(before, waits):
             registers.end_job()
         return registers.read(address)
 
-    asyncio.run(Driver(read, driver._write).wait(wanted))
+    asyncio.run(Driver(read, driver._write, limit=1).wait(before + jobs))
     assert reads == (3 if waits else 1)
+
+
+def test_a_wait_lets_other_tasks_run():
+    driver, registers = connect()
+    registers.under_way.append({})
+
+    async def run():
+        feeding = asyncio.create_task(feed())
+        await driver.wait(1, limit=3)
+        await feeding
+
+    async def feed():
+        await asyncio.sleep(0.01)
+        registers.end_job()
+
+    asyncio.run(run())
+
+
+def test_a_wait_ends_at_its_limit_and_says_how_far_it_came():
+    bus, now, pauses = Bus(), 0, []
+    bus.registers.values["JOBS_ENDED"] = (1 << 32) - 1
+
+    async def pause():
+        nonlocal now
+        now += 1
+        pauses.append(now)
+        assert now < 100, "waits for ever"
+        if now == 2:
+            bus.registers.values["JOBS_ENDED"] = 0
+
+    driver = Driver(bus.read, bus.write, pause=pause, clock=lambda: now, limit=5)
+    with pytest.raises(WaitTimeoutError, match="2 of the awaited jobs had not ended after 5 s: "
+                       "JOBS_ENDED is 0, 2 was awaited"):
+        asyncio.run(driver.wait((1 << 32) + 2))
+    assert pauses == [1, 2, 3, 4, 5]
+    with pytest.raises(WaitTimeoutError, match="after 0 s"):
+        asyncio.run(driver.wait(1, limit=0))
+    asyncio.run(driver.wait(0, limit=0))
 
 
 def test_a_table_takes_an_order_as_its_inverse_and_tags():
@@ -95,6 +165,7 @@ def test_a_table_takes_an_order_as_its_inverse_and_tags():
     asyncio.run(driver.start(replace(JOB, reorder=True, table=3)))
     with pytest.raises(BusError):
         asyncio.run(driver.load_table(3, tags=[True]))
+    assert driver.orders == {3: 300} and not driver.tags, "what was not loaded does not count"
 
 
 @pytest.mark.parametrize(("arguments", "words"), [

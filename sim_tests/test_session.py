@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from hw.config import Config
-from hw.driver import Job, JobRefusedError, StreamFaultError
+from hw.driver import (
+    Job,
+    JobRefusedError,
+    ResultLengthError,
+    StreamFaultError,
+    WaitTimeoutError,
+)
 from hw.job import JobKind, Output
 from hw.outlier_policy import Selection
 from hw.packet_order import result_packets
@@ -59,7 +65,8 @@ def test_a_session_runs_a_gemm():
     activations, weights = [bytes([row] * 6) for row in range(9)], [b"left", b"right"]
 
     async def run():
-        session = await Session.open(backend)
+        session = await Session.open(backend, limit=5)
+        assert session.driver.limit == 5
         assert session.config.drain_rows == 2
         return await session.gemm(job, activations, weights)
 
@@ -105,7 +112,7 @@ def test_a_session_notices_faults_and_wrong_lengths_and_can_go_on():
     with pytest.raises(StreamFaultError):
         asyncio.run(session.gemm(job, [b"a"], [b"b"]))
     backend.replies.append(b"three"[:3])
-    with pytest.raises(RuntimeError, match="result packet 0 has 3 bytes, not 4"):
+    with pytest.raises(ResultLengthError, match="result packet 0 has 3 bytes, not 4"):
         asyncio.run(session.gemm(job, [b"a"], [b"b"]))
     asyncio.run(session.driver.start(job))
     backend.registers.values["IRQ_PENDING"] = StreamFault.ACT_LENGTH.value << FAULTS
@@ -119,6 +126,35 @@ def test_a_session_notices_faults_and_wrong_lengths_and_can_go_on():
         asyncio.run(session.driver.start(job))
     with pytest.raises(JobRefusedError, match="QUEUE_FULL"):
         asyncio.run(session.gemm(job, [b"a"], [b"b"]))
+
+
+def test_an_abort_ends_at_its_limit_and_can_be_repeated():
+    backend = Backend(SMALL, [])
+    backend.registers.values["STATUS"] = OUTPUT_PENDING
+    backend.dry_after = 8
+    session = Session(backend, SMALL, clock=lambda: backend.drained, limit=5)
+    with pytest.raises(WaitTimeoutError, match="OUTPUT_PENDING, 5 s after ABORT"):
+        asyncio.run(session.abort())
+    assert backend.drained == 5 and backend.registers.draining
+    asyncio.run(session.abort())
+    assert backend.drained == 8 and not backend.registers.draining
+
+
+def test_an_abort_lets_other_tasks_run():
+    backend = Backend(SMALL, [])
+    backend.registers.values["STATUS"] = OUTPUT_PENDING
+    backend.dry_after = None
+
+    async def run():
+        taking = asyncio.create_task(take())
+        await asyncio.wait_for(Session(backend, SMALL, limit=3).abort(), 5)
+        await taking
+
+    async def take():
+        await asyncio.sleep(0.01)
+        backend.registers.values["STATUS"] = 0
+
+    asyncio.run(run())
 
 
 def test_a_session_wants_a_table_of_the_jobs_length():

@@ -1,7 +1,5 @@
 #include "mixdit.h"
 
-#include <stddef.h>
-
 #define BLOCK_SIZE 16u
 #define BASE_BYTES 12u /* of a packed block */
 #define FAULTS_SHIFT MIXDIT_IRQ_PENDING_ACT_LENGTH_SHIFT
@@ -120,6 +118,20 @@ enum mixdit_result mixdit_check(const struct mixdit *machine, uint32_t *faults)
     if (!write32(machine, MIXDIT_REG_IRQ_PENDING, *faults << FAULTS_SHIFT))
         return MIXDIT_BUS_ERROR;
     return MIXDIT_FAULTED;
+}
+
+enum mixdit_result mixdit_enable_events(const struct mixdit *machine, uint32_t events)
+{
+    return write32(machine, MIXDIT_REG_IRQ_ENABLE, events) ? MIXDIT_OK : MIXDIT_BUS_ERROR;
+}
+
+enum mixdit_result mixdit_take_events(const struct mixdit *machine, uint32_t *events)
+{
+    /* Only what was read is cleared: what comes meanwhile keeps irq up. */
+    if (!read32(machine, MIXDIT_REG_IRQ_PENDING, events) ||
+        !write32(machine, MIXDIT_REG_IRQ_PENDING, *events))
+        return MIXDIT_BUS_ERROR;
+    return MIXDIT_OK;
 }
 
 enum mixdit_result mixdit_read_counters(const struct mixdit *machine,
@@ -262,7 +274,7 @@ const char *mixdit_result_text(enum mixdit_result result)
     case MIXDIT_BAD_TABLE:
         return "there is no such table, or it has no such entry";
     }
-    return "unknown result";
+    return "this is no result of this driver";
 }
 
 const char *mixdit_refusal_text(enum mixdit_refusal refusal)
@@ -274,18 +286,54 @@ const char *mixdit_refusal_text(enum mixdit_refusal refusal)
         MIXDIT_REFUSALS(TEXT)
 #undef TEXT
     }
-    return "unknown refusal";
+    return "only a newer driver can name this refusal";
 }
 
-const char *mixdit_fault_text(uint32_t fault)
+/* Text that is cut where its place ends; `length` counts all of it. */
+struct text {
+    char *start;
+    size_t size, length;
+};
+
+static void put(struct text *text, const char *words)
 {
-    switch (fault) {
-#define TEXT(flag, text) \
-    case flag:           \
-        return text;
-        MIXDIT_FAULTS(TEXT)
-#undef TEXT
-    default:
-        return "unknown fault";
+    for (; *words != '\0'; words++, text->length++)
+        if (text->length < text->size)
+            text->start[text->length] = *words;
+}
+
+static void put_separated(struct text *text, const char *words)
+{
+    if (text->length > 0u)
+        put(text, "; ");
+    put(text, words);
+}
+
+static void put_hex(struct text *text, uint32_t value)
+{
+    put(text, "0x");
+    for (int shift = 28; shift >= 0; shift -= 4)
+        put(text, (char[]){"0123456789ABCDEF"[value >> shift & 0xFu], '\0'});
+}
+
+size_t mixdit_fault_text(uint32_t faults, char *text, size_t size)
+{
+    struct text all = {text, size, 0u};
+    uint32_t unknown = faults;
+
+    if (faults == 0u)
+        put(&all, "no fault");
+#define PUT(flag, words)                 \
+    if (faults & (flag))                 \
+        put_separated(&all, words);      \
+    unknown &= ~(flag);
+    MIXDIT_FAULTS(PUT)
+#undef PUT
+    if (unknown != 0u) {
+        put_separated(&all, "unknown faults ");
+        put_hex(&all, unknown);
     }
+    if (size > 0u)
+        text[all.length < size ? all.length : size - 1u] = '\0';
+    return all.length;
 }

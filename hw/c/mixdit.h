@@ -1,19 +1,25 @@
 /* Driver of the MixDiT accelerator: registers only; the streams are a DMA's business.
  *
- * C99, freestanding: no memory is allocated, nothing is printed, nothing is kept but what
- * `struct mixdit` holds. Streams carry what docs/interfaces.md says; they may be offered at any
- * time, and wait until their job has started.
+ * C99, freestanding, also for C++: no memory is allocated, nothing is printed, nothing is kept but
+ * what `struct mixdit` holds. Streams carry what docs/interfaces.md says, little-endian on every
+ * host; they may be offered at any time, and wait until their job has started.
  */
 #ifndef MIXDIT_H
 #define MIXDIT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "mixdit_registers.h"
 
-/* How registers are reached. Addresses are offsets in bytes from the machine's base. Both return
- * false if the bus answered with an error. */
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How registers are reached. Addresses are offsets in bytes from the machine's base, values are
+ * numbers: a big-endian host that sees the machine's little-endian words turns them round here.
+ * Both return false if the bus answered with an error. */
 struct mixdit_bus {
     bool (*read32)(void *context, uint32_t address, uint32_t *value);
     bool (*write32)(void *context, uint32_t address, uint32_t value);
@@ -76,12 +82,21 @@ enum mixdit_result mixdit_start(const struct mixdit *machine, const struct mixdi
 /* Count the jobs that have ended since reset, modulo 2^32. */
 enum mixdit_result mixdit_jobs_ended(const struct mixdit *machine, uint32_t *ended);
 
-/* Wait until so many jobs have ended since reset; look at most `polls` times. */
+/* Wait until so many jobs have ended since reset, modulo 2^32 and less than 2^31 jobs ahead; look
+ * at most `polls` times. It spins: to sleep between two looks, ask for one at a time, or let the
+ * machine interrupt. */
 enum mixdit_result mixdit_wait(const struct mixdit *machine, uint32_t ended, uint32_t polls);
 
 /* Take the stream faults since the last call: MIXDIT_FAULTED if there were any. *faults has bits
  * of MIXDIT_JOB_FAULTS_..._MASK. */
 enum mixdit_result mixdit_check(const struct mixdit *machine, uint32_t *faults);
+
+/* Raise irq while one of these bits of MIXDIT_IRQ_PENDING_..._MASK is set; 0 for none. */
+enum mixdit_result mixdit_enable_events(const struct mixdit *machine, uint32_t events);
+
+/* Take the events since the last call: bits of MIXDIT_IRQ_PENDING_..._MASK, among them the faults
+ * that mixdit_check would take. Act on them only afterwards, as examples/c/interrupts.c does. */
+enum mixdit_result mixdit_take_events(const struct mixdit *machine, uint32_t *events);
 
 /* Read the counters of the job that ended last, before another one ends. */
 enum mixdit_result mixdit_read_counters(const struct mixdit *machine,
@@ -115,6 +130,15 @@ uint32_t mixdit_weight_passes(const struct mixdit *machine, const struct mixdit_
 /* Say what is wrong. The text of a refusal says what must hold. */
 const char *mixdit_result_text(enum mixdit_result result);
 const char *mixdit_refusal_text(enum mixdit_refusal refusal);
-const char *mixdit_fault_text(uint32_t fault);
+
+/* Name all faults that are set, into `size` bytes; unknown ones by their bits. Like snprintf it
+ * cuts what does not fit, ends with '\0' (unless size is 0), and returns the length of the whole
+ * text. MIXDIT_FAULT_TEXT_SIZE bytes hold any. */
+#define MIXDIT_FAULT_TEXT_SIZE 256u
+size_t mixdit_fault_text(uint32_t faults, char *text, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif /* MIXDIT_H */

@@ -4,6 +4,10 @@
 #ifndef MIXDIT_REGISTERS_H
 #define MIXDIT_REGISTERS_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define MIXDIT_IDENTIFICATION 0x4D584454u
 #define MIXDIT_VERSION 0x00030000u
 
@@ -276,5 +280,9 @@ enum mixdit_refusal {
     X(MIXDIT_JOB_FAULTS_ACT_KEEP_MASK, "an activation packet has the wrong tkeep") \
     X(MIXDIT_JOB_FAULTS_WEIGHT_LENGTH_MASK, "a weight packet ended early or late") \
     X(MIXDIT_JOB_FAULTS_WEIGHT_KEEP_MASK, "a weight packet has a tkeep that is not all ones")
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif /* MIXDIT_REGISTERS_H */
