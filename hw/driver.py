@@ -242,21 +242,17 @@ class Driver:
             raise ValueError(f"K_MAX={k_max} is less than {len(order)} channels in order or "
                              f"{len(tags)} tagged K-blocks")
         await self.write("TABLE_SELECT", table)
-        await self.write("TABLE_CLEAR",
-                         TablePart.ORDER * bool(order) | TablePart.TAGS * bool(tags))
-        if order:
-            await self._load(table, self.orders, "ORDER_ENTRY",
-                             [channel << 16 | place for place, channel in enumerate(order)])
-        if tags:
-            await self._load(table, self.tags, "TAG_ENTRY",
-                             [k_block << 16 | is_mx9 for k_block, is_mx9 in enumerate(tags)])
-
-    async def _load(self, table, loaded, register, entries):
-        """Write entries of a table; one that took only some of them does not count as loaded."""
-        loaded.pop(table, None)
-        for entry in entries:
-            await self.write(register, entry)
-        loaded[table] = len(entries)
+        for part, loaded, register, entries in (
+                (TablePart.ORDER, self.orders, "ORDER_ENTRY",
+                 [channel << 16 | place for place, channel in enumerate(order)]),
+                (TablePart.TAGS, self.tags, "TAG_ENTRY",
+                 [k_block << 16 | is_mx9 for k_block, is_mx9 in enumerate(tags)])):
+            if entries:
+                await self.write("TABLE_CLEAR", part.value)
+                loaded.pop(table, None)  # what takes only some of its entries is not loaded
+                for entry in entries:
+                    await self.write(register, entry)
+                loaded[table] = len(entries)
 
     async def channel_maxima(self, k):
         """Read each channel's largest magnitude in the last job that measured: FP32 patterns."""

@@ -14,6 +14,7 @@ from hw.registers import (
     Access,
     Command,
     Refusal,
+    TablePart,
 )
 from hw.widen import FORMAT_CODES
 
@@ -124,7 +125,15 @@ class StandIn:
         used = any(job["JOB_TABLE"] == table and job["JOB_FLAGS"] for job in self.under_way)
         if used or table >= self.config.tables:
             raise BusError(f"table {table} takes no entries")
-        (self.orders if name == "ORDER_ENTRY" else self.tags).setdefault(table, {})[high] = low
+        if name == "TABLE_CLEAR":
+            for part, entries in ((TablePart.ORDER, self.orders), (TablePart.TAGS, self.tags)):
+                if value & part:
+                    entries[table] = {}
+            return
+        entries, index = (self.orders, low) if name == "ORDER_ENTRY" else (self.tags, high)
+        if index != len(entries.setdefault(table, {})):
+            raise BusError(f"{name} {index} does not follow {len(entries[table])} others")
+        entries[table][high] = low
 
 
 class Bus:

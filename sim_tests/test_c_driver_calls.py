@@ -60,7 +60,7 @@ def test_its_headers_serve_cplusplus(tmp_path, standard):
 
 @pytest.mark.parametrize(("name", "value", "result"), [
     ("ID", 0, Result.NO_MACHINE), ("VERSION", 0x00010000, Result.OTHER_VERSION),
-    ("VERSION", 0x00030000, Result.OTHER_VERSION), ("VERSION", 0x00020009, Result.OK),
+    ("VERSION", 0x00040000, Result.OTHER_VERSION), ("VERSION", 0x00030009, Result.OK),
 ])
 def test_another_machine_is_not_opened(host, name, value, result):
     registers = StandIn(SMALL)
@@ -215,8 +215,8 @@ class Refusing(StandIn):
     (1, lambda driver: driver.jobs_ended()[0]), (1, lambda driver: driver.wait(0, 1)),
     (3, lambda driver: driver.wait(1, 3)), (2, lambda driver: driver.check()[0]),
     (18, lambda driver: driver.counters()[0]), (1, CDriver.abort), (1, CDriver.resume),
-    (3, lambda driver: driver.load_order(0, [1, 0])),
-    (2, lambda driver: driver.load_tags(0, [True])), (2, lambda driver: driver.maximum(0)[0]),
+    (4, lambda driver: driver.load_order(0, [1, 0])),
+    (3, lambda driver: driver.load_tags(0, [True])), (2, lambda driver: driver.maximum(0)[0]),
 ])
 def test_a_bus_error_ends_every_call(host, accesses, call):
     registers = Refusing(SMALL)

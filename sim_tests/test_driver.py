@@ -165,7 +165,10 @@ def test_a_table_takes_an_order_as_its_inverse_and_tags():
     asyncio.run(driver.start(replace(JOB, reorder=True, table=3)))
     with pytest.raises(BusError):
         asyncio.run(driver.load_table(3, tags=[True]))
-    assert driver.orders == {3: 300} and not driver.tags, "what was not loaded does not count"
+    assert driver.orders == {3: 300} and driver.tags == {3: 2}, "nothing was taken"
+    registers.under_way.clear()
+    asyncio.run(driver.load_table(3, tags=[False, True, True]))
+    assert registers.tags == {3: {0: 0, 1: 1, 2: 1}}, "anew"
 
 
 @pytest.mark.parametrize(("arguments", "words"), [

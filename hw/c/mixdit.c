@@ -185,11 +185,15 @@ static bool is_permutation(const uint16_t *order, uint32_t channels)
     return true;
 }
 
-static enum mixdit_result select_table(const struct mixdit *machine, uint32_t table)
+/* Select a table and forget a part of it, a bit of TABLE_CLEAR. */
+static enum mixdit_result clear_table(const struct mixdit *machine, uint32_t table, uint32_t part)
 {
     if (table >= machine->parameters.tables)
         return MIXDIT_BAD_TABLE;
-    return write32(machine, MIXDIT_REG_TABLE_SELECT, table) ? MIXDIT_OK : MIXDIT_BUS_ERROR;
+    return write32(machine, MIXDIT_REG_TABLE_SELECT, table) &&
+                   write32(machine, MIXDIT_REG_TABLE_CLEAR, part)
+               ? MIXDIT_OK
+               : MIXDIT_BUS_ERROR;
 }
 
 enum mixdit_result mixdit_load_order(const struct mixdit *machine, uint32_t table,
@@ -199,7 +203,7 @@ enum mixdit_result mixdit_load_order(const struct mixdit *machine, uint32_t tabl
 
     if (channels > machine->parameters.k_max || !is_permutation(order, channels))
         return MIXDIT_BAD_ORDER;
-    result = select_table(machine, table);
+    result = clear_table(machine, table, MIXDIT_TABLE_CLEAR_ORDER_MASK);
     for (uint32_t place = 0; result == MIXDIT_OK && place < channels; place++)
         if (!write32(machine, MIXDIT_REG_ORDER_ENTRY,
                      (uint32_t)order[place] << MIXDIT_ORDER_ENTRY_CHANNEL_SHIFT |
@@ -215,7 +219,7 @@ enum mixdit_result mixdit_load_tags(const struct mixdit *machine, uint32_t table
 
     if (k_blocks > divide_up(machine->parameters.k_max, BLOCK_SIZE))
         return MIXDIT_BAD_TABLE;
-    result = select_table(machine, table);
+    result = clear_table(machine, table, MIXDIT_TABLE_CLEAR_TAGS_MASK);
     for (uint32_t k_block = 0; result == MIXDIT_OK && k_block < k_blocks; k_block++)
         if (!write32(machine, MIXDIT_REG_TAG_ENTRY,
                      k_block << MIXDIT_TAG_ENTRY_K_BLOCK_SHIFT |

@@ -108,12 +108,12 @@ enum mixdit_result mixdit_abort(const struct mixdit *machine);
 enum mixdit_result mixdit_resume(const struct mixdit *machine);
 
 /* Load an order: order[place] is the channel that comes to that place. MIXDIT_BUS_ERROR if a job
- * under way uses the table. The caller sees to it that a job which reorders has as many
- * channels. */
+ * under way uses the table. A job which reorders must have as many channels, or it is refused. */
 enum mixdit_result mixdit_load_order(const struct mixdit *machine, uint32_t table,
                                      const uint16_t *order, uint32_t channels);
 
-/* Load static tags, one for each K-block in the new order. Errors as above. */
+/* Load static tags, one for each K-block of the jobs that use them, in the new order. Errors as
+ * above. */
 enum mixdit_result mixdit_load_tags(const struct mixdit *machine, uint32_t table,
                                     const bool *is_mx9, uint32_t k_blocks);
 
