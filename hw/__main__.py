@@ -10,7 +10,8 @@ from rich.console import Console
 
 from .accelerator import Accelerator
 from .config import Config
-from .emit import emit
+from .emit import emit_files
+from .verilog_names import check_name
 
 DEFAULTS = {field.name: field.default for field in fields(Config)}
 
@@ -51,6 +52,8 @@ def main(
         help="Tables of channel orders and static tags.")] = DEFAULTS["tables"],
     name: Annotated[str | None, typer.Option(help="Name of the top module.",
                                              show_default="mixdit_ROWSxCOLS")] = None,
+    one_file: Annotated[bool, typer.Option(
+        "--one-file", help="Put the memory module behind the machine, not beside it.")] = False,
     output: Annotated[Path | None, typer.Option(
         "-o", "--output", help="File or folder.", show_default="build/verilog")] = None,
 ):
@@ -59,8 +62,7 @@ def main(
     output = output or Path("build/verilog")
     start = time.perf_counter()
     try:
-        if not name.isidentifier():
-            raise ValueError(f"a Verilog module can't be called {name!r}")
+        check_name(name)
         config = Config.sized(
             rows=rows, cols=cols, acc_width=acc_width, k_max=k_max,
             float_formats=tuple(float_formats.split(",")), act_bytes=act_bytes,
@@ -72,14 +74,18 @@ def main(
     path = output if output.suffix == ".v" else output / f"{name}.v"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = emit(Accelerator(config), name, header=config.describe())
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
+        machine, *memory = emit_files(Accelerator(config), name, header=config.describe()).items()
+        files = {path: machine[1]} | {path.with_name(file): text for file, text in memory}
+        if one_file:
+            files = {path: "\n".join(files.values())}
+        for file, text in files.items():
+            if not file.exists() or file.read_text() != text:
+                file.write_text(text)
     except OSError as error:
         raise typer.BadParameter(f"can't write {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-    Console().print(f"{path}: {len(text) / 1e6:.2f} MB in {time.perf_counter() - start:.1f} s\n"
+    size = sum(map(len, files.values()))
+    Console().print(f"{' and '.join(map(str, files))}: {size / 1e6:.2f} MB "
+                    f"in {time.perf_counter() - start:.1f} s\n"
                     f"{config.describe()}", highlight=False, soft_wrap=True)
 
 

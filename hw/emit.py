@@ -11,11 +11,18 @@ from amaranth import ClockSignal, Instance, ResetSignal
 from amaranth.back import verilog
 from amaranth.lib.wiring import In
 
-from .sram import SRAM_VERILOG
+from .sram import MODULE, sram_verilog
+from .time_zero import wake_processes, without_initial_values
+from .verilog_names import check_name, plain_names
 
 
 class VerilogPlatform:
     """The platform that `emit` hands to `elaborate`: gathers modules that are emitted once.
+
+    Parameters
+    ----------
+    top : str
+        Verilog module name of the top.
 
     Attributes
     ----------
@@ -23,8 +30,13 @@ class VerilogPlatform:
         Components waiting for their own Verilog module, by module name.
     """
 
-    def __init__(self):
+    def __init__(self, top):
+        self.top = top
         self.modules = {}
+
+    def module_name(self, part):
+        """Return the Verilog name of a part: that of the top comes first, as in all others."""
+        return f"{self.top}_{part}"
 
 
 def instantiate(m, platform, make, *, module, name):
@@ -40,7 +52,7 @@ def instantiate(m, platform, make, *, module, name):
         Returns the component to instantiate, which has a clock; equal `module` names must mean
         equal components.
     module : str
-        Name of its Verilog module.
+        Name of its Verilog module, behind the top's.
     name : str
         Name of the instance.
 
@@ -52,6 +64,7 @@ def instantiate(m, platform, make, *, module, name):
     if not isinstance(platform, VerilogPlatform):
         m.submodules[name] = component = make()
         return component
+    module = platform.module_name(module)
     if module not in platform.modules:
         platform.modules[module] = make()
     component = platform.modules[module]
@@ -83,8 +96,11 @@ def flat_ports(signature, interface=None):
         yield "__".join(map(str, path)), member.flow, value
 
 
-def emit(component, name, *, header=None):
-    """Emit a component, and everything it instantiates, as one Verilog text.
+def emit_files(component, name, *, header=None):
+    """Emit a component, and everything it instantiates, as Verilog-2005 for any tool.
+
+    Identifiers are plain, and every module's name begins with that of the top, so that machines of
+    different names go into one simulation. No register and no memory has an initial value.
 
     Parameters
     ----------
@@ -97,26 +113,33 @@ def emit(component, name, *, header=None):
 
     Returns
     -------
-    str
-        The same bytes for the same parameters; no paths, no dates.
+    dict of str to str
+        The text of each file by its name: ``{name}.v``, and ``{name}_sram_1r1w.v`` with the memory
+        module if there are memories. The same bytes for the same parameters; no paths, no dates.
 
     Raises
     ------
     ValueError
-        If the top would have the name of one of its parts.
+        If the top's name is no ASCII identifier, or a keyword.
     """
+    check_name(name)
     os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
-    platform = VerilogPlatform()
-    pending, done = {name: component}, set()
-    texts = [f"// {header}"] if header else []
+    platform = VerilogPlatform(name)
+    pending, done, texts = {name: component}, set(), []
     while pending:
         for module, part in pending.items():
             texts.append(verilog.convert(part, name=module, platform=platform, emit_src=False,
                                          strip_internal_attrs=True))
             done.add(module)
-        if name in (*platform.modules, "sram_1r1w"):
-            raise ValueError(f"the top can't be called {name!r}: a module inside it is")
         pending = {module: part for module, part in platform.modules.items() if module not in done}
-    if any("sram_1r1w" in text for text in texts):
-        texts.append(SRAM_VERILOG)
-    return "\n".join(texts)
+    text = plain_names(wake_processes(without_initial_values("\n".join(texts))))
+    files = {f"{name}.v": f"// {header}\n{text}" if header else text}
+    memory = platform.module_name(MODULE)
+    if memory in text:
+        files[f"{memory}.v"] = sram_verilog(memory)
+    return files
+
+
+def emit(component, name, *, header=None):
+    """Emit a component as one Verilog text: the files of `emit_files`, one behind the other."""
+    return "\n".join(emit_files(component, name, header=header).values())

@@ -67,14 +67,14 @@ def lint_in_parts(text, top):
         Name of its top module.
     """
     modules = re.split(r"\n(?=module )", text)
-    row = next(module for module in modules if module.startswith("module mac_row("))
+    row = next(module for module in modules if module.startswith(f"module {top}_mac_row("))
     header = row[:row.index(");") + 2]
     ports = re.findall(r"^  (?:input|output) .*$", row, re.MULTILINE)
     hollow = "\n".join([header, "/* verilator lint_off UNDRIVEN */", *ports, "endmodule"])
-    cells = [module for module in modules if re.match(r"module \\?mac_cell[. (]", module)]
+    cells = [module for module in modules if re.match(rf"module {top}_mac_cell[_(]", module)]
     around = [hollow if module is row else module for module in modules if module not in cells]
     return (lint("\n".join(around) + "\n", top)
-            or lint("\n".join([row, *cells]) + "\n", "mac_row"))
+            or lint("\n".join([row, *cells]) + "\n", f"{top}_mac_row"))
 
 
 def main():

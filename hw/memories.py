@@ -5,11 +5,13 @@ from argparse import ArgumentParser
 from dataclasses import dataclass
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from .accelerator import Accelerator
 from .config import Config
 from .emit import emit
+
+TOP = "mixdit"
 
 _INSTANCE = re.compile(r"sram_1r1w #\((?P<parameters>[^)]*(?:\)[^)]*?)*?)\n  \) ")
 _PARAMETER = re.compile(r"\.(\w+)\(32'd(\d+)\)")
@@ -17,12 +19,12 @@ _PARAMETER = re.compile(r"\.(\w+)\(32'd(\d+)\)")
 
 @dataclass(frozen=True)
 class SramSize:
-    """One instance of ``sram_1r1w``.
+    """One instance of the memory module.
 
     Attributes
     ----------
     module : str
-        The Verilog module that holds it, as a path from the top.
+        The Verilog module that holds it, named by its path from the top.
     width, depth, granules : int
         Bits of a word, words, write enables of a word.
     """
@@ -42,10 +44,10 @@ def memories(text):
     """List the memories in an emitted Verilog text, the largest first."""
     found = []
     for module in re.split(r"\n(?=module )", text):
-        name = re.match(r"module \\?(\S+)", module)
+        name = re.match(r"module (\w+)", module)
         for instance in _INSTANCE.finditer(module):
             values = dict(_PARAMETER.findall(instance["parameters"]))
-            found.append(SramSize(name[1].rstrip("("), *(
+            found.append(SramSize(name[1], *(
                 int(values[key]) for key in ("WIDTH", "DEPTH", "GRANULES"))))
     return sorted(found, key=lambda memory: -memory.bits)
 
@@ -53,12 +55,13 @@ def memories(text):
 def main():
     """Print the memories of the default machine."""
     ArgumentParser(prog="python -m hw.memories", description=__doc__).parse_args()
-    text = emit(Accelerator(Config()), "mixdit")
-    table = Table("memory", "words", "bits", "write enables", "kbit")
+    text = emit(Accelerator(Config()), TOP)
+    table = Table(Column("memory", overflow="fold"), "words", "bits", "write enables", "kbit")
     sizes = memories(text)
     groups = {}
     for memory in sizes:
-        key = (re.sub(r"_?\d+(?=\.|$)", "", memory.module), memory.depth, memory.width,
+        module = memory.module.removeprefix(f"{TOP}_")
+        key = (re.sub(r"_\d+(?=_|$)", "", module), memory.depth, memory.width,
                memory.granules)
         groups[key] = groups.get(key, 0) + 1
     for (module, depth, width, granules), count in groups.items():

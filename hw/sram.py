@@ -6,13 +6,16 @@ from amaranth.lib.wiring import In, Out
 
 from .ring import address_bits
 
-SRAM_VERILOG = """\
+MODULE = "sram_1r1w"
+"""What its Verilog module is called, behind the name of the machine."""
+
+_VERILOG = """\
 // One read port, one write port, one clock. Every memory of the accelerator is an instance of this
 // module: replace it by a wrapper around the SRAM macros of your process.
 // read_data holds while read_en is low, and much relies on that.
 // A read of the address that is being written returns no defined value, and nothing relies on one;
 // with SRAM_POISON defined such a read returns the complement of the old word, to prove it.
-module sram_1r1w #(
+module {name} #(
   parameter WIDTH = 8,      // bits of a word
   parameter DEPTH = 16,     // words
   parameter GRANULES = 1,   // equal parts of a word with a write enable each
@@ -45,6 +48,11 @@ module sram_1r1w #(
   end
 endmodule
 """
+
+
+def sram_verilog(name):
+    """Return the Verilog of the memory as a module of some name."""
+    return _VERILOG.replace("{name}", name)
 
 
 class Sram(wiring.Component):
@@ -99,7 +107,8 @@ class Sram(wiring.Component):
             ]
             return m
         m.submodules.words = Instance(
-            "sram_1r1w", p_WIDTH=self.width, p_DEPTH=self.depth, p_GRANULES=self.granules,
+            platform.module_name(MODULE),
+            p_WIDTH=self.width, p_DEPTH=self.depth, p_GRANULES=self.granules,
             p_ADDRESS_WIDTH=self.address_width, i_clk=ClockSignal(),
             i_write_en=self.write_en, i_write_addr=self.write_addr, i_write_data=self.write_data,
             i_read_en=self.read_en, i_read_addr=self.read_addr, o_read_data=self.read_data)

@@ -10,8 +10,8 @@ lint_off -rule WIDTHTRUNC -file "*" -match "*LOGNOT expects 1 bit*"
 lint_off -rule CASEINCOMPLETE
 // Fields of a layout get names of their own, which help in a waveform and need not be read.
 lint_off -rule UNUSEDSIGNAL
-// A register's initial value is given at its declaration; synthesis for an ASIC uses the reset.
-lint_off -rule PROCASSINIT
+// What wakes the combinational processes has to come after them, see hw.time_zero.
+lint_off -rule INITIALDLY
 // One file holds all modules of a machine.
 lint_off -rule DECLFILENAME
 """

@@ -56,6 +56,6 @@ def module_bytes(text: str) -> dict[str, int]:
     parts = re.split(r"^(?=module )", text, flags=re.MULTILINE)
     sizes = {"header": len(parts[0].encode())}
     for part in parts[1:]:
-        name = re.match(r"module +\\?([^\s(;]+)", part)[1]
+        name = re.match(r"module (\w+)", part)[1]
         sizes[name] = sizes.get(name, 0) + len(part.encode())
     return sizes

@@ -81,7 +81,7 @@ def test_every_result_leaves_once(m, n, k):
     (["--drain-lanes", "9"], "drain_lanes must be cols=8 times a power of two"),
     (["--tables", "5"], "tables must be a power of two"),
     (["--name", "8x8"], "can't be called"),
-    (["--name", "mac_row", "-o", "build"], "the top can't be called 'mac_row'"),
+    (["--name", "wire"], "can't be called 'wire': that is a keyword"),
     (["-o", "/proc/nowhere/x.v"], "can't write /proc/nowhere/x.v"),
 ])
 def test_the_command_line_says_what_was_wrong(arguments, words):

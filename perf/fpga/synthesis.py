@@ -1,7 +1,6 @@
 """Verilog to a netlist of an FPGA family's cells, by Yosys in a process of its own."""
 
 import json
-import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,9 +11,6 @@ from .tools import ToolError, require
 
 _RUN_SCRIPT = ("import sys; from pyosys import libyosys; "
                "libyosys.run_pass('script ' + sys.argv[1], libyosys.Design())")
-
-# An escaped name such as `\stored[3] `, as Amaranth calls the elements of an array.
-_INDEXED_NAME = re.compile(r"\\[^\s\[\]]+(?:\[\d+\][^\s\[\]]*)+(?=\s)")
 
 
 @dataclass(frozen=True)
@@ -67,15 +63,6 @@ def count_resources(cells: dict[str, int], family: Family) -> Resources:
         cells={cell: count for cell, count in sorted(cells.items()) if not cell.startswith("$")})
 
 
-def without_indices(verilog: str) -> str:
-    """Write every name with an index in it, such as that of an array's element, without brackets.
-
-    ABC9's result comes back by names: Yosys 0.70 takes a signal that is called like a bit of
-    another one for that bit, and stops.
-    """
-    return _INDEXED_NAME.sub(lambda name: re.sub(r"\[(\d+)\]", r":\1", name[0]), verilog)
-
-
 def synthesize(verilog: str, family: Family, top: str, folder: Path) -> Resources:
     """Synthesize one Verilog text.
 
@@ -95,7 +82,7 @@ def synthesize(verilog: str, family: Family, top: str, folder: Path) -> Resource
     """
     require("pyosys")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "unit.v").write_text(without_indices(verilog))
+    (folder / "unit.v").write_text(verilog)
     (folder / "synth.ys").write_text("\n".join([
         "read_verilog unit.v",
         f"{family.command} -top {top} -json netlist.json",

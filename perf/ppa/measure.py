@@ -11,7 +11,7 @@ from hw.memories import memories
 
 from .library import Library
 from .recipes import AREA_RECIPES, SPEED_RECIPES, Recipe
-from .synthesis import MEMORY, Netlist, synthesize
+from .synthesis import Netlist, synthesize
 from .timing import CriticalPath, critical_path
 from .unit import Unit
 
@@ -164,6 +164,6 @@ def _best(unit, source, results):
         recipe, netlist, path = min(fast, key=lambda result: result[2].nanoseconds)
         speed = Point(recipe.name, netlist.area, netlist.registers, path)
     text = source.read_text()
-    bits = sum(memory.bits for memory in memories(text)) if MEMORY in text else 0
+    bits = sum(memory.bits for memory in memories(text))
     return Measured(unit, area, speed, bits,
                     {recipe.name: netlist.area for recipe, netlist in small})

@@ -1,7 +1,7 @@
 // Stands in for the memory when the machine's paths are timed, with the same parameters and ports:
 // what enters is registered, what leaves is a register, and nothing is stored. So every path that
 // ends or begins at a memory ends or begins at a register. Its own area means nothing.
-module sram_1r1w #(
+module `MEMORY #(
   parameter WIDTH = 8,
   parameter DEPTH = 16,
   parameter GRANULES = 1,

@@ -6,13 +6,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from hw.sram import MODULE
+
 from .library import Library
 from .recipes import FASTEST, Recipe
 
 HERE = Path(__file__).parent
-
-MEMORY = "sram_1r1w"
-"""The one memory module: a black box, whose bits are counted and whose area is not."""
 
 _RUN_SCRIPT = ("import sys; from pyosys import libyosys; "
                "libyosys.run_pass('script ' + sys.argv[1], libyosys.Design())")
@@ -59,10 +58,12 @@ def synthesize(source: Path, library: Library, recipe: Recipe, folder: Path, *,
     folder : pathlib.Path
         For the script, the log and the netlist.
     repeated : tuple of str
-        Modules that are mapped once and instantiated; all others are flattened.
+        Modules, without the top's name, that are mapped once and instantiated; all others are
+        flattened.
     top : str
     memory : pathlib.Path, optional
-        Verilog of a module to put in the place of every memory; without it they are black boxes.
+        Verilog of a module to put in the place of every memory, which it calls ```MEMORY``; without
+        it they are black boxes, whose bits are counted and whose area is not.
 
     Raises
     ------
@@ -102,10 +103,12 @@ def _passes(source, library, recipe, repeated, top, memory):
     """List Yosys' commands."""
     liberty = f"-liberty {library.path}"
     yield f"read_verilog {source}"
-    if MEMORY in source.read_text():
-        yield f"read_verilog -overwrite {memory.resolve()}" if memory else f"blackbox {MEMORY}"
+    sram = f"{top}_{MODULE}"
+    if sram in source.read_text():
+        yield (f"read_verilog -overwrite -DMEMORY={sram} {memory.resolve()}" if memory
+               else f"blackbox {sram}")
     yield f"hierarchy -check -top {top}"
-    yield from (f"setattr -mod -set keep_hierarchy 1 {module}" for module in repeated)
+    yield from (f"setattr -mod -set keep_hierarchy 1 {top}_{module}" for module in repeated)
     yield from ("proc", "flatten -noscopeinfo", "opt_expr", "opt_clean")
     yield f"synth -top {top} -run coarse:fine" + (" -booth" if recipe.booth else "")
     yield from ("memory_map", "opt -undriven -fine", "maccmap", "opt_clean")
@@ -133,7 +136,7 @@ def _count(modules, top, library):
                 inside = total(f"\\{cell}" if f"\\{cell}" in modules else cell)
             elif cell in library.areas:
                 inside = {cell: 1}
-            elif MEMORY in cell:
+            elif MODULE in cell:
                 inside = {}
             else:
                 raise SynthesisError(f"{cell} was left unmapped: {library.path.name} has no cell "

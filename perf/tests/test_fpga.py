@@ -19,7 +19,7 @@ from perf.fpga import placement
 from perf.fpga.harness import INNER, TOP, emit_harnessed
 from perf.fpga.placement import Segment, read_report
 from perf.fpga.report import Report, Row, print_report, write_json
-from perf.fpga.synthesis import count_resources, synthesize, without_indices
+from perf.fpga.synthesis import count_resources, synthesize
 from perf.fpga.targets import ACCELERATOR, ECP5, LEAST_MHZ, PARTS, XC7, Device
 from perf.fpga.tools import ToolError
 
@@ -187,26 +187,6 @@ def test_the_harness_keeps_everything_behind_five_pins(tmp_path):
     assert found.registers == 8 + 8 + 8 + 2
     netlist = json.loads((tmp_path / "netlist.json").read_text())["modules"][TOP]
     assert set(netlist["ports"]) == {"clk", "rst", "serial_in", "capture", "serial_out"}
-
-
-ELEMENT_LIKE_A_BIT = r"""
-module machine(input clk, input [3:0] a, input [1:0] d, output reg [3:0] q, output reg z);
-  reg [3:0] x;
-  reg [1:0] \x[2] ;
-  always @(posedge clk) begin
-    x <= a ^ q; \x[2] <= d ^ q[1:0];
-    q <= x ^ a; z <= \x[2] [0] & \x[2] [1] & x[2];
-  end
-endmodule
-"""
-
-
-@needs_yosys
-def test_a_signal_called_like_a_bit_of_another_stays_one_of_its_own(tmp_path):
-    assert r"\x:2 [0]" in without_indices(ELEMENT_LIKE_A_BIT)
-    assert "& x[2];" in without_indices(ELEMENT_LIKE_A_BIT)
-    found = synthesize(ELEMENT_LIKE_A_BIT, ECP5, INNER, tmp_path)
-    assert found.registers == 4 + 2 + 4 + 1
 
 
 @needs_yosys
