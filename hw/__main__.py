@@ -76,6 +76,8 @@ def main(
         path.parent.mkdir(parents=True, exist_ok=True)
         machine, *memory = emit_files(Accelerator(config), name, header=config.describe()).items()
         files = {path: machine[1]} | {path.with_name(file): text for file, text in memory}
+        if len(files) == 1 and memory:
+            raise ValueError(f"{path.name} is the memory's file: give the machine another one")
         if one_file:
             files = {path: "\n".join(files.values())}
         for file, text in files.items():
@@ -83,6 +85,8 @@ def main(
                 file.write_text(text)
     except OSError as error:
         raise typer.BadParameter(f"can't write {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
     size = sum(map(len, files.values()))
     Console().print(f"{' and '.join(map(str, files))}: {size / 1e6:.2f} MB "
                     f"in {time.perf_counter() - start:.1f} s\n"
