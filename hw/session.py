@@ -168,7 +168,7 @@ class Session:
         await self.driver.resume()
 
     def _check_table(self, job):
-        """Refuse a job whose table was not loaded for its K: the machine would not notice."""
+        """Refuse a job whose table was not loaded for its K: say so before packets are made."""
         blocks = -(-job.k // BLOCK_SIZE)
         reads_tags = (job.selection is Selection.STATIC) and job.kind is not JobKind.GEMM_PACKED
         for needed, loaded, length, what in (
