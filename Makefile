@@ -11,7 +11,7 @@ export MIXDIT_SEED := $(SEED)
 # One size for a start: what `python -m hw --help` lists can be given in HW.
 HW ?= --rows 8 --cols 8 --acc-width 40
 
-.PHONY: help setup setup-torch verilog registers emission demo demo-attention gemm test test-matrix test-full test-torch \
+.PHONY: help setup setup-torch verilog registers emission demo demo-attention gemm test test-matrix test-x test-icarus test-full test-torch \
         fuzz planted-bugs waves lint bench bench-rtl perf perf-check sweep ppa accumulators fpga train samples quality quality-full capture clean
 
 help:  ## List the targets
@@ -31,7 +31,7 @@ $(VENV)/torch-ready: $(VENV)/ready
 setup: $(VENV)/ready  ## Make .venv with all that demo and test need
 setup-torch: $(VENV)/torch-ready  ## Add torch and diffusers, for training and the torch tests
 
-verilog: $(VENV)/ready  ## Emit the accelerator: build/verilog/mixdit_8x8.v (options in HW=)
+verilog: $(VENV)/ready  ## Emit the accelerator and its memory module: build/verilog (options in HW=)
 	$(PY) -m hw $(HW)
 
 registers: $(VENV)/ready  ## Make the register page, the C header and SystemRDL anew
@@ -52,9 +52,16 @@ gemm: $(VENV)/ready  ## Run your own: ACTIVATIONS=a.npy WEIGHTS=w.npy
 test: $(VENV)/ready  ## Golden model and all benches, without torch
 	$(PY) -m pytest -n $(JOBS) --dist loadgroup
 
+ACCELERATOR_TESTS := sim_tests/test_accelerator.py sim_tests/test_faults.py sim_tests/test_abort.py
+
 test-matrix: $(VENV)/ready  ## The accelerator's tests on every machine of the parameter matrix
-	MIXDIT_MATRIX=1 $(PY) -m pytest -n $(JOBS) --dist loadgroup sim_tests/test_accelerator.py \
-	  sim_tests/test_faults.py sim_tests/test_abort.py
+	MIXDIT_MATRIX=1 $(PY) -m pytest -n $(JOBS) --dist loadgroup $(ACCELERATOR_TESTS)
+
+test-x: $(VENV)/ready  ## The accelerator's tests from random registers and memories (SEED=)
+	MIXDIT_SIMULATOR=random $(PY) -m pytest -n $(JOBS) --dist loadgroup $(ACCELERATOR_TESTS)
+
+test-icarus: $(VENV)/ready  ## The accelerator's tests in four-state Icarus, from X (half an hour and more)
+	MIXDIT_ICARUS=1 MIXDIT_REQUIRE_ICARUS=1 $(PY) -m pytest -n $(JOBS) sim_tests/test_icarus.py
 
 test-full: $(VENV)/ready  ## Everything with more seeds and sizes, on every machine (hours)
 	MIXDIT_FULL=1 MIXDIT_MATRIX=1 $(PY) -m pytest -n $(JOBS) --dist loadgroup

@@ -67,7 +67,7 @@ class FloatPackets(wiring.Component):
         lanes = []
         for index in range(self.config.drain_lanes):
             lane = instantiate(m, platform, Narrow, module="narrow", name=f"narrow_{index}")
-            m.d.comb += [lane.load.eq(self.i.ready), lane.output.eq(self.i.p.output),
+            m.d.comb += [lane.load.eq(self.i.ready), lane.to.eq(self.i.p.output),
                          lane.i.eq(self.i.p.results[index])]
             lanes.append(lane.o)
         return lanes

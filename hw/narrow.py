@@ -25,7 +25,7 @@ class Narrow(wiring.Component):
     -------
     load : In(1)
         Take ``i``; else ``o`` stays.
-    output : In(Output)
+    to : In(Output)
         FP32, FP16 or BF16.
     i : In(32)
         FP32 pattern.
@@ -34,7 +34,7 @@ class Narrow(wiring.Component):
     """
 
     load: In(1)
-    output: In(Output)
+    to: In(Output)
     i: In(FP32.width)
     o: Out(FP32.width)
 
@@ -44,7 +44,7 @@ class Narrow(wiring.Component):
         held = Signal(FP32.width, reset_less=True)
         m.d.comb += [fp16.eq(self._to_fp16(m)), bf16.eq(self._to_bf16()), self.o.eq(held)]
         with m.If(self.load):
-            with m.Switch(self.output):
+            with m.Switch(self.to):
                 with m.Case(Output.FP16):
                     m.d.sync += held.eq(fp16)
                 with m.Case(Output.BF16):

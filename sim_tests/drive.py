@@ -55,6 +55,11 @@ def parameters() -> dict[str, Any]:
     return _handover()["parameters"]
 
 
+def is_four_state() -> bool:
+    """Tell whether the simulator knows X and Z."""
+    return _handover()["is_four_state"]
+
+
 def rng(purpose: str = "") -> np.random.Generator:
     """Return a fresh generator, seeded by MIXDIT_SEED, the test's name (cocotb) and a purpose."""
     return np.random.default_rng([cocotb.RANDOM_SEED, *purpose.encode()])

@@ -44,6 +44,7 @@ class Bug:
 
 MACHINE = "sim_tests/test_accelerator.py -k 4x4"
 FAULTS = "sim_tests/test_faults.py -k 4x4"
+ICARUS = "sim_tests/test_icarus.py -k nothing_unknown"
 ABORT = "sim_tests/test_abort.py -k 4x4"
 
 BUGS = (
@@ -159,6 +160,13 @@ BUGS = (
     Bug("registers taken in reset", "hw/csr.py",
         "bus.awready.eq(is_open & ~has_address)", "bus.awready.eq(~has_address)",
         "sim_tests/test_csr.py"),
+    Bug("emission: time zero left to Yosys", "hw/emit.py",
+        "wake_processes(without_initial_values(", "str(str(", ICARUS),
+    Bug("emission: no event at time zero", "hw/time_zero.py",
+        "initial {_WAKE} <= 0;", "initial if (0) {_WAKE} <= 0;",
+        "sim_tests/test_icarus.py -k process_wakes"),
+    Bug("issuer: a hold that outlasts the reset", "hw/beat_issuer.py",
+        "max(2, self.interval)))", "max(2, self.interval)), reset_less=True)", ICARUS),
     Bug("an abort that does not reset the engines", "hw/accelerator.py",
         "engines_reset.eq(controller.drain)", "engines_reset.eq(0)", ABORT),
     Bug("an abort that forgets the packet in progress", "hw/stream_gate.py",

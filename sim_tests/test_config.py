@@ -89,3 +89,15 @@ def test_the_command_line_says_what_was_wrong(arguments, words):
     assert outcome.exit_code == 2
     assert words in re.sub(r"[\s│]+", " ", outcome.output), outcome.output
     assert "Traceback" not in outcome.output
+
+
+def test_the_memory_module_has_a_file_of_its_own_unless_one_file_is_asked_for(
+        tmp_path, monkeypatch):
+    monkeypatch.setattr("hw.__main__.emit_files", lambda *_, **__: {
+        "m.v": "machine", "m_sram_1r1w.v": "memory"})
+    for more in ([], ["--one-file"]):
+        outcome = CliRunner().invoke(
+            app, ["--name", "m", "-o", str(tmp_path / f"{len(more)}" / "x.v"), *more])
+        assert outcome.exit_code == 0
+    written = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.glob("*/*")}
+    assert written == {"0/x.v": "machine", "0/m_sram_1r1w.v": "memory", "1/x.v": "machine\nmemory"}

@@ -22,7 +22,7 @@ class Narrows(wiring.Component):
     """`Narrow`s side by side, so that a cycle tests many numbers."""
 
     load: In(1)
-    output: In(Output)
+    to: In(Output)
     i: In(PATTERNS)
     o: Out(PATTERNS)
 
@@ -30,7 +30,7 @@ class Narrows(wiring.Component):
         m = Module()
         for lane in range(LANES):
             narrow_lane = instantiate(m, platform, Narrow, module="narrow", name=f"narrow_{lane}")
-            m.d.comb += [narrow_lane.load.eq(self.load), narrow_lane.output.eq(self.output),
+            m.d.comb += [narrow_lane.load.eq(self.load), narrow_lane.to.eq(self.to),
                          narrow_lane.i.eq(self.i[lane]), self.o[lane].eq(narrow_lane.o)]
         return m
 
@@ -51,7 +51,7 @@ async def check(dut, name, patterns):
     patterns = np.concatenate([patterns, patterns ^ 0x80000000])
     patterns = np.resize(patterns, (-(-len(patterns) // LANES), LANES))
     results = []
-    dut.load.value, dut.output.value = 1, output.value
+    dut.load.value, dut.to.value = 1, output.value
     for word in [*drive.pack(PATTERNS, patterns), 0]:
         dut.i.value = word
         await drive.ticks(dut, 1)  # what is read now was there before this edge
@@ -99,7 +99,7 @@ async def leaves_fp32_and_holds_what_it_has(dut):
     held = None
     for word in drive.pack(PATTERNS, rng.integers(0, 1 << 32, (500, LANES))):
         load = int(rng.integers(0, 2))
-        dut.load.value, dut.output.value, dut.i.value = load, Output.FP32.value, word
+        dut.load.value, dut.to.value, dut.i.value = load, Output.FP32.value, word
         await drive.ticks(dut, 1)
         assert held is None or int(dut.o.value) == held, "a number changed"
         held = word if load else held
