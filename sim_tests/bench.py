@@ -27,6 +27,7 @@ import fcntl
 import json
 import logging
 import os
+import re
 import shutil
 import sysconfig
 import xml.etree.ElementTree as ET
@@ -48,10 +49,12 @@ BUILD = ROOT / "build" / "sim"
 BUILD_ARGS = (
     "-O3",
     *("--x-assign", "fast", "--x-initial", "fast"),
-    "-DSRAM_POISON",  # a read of the word being written returns garbage
+    "-DSRAM_POISON",  # a read of the word being written returns garbage; see also `poisoned`
     "--no-public-flat-rw",  # cocotb's runner makes every net public; ports.vlt names those we drive
     *("--output-split", "5000", "--output-split-cfuncs", "500"),
 )
+
+POISONED_SRAM = ROOT / "sim_tests" / "verilog" / "sram_poisoned.v"
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ def build(
     waves: bool | None = None,
     args: Sequence[str] = (),
     sources: Sequence[Path] = (),
+    poison: bool = False,
 ) -> Build:
     """Emit a component and compile it; an unchanged one costs a second.
 
@@ -117,6 +121,8 @@ def build(
         More arguments for Verilator.
     sources : sequence of pathlib.Path
         More Verilog files.
+    poison : bool
+        Memories return garbage for what was not written since the last reset: see `poisoned`.
 
     Returns
     -------
@@ -128,6 +134,10 @@ def build(
     directory = BUILD / (f"{name}_waves" if waves else name)
     verilog, control = directory / f"{name}.v", directory / "ports.vlt"
     text = emit(component, name)
+    if poison:
+        text = poisoned(text)
+        is_low = "aresetn" in ports(component)
+        args = [*args, f"-DSRAM_RESET={f'!{name}.aresetn' if is_low else f'{name}.rst'}"]
     public = [*ports(component), "clk", "rst"]
     runtime = BUILD / ("runtime_waves" if waves else "runtime")
     runner, log = _Verilator(runtime), directory / "build.log"
@@ -221,6 +231,22 @@ def simulate(
     """Build a component and run a module's tests on it: `build`, then `run` with the options."""
     __tracebackhide__ = True
     run(build(component, name), test_module, **options)
+
+
+def poisoned(text: str) -> str:
+    """Put `POISONED_SRAM` in the place of the memory in a Verilog text, whatever its name there.
+
+    Raises
+    ------
+    ValueError
+        If the text has no such module, or several.
+    """
+    memory = re.compile(r"^module (\w+) #\(\s*parameter WIDTH\b.*?^endmodule$", re.S | re.M)
+    names = memory.findall(text)
+    if len(names) != 1:
+        raise ValueError(f"expected one memory module in the Verilog, not {names}")
+    model = POISONED_SRAM.read_text().replace("module sram_1r1w", f"module {names[0]}")
+    return memory.sub(lambda _: model, text)
 
 
 @contextmanager
