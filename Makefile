@@ -54,7 +54,8 @@ test: $(VENV)/ready  ## Golden model and all benches, without torch
 
 test-matrix: $(VENV)/ready  ## The accelerator's tests on every machine of the parameter matrix
 	MIXDIT_MATRIX=1 $(PY) -m pytest -n $(JOBS) --dist loadgroup sim_tests/test_accelerator.py \
-	  sim_tests/test_faults.py sim_tests/test_abort.py
+	  sim_tests/test_faults.py sim_tests/test_abort.py sim_tests/test_isolation.py \
+	  sim_tests/test_reset.py
 
 test-full: $(VENV)/ready  ## Everything with more seeds and sizes, on every machine (hours)
 	MIXDIT_FULL=1 MIXDIT_MATRIX=1 $(PY) -m pytest -n $(JOBS) --dist loadgroup

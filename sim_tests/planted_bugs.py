@@ -45,6 +45,8 @@ class Bug:
 MACHINE = "sim_tests/test_accelerator.py -k 4x4"
 FAULTS = "sim_tests/test_faults.py -k 4x4"
 ABORT = "sim_tests/test_abort.py -k 4x4"
+ISOLATION = "sim_tests/test_isolation.py -k 4x4"
+RESET = "sim_tests/test_reset.py -k 4x4"
 
 BUGS = (
     Bug("golden truncates instead of rounding", "golden/accumulator.py",
@@ -140,6 +142,23 @@ BUGS = (
         "engines_reset.eq(controller.drain)", "engines_reset.eq(0)", ABORT),
     Bug("an abort that forgets the packet in progress", "hw/stream_gate.py",
         "drops_rest.eq(drops & stays_inside)", "drops_rest.eq(0)", ABORT),
+    Bug("results of rows that a tile does not have", "hw/narrow.py",
+        "with m.If(self.load & ~self.is_there):", "with m.If(0):", ISOLATION),
+    Bug("a short block keeps elements of another job", "hw/row_unpacker.py",
+        "with m.Elif(place == 0):", "with m.Elif(0):", "sim_tests/test_isolation.py -k 3x5"),
+    Bug("a gathered block keeps channels of another job", "hw/gather.py",
+        "Mux(about.count > lane, element, 0)", "element", ISOLATION),
+    Bug("a packet of few columns keeps those of another job", "hw/chunk_reader.py",
+        "with m.Elif(begins):", "with m.Elif(0):", ISOLATION),
+    Bug("what is missing from a packet is what comes next", "hw/packet_guard.py",
+        'with m.State("FILL"):\n                m.d.comb += self.o.valid.eq(1)',
+        'with m.State("FILL"):\n                m.d.comb += [self.o.valid.eq(1), '
+        "self.o.payload.eq(self.i.p.data)]", ISOLATION),
+    Bug("a waiting tile's row outlasts an abort", "hw/tile_stage.py",
+        "row = Signal.like(place.row)", "row = Signal.like(place.row, reset_less=True)", RESET),
+    Bug("a packet's unit outlasts an abort", "hw/mx_packer.py",
+        'index = Signal.like(coming[Content.BASES], name="index")',
+        'index = Signal.like(coming[Content.BASES], name="index", reset_less=True)', RESET),
 )
 
 

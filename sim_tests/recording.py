@@ -44,6 +44,16 @@ def without_cycles(beats: tuple[Beat, ...]) -> tuple[Beat, ...]:
     return tuple(beat._replace(cycle=0) for beat in beats)
 
 
+async def look_up_anew(machine: Machine, work: Work) -> None:
+    """Let a job with an order wait a cycle for its first block, whichever table was read before.
+
+    An entry of its table is written as it is.
+    """
+    if work.order is not None:
+        await machine.driver.write("TABLE_SELECT", work.job.table)
+        await machine.driver.write("ORDER_ENTRY", int(work.order[0]) << 16)
+
+
 class Recorder:
     """Run jobs on a machine and record all that they give.
 
@@ -71,7 +81,7 @@ class Recorder:
         """Run a job on an idle machine, its packets waiting when it starts."""
         driver = self.machine.driver
         await self.machine.load_table(work)
-        await self._look_up_anew(work)
+        await look_up_anew(self.machine, work)
         await self._write(work)
         ended = await driver.read("JOBS_ENDED")
         self.feed(delivery)
@@ -124,9 +134,3 @@ class Recorder:
     async def _write(self, work: Work) -> None:
         for name, value in work.job.registers().items():
             await self.machine.driver.write(name, value)
-
-    async def _look_up_anew(self, work: Work) -> None:
-        """Write an entry of a job's order as it is, so that the job waits a cycle for its first."""
-        if work.order is not None:
-            await self.machine.driver.write("TABLE_SELECT", work.job.table)
-            await self.machine.driver.write("ORDER_ENTRY", int(work.order[0]) << 16)
