@@ -52,7 +52,8 @@ gemm: $(VENV)/ready  ## Run your own: ACTIVATIONS=a.npy WEIGHTS=w.npy
 test: $(VENV)/ready  ## Golden model and all benches, without torch
 	$(PY) -m pytest -n $(JOBS) --dist loadgroup
 
-ACCELERATOR_TESTS := sim_tests/test_accelerator.py sim_tests/test_faults.py sim_tests/test_abort.py
+ACCELERATOR_TESTS := sim_tests/test_accelerator.py sim_tests/test_faults.py sim_tests/test_abort.py \
+  sim_tests/test_isolation.py sim_tests/test_reset.py
 
 test-matrix: $(VENV)/ready  ## The accelerator's tests on every machine of the parameter matrix
 	MIXDIT_MATRIX=1 $(PY) -m pytest -n $(JOBS) --dist loadgroup $(ACCELERATOR_TESTS)

@@ -25,6 +25,8 @@ class Narrow(wiring.Component):
     -------
     load : In(1)
         Take ``i``; else ``o`` stays.
+    is_there : In(1)
+        The job has this number; in the place of any other comes zero.
     to : In(Output)
         FP32, FP16 or BF16.
     i : In(32)
@@ -34,6 +36,7 @@ class Narrow(wiring.Component):
     """
 
     load: In(1)
+    is_there: In(1)
     to: In(Output)
     i: In(FP32.width)
     o: Out(FP32.width)
@@ -43,7 +46,9 @@ class Narrow(wiring.Component):
         fp16, bf16 = Signal(FP16.width), Signal(BF16.width)
         held = Signal(FP32.width, reset_less=True)
         m.d.comb += [fp16.eq(self._to_fp16(m)), bf16.eq(self._to_bf16()), self.o.eq(held)]
-        with m.If(self.load):
+        with m.If(self.load & ~self.is_there):
+            m.d.sync += held.eq(0)
+        with m.Elif(self.load):
             with m.Switch(self.to):
                 with m.Case(Output.FP16):
                     m.d.sync += held.eq(fp16)

@@ -56,8 +56,9 @@ NAMES = [pytest.param(name, marks=pytest.mark.xdist_group(f"accelerator_{name}")
 
 
 def build(name: str, simulator: str | None = None) -> bench.Build:
-    """Build a machine by its name in `MATRIX`."""
-    return bench.build(Accelerator(MATRIX[name]), f"accelerator_{name}", simulator=simulator)
+    """Build a machine by its name in `MATRIX`; its memories hold garbage after every reset."""
+    return bench.build(Accelerator(MATRIX[name]), f"accelerator_{name}", poison=True,
+                       simulator=simulator)
 
 
 def run(built: bench.Build, test_module: str, label: str = "run", **more: Any) -> None:

@@ -45,6 +45,8 @@ from sim_tests.simulators import Simulator, choose
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "sim"
 
+POISONED_SRAM = ROOT / "sim_tests" / "verilog" / "sram_poisoned.v"
+
 
 @dataclass(frozen=True)
 class Build:
@@ -98,6 +100,7 @@ def build(
     args: Sequence[str] = (),
     sources: Sequence[Path] = (),
     memory: Path | None = None,
+    poison: bool = False,
     simulator: str | None = None,
 ) -> Build:
     """Emit a component and compile it; an unchanged one costs a second.
@@ -116,6 +119,8 @@ def build(
         More Verilog files.
     memory : pathlib.Path, optional
         Verilog that takes the place of the memory module.
+    poison : bool
+        `POISONED_SRAM` does: memories return garbage for what was not written since the reset.
     simulator : str, optional
         By its name in `sim_tests.simulators`; default is the environment's MIXDIT_SIMULATOR.
 
@@ -129,8 +134,13 @@ def build(
     directory = BUILD / f"{name}{chosen.suffix}{'_waves' if waves else ''}"
     verilog, control = directory / f"{name}.v", directory / "ports.vlt"
     files = emit_files(component, name)
+    module = f"{name}_{MODULE}"
     if memory is not None:
-        files[f"{name}_{MODULE}.v"] = memory.read_text()
+        files[f"{module}.v"] = memory.read_text()
+    if poison:
+        files[f"{module}.v"] = POISONED_SRAM.read_text().replace(MODULE, module)
+        is_low = "aresetn" in ports(component)
+        args = [*args, f"-DSRAM_RESET={f'!{name}.aresetn' if is_low else f'{name}.rst'}"]
     public = [*ports(component), "clk", "rst"]
     runner, log = chosen.runner(BUILD, waves), directory / "build.log"
     commands = chosen.control(name, public)

@@ -75,10 +75,13 @@ class Machine:
         end.log.setLevel(logging.WARNING)
         return end
 
-    async def reset(self) -> None:
-        """Hold reset for some cycles."""
+    async def reset(self, cycles: int = 4) -> None:
+        """Hold reset for some cycles, of the streams' ends too; tables do not outlast it."""
+        self._tables.clear()
         self.dut.aresetn.value = 0
-        await self.ticks(4)
+        await self.ticks(cycles)
+        for end in self.ends.values():
+            end.clear()
         self.dut.aresetn.value = 1
         await self.ticks(2)
 

@@ -46,6 +46,8 @@ MACHINE = "sim_tests/test_accelerator.py -k 4x4"
 FAULTS = "sim_tests/test_faults.py -k 4x4"
 ICARUS = "sim_tests/test_icarus.py -k nothing_unknown"
 ABORT = "sim_tests/test_abort.py -k 4x4"
+ISOLATION = "sim_tests/test_isolation.py -k 4x4"
+RESET = "sim_tests/test_reset.py -k 4x4"
 
 BUGS = (
     Bug("golden truncates instead of rounding", "golden/accumulator.py",
@@ -131,7 +133,8 @@ BUGS = (
         "Cat(self.job_ended, refused, self.faults)",
         "Cat(self.job_ended, Const(0, 1), self.faults)", FAULTS),
     Bug("a job register compared in part", "hw/job_check.py",
-        "Refusal.K_TOO_LARGE: self.job_k >", "Refusal.K_TOO_LARGE: job.k >", "sim_tests/test_job_check.py"),
+        "Refusal.K_TOO_LARGE: self.job_k >", "Refusal.K_TOO_LARGE: job.k >",
+        "sim_tests/test_job_check.py"),
     Bug("a register that the page does not have", "hw/registers.py",
         '("TILE_SLOTS", ', '("TOKEN_SLOTS", ', "sim_tests/test_registers.py"),
     Bug("a table written while a job reads it", "hw/controller.py",
@@ -191,6 +194,23 @@ BUGS = (
     if (result == MIXDIT_OK)
         result = mixdit_take_events(machine, &events);""",
         "sim_tests/test_c_interrupts.py"),
+    Bug("results of rows that a tile does not have", "hw/narrow.py",
+        "with m.If(self.load & ~self.is_there):", "with m.If(0):", ISOLATION),
+    Bug("a short block keeps elements of another job", "hw/row_unpacker.py",
+        "with m.Elif(place == 0):", "with m.Elif(0):", "sim_tests/test_isolation.py -k 3x5"),
+    Bug("a gathered block keeps channels of another job", "hw/gather.py",
+        "Mux(about.count > lane, element, 0)", "element", ISOLATION),
+    Bug("a packet of few columns keeps those of another job", "hw/chunk_reader.py",
+        "with m.Elif(begins):", "with m.Elif(0):", ISOLATION),
+    Bug("what is missing from a packet is what comes next", "hw/packet_guard.py",
+        'with m.State("FILL"):\n                m.d.comb += self.o.valid.eq(1)',
+        'with m.State("FILL"):\n                m.d.comb += [self.o.valid.eq(1), '
+        "self.o.payload.eq(self.i.p.data)]", ISOLATION),
+    Bug("a waiting tile's row outlasts an abort", "hw/tile_stage.py",
+        "row = Signal.like(place.row)", "row = Signal.like(place.row, reset_less=True)", RESET),
+    Bug("a packet's unit outlasts an abort", "hw/mx_packer.py",
+        'index = Signal.like(coming[Content.BASES], name="index")',
+        'index = Signal.like(coming[Content.BASES], name="index", reset_less=True)', RESET),
 )
 
 

@@ -157,10 +157,6 @@ async def reset_in_the_middle_of_jobs(dut):
             if await machine.start_if_free(work):
                 machine.feed(work)
         await machine.ticks(int(rng.integers(0, 300)))
-        dut.aresetn.value = 0
-        await machine.ticks(2)
-        for end in (machine.act, machine.weight, machine.out):
-            end.clear()
         await machine.reset()
         await run_and_check(machine, random_work(machine.config, rng, 12))
 

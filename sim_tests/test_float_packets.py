@@ -73,8 +73,8 @@ async def send_groups(dut, groups, idle, stall):
         octets = (word & (1 << 8 * width) - 1).to_bytes(width, "little")
         got_keep = np.array([word >> 8 * width + at & 1 for at in range(width)], bool)
         drive.compare(got_keep, keep, "keep", number=number, **context)
-        drive.compare(np.where(keep, np.frombuffer(octets, np.uint8), 0),
-                      np.frombuffer(data, np.uint8), "data", number=number, **context)
+        drive.compare(np.frombuffer(octets, np.uint8), np.frombuffer(data, np.uint8), "data",
+                      number=number, **context)
     ends = drive.unpack(packet_beat_layout(config), [word >> 9 * width << 9 * width
                                                      for word in words])
     assert all(ends["last"]), "every beat is a packet"

@@ -22,6 +22,7 @@ class Narrows(wiring.Component):
     """`Narrow`s side by side, so that a cycle tests many numbers."""
 
     load: In(1)
+    is_there: In(1)
     to: In(Output)
     i: In(PATTERNS)
     o: Out(PATTERNS)
@@ -31,7 +32,8 @@ class Narrows(wiring.Component):
         for lane in range(LANES):
             narrow_lane = instantiate(m, platform, Narrow, module="narrow", name=f"narrow_{lane}")
             m.d.comb += [narrow_lane.load.eq(self.load), narrow_lane.to.eq(self.to),
-                         narrow_lane.i.eq(self.i[lane]), self.o[lane].eq(narrow_lane.o)]
+                         narrow_lane.is_there.eq(self.is_there), narrow_lane.i.eq(self.i[lane]),
+                         self.o[lane].eq(narrow_lane.o)]
         return m
 
 
@@ -51,7 +53,7 @@ async def check(dut, name, patterns):
     patterns = np.concatenate([patterns, patterns ^ 0x80000000])
     patterns = np.resize(patterns, (-(-len(patterns) // LANES), LANES))
     results = []
-    dut.load.value, dut.to.value = 1, output.value
+    dut.load.value, dut.is_there.value, dut.to.value = 1, 1, output.value
     for word in [*drive.pack(PATTERNS, patterns), 0]:
         dut.i.value = word
         await drive.ticks(dut, 1)  # what is read now was there before this edge
@@ -95,6 +97,7 @@ async def matches_golden_on_random_numbers(dut, name):
 @cocotb.test
 async def leaves_fp32_and_holds_what_it_has(dut):
     await drive.reset(dut)
+    dut.is_there.value = 1
     rng = drive.rng()
     held = None
     for word in drive.pack(PATTERNS, rng.integers(0, 1 << 32, (500, LANES))):
@@ -103,6 +106,18 @@ async def leaves_fp32_and_holds_what_it_has(dut):
         await drive.ticks(dut, 1)
         assert held is None or int(dut.o.value) == held, "a number changed"
         held = word if load else held
+
+
+@cocotb.test
+async def what_is_not_there_becomes_zero(dut):
+    await drive.reset(dut)
+    rng, outputs = drive.rng(), (Output.FP32, Output.FP16, Output.BF16)
+    dut.load.value = 1
+    for word in drive.pack(PATTERNS, rng.integers(0, 1 << 32, (100, LANES))):
+        is_there, output = rng.random() < 0.5, outputs[rng.integers(len(outputs))]
+        dut.is_there.value, dut.to.value, dut.i.value = int(is_there), output.value, word
+        await drive.ticks(dut, 2)
+        assert bool(int(dut.o.value)) == is_there
 
 
 def test_narrow():
