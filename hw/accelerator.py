@@ -1,6 +1,6 @@
 """The top: a GEMM accelerator between AXI4-Stream and AXI4-Lite."""
 
-from amaranth import ClockDomain, DomainRenamer, Module, ResetSignal, Signal
+from amaranth import ClockDomain, DomainRenamer, Module, Mux, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -73,10 +73,17 @@ class Accelerator(wiring.Component):
         wiring.connect(m, engines.o, output_hold.i)
         for name in ("order_write", "tag_write"):
             wiring.connect(m, getattr(controller, name), getattr(engines, name))
-        for name in ("under_way", "tables_in_use", "job_ended", "score", "faults"):
+        for name in ("under_way", "tables_in_use", "score"):
             m.d.comb += getattr(controller, name).eq(getattr(engines, name))
-        m.d.comb += [gate.drain.eq(engines_reset) for gate in (act_gate, weight_gate, output_hold)]
+        begins = Signal()  # the first cycle after a reset or RESUME, when the engines are in reset
         m.d.comb += [
+            begins.eq(engines_reset & ~controller.drain),
+            # After a reset of one cycle they still tell what they were doing before it. The job
+            # that an abort meets at its end has sent all its results: it counts.
+            controller.job_ended.eq(engines.job_ended & ~begins),
+            controller.faults.eq(Mux(begins, 0, engines.faults)),
+            *(gate.drain.eq(controller.drain) for gate in (act_gate, weight_gate)),
+            output_hold.drain.eq(engines_reset),
             controller.output_pending.eq(output_hold.pending),
             engines.channel.eq(csr.registers.maximum_channel),
             csr.registers.maximum.eq(engines.maximum),

@@ -1,6 +1,6 @@
 """All that works on jobs, between the streams: what an abort resets."""
 
-from amaranth import Cat, Module, Mux, ResetSignal, Signal
+from amaranth import Cat, Module, ResetSignal, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -30,8 +30,7 @@ _GEMMS = {kind for kind in FLOATING | PACKED if not kind.converts}
 class Engines(wiring.Component):
     """Run jobs.
 
-    In reset nothing is taken at a stream, nothing leaves, no job ends and no fault is told, also in
-    its first cycle, in which the engines still hold what they were doing.
+    In reset nothing is taken. In its first cycle the engines still do what they were doing.
 
     Engines each work through the same queue of jobs: rows of activations are aligned and searched
     for outliers; tiles are rounded, and stored or sent out; column tiles of B are stored; stored
@@ -81,8 +80,6 @@ class Engines(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        runs = Signal()
-        m.d.comb += runs.eq(~ResetSignal())
         m.submodules.queue = queue = JobQueue(config, (
             *ENGINES, FLOATING | PACKED, _GEMMS, _GEMMS, _GEMMS, FLOATING | PACKED))
         m.submodules.scoreboard = scoreboard = Scoreboard(config)
@@ -104,7 +101,7 @@ class Engines(wiring.Component):
                                    ("weight_buffer", self.weight, weight_loader)):
             m.submodules[name] = buffer = StreamBuffer(port.p.shape())
             m.d.comb += [buffer.i.valid.eq(port.valid), buffer.i.p.eq(port.p),
-                         port.ready.eq(buffer.i.ready & runs)]
+                         port.ready.eq(buffer.i.ready & ~ResetSignal())]
             wiring.connect(m, buffer.o, engine.i)
         for name in ("order_write", "tag_write"):
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(activation_path, name))
@@ -114,6 +111,7 @@ class Engines(wiring.Component):
         wiring.connect(m, router.conversions, packer.i)
         wiring.connect(m, activation_path.tags, packer.tags)
         wiring.connect(m, packer.o, result_writer.conversions)
+        wiring.connect(m, result_writer.o, wiring.flipped(self.o))
         result_path = self._multiply(m, walker, tile_writer, weight_loader, scoreboard)
         wiring.connect(m, result_path.o, result_writer.results)
 
@@ -121,14 +119,12 @@ class Engines(wiring.Component):
         wiring.connect(m, activation_path.job_faults, scoreboard.act_faults)
         wiring.connect(m, weight_loader.job_faults, scoreboard.weight_faults)
         m.d.comb += [
-            self.o.valid.eq(result_writer.o.valid & runs), self.o.p.eq(result_writer.o.p),
-            result_writer.o.ready.eq(self.o.ready),
             scoreboard.started.eq(self.jobs.valid), scoreboard.job.eq(self.jobs.p),
-            scoreboard.job_ended.eq(self.job_ended),
-            self.job_ended.eq(result_writer.job_ended & runs), self.score.eq(scoreboard.score),
+            scoreboard.job_ended.eq(result_writer.job_ended),
+            self.job_ended.eq(result_writer.job_ended), self.score.eq(scoreboard.score),
             self.under_way.eq(scoreboard.under_way),
             self.tables_in_use.eq(scoreboard.tables_in_use),
-            self.faults.eq(Mux(runs, Cat(activation_path.faults, weight_loader.faults), 0)),
+            self.faults.eq(Cat(activation_path.faults, weight_loader.faults)),
             activation_path.channel.eq(self.channel), self.maximum.eq(activation_path.maximum),
             activation_path.forget_maxima.eq(self.forget_maxima),
         ]

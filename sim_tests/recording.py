@@ -47,11 +47,10 @@ def without_cycles(beats: tuple[Beat, ...]) -> tuple[Beat, ...]:
 async def look_up_anew(machine: Machine, work: Work) -> None:
     """Let a job with an order wait a cycle for its first block, whichever table was read before.
 
-    An entry of its table is written as it is.
+    Its order is loaded once more.
     """
     if work.order is not None:
-        await machine.driver.write("TABLE_SELECT", work.job.table)
-        await machine.driver.write("ORDER_ENTRY", int(work.order[0]) << 16)
+        await machine.driver.load_table(work.job.table, order=work.order)
 
 
 class Recorder:

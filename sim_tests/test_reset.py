@@ -170,14 +170,15 @@ class Source:
         edge = RisingEdge(self.dut.aclk)
         for _ in range(wait):
             await edge
-        await ReadWrite()  # behind the idle source of `Machine`, which leaves its reset now
         for data, keep, last in self.beats:
+            await ReadWrite()  # behind the idle source of `Machine`, which drives the same ports
             ports["data"].value, ports["keep"].value, ports["last"].value = data, keep, last
             ports["valid"].value = 1
             await edge
             while not (int(ports["ready"].value) and int(self.dut.aresetn.value)):
                 await edge
             self.accepted.append(drive.cycle())
+        await ReadWrite()
         ports["valid"].value = 0
 
 
