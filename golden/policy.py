@@ -95,8 +95,10 @@ class Policy:
                 raise ValueError(
                     f"a {value} policy needs {needed}; calibrate it with golden.calibrate"
                 )
-        if self.threshold is not None and not self.threshold >= 0:
-            raise ValueError(f"threshold must be a magnitude, not {self.threshold}")
+        if self.threshold is not None:
+            if not self.threshold >= 0:
+                raise ValueError(f"threshold must be a magnitude, not {self.threshold}")
+            object.__setattr__(self, "threshold", abs(self.threshold))  # of -0.0
         if len(self.weights) != 2:
             raise ValueError("weights must be two formats: of ordinary and of outlier K-blocks")
         object.__setattr__(self, "weights", tuple(mx_format(fmt) for fmt in self.weights))

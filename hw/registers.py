@@ -124,7 +124,7 @@ CALIBRATION = (
                  whole("MAXIMUM_CHANNEL", "Channel that MAXIMUM shows.", width=16)),
     *consecutive(0x0F4, Access.STATE,
                  whole("MAXIMUM", "That channel's largest magnitude in the last job that measured: "
-                       "an FP32 pattern.", reset=None)),
+                       "an FP32 pattern.")),
 )
 
 COUNTERS = (

@@ -132,6 +132,29 @@ async def a_start_in_the_same_write_as_an_abort_is_refused(dut):
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
+async def several_commands_in_one_write_count_as_the_page_says(dut):
+    machine = await start(dut)
+    rng, config, driver = drive.rng(), machine.config, machine.driver
+    work = make_work(config, rng, config.rows, config.cols, min(16, config.k_max))
+    await run_and_check(machine, work)  # the registers hold a good job
+
+    async def command(commands, refusal, drains):
+        await driver.write("CONTROL", commands)
+        assert await driver.read("REFUSAL") == refusal, repr(commands)
+        assert await driver.read("STATUS") >> 16 & 1 == drains, repr(commands)
+
+    await command(Command.ABORT | Command.RESUME, Refusal.NONE, drains=1)
+    await command(Command.START | Command.RESUME, Refusal.DRAINING, drains=0)
+    await command(Command.START | Command.ABORT | Command.RESUME, Refusal.DRAINING, drains=1)
+    await command(Command.RESUME, Refusal.DRAINING, drains=0)
+    ended = await driver.read("JOBS_ENDED")
+    await command(Command.START | Command.RESUME, Refusal.NONE, drains=0)
+    machine.feed(work)
+    compare_results(await machine.collect(work.job), expected_results(config, work))
+    await driver.wait(ended + 1)
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
 async def tables_and_maxima_outlast_an_abort(dut):
     machine = await start(dut)
     rng, config = drive.rng(), machine.config

@@ -13,7 +13,7 @@ from hw.job import JobKind
 from hw.job_check import outputs
 from hw.outlier_detector import detection_cycles
 from hw.outlier_policy import Selection
-from hw.registers import IDENTIFICATION
+from hw.registers import IDENTIFICATION, REGISTERS
 from sim_tests import accelerators, drive
 from sim_tests.accelerators import start
 from sim_tests.machine import STREAMS
@@ -36,6 +36,19 @@ async def names_itself_and_its_parameters(dut):
                  "act_depth", "weight_depth", "tile_slots", "stage_depth", "drain_lanes", "tables",
                  "fraction_bits", "cell_stages", "weight_slots", "result_depth"):
         assert found[name.upper()] == getattr(config, name), name
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def every_register_reads_as_documented_after_a_reset(dut):
+    machine = await start(dut)
+    for register in REGISTERS:
+        if register.access.is_readable:
+            value = await machine.driver.read(register.name)
+            assert register.reset in (None, value), f"{register.name} reads {value:#x}"
+    channels = (1, machine.config.k_max - 1, machine.config.k_max, (1 << 16) - 1)
+    for channel in channels:
+        await machine.driver.write("MAXIMUM_CHANNEL", channel)
+        assert await machine.driver.read("MAXIMUM") == 0, f"channel {channel}"
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")

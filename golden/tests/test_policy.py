@@ -122,6 +122,14 @@ def test_threshold_is_exceeded_strictly():
     assert golden.apply_policy(x, policy).is_mx9[0].tolist() == [False, True, True, False]
 
 
+def test_a_threshold_of_minus_zero_is_zero():
+    x = np.zeros((4, 32), np.float32)
+    x[0, 0] = 1
+    tags = [golden.apply_policy(x, Policy(selection="threshold", threshold=zero)).is_mx9[0].tolist()
+            for zero in (0.0, -0.0)]
+    assert tags[0] == tags[1] == [True, False]
+
+
 def test_weight_formats():
     w = np.random.default_rng(4).standard_normal((40, 6)).astype(np.float32)
     tags = [True, False, True]
