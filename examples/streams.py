@@ -46,6 +46,10 @@ class Source(_End):
         self._packets.append(bytes(frame.tdata))
         self._filled.set()
 
+    def clear(self) -> None:
+        """Forget the packets of which nothing has been sent."""
+        self._packets.clear()
+
     async def _run(self) -> None:
         beat_bytes = len(self._keep)
         while True:
@@ -93,6 +97,11 @@ class Sink(_End):
         if compact:
             return AxiStreamFrame(bytes(compress(octets, keep)))
         return AxiStreamFrame(octets, tkeep=keep)
+
+    def clear(self) -> None:
+        """Forget the packets that nobody has asked for."""
+        while not self._packets.empty():
+            self._packets.get_nowait()
 
     async def _run(self) -> None:
         beat_bytes = len(self._data) // 8

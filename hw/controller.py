@@ -74,7 +74,7 @@ class Controller(wiring.Component):
         m.submodules.record = record = TableRecord(self.config)
         self._fill_tables(m, record)
         wiring.connect(m, record.loaded, check.loaded)
-        m.d.comb += record.table.eq(registers.job_table)
+        m.d.comb += record.select.eq(registers.job_table)
 
         # The registers stand at least a cycle before a START is written: see `CSR`.
         checked, refusal = Signal(Refusal), Signal(Refusal)

@@ -71,8 +71,8 @@ class TableRecord(wiring.Component):
         The entry is of the next place, of the next K-block of its table.
     clear : In(table_clear_signature)
     busy : Out(1)
-    table : In
-        Whose record is shown...
+    select : In
+        The table whose record is shown...
     loaded : Out(loaded_signature)
         ...in the same cycle.
     """
@@ -83,7 +83,7 @@ class TableRecord(wiring.Component):
             "order_write": In(order_write_signature(config)), "order_fits": Out(1),
             "tag_write": In(tag_write_signature(config)), "tag_fits": Out(1),
             "clear": In(table_clear_signature(config)), "busy": Out(1),
-            "table": In(range(max(2, config.tables))), "loaded": Out(loaded_signature(config)),
+            "select": In(range(max(2, config.tables))), "loaded": Out(loaded_signature(config)),
         })
 
     def elaborate(self, platform):
@@ -96,7 +96,7 @@ class TableRecord(wiring.Component):
         is_stale = [Signal(init=1, name=f"is_stale_{table}") for table in range(config.tables)]
 
         # Cycle 0: count the entry. While bits are cleared, `channels` counts their words instead.
-        entry, table = self.order_write, Signal.like(self.table)
+        entry, table = self.order_write, Signal(range(max(2, config.tables)))
         m.d.comb += [self.busy.eq(Cat(is_stale).any()), table.eq(entry.table)]
         for index in reversed(range(config.tables)):
             with m.If(is_stale[index]):
@@ -133,11 +133,11 @@ class TableRecord(wiring.Component):
         with m.If(self.clear.tags):
             m.d.sync += Array(tags)[self.clear.table].eq(0)
         m.d.comb += [
-            self.loaded.channels.eq(Array(channels)[self.table]),
-            self.loaded.is_double.eq(Array(is_double_now)[self.table]),
-            self.loaded.is_whole.eq(~Array(is_stale)[self.table] & (
-                Array(last)[self.table] < self.loaded.channels)),
-            self.loaded.tags.eq(Array(tags)[self.table]),
+            self.loaded.channels.eq(Array(channels)[self.select]),
+            self.loaded.is_double.eq(Array(is_double_now)[self.select]),
+            self.loaded.is_whole.eq(~Array(is_stale)[self.select] & (
+                Array(last)[self.select] < self.loaded.channels)),
+            self.loaded.tags.eq(Array(tags)[self.select]),
         ]
         return m
 

@@ -147,7 +147,7 @@ BUGS = (
         "Array(is_stale)[self.clear.table].eq(1)", "Array(is_stale)[self.clear.table].eq(0)",
         "sim_tests/test_table_record.py"),
     Bug("an incomplete order taken for a whole one", "hw/table_record.py",
-        "Array(last)[self.table] < self.loaded.channels", "1",
+        "Array(last)[self.select] < self.loaded.channels", "1",
         "sim_tests/test_table_record.py"),
     Bug("a job with the order of another K", "hw/job_check.py",
         "~(loaded.is_whole & (loaded.channels == job.k))", "~loaded.is_whole",

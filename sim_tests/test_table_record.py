@@ -79,7 +79,7 @@ class Bench:
     async def check(self):
         """Compare the record of every table, at once after what was written last."""
         for table, (order, tags) in enumerate(zip(self.orders, self.tags, strict=True)):
-            self.dut.table.value = table
+            self.dut.select.value = table
             await SETTLED
             is_double = len(set(order)) < len(order)
             assert int(self.dut.loaded__is_double.value) == is_double, f"table {table}, {order}"
