@@ -26,7 +26,7 @@ ENDED, REFUSED, FAULTS = 0, 1, 2
 
 BUILD = consecutive(
     0x000, Access.CONSTANT,
-    whole("ID", "The letters MXDT.", reset=IDENTIFICATION),
+    whole("ID", "The letters MXDT, M in the highest byte: 0x4D584454.", reset=IDENTIFICATION),
     ("VERSION", (
         Field("MINOR", 0, 16, "Counts what software may ignore."),
         Field("MAJOR", 16, 16, "Counts what it may not."),
@@ -82,8 +82,8 @@ _INTERRUPT_FIELDS = (
 
 CONTROL = (
     Register("CONTROL", 0x0C0, Access.COMMAND, flag_fields(Command),
-             "Commands. Of several in one write ABORT counts before RESUME, and START is refused "
-             "beside an ABORT, and beside the RESUME that ends a drain."),
+             "Commands. In one write with ABORT a RESUME does nothing. A START is refused beside "
+             "an ABORT, and beside the RESUME that ends a drain."),
     Register("STATUS", 0x0C4, Access.STATE, (
         Field("UNDER_WAY", 0, 8, "Jobs under way."),
         Field("FREE", 8, 8, "Jobs that may be started now."),
@@ -130,13 +130,13 @@ CALIBRATION = (
 COUNTERS = (
     ("CYCLES", "Cycles from the later of its start and the end of the job before it, to its end."),
     ("BEATS", "Beats that entered the array."),
-    ("SKIPPED", "Residual beats left out, since every residual was zero."),
+    ("SKIPPED", "Residual beats left out, since the residuals of one operand were all zero."),
     ("ACT_STALLS", "Cycles without a beat, waiting for activations."),
     ("WEIGHT_STALLS", "Cycles without a beat, waiting for weights."),
     ("RESULT_STALLS", "Cycles without a beat, waiting for room for results."),
-    ("MX9_UNITS", "K-blocks of tiles of activations that were MX9."),
+    ("MX9_UNITS", "K-blocks of tiles of activations, or of a conversion's tiles, that were MX9."),
     ("NAN_BLOCKS", "Blocks of activations with an infinity or a NaN."),
-    ("SATURATED", "Elements of activations that stopped at the largest mantissa."),
+    ("SATURATED", "Elements of activations rounded past the largest mantissa; none where packed."),
 )
 """Counters of the job that ended last, 48 bits in two words, the lower at the lower address."""
 

@@ -12,7 +12,7 @@ extern "C" {
 #define MIXDIT_VERSION 0x00030000u
 
 /* Build parameters. What the machine was built for. */
-#define MIXDIT_REG_ID 0x000u /* The letters MXDT. */
+#define MIXDIT_REG_ID 0x000u /* The letters MXDT, M in the highest byte: 0x4D584454. */
 #define MIXDIT_REG_VERSION 0x004u /* Version of this register map. */
 #define MIXDIT_REG_ROWS 0x008u /* Rows R of the array. */
 #define MIXDIT_REG_COLS 0x00Cu /* Columns C of the array. */
@@ -51,7 +51,7 @@ extern "C" {
 #define MIXDIT_REG_JOB_THRESHOLD 0x0ACu /* Threshold: FP32 pattern that an outlier's magnitude exceeds. */
 
 /* Control. Starting and stopping, and what became of it. */
-#define MIXDIT_REG_CONTROL 0x0C0u /* Commands. Of several in one write ABORT counts before RESUME, and START is refused beside an ABORT, and beside the RESUME that ends a drain. */
+#define MIXDIT_REG_CONTROL 0x0C0u /* Commands. In one write with ABORT a RESUME does nothing. A START is refused beside an ABORT, and beside the RESUME that ends a drain. */
 #define MIXDIT_REG_STATUS 0x0C4u /* What the machine is doing. */
 #define MIXDIT_REG_JOBS_ENDED 0x0C8u /* Jobs that ran to their end since reset. */
 #define MIXDIT_REG_REFUSAL 0x0CCu /* Why the job started last was refused. */
@@ -72,7 +72,7 @@ extern "C" {
 #define MIXDIT_REG_CYCLES_HIGH 0x104u /* Its upper word, of 16 bits. */
 #define MIXDIT_REG_BEATS_LOW 0x108u /* Beats that entered the array. */
 #define MIXDIT_REG_BEATS_HIGH 0x10Cu /* Its upper word, of 16 bits. */
-#define MIXDIT_REG_SKIPPED_LOW 0x110u /* Residual beats left out, since every residual was zero. */
+#define MIXDIT_REG_SKIPPED_LOW 0x110u /* Residual beats left out, since the residuals of one operand were all zero. */
 #define MIXDIT_REG_SKIPPED_HIGH 0x114u /* Its upper word, of 16 bits. */
 #define MIXDIT_REG_ACT_STALLS_LOW 0x118u /* Cycles without a beat, waiting for activations. */
 #define MIXDIT_REG_ACT_STALLS_HIGH 0x11Cu /* Its upper word, of 16 bits. */
@@ -80,11 +80,11 @@ extern "C" {
 #define MIXDIT_REG_WEIGHT_STALLS_HIGH 0x124u /* Its upper word, of 16 bits. */
 #define MIXDIT_REG_RESULT_STALLS_LOW 0x128u /* Cycles without a beat, waiting for room for results. */
 #define MIXDIT_REG_RESULT_STALLS_HIGH 0x12Cu /* Its upper word, of 16 bits. */
-#define MIXDIT_REG_MX9_UNITS_LOW 0x130u /* K-blocks of tiles of activations that were MX9. */
+#define MIXDIT_REG_MX9_UNITS_LOW 0x130u /* K-blocks of tiles of activations, or of a conversion's tiles, that were MX9. */
 #define MIXDIT_REG_MX9_UNITS_HIGH 0x134u /* Its upper word, of 16 bits. */
 #define MIXDIT_REG_NAN_BLOCKS_LOW 0x138u /* Blocks of activations with an infinity or a NaN. */
 #define MIXDIT_REG_NAN_BLOCKS_HIGH 0x13Cu /* Its upper word, of 16 bits. */
-#define MIXDIT_REG_SATURATED_LOW 0x140u /* Elements of activations that stopped at the largest mantissa. */
+#define MIXDIT_REG_SATURATED_LOW 0x140u /* Elements of activations rounded past the largest mantissa; none where packed. */
 #define MIXDIT_REG_SATURATED_HIGH 0x144u /* Its upper word, of 16 bits. */
 
 /* Fields, in place. */
