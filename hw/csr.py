@@ -28,8 +28,8 @@ def register_signature():
     output that is high for the one cycle in which a 1 is written; an EVENT has an input ``…_set``.
     An ENTRY is an output that holds for the one cycle in which the output ``…_write`` is high,
     which it never is while the input ``…_busy`` is. ``…_busy`` may follow from the entry itself,
-    which stands a cycle long whether it is written or not. While the input ``entries_wait`` is high
-    no entry is written, nor answered.
+    which stands a cycle long whether it is written or not, and for one more after that. While the
+    input ``entries_wait`` is high no entry is written, nor answered.
     """
     members = {"entries_wait": In(1)}
     for register in REGISTERS:

@@ -99,8 +99,9 @@ def flat_ports(signature, interface=None):
 def emit_files(component, name, *, header=None):
     """Emit a component, and everything it instantiates, as Verilog-2005 for any tool.
 
-    Identifiers are plain, and every module's name begins with that of the top, so that machines of
-    different names go into one simulation. No register and no memory has an initial value.
+    Identifiers are plain, and every module's name begins with that of the top and ``_``, so that
+    machines go into one simulation unless one's name begins so with another's. No register and no
+    memory has an initial value.
 
     Parameters
     ----------
