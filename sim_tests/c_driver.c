@@ -12,7 +12,8 @@ enum message { READ, WRITE, SLEEP, RESULT };
 /* In the order of CALLS in c_driver.py. */
 enum call {
     OPEN, START, JOBS_ENDED, WAIT, CHECK, READ_COUNTERS, ABORT, RESUME, LOAD_ORDER, LOAD_TAGS,
-    READ_MAXIMUM, RESIDENT_TILES, WEIGHT_PASSES, RESULT_TEXT, REFUSAL_TEXT, FAULT_TEXT, RUN_JOBS
+    READ_MAXIMUM, RESIDENT_TILES, WEIGHT_PASSES, RESULT_TEXT, REFUSAL_TEXT, FAULT_TEXT, RUN_JOBS,
+    OUTPUT_PENDING
 };
 
 enum { JOB_WORDS = 12, MOST_JOBS = 16, MOST_WORDS = 8192 };
@@ -120,6 +121,7 @@ static uint32_t handle(enum call call, const uint32_t *words, uint32_t count)
     struct mixdit_counters counters = {0};
     enum mixdit_refusal refusal = MIXDIT_REFUSAL_NONE;
     struct mixdit_job job;
+    bool is_pending = false;
     uint32_t result;
 
     switch (call) {
@@ -179,6 +181,10 @@ static uint32_t handle(enum call call, const uint32_t *words, uint32_t count)
         result = (uint32_t)mixdit_fault_text(words[0], memory + 1, words[1]);
         for (size_t index = 0; index < sizeof memory; index++)
             give((unsigned char)memory[index]);
+        return result;
+    case OUTPUT_PENDING:
+        result = mixdit_output_pending(&machine, &is_pending);
+        give(is_pending);
         return result;
     case RUN_JOBS:
         return run(&machine, words, count / JOB_WORDS);

@@ -29,7 +29,8 @@ Result = IntEnum(
 
 CALLS = ("open", "start", "jobs_ended", "wait", "check", "read_counters", "abort", "resume",
          "load_order", "load_tags", "read_maximum", "resident_tiles", "weight_passes",
-         "result_text", "refusal_text", "fault_text", "run_jobs")
+         "result_text", "refusal_text", "fault_text", "run_jobs",
+         "output_pending")
 """In the order of c_driver.c."""
 
 _READ, _WRITE, _SLEEP, _RESULT = range(4)
@@ -155,6 +156,10 @@ class CDriver:
     def abort(self) -> Result:
         """Drop every job."""
         return Result(self._call("abort")[0])
+
+    def output_pending(self) -> tuple[Result, int]:
+        """Tell whether results are left."""
+        return self._fetch("output_pending")
 
     def resume(self) -> Result:
         """Let jobs in again."""

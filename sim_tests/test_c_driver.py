@@ -72,13 +72,25 @@ async def the_c_driver_aborts_and_resumes(dut):
     await bridge(driver.open)()
     work = make_work(config, drive.rng(), config.rows, config.cols, min(40, config.k_max))
     assert await bridge(driver.start)(work.job) == (Result.OK, Refusal.NONE)
+    machine.out.pause = True
+    machine.feed(work)
+    while not int(dut.m_axis_out_tvalid.value):
+        await RisingEdge(dut.aclk)
     assert await bridge(driver.abort)() == Result.OK
+    assert await bridge(driver.output_pending)() == (Result.OK, 1)
+    _, ended = await bridge(driver.jobs_ended)()  # the aborted one, if only its results were left
+    machine.out.pause = False
+    await machine.act.wait()
+    await machine.weight.wait()
+    await machine.ticks(20)
+    assert await bridge(driver.output_pending)() == (Result.OK, 0)
+    machine.out.clear()
     assert await bridge(driver.start)(work.job) == (Result.REFUSED, Refusal.DRAINING)
     assert await bridge(driver.resume)() == Result.OK
     assert await bridge(driver.start)(work.job) == (Result.OK, Refusal.NONE)
     machine.feed(work)
     drive.compare(await machine.collect(work.job), expected_results(config, work), "C")
-    assert await bridge(driver.jobs_ended)() == (Result.OK, 1)
+    assert await bridge(driver.jobs_ended)() == (Result.OK, ended + 1)
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")

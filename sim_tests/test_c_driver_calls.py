@@ -215,6 +215,7 @@ class Refusing(StandIn):
     (1, lambda driver: driver.jobs_ended()[0]), (1, lambda driver: driver.wait(0, 1)),
     (3, lambda driver: driver.wait(1, 3)), (2, lambda driver: driver.check()[0]),
     (18, lambda driver: driver.counters()[0]), (1, CDriver.abort), (1, CDriver.resume),
+    (1, lambda driver: driver.output_pending()[0]),
     (4, lambda driver: driver.load_order(0, [1, 0])),
     (3, lambda driver: driver.load_tags(0, [True])), (2, lambda driver: driver.maximum(0)[0]),
 ])

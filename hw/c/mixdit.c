@@ -158,6 +158,16 @@ enum mixdit_result mixdit_abort(const struct mixdit *machine)
     return command(machine, MIXDIT_CONTROL_ABORT_MASK);
 }
 
+enum mixdit_result mixdit_output_pending(const struct mixdit *machine, bool *is_pending)
+{
+    uint32_t status;
+
+    if (!read32(machine, MIXDIT_REG_STATUS, &status))
+        return MIXDIT_BUS_ERROR;
+    *is_pending = (status & MIXDIT_STATUS_OUTPUT_PENDING_MASK) != 0u;
+    return MIXDIT_OK;
+}
+
 enum mixdit_result mixdit_resume(const struct mixdit *machine)
 {
     return command(machine, MIXDIT_CONTROL_RESUME_MASK);

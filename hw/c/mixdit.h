@@ -103,8 +103,10 @@ enum mixdit_result mixdit_read_counters(const struct mixdit *machine,
                                         struct mixdit_counters *counters);
 
 /* Drop every job under way. The machine then swallows its input until mixdit_resume, which belongs
- * after the last packet of a dropped job. */
+ * after the last packet of a dropped job, and after the last result has been taken. */
 enum mixdit_result mixdit_abort(const struct mixdit *machine);
+/* Tell whether a result waits to be taken, or its packet has not ended. */
+enum mixdit_result mixdit_output_pending(const struct mixdit *machine, bool *is_pending);
 enum mixdit_result mixdit_resume(const struct mixdit *machine);
 
 /* Load an order: order[place] is the channel that comes to that place. MIXDIT_BUS_ERROR if a job
