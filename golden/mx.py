@@ -112,8 +112,9 @@ class MXTensor:
         Returns
         -------
         ndarray of float32
-            A NaN block gives quiet NaNs (0x7FC00000), a zero mantissa the zero of its sign. Steps
-            reach below FP32's normals, so values may be FP32 subnormals.
+            A NaN block gives quiet NaNs (0x7FC00000), a zero mantissa the zero of its sign. No
+            value that `quantize` makes is an FP32 subnormal; other codes may have such values, and
+            those are exact as well.
         """
         length = self.shape[self.axis]
         lead = (*self.shape[: self.axis], *self.shape[self.axis + 1 :])

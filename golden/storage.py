@@ -88,7 +88,7 @@ def load(path: str | Path) -> dict[str, MXTensor]:
     Returns
     -------
     dict of str to MXTensor
-        Empty only if the file holds no tensors at all.
+        Sorted by name. Empty only if the file holds no tensors at all.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def load(path: str | Path) -> dict[str, MXTensor]:
 def _read(file: Any) -> dict[str, MXTensor]:
     metadata, keys = file.metadata() or {}, set(file.keys())
     tensors = {}
-    for name, text in metadata.items():
+    for name, text in sorted(metadata.items()):  # safetensors has them in any order
         missing = [plane for plane in _PLANES if f"{name}.{plane}" not in keys]
         if missing and not is_description(text):
             continue  # another tool's

@@ -126,16 +126,7 @@ def _round(
     lifted = x.masked_fill(is_subnormal, 0.0) * lift
     tops, largest = find_magnitudes(lifted)
     _round_safe(lifted, tops, largest.bitwise_and_(_FIELD), factors, scratch)
-    values = tops.view(torch.float32)
-    torch.mul(values, 1 / lift, out=pairs.view(torch.float32))
-    # Lifted, 2**-149 is 2**(_LIFT - 149). What is a subnormal is counted in units of that, as a
-    # processor might flush a product.
-    count = (values * 2.0 ** (149 - _LIFT)).clamp(-(2.0**24), 2.0**24)
-    is_tiny = (shared < _SMALLEST) & (count.abs() < 2.0**23)
-    sign = values.view(torch.int32) & -0x80000000
-    units = torch.where(is_tiny, count.abs(), 0).int() | sign
-    bits = pairs.view(torch.int32)
-    torch.where(is_tiny, units, bits, out=bits)
+    torch.mul(tops.view(torch.float32), 1 / lift, out=pairs.view(torch.float32))
 
 
 def _is_safe(shared: torch.Tensor) -> bool:
