@@ -10,7 +10,7 @@ import golden
 from golden.floats import add, narrow, widen
 from golden.formats import BF16, FP16, MX4, MX6, MX9, MXFormat
 from golden.policy import Policy
-from golden.tests.helpers import CODES, random_blocks
+from golden.tests.helpers import CODES, assert_same_bits, random_blocks
 
 torch = pytest.importorskip("torch")
 
@@ -152,6 +152,16 @@ def test_some_values_are_subnormals(expected):
             few, field = (0x7FFFFFFF, 23) if bits.itemsize == 4 else (0x7FFF, 10)
             magnitude = bits & few
             assert np.any((magnitude > 0) & (magnitude < 1 << field)), name
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_low_codes_have_their_exact_values(fmt):
+    q = low_codes(fmt)
+    power = q.exponent[..., None].astype(int) - 127 - q.microexponent - (fmt.mantissa_bits - 1)
+    exact = np.ldexp(q.mantissa.astype(np.float64), np.repeat(power, 2, axis=-1))
+    exact = np.where(q.sign == 1, -exact, exact).reshape(q.shape)
+    assert_same_bits(q.dequantize(), exact.astype(np.float32))
+    assert_same_bits(in_torch(q).dequantize().numpy(), exact.astype(np.float32))
 
 
 def test_fp32_sums_are_refused_where_subnormals_are_flushed():

@@ -165,6 +165,22 @@ def test_texts_that_describe_nothing_are_refused(text, path):
         golden.load(path)
 
 
+def test_an_entry_that_stands_twice_is_refused(path):
+    text = json.dumps(GOOD)
+    for twice in (text[:-1] + ', "axis": 1}', '{"axis": 0, ' + text[1:]):
+        write(path, twice)
+        with pytest.raises(ValueError, match="stands there twice"):
+            golden.load(path)
+
+
+@pytest.mark.parametrize("shape", [[0, 2**70], [0, 2**62], [2**40, 2**40, 0], [0, 2**57]])
+def test_sizes_beyond_any_array_are_refused_of_nothing_too(shape, path):
+    nothing = np.zeros((0, 12), np.uint8)
+    write(path, GOOD | {"shape": shape}, base=nothing)
+    with pytest.raises(ValueError, match="no memory holds a tensor of shape"):
+        golden.load(path)
+
+
 def test_hostile_sizes_take_no_memory(path):
     """In a process that may take 300 MB more than it has."""
     write(path, GOOD | {"shape": [10**13, 32]})
