@@ -12,7 +12,7 @@ export MIXDIT_SEED := $(SEED)
 HW ?= --rows 8 --cols 8 --acc-width 40
 
 .PHONY: help setup setup-torch verilog registers emission demo demo-attention gemm test test-matrix test-x test-icarus test-full test-torch \
-        fuzz planted-bugs waves lint bench bench-rtl perf perf-check sweep ppa accumulators fpga train samples quality quality-full capture clean
+        fuzz fuzz-files planted-bugs waves lint bench bench-rtl perf perf-check sweep ppa accumulators fpga train samples quality quality-full capture clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z -]+:.*## ' Makefile | sed -E 's/^([a-z -]+):.*## (.*)/\1\t\2/' | \
@@ -69,6 +69,9 @@ test-full: $(VENV)/ready  ## Everything with more seeds and sizes, on every mach
 
 fuzz: $(VENV)/ready  ## 2,000 random jobs, good, bad, broken and aborted (ten minutes)
 	$(PY) -m sim_tests.fuzz $(if $(filter file,$(origin SEED)),,--seed $(SEED))
+
+fuzz-files: $(VENV)/ready  ## Broken files of MX tensors for an hour, in bounded memory
+	$(PY) -m golden.tests.fuzz_files --minutes 60
 
 test-torch: $(VENV)/torch-ready  ## The tests that need torch or diffusers
 	$(PY) -m pytest -n $(JOBS) golden/tests quality/tests perf/tests/test_workloads.py

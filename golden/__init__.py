@@ -21,6 +21,8 @@ from golden.policy import Policy
 from golden.precision import apply_policy, convert, quantize_weight
 from golden.storage import load, save
 
+__version__ = "0.1.0"
+
 __all__ = [
     "BF16",
     "BLOCK_SIZE",

@@ -8,6 +8,7 @@ so their order does not matter.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from golden.arguments import integers, whole
 from golden.formats import BLOCK_SIZE, FP32, PAIRS
 from golden.residual import RESIDUAL_BITS
 
@@ -39,11 +40,12 @@ def fraction_bits(acc_width: int = DEFAULT_ACC_WIDTH, k_max: int = DEFAULT_K_MAX
 
     Raises
     ------
+    TypeError
+        If one of them is no integer.
     ValueError
         If `k_max` is below 1 or the width leaves no room for the integer part, or exceeds 62 bits.
     """
-    if k_max < 1:
-        raise ValueError(f"k_max must be at least 1, not {k_max}")
+    acc_width, k_max = whole(acc_width, "acc_width"), whole(k_max, "k_max", least=1)
     beats = MOST_BEATS * -(-k_max // BLOCK_SIZE)
     integer_width = PRODUCT_WIDTH + (beats - 1).bit_length()
     if not integer_width <= acc_width <= _WIDEST:
@@ -84,13 +86,13 @@ def block_product(
     b = signed(b_mag, b_sign)
     products = a * b
     pairs = products.reshape(*products.shape[:-1], PAIRS, 2).sum(axis=-1)
-    left = 2 - np.asarray(a_t, np.int64) - np.asarray(b_t, np.int64)
+    left = 2 - integers(a_t, "a_t") - integers(b_t, "b_t")
     return (pairs << left).sum(axis=-1)
 
 
 def signed(magnitude: ArrayLike, sign: ArrayLike) -> NDArray[np.int64]:
     """Return magnitudes as int64, negated where `sign` is 1."""
-    value = np.asarray(magnitude, np.int64)
+    value = integers(magnitude, "magnitudes")
     return np.where(np.asarray(sign) != 0, -value, value)
 
 
@@ -172,11 +174,15 @@ def to_fp32_bits(
     point = exponent_sum - (254 + PRODUCT_POINT + fraction_bits)  # exponent of the unit of acc
     value = acc * ((point + 1023) << 52).view(np.float64)  # exact, from 2**-324 to below 2**310
 
-    # This conversion rounds half to even, overflows to infinity and underflows gradually.
-    with np.errstate(over="ignore", under="ignore"):
+    # The conversion rounds half to even and overflows to infinity.
+    # The last tie below the smallest normal rounds up to it, what is smaller becomes zero. Both
+    # happen before, as processors differ in what they flush.
+    small = np.abs(value) < 2.0**-126
+    if small.any():
+        limit = 2.0**-126 * (1 - 2.0 ** -(FP32.mantissa_bits + 2))
+        kept = np.abs(value) >= limit
+        value = np.where(small, np.copysign(np.where(kept, 2.0**-126, 0.0), value), value)
+    with np.errstate(all="ignore"):
         rounded = value.astype(np.float32)
-    # The last tie below the smallest normal, which rounds up to it.
-    limit = 2.0**-126 * (1 - 2.0 ** -(FP32.mantissa_bits + 2))
-    rounded[np.abs(value) < limit] *= 0
     rounded[nan] = np.nan
     return rounded.view(np.uint32).reshape(shape)

@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golden.floats import MAGNITUDE_MASK, widen
+from golden.arguments import integers
+from golden.floats import MAGNITUDE_MASK, magnitude_value, widen
 from golden.formats import FP32, FloatFormat
-from golden.policy import Policy, permute
+from golden.policy import Policy, check_policy, permute
 from golden.units import unit_magnitudes
 
 _INFINITY = 0x7F800000
@@ -22,7 +23,7 @@ def channel_order(
     Parameters
     ----------
     samples : iterable of array_like, each of shape (..., K)
-        Activations of one layer.
+        Activations of one layer. Those without elements say nothing.
     float_format : FloatFormat, optional
         Of the samples where they hold bits.
 
@@ -52,7 +53,7 @@ def channel_order_from_maxima(maxima: ArrayLike) -> NDArray[np.intp]:
     maxima : array_like of uint32, shape (K,) or (jobs, K)
         FP32 patterns of each channel's largest magnitude, in natural order.
     """
-    return channel_order([np.asarray(maxima, np.uint32)], FP32)
+    return channel_order([_recorded(maxima)], FP32)
 
 
 def static_tags_from_maxima(maxima: ArrayLike, policy: Policy) -> NDArray[np.bool_]:
@@ -69,8 +70,9 @@ def static_tags_from_maxima(maxima: ArrayLike, policy: Policy) -> NDArray[np.boo
     -------
     ndarray of bool, shape (K-blocks,)
     """
+    check_policy(policy)
     whole = replace(policy, granularity="channel_block", tile_rows=None)
-    return static_tags([np.atleast_2d(np.asarray(maxima, np.uint32))], whole, FP32)
+    return static_tags([np.atleast_2d(_recorded(maxima))], whole, FP32)
 
 
 def calibrate_threshold(
@@ -95,7 +97,7 @@ def calibrate_threshold(
     magnitude = np.sort(np.concatenate(_magnitudes(samples, policy, float_format), axis=None))
     allowed = policy.count(len(magnitude))
     limit = magnitude[len(magnitude) - allowed - 1] if allowed < len(magnitude) else np.uint32(0)
-    return float(limit.view(np.float32))
+    return magnitude_value(int(limit))
 
 
 def static_tags(
@@ -129,6 +131,7 @@ def static_tags(
 def _magnitudes(
     samples: Iterable[ArrayLike], policy: Policy, float_format: FloatFormat | None
 ) -> list[NDArray[np.uint32]]:
+    check_policy(policy)
     found = [
         unit_magnitudes(permute(x, policy), policy.granularity, policy.tile_rows)
         for x in _finite(samples, float_format)
@@ -141,8 +144,19 @@ def _magnitudes(
 def _finite(
     samples: Iterable[ArrayLike], float_format: FloatFormat | None
 ) -> Iterable[NDArray[np.float32]]:
+    if getattr(samples, "ndim", 3) < 3:
+        raise TypeError("samples must be a list of arrays, not one array: give [x]")
     for number, sample in enumerate(samples):
         wide = np.ascontiguousarray(widen(sample, float_format))
         if np.any((wide.view(np.uint32) & MAGNITUDE_MASK) >= _INFINITY):
             raise ValueError(f"calibration sample {number} holds an infinity or a NaN")
-        yield wide
+        if wide.size:
+            yield wide
+
+
+def _recorded(maxima: ArrayLike) -> NDArray[np.uint32]:
+    """Check FP32 patterns of magnitudes."""
+    patterns = integers(maxima, "maxima", np.uint32)
+    if np.any(patterns > MAGNITUDE_MASK):
+        raise ValueError("maxima must be magnitudes: FP32 patterns without a sign")
+    return patterns

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from golden.floats import QUIET_NAN
 from golden.formats import BLOCK_SIZE, PAIRS, MXFormat
 
 ROUNDINGS = ("half_even", "truncate", "stochastic")
@@ -75,17 +76,19 @@ def encode_integer(
 def encode(
     x: NDArray[np.float32], fmt: MXFormat, rounding: str, rng: np.random.Generator | None
 ) -> Codes:
-    """Encode blocks as `encode_integer` does, to the bit, in fewer and faster passes.
+    """Encode lines of blocks as `encode_integer` does, to the bit, in fewer and faster passes.
 
     Parameters
     ----------
-    x : ndarray of float32, shape (n, 16), C-contiguous
+    x : ndarray of float32, shape (lines, length)
+        Of any strides. Lines are padded with zeros to whole blocks, a few blocks at a time.
     fmt : MXFormat
     rounding : {"half_even", "truncate", "stochastic"}
     rng : numpy.random.Generator or None
         Draws for stochastic rounding, one FP32 number per element, in order; else None.
     """
-    n = len(x)
+    blocks = -(-x.shape[1] // BLOCK_SIZE)
+    n = len(x) * blocks
     codes = Codes(
         np.empty(n, np.uint8),
         np.empty((n, PAIRS), np.uint8),
@@ -94,8 +97,7 @@ def encode(
     )
     chunk = _Chunk(min(n, _CHUNK_BLOCKS))
     with np.errstate(all="ignore"):
-        for part in _slices(n):
-            blocks = x[part]
+        for part, given in _padded(x, blocks):
             out = Codes(
                 codes.exponent[part],
                 codes.microexponent[part],
@@ -103,10 +105,10 @@ def encode(
                 codes.sign[part],
             )
             if rng is None:
-                chunk.encode(blocks, fmt, rounding, out)
+                chunk.encode(given, fmt, rounding, out)
             else:
-                uniform = rng.random(blocks.shape, dtype=np.float32) + np.float32(2**-24)
-                _store(encode_integer(blocks, fmt, rounding, uniform), out)
+                uniform = rng.random(given.shape, dtype=np.float32) + np.float32(2**-24)
+                _store(encode_integer(given, fmt, rounding, uniform), out)
     return codes
 
 
@@ -117,8 +119,68 @@ def _store(codes: Codes, out: Codes, where: slice | NDArray[np.intp] = slice(Non
     out.sign[where] = codes.sign
 
 
-def _slices(n: int) -> Iterator[slice]:
-    return (slice(i, min(i + _CHUNK_BLOCKS, n)) for i in range(0, n, _CHUNK_BLOCKS))
+def decode(codes: Codes, point: NDArray[np.int32]) -> NDArray[np.uint32]:
+    """Return the FP32 patterns of blocks.
+
+    Parameters
+    ----------
+    codes : Codes
+        Of n blocks.
+    point : ndarray of int32, shape () or (n, 1)
+        Bits behind the point of the mantissas: m - 1.
+
+    Returns
+    -------
+    ndarray of uint32, shape (n, 16)
+        No subnormal is multiplied, so they are right where the processor would flush them.
+    """
+    top = codes.exponent[:, None].astype(np.int32) - codes.microexponent - point
+    step = (np.maximum(top, 1) << 23).view(np.float32)
+    values = np.empty(codes.mantissa.shape, np.float32)
+    with np.errstate(all="ignore"):  # of NaN blocks with mantissas, which a file may hold
+        for place in (0, 1):
+            np.multiply(codes.mantissa[:, place::2], step, out=values[:, place::2])
+    bits = values.view(np.uint32)
+    low = np.flatnonzero((top < 1).any(axis=1))
+    if low.size:
+        # In units of 2**-149, of which FP32 has every one below 2**24 as its own pattern.
+        places = np.repeat(top[low] + 22, 2, axis=1)
+        units = codes.mantissa[low].astype(np.int64) << places
+        normal = units.astype(np.float32).view(np.uint32) - np.uint32(149 << 23)
+        bits[low] = np.where(units < 1 << 24, units, normal)
+    bits |= codes.sign.astype(np.uint32) << 31
+    bits[codes.exponent == NAN_EXPONENT] = QUIET_NAN
+    return bits
+
+
+def spans(
+    lines: int, blocks: int, most: int = _CHUNK_BLOCKS
+) -> Iterator[tuple[slice, slice, slice]]:
+    """Cut lines of blocks into chunks of at most so many blocks, in order.
+
+    Yields
+    ------
+    lines, blocks, numbers : slice
+        The chunk's lines, the blocks it has of each, and their numbers among all blocks.
+    """
+    together = max(1, most // max(blocks, 1))
+    for first in range(0, lines, together):
+        last = min(first + together, lines)
+        for start in range(0, blocks, most):
+            stop = min(start + most, blocks)
+            numbers = slice(first * blocks + start, (last - 1) * blocks + stop)
+            yield slice(first, last), slice(start, stop), numbers
+
+
+def _padded(x: NDArray[np.float32], blocks: int) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    for lines, part, numbers in spans(len(x), blocks):
+        given = x[lines, part.start * BLOCK_SIZE : part.stop * BLOCK_SIZE]
+        width = (part.stop - part.start) * BLOCK_SIZE
+        if given.shape[1] < width:
+            padded = np.zeros((len(given), width), np.float32)
+            padded[:, : given.shape[1]] = given
+            given = padded
+        yield numbers, np.ascontiguousarray(given).reshape(-1, BLOCK_SIZE)
 
 
 class _Chunk:

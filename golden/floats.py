@@ -1,9 +1,12 @@
 """Bit patterns of FP32, FP16 and BF16 arrays: exact widening to FP32, addition, narrowing."""
 
+from fractions import Fraction
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golden.formats import BF16, FP16, FP32, FloatFormat
+from golden.arguments import array
+from golden.formats import BF16, FLOAT_FORMATS, FP16, FP32, FloatFormat
 
 MAGNITUDE_MASK = np.uint32(0x7FFFFFFF)
 """Everything of an FP32 pattern but its sign."""
@@ -14,6 +17,20 @@ QUIET_NAN = 0x7FC00000
 _FORMAT_OF_DTYPE = {"float32": FP32, "float16": FP16, "bfloat16": BF16}
 
 
+def float_format_of(fmt: FloatFormat | str, what: str = "float_format") -> FloatFormat:
+    """Return a floating-point format given as itself or by name, in any case.
+
+    Raises
+    ------
+    ValueError
+        If it is none of FP32, FP16 and BF16.
+    """
+    found = FLOAT_FORMATS.get(fmt.lower() if isinstance(fmt, str) else getattr(fmt, "name", None))
+    if found is None or not (isinstance(fmt, str) or fmt == found):
+        raise ValueError(f"{what} must be one of {', '.join(FLOAT_FORMATS)}, not {fmt!r}")
+    return found
+
+
 def float_bits(
     x: ArrayLike, float_format: FloatFormat | None = None
 ) -> tuple[NDArray[np.unsignedinteger], FloatFormat]:
@@ -22,9 +39,10 @@ def float_bits(
     Parameters
     ----------
     x : array_like
-        float32, float16 or an extension type named ``bfloat16`` (as of ``ml_dtypes``). Or patterns
-        as uint32 (FP32) or uint16 (FP16, BF16), together with `float_format`.
-    float_format : FloatFormat, optional
+        float32, float16 or an extension type named ``bfloat16`` (as of ``ml_dtypes``), in any byte
+        order. Or patterns as uint32 (FP32) or uint16 (FP16, BF16), together with `float_format`.
+        Torch tensors of float32 and float16 as far as NumPy sees them.
+    float_format : FloatFormat or str, optional
         The format of the patterns in `x`. Needed only where the dtype does not tell.
 
     Returns
@@ -36,31 +54,34 @@ def float_bits(
     Raises
     ------
     TypeError
-        If the dtype is none of these, or contradicts `float_format`.
+        If the dtype is none of these, or contradicts `float_format`; or `x` is a torch tensor that
+        NumPy cannot see.
+    ValueError
+        If numbers of a masked array are masked, or the format does not exist.
     """
-    array = np.asarray(x)
-    named = _FORMAT_OF_DTYPE.get(array.dtype.name)
+    float_format = None if float_format is None else float_format_of(float_format)
+    found = array(x, "x")
+    named = _FORMAT_OF_DTYPE.get(found.dtype.name)
     if named is not None:
         if float_format is not None and float_format != named:
             raise TypeError(
-                f"the array holds {array.dtype.name} but float_format says {float_format.name}; "
+                f"the array holds {found.dtype.name} but float_format says {float_format.name}; "
                 "leave float_format out, or give the bits as unsigned integers"
             )
-        array = array.astype(array.dtype.newbyteorder("="), copy=False)
-        return array.view(np.uint32 if named is FP32 else np.uint16), named
-    if array.dtype in (np.uint16, np.uint32):
+        return found.view(np.uint32 if named is FP32 else np.uint16), named
+    if found.dtype in (np.uint16, np.uint32):
         if float_format is None:
             raise TypeError(
-                f"an array of {array.dtype.name} may hold any format; say which with float_format"
+                f"an array of {found.dtype.name} may hold any format; say which with float_format"
             )
-        if float_format.width != 8 * array.dtype.itemsize:
+        if float_format.width != 8 * found.dtype.itemsize:
             raise TypeError(
                 f"{float_format.name} numbers are {float_format.width} bits wide, "
-                f"but the array holds {array.dtype.name}"
+                f"but the array holds {found.dtype.name}"
             )
-        return array, float_format
+        return found, float_format
     raise TypeError(
-        f"expected float32, float16 or bfloat16 numbers, not {array.dtype.name}; "
+        f"expected float32, float16 or bfloat16 numbers, not {found.dtype.name}; "
         "convert them first, for example with x.astype(numpy.float32)"
     )
 
@@ -83,7 +104,8 @@ def widen(x: ArrayLike, float_format: FloatFormat | None = None) -> NDArray[np.f
         return bits.view(np.float32)
     if source is BF16:
         return (bits.astype(np.uint32) << 16).view(np.float32)
-    wide = bits.view(np.float16).astype(np.float32)
+    with np.errstate(all="ignore"):
+        wide = bits.view(np.float16).astype(np.float32)
     nan = np.isnan(wide)
     if nan.any():  # some processors' conversions quiet NaNs, which would change how they rank
         pattern = bits[nan].astype(np.uint32)
@@ -97,7 +119,7 @@ def widen(x: ArrayLike, float_format: FloatFormat | None = None) -> NDArray[np.f
 
 def flush(x: NDArray[np.float32]) -> NDArray[np.float32]:
     """Replace FP32 subnormals by the zeros of their signs."""
-    bits = np.atleast_1d(np.array(x, np.float32)).view(np.uint32)
+    bits = np.atleast_1d(np.array(widen(x))).view(np.uint32)
     bits[(bits & 0x7F800000) == 0] &= 0x80000000
     return bits.view(np.float32).reshape(np.shape(x))
 
@@ -118,7 +140,7 @@ def add(x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
         NaNs, and the sum of opposite infinities, are the quiet NaN. Zeros add up to +0, unless both
         are -0.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         total = flush(flush(x) + flush(y))
     return np.where(np.isnan(total), np.float32(np.nan), total)
 
@@ -129,7 +151,7 @@ def narrow(x: ArrayLike, float_format: FloatFormat) -> NDArray[np.unsignedintege
     Parameters
     ----------
     x : array_like of float32
-    float_format : FloatFormat
+    float_format : FloatFormat or str
         FP32 (nothing happens), FP16 or BF16.
 
     Returns
@@ -137,14 +159,52 @@ def narrow(x: ArrayLike, float_format: FloatFormat) -> NDArray[np.unsignedintege
     ndarray of uint32 or uint16
         Subnormals stay, too large values become infinite, NaNs become quiet.
     """
+    float_format = float_format_of(float_format)
     bits, source = float_bits(x)
     if source is not FP32:
         raise TypeError(f"expected float32 numbers, not {source.name}")
     if float_format is FP32:
         return bits
     if float_format is FP16:
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             return np.asarray(bits.view(np.float32).astype(np.float16)).view(np.uint16)
     rounded = (bits.astype(np.uint64) + 0x7FFF + ((bits >> 16) & 1)) >> 16
     quieted = (bits >> 16) | 0x40
     return np.where((bits & MAGNITUDE_MASK) > 0x7F800000, quieted, rounded).astype(np.uint16)
+
+
+def nearest_magnitude(value: float | Fraction) -> int:
+    """Return the 31-bit pattern of the FP32 magnitude nearest to a number, half to even.
+
+    In integers, so that subnormals stay where the processor would flush them.
+
+    Parameters
+    ----------
+    value : float or Fraction
+        Not negative; may be infinite.
+
+    Raises
+    ------
+    ValueError
+        If it is finite but beyond FP32's numbers.
+    """
+    if value == float("inf"):
+        return 0x7F800000
+    if value == 0:
+        return 0
+    exact = Fraction(value)
+    power = exact.numerator.bit_length() - exact.denominator.bit_length()
+    power = max(power if Fraction(2) ** power <= exact else power - 1, -126)
+    pattern = round(exact / Fraction(2) ** (power - 23)) + (power + 126 << 23)
+    if pattern >= 0x7F800000:
+        raise ValueError(f"{float(exact):g} is beyond the numbers of FP32")
+    return pattern
+
+
+def magnitude_value(pattern: int) -> float:
+    """Return the number that a 31-bit FP32 pattern stands for; in float64 it is exact."""
+    if pattern >= 0x7F800000:
+        return float("inf") if pattern == 0x7F800000 else float("nan")
+    exponent, significand = pattern >> 23, pattern & 0x7FFFFF
+    significand |= int(exponent > 0) << 23
+    return float(significand * Fraction(2) ** (max(exponent, 1) - 150))

@@ -15,8 +15,9 @@ from golden.accumulator import (
     round_shift,
     to_fp32_bits,
 )
-from golden.floats import add, narrow, widen
-from golden.formats import FLOAT_FORMATS, FP32
+from golden.arguments import whole
+from golden.floats import add, float_format_of, narrow, widen
+from golden.formats import BF16, FP32, FloatFormat
 from golden.mx import MXTensor
 from golden.operand import Operand
 from golden.residual import RESIDUAL_BITS
@@ -47,7 +48,8 @@ def gemm(
     a : MXTensor
         Of a matrix (M, K), blocked along K. Blocks may differ in precision in any way.
     b : MXTensor
-        Of a matrix (K, N), blocked along K.
+        Of a matrix (K, N), blocked along K. M, K and N are any numbers; without rows or without
+        columns the result is empty.
     acc_width, k_max : int
         The machine's accumulator width in bits and its largest K; they set how far below the
         largest block products are kept, see `golden.fraction_bits`.
@@ -57,7 +59,7 @@ def gemm(
     bias : array_like of float32, shape (N,), optional
         Added to every row of the FP32 results as `golden.floats.add` does. Without it nothing is
         added, not even zero: a result of -0 stays.
-    output : {"fp32", "fp16", "bf16"}
+    output : {"fp32", "fp16", "bf16"}, in any case, or FloatFormat
         To what the FP32 results are rounded, half to even. For MX, quantize the FP32 results.
 
     Returns
@@ -69,10 +71,21 @@ def gemm(
 
     Raises
     ------
+    TypeError
+        If an operand is no MXTensor, or a width is no integer.
     ValueError
-        If shapes or axes do not fit, K exceeds `k_max` or an option does not exist.
+        If shapes or axes do not fit, K is 0 or exceeds `k_max`, or an option does not exist.
+    RuntimeError
+        If FP32 sums are asked for and this thread flushes subnormals, which would change them.
+
+    Notes
+    -----
+    K beyond the default `k_max` needs a larger one, which leaves fewer fraction bits, as in the
+    machine that is built for it: 40 bits take K up to 134,217,728, 62 bits any that fits a memory.
     """
-    _check(a, b, k_max, accumulate, output)
+    acc_width, k_max = whole(acc_width, "acc_width"), whole(k_max, "k_max", least=1)
+    result_format = float_format_of(output, "output")
+    _check(a, b, k_max, accumulate)
     fraction = fraction_bits(acc_width, k_max)
     rows = Operand(a)
     c = np.empty((a.shape[0], b.shape[1]), np.float32)
@@ -90,13 +103,17 @@ def gemm(
             c[:, part] = to_fp32_bits(acc, exponent_sum, fraction, nan).view(np.float32)
     if bias is not None:
         c = add(c, _checked_bias(bias, c.shape[1]))
-    if output == "fp32":
+    return _rounded(c, result_format)
+
+
+def _rounded(c: NDArray[np.float32], fmt: FloatFormat) -> NDArray[np.generic]:
+    if fmt is FP32:
         return c
-    bits = narrow(c, FLOAT_FORMATS[output])
-    return bits if output == "bf16" else bits.view(np.float16)
+    bits = narrow(c, fmt)
+    return bits if fmt is BF16 else bits.view(np.float16)
 
 
-def _check(a: MXTensor, b: MXTensor, k_max: int, accumulate: str, output: str) -> None:
+def _check(a: MXTensor, b: MXTensor, k_max: int, accumulate: str) -> None:
     for name, tensor, axis, layout in (("a", a, 1, "(M, K)"), ("b", b, 0, "(K, N)")):
         if not isinstance(tensor, MXTensor):
             raise TypeError(f"{name} must be an MXTensor, not {type(tensor).__name__}; quantize it")
@@ -109,12 +126,13 @@ def _check(a: MXTensor, b: MXTensor, k_max: int, accumulate: str, output: str) -
         raise ValueError(f"a has K = {a.shape[1]} but b has K = {b.shape[0]}")
     if a.shape[1] > k_max:
         raise ValueError(
-            f"K = {a.shape[1]} exceeds k_max = {k_max}: the accumulators could overflow"
+            f"K = {a.shape[1]} exceeds k_max = {k_max}: the accumulators could overflow; give the "
+            f"k_max of a machine for it, at least {a.shape[1]}"
         )
+    if a.shape[1] == 0:
+        raise ValueError("K is 0: there is nothing to multiply")
     if accumulate not in ("anchored", "fp32"):
         raise ValueError(f"accumulate must be 'anchored' or 'fp32', not {accumulate!r}")
-    if output not in FLOAT_FORMATS:
-        raise ValueError(f"output must be one of {', '.join(FLOAT_FORMATS)}, not {output!r}")
 
 
 def _checked_bias(bias: ArrayLike, columns: int) -> NDArray[np.float32]:
@@ -181,10 +199,16 @@ def _products(
 
 
 def _accumulate_fp32(rows: Operand, columns: Operand) -> NDArray[np.float32]:
+    smallest = np.array([0x00800000], np.uint32).view(np.float32)
+    if (smallest * np.float32(0.5)).view(np.uint32)[0] == 0:
+        raise RuntimeError(
+            "this thread flushes subnormal numbers to zero (torch.set_flush_denormal does that), "
+            "so its FP32 sums would differ: switch it off for accumulate='fp32'"
+        )
     total = np.zeros((rows.lines, columns.lines), np.float32)
     row_exponent = rows.anchor[:, None] - rows.distance - FP32.bias
     column_exponent = columns.anchor[:, None] - columns.distance - FP32.bias
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         for block in range(rows.is_mx9.shape[1]):
             point = row_exponent[:, block, None] + column_exponent[:, block] - PRODUCT_POINT
             for residuals, d in _products(rows, columns, block, slice(None)):

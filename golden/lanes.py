@@ -8,6 +8,7 @@ always be rearranged, inside its own blocks, so that this never happens.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from golden.arguments import channel_order
 from golden.formats import BLOCK_SIZE
 
 
@@ -19,7 +20,7 @@ def destinations(order: ArrayLike) -> NDArray[np.intp]:
     order : array_like of int, shape (K,)
         The channel that comes first, second, ...; a `Policy.permutation`.
     """
-    order = _checked(order)
+    order = channel_order(order, "a channel order")
     places = np.empty(len(order), np.intp)
     places[order] = np.arange(len(order))
     return places
@@ -62,7 +63,7 @@ def spread_lanes(order: ArrayLike) -> NDArray[np.intp]:
     padding's edges all join the same two nodes, so they differ in colour, and the colours are
     numbered so that the padding stays at the end.
     """
-    order = _checked(order)
+    order = channel_order(order, "a channel order")
     if conflicts(order) == 0:
         return order
     channels = len(order)
@@ -105,10 +106,3 @@ def _partners(node: NDArray[np.intp]) -> list[int]:
     partner = np.empty(len(node), np.intp)
     partner[by_node[:, 0]], partner[by_node[:, 1]] = by_node[:, 1], by_node[:, 0]
     return partner.tolist()
-
-
-def _checked(order: ArrayLike) -> NDArray[np.intp]:
-    order = np.asarray(order, np.intp)
-    if order.ndim != 1 or not np.array_equal(np.sort(order), np.arange(len(order))):
-        raise ValueError("a channel order must hold every channel number once")
-    return order

@@ -3,21 +3,25 @@
 Source: Rouhani et al., "With Shared Microexponents, A Little Shifting Goes a Long Way", ISCA 2023.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golden.encode import NAN_EXPONENT, ROUNDINGS, encode
-from golden.floats import QUIET_NAN, widen
+from golden.arguments import whole
+from golden.encode import NAN_EXPONENT, ROUNDINGS, Codes, decode, encode, spans
+from golden.floats import widen
 from golden.formats import BLOCK_SIZE, MX6, MX9, MX_FORMATS, PAIRS, FloatFormat, MXFormat
 from golden.residual import split
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MXTensor:
     """A tensor in MX codes, its blocked axis moved last and padded with zeros to whole blocks.
+
+    A tensor without elements has no blocks, but keeps its shape.
 
     Element i of a block is ``(-1)**sign * mantissa * 2**(exponent - 127 - microexponent - (m -
     1))``. In a mixed tensor m is 7 in MX9 blocks and 4 in all others.
@@ -49,6 +53,14 @@ class MXTensor:
     mantissa: NDArray[np.uint8]
     sign: NDArray[np.uint8]
     is_mx9: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        shape = tuple(whole(size, "a size in shape", least=0) for size in self.shape)
+        object.__setattr__(self, "shape", shape)
+        object.__setattr__(self, "axis", check_axis(self.axis, len(shape)))
+
+    def __repr__(self) -> str:
+        return f"MXTensor({self.format_name}, shape={self.shape}, axis={self.axis})"
 
     @property
     def format_name(self) -> str:
@@ -100,19 +112,33 @@ class MXTensor:
         Returns
         -------
         ndarray of float32
-            A NaN block gives quiet NaNs (0x7FC00000), a zero mantissa the zero of its sign. Steps
-            reach below FP32's normals, so values may be FP32 subnormals.
+            A NaN block gives quiet NaNs (0x7FC00000), a zero mantissa the zero of its sign. No
+            value that `quantize` makes is an FP32 subnormal; other codes may have such values, and
+            those are exact as well.
         """
+        length = self.shape[self.axis]
+        lead = (*self.shape[: self.axis], *self.shape[self.axis + 1 :])
+        lines, blocks = math.prod(lead), -(-length // BLOCK_SIZE)
+        exponent, is_mx9 = self.exponent.reshape(-1), self.is_mx9.reshape(-1)
+        microexponent = self.microexponent.reshape(len(exponent), PAIRS)
+        mantissa, sign = (x.reshape(len(exponent), BLOCK_SIZE) for x in (self.mantissa, self.sign))
+        bits = np.empty((lines, length), np.uint32)
+        for part, columns, numbers in spans(lines, blocks):
+            codes = Codes(
+                exponent[numbers], microexponent[numbers], mantissa[numbers], sign[numbers]
+            )
+            target = bits[part, columns.start * BLOCK_SIZE : columns.stop * BLOCK_SIZE]
+            decoded = decode(codes, self._point(is_mx9[numbers]))
+            target[:] = decoded.reshape(len(target), -1)[:, : target.shape[1]]
+        values = bits.view(np.float32).reshape(*lead, length)
+        return np.ascontiguousarray(np.moveaxis(values, -1, self.axis))
+
+    def _point(self, is_mx9: NDArray[np.bool_]) -> NDArray[np.int32]:
+        """Return the bits behind the point of blocks' mantissas."""
         if isinstance(self.format, MXFormat):
-            point = np.int32(self.format.mantissa_bits - 1)
-        else:
-            point = np.where(self.is_mx9, MX9.mantissa_bits - 1, MX6.mantissa_bits - 1)[..., None]
-        unbiased = self.exponent[..., None].astype(np.int32) - 127 - point
-        step = np.ldexp(np.float32(1), unbiased - self.microexponent)
-        bits = (self.mantissa * np.repeat(step, 2, axis=-1)).view(np.uint32)
-        bits |= self.sign.astype(np.uint32) << 31
-        bits[self.exponent == NAN_EXPONENT] = QUIET_NAN
-        return from_blocks(bits.view(np.float32), self.shape, self.axis)
+            return np.array(self.format.mantissa_bits - 1, np.int32)
+        point = np.where(is_mx9, MX9.mantissa_bits - 1, MX6.mantissa_bits - 1)
+        return point.astype(np.int32)[:, None]
 
 
 def to_blocks(x: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
@@ -126,14 +152,6 @@ def to_blocks(x: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
         padded = np.zeros((*moved.shape[:-1], blocks * BLOCK_SIZE), x.dtype)
         padded[..., :length] = moved
     return padded.reshape(*moved.shape[:-1], blocks, BLOCK_SIZE)
-
-
-def from_blocks(
-    blocks: NDArray[np.float32], shape: tuple[int, ...], axis: int
-) -> NDArray[np.float32]:
-    """Undo `to_blocks`: drop the padding and move the axis back."""
-    flat = blocks.reshape(*blocks.shape[:-2], -1)[..., : shape[axis]]
-    return np.ascontiguousarray(np.moveaxis(flat, -1, axis))
 
 
 def quantize(
@@ -151,9 +169,10 @@ def quantize(
     x : array_like
         float32, float16 or bfloat16 numbers of any shape, or their bits (see
         `golden.floats.float_bits`). FP16 and BF16 are widened to FP32, exactly. An FP32 subnormal
-        counts as the zero of its sign; a block with an infinity or a NaN becomes a NaN block.
+        counts as the zero of its sign; a block with an infinity or a NaN becomes a NaN block. Of
+        no elements it makes a tensor without blocks.
     fmt : MXFormat or str
-        MX9, MX6 or MX4.
+        MX9, MX6 or MX4, or the name of one in any case.
     axis : int
         Axis along which blocks of 16 run: the reduction axis of the GEMM that reads the result.
     rounding : {"half_even", "truncate", "stochastic"}
@@ -171,28 +190,28 @@ def quantize(
     Raises
     ------
     TypeError
-        If `x` does not hold floats of 16 or 32 bits.
+        If `x` does not hold floats of 16 or 32 bits, or the axis or the seed is no integer.
     ValueError
-        If the format, the axis or the rounding does not exist, or `x` is empty.
+        If the format, the axis or the rounding does not exist, or numbers are masked.
     """
     fmt = mx_format(fmt)
     wide = widen(x, float_format)
     axis = check_axis(axis, wide.ndim)
-    if wide.size == 0:
-        raise ValueError(f"a tensor of shape {wide.shape} has no elements to quantize")
-    check_rounding(rounding, seed)
-    blocks = to_blocks(wide, axis)
+    seed = check_rounding(rounding, seed)
+    moved = np.moveaxis(wide, axis, -1)
     rng = np.random.default_rng(seed) if rounding == "stochastic" else None
-    codes = encode(blocks.reshape(-1, BLOCK_SIZE), fmt, rounding, rng)
-    lead = blocks.shape[:-1]
+    # Of more than two dimensions this may be a copy; blocks are padded a few at a time.
+    lines = moved.reshape(math.prod(moved.shape[:-1]), moved.shape[-1])
+    codes = encode(lines, fmt, rounding, rng)
+    lead = (*moved.shape[:-1], -(-moved.shape[-1] // BLOCK_SIZE))
     return MXTensor(
         format=fmt,
         shape=wide.shape,
         axis=axis,
         exponent=codes.exponent.reshape(lead),
         microexponent=codes.microexponent.reshape(*lead, PAIRS),
-        mantissa=codes.mantissa.reshape(blocks.shape),
-        sign=codes.sign.reshape(blocks.shape),
+        mantissa=codes.mantissa.reshape(*lead, BLOCK_SIZE),
+        sign=codes.sign.reshape(*lead, BLOCK_SIZE),
         is_mx9=np.full(lead, fmt == MX9),
     )
 
@@ -228,15 +247,31 @@ def saturated_count(x: ArrayLike, tensor: MXTensor, float_format: FloatFormat | 
 
 
 def mx_format(fmt: MXFormat | str) -> MXFormat:
-    """Return an MX format given as itself or by name, or raise a ValueError that lists them."""
-    found = MX_FORMATS.get(fmt) if isinstance(fmt, str) else fmt
-    if not isinstance(found, MXFormat):
+    """Return an MX format given as itself or by name, in any case.
+
+    Raises
+    ------
+    ValueError
+        If it is none of MX9, MX6 and MX4.
+    """
+    name = fmt.upper() if isinstance(fmt, str) else getattr(fmt, "name", None)
+    found = MX_FORMATS.get(name) if isinstance(name, str) else None
+    if found is None or not (isinstance(fmt, str) or fmt == found):
         raise ValueError(f"{fmt!r} is no MX format; choose one of {', '.join(MX_FORMATS)}")
     return found
 
 
 def check_axis(axis: int, dimensions: int) -> int:
-    """Return `axis` counted from the front, or raise a ValueError."""
+    """Return `axis` counted from the front.
+
+    Raises
+    ------
+    TypeError
+        If it is no integer.
+    ValueError
+        If there is no such axis.
+    """
+    axis = whole(axis, "axis")
     if dimensions == 0:
         raise ValueError("a single number cannot be quantized: blocks need an axis to run along")
     if not -dimensions <= axis < dimensions:
@@ -244,9 +279,22 @@ def check_axis(axis: int, dimensions: int) -> int:
     return axis % dimensions
 
 
-def check_rounding(rounding: str, seed: int | None) -> None:
-    """Raise a ValueError unless `rounding` exists and only stochastic rounding has a seed."""
-    if rounding not in ROUNDINGS:
-        raise ValueError(f"rounding must be one of {', '.join(ROUNDINGS)}, not {rounding!r}")
-    if seed is not None and rounding != "stochastic":
+def check_rounding(
+    rounding: str, seed: int | None = None, choices: tuple[str, ...] = ROUNDINGS
+) -> int | None:
+    """Return the seed, if there is one, as an int.
+
+    Raises
+    ------
+    TypeError
+        If the seed is no integer.
+    ValueError
+        If the rounding is not among the choices, the seed is negative, or it would have no effect.
+    """
+    if not isinstance(rounding, str) or rounding not in choices:
+        raise ValueError(f"rounding must be one of {', '.join(choices)}, not {rounding!r}")
+    if seed is None:
+        return None
+    if rounding != "stochastic":
         raise ValueError(f"a seed has no effect on {rounding} rounding; leave it out")
+    return whole(seed, "seed", least=0)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from golden.arguments import whole
 from golden.floats import float_bits, widen
 from golden.formats import BLOCK_SIZE, MX6, MX9, FloatFormat
 from golden.mx import MXTensor
@@ -62,9 +63,10 @@ def weight_stream(
         precision.
     """
     _check_matrix(b, 0, "weights must be a matrix (K, N)")
+    cols, beat_bytes = whole(cols, "cols", least=1), whole(beat_bytes, "beat_bytes", least=1)
     heads = None
     if bias is not None:
-        heads = np.ascontiguousarray(widen(bias), "<f4")
+        heads = np.ascontiguousarray(widen(bias).astype("<f4", copy=False))
         if heads.shape != (b.shape[1],):
             raise ValueError(f"bias must have shape ({b.shape[1]},), not {heads.shape}")
     packets = []
@@ -93,6 +95,7 @@ def activation_tiles(a: MXTensor, rows: int, beat_bytes: int) -> list[bytes]:
         As `weight_stream` does.
     """
     _check_matrix(a, 1, "activations must be a matrix (M, K)")
+    rows, beat_bytes = whole(rows, "rows", least=1), whole(beat_bytes, "beat_bytes", least=1)
     return [
         _tile_packet(lines, "rows", tile * rows, beat_bytes)
         for tile, lines in enumerate(_tiles(a, rows, beat_bytes))
@@ -131,8 +134,9 @@ def result_chunks(
     _check_matrix(c, 1, "results must be a matrix (M, N)")
     if c.format not in (MX6, MX9):
         raise ValueError(f"results leave in MX6 or MX9, not in {c.format_name}")
-    if tiles < 1:
-        raise ValueError(f"tiles must be at least 1, not {tiles}")
+    rows, cols = whole(rows, "rows", least=1), whole(cols, "cols", least=1)
+    tiles = whole(tiles, "tiles", least=1)
+    beat_bytes = whole(beat_bytes, "beat_bytes", least=1)
     groups = [_groups(tile, beat_bytes) for tile in _tiles(c, rows, beat_bytes)]
     places = chunk_places(len(groups), c.exponent.shape[1], tiles, cols)
     return [groups[tile][block] for tile, block in places]
@@ -161,18 +165,18 @@ def chunk_places(
 
 
 def _check_matrix(tensor: MXTensor, axis: int, what: str) -> None:
+    if not isinstance(tensor, MXTensor):
+        raise TypeError(f"{what} as an MXTensor, not a {type(tensor).__name__}: quantize it")
     if len(tensor.shape) != 2 or tensor.axis != axis:
         raise ValueError(
             f"{what} blocked along axis {axis}, not {tensor.shape} along {tensor.axis}"
         )
+    if tensor.shape[axis] == 0:
+        raise ValueError(f"{what} with at least one block per line, not of shape {tensor.shape}")
 
 
 def _tiles(tensor: MXTensor, lanes: int, beat_bytes: int) -> Iterator[MXTensor]:
     """Cut a matrix into tiles of `lanes` lines, which are the rows of A or the columns of B."""
-    if lanes < 1 or beat_bytes < 1:
-        raise ValueError(
-            f"the tile's size and the beat's bytes must be at least 1, not {lanes} and {beat_bytes}"
-        )
     arrays = ("exponent", "microexponent", "mantissa", "sign", "is_mx9")
     for first in range(0, len(tensor.exponent), lanes):
         yield replace(

@@ -11,8 +11,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from golden.arguments import whole
 from golden.formats import BLOCK_SIZE, MX6, MX9, PAIRS, MXFormat
-from golden.mx import MXTensor, check_axis
+from golden.mx import MXTensor, check_axis, mx_format
 from golden.residual import RESIDUAL_BITS, join
 
 BASE_BYTES = 12
@@ -28,10 +29,47 @@ def pack(tensor: MXTensor) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         All blocks in order, whatever their precision.
     residual : ndarray of uint8, shape (MX9 blocks, 6)
         In block order.
+
+    Raises
+    ------
+    TypeError
+        If `tensor` is no MXTensor.
+    ValueError
+        If its arrays do not have the shapes or the codes of its format.
     """
-    base = pack_base(tensor).reshape(-1, BASE_BYTES)
+    check_codes(tensor)
+    base = pack_base(tensor).reshape(tensor.exponent.size, BASE_BYTES)
     residual = pack_residual(tensor.residual[tensor.is_mx9])
     return base, residual
+
+
+def check_codes(tensor: MXTensor) -> None:
+    """Raise a ValueError unless a tensor's arrays are such as `golden.quantize` makes them."""
+    if not isinstance(tensor, MXTensor):
+        raise TypeError(f"expected an MXTensor, not a {type(tensor).__name__}: quantize it")
+    shape, axis = tensor.shape, tensor.axis
+    lead = (*shape[:axis], *shape[axis + 1 :], -(-shape[axis] // BLOCK_SIZE))
+    fmt = tensor.format
+    if fmt != "mixed":
+        largest = mx_format(fmt).largest_mantissa
+        if not np.all(tensor.is_mx9 == (fmt == MX9)):
+            raise ValueError(f"a tensor in {tensor.format_name} has is_mx9 of another format")
+    else:
+        largest = np.where(tensor.is_mx9, MX9.largest_mantissa, MX6.largest_mantissa)[..., None]
+    for name, parts, most in (
+        ("exponent", (), 255),
+        ("microexponent", (PAIRS,), 1),
+        ("mantissa", (BLOCK_SIZE,), largest),
+        ("sign", (BLOCK_SIZE,), 1),
+        ("is_mx9", (), 1),
+    ):
+        codes = getattr(tensor, name)
+        if codes.shape != (*lead, *parts):
+            raise ValueError(f"{name} must have the shape {(*lead, *parts)}, not {codes.shape}")
+        if codes.dtype != (np.bool_ if name == "is_mx9" else np.uint8):
+            raise ValueError(f"{name} must not be of type {codes.dtype}")
+        if np.any(codes > most):
+            raise ValueError(f"{name} holds codes that {tensor.format_name} does not have")
 
 
 def pack_base(tensor: MXTensor) -> NDArray[np.uint8]:
@@ -76,9 +114,11 @@ def unpack(
     ------
     ValueError
         If the planes do not have the bytes that the shape and the precisions ask for, or hold bits
-        that the format does not have.
+        that the format does not have. Nothing is allocated before that is known.
     """
+    shape = tuple(whole(size, "a size in shape", least=0) for size in shape)
     axis = check_axis(axis, len(shape))
+    fmt = fmt if fmt == "mixed" else mx_format(fmt)
     lead = (*shape[:axis], *shape[axis + 1 :], -(-shape[axis] // BLOCK_SIZE))
     count = math.prod(lead)
     for name, size, expected in (
@@ -97,9 +137,11 @@ def unpack(
     high[..., 1::2] = base[..., 4:] >> 4
     is_mx9 = is_mx9.reshape(lead)
     low = np.zeros_like(high)
-    bits = np.unpackbits(residual.reshape(-1, RESIDUAL_BYTES), axis=-1, bitorder="little")
+    outliers = residual.size // RESIDUAL_BYTES
+    residual = residual.reshape(outliers, RESIDUAL_BYTES)
+    bits = np.unpackbits(residual, axis=-1, bitorder="little")
     low[is_mx9] = np.packbits(
-        bits.reshape(-1, BLOCK_SIZE, RESIDUAL_BITS), axis=-1, bitorder="little"
+        bits.reshape(outliers, BLOCK_SIZE, RESIDUAL_BITS), axis=-1, bitorder="little"
     )[..., 0]
     mantissa = join(high, low, is_mx9)
     if isinstance(fmt, MXFormat) and fmt.mantissa_bits < MX6.mantissa_bits:
@@ -109,7 +151,7 @@ def unpack(
         mantissa >>= unused
     return MXTensor(
         format=fmt,
-        shape=tuple(shape),
+        shape=shape,
         axis=axis,
         exponent=base[..., 0].copy(),
         microexponent=np.unpackbits(base[..., 1:2], axis=-1, count=PAIRS, bitorder="little"),

@@ -12,10 +12,11 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golden.floats import widen
+from golden.arguments import channel_order, flags, read_only, real
+from golden.floats import magnitude_value, nearest_magnitude, widen
 from golden.formats import BLOCK_SIZE, MX6, MX9, FloatFormat, MXFormat
 from golden.mx import mx_format
-from golden.units import GRANULARITIES, spread, unit_magnitudes
+from golden.units import GRANULARITIES, check_tile_rows, spread, unit_magnitudes
 
 _CHOICES = {
     "granularity": GRANULARITIES,
@@ -29,9 +30,12 @@ _CHOICES = {
 class Policy:
     """Which tag units of an activation are MX9, and in what formats its weight is.
 
+    Numbers of NumPy and torch, and Decimals, become Python's; arrays become copies that nobody can
+    write to.
+
     Attributes
     ----------
-    fraction : float
+    fraction : float or Fraction
         Share of the units that may be MX9, from 0 to 1, read as the decimal it prints as. Rounded
         down to whole units, so never exceeded by `top` and `static`; a `threshold` only aims at it.
     granularity : {"channel_block", "block", "head"}
@@ -50,7 +54,8 @@ class Policy:
     weights : (MXFormat, MXFormat)
         Formats of a weight's ordinary and of its outlier K-blocks.
     threshold : float or None
-        For selection "threshold"; see `calibrate_threshold`.
+        For selection "threshold": the FP32 number nearest to what was given, since magnitudes are
+        FP32's; see `calibrate_threshold`.
     static_tags : array_like of bool or None
         For selection "static": (K-blocks,), or (heads,), or whatever else broadcasts to the units.
     permutation : array_like of int or None
@@ -59,8 +64,11 @@ class Policy:
 
     Raises
     ------
+    TypeError
+        If a number is text, a bool or an array, `tile_rows` is no integer, `static_tags` holds
+        neither bools nor 0 and 1, or `permutation` no integers.
     ValueError
-        If a field is none of its choices, or one is missing that another needs.
+        If a field is none of its choices or out of its range, or one is missing that another needs.
     """
 
     fraction: float | Fraction = 0.05
@@ -76,14 +84,16 @@ class Policy:
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
+            value = getattr(self, name)
+            if not isinstance(value, str) or value not in choices:
                 raise ValueError(
                     f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}"
                 )
-        if not 0 <= self.fraction <= 1:
+        fraction = real(self.fraction, "fraction")
+        if not 0 <= fraction <= 1:
             raise ValueError(f"fraction must be from 0 to 1, not {self.fraction}")
-        if self.tile_rows is not None and self.tile_rows < 1:
-            raise ValueError(f"tile_rows must be at least 1, not {self.tile_rows}")
+        self._set("fraction", abs(fraction))  # of -0.0
+        self._set("tile_rows", check_tile_rows(self.tile_rows))
         if self.granularity == "head" and (self.scope == "tile" or self.tile_rows is not None):
             raise ValueError("a head is tagged as a whole: leave scope 'tensor' and tile_rows None")
         for choice, value, needed in (
@@ -96,19 +106,26 @@ class Policy:
                     f"a {value} policy needs {needed}; calibrate it with golden.calibrate"
                 )
         if self.threshold is not None:
-            if not self.threshold >= 0:
+            threshold = real(self.threshold, "threshold")
+            if not threshold >= 0:
                 raise ValueError(f"threshold must be a magnitude, not {self.threshold}")
-            object.__setattr__(self, "threshold", abs(self.threshold))  # of -0.0
-        if len(self.weights) != 2:
+            self._set("threshold", magnitude_value(nearest_magnitude(threshold)))
+        if not isinstance(self.weights, tuple | list) or len(self.weights) != 2:
             raise ValueError("weights must be two formats: of ordinary and of outlier K-blocks")
-        object.__setattr__(self, "weights", tuple(mx_format(fmt) for fmt in self.weights))
+        self._set("weights", tuple(mx_format(fmt) for fmt in self.weights))
         if self.permutation is not None:
-            order = np.array(self.permutation, np.intp)
-            if order.ndim != 1 or not np.array_equal(np.sort(order), np.arange(len(order))):
-                raise ValueError("permutation must hold every channel number once")
-            object.__setattr__(self, "permutation", order)
+            order = channel_order(self.permutation, "permutation")
+            self._set("permutation", read_only(order))
         if self.static_tags is not None:
-            object.__setattr__(self, "static_tags", np.asarray(self.static_tags, np.bool_))
+            self._set("static_tags", read_only(flags(self.static_tags, "static_tags")))
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    @property
+    def threshold_pattern(self) -> int:
+        """The threshold's 31-bit FP32 pattern."""
+        return nearest_magnitude(self.threshold)
 
     def count(self, units: int) -> int:
         """Return how many of `units` the fraction allows, rounded down: 0.29 of 100 are 29."""
@@ -131,8 +148,7 @@ def select_units(magnitude: NDArray[np.uint32], policy: Policy) -> NDArray[np.bo
         True where MX9.
     """
     if policy.selection == "threshold":
-        limit = np.float32(policy.threshold).view(np.uint32)
-        return magnitude > limit
+        return magnitude > np.uint32(policy.threshold_pattern)
     if policy.selection == "static":
         return _static(magnitude.shape, policy)
     if policy.scope == "tensor":
@@ -140,7 +156,7 @@ def select_units(magnitude: NDArray[np.uint32], policy: Policy) -> NDArray[np.bo
     elif policy.granularity == "block":
         return _top_per_row_tile(magnitude, policy)
     else:
-        groups = magnitude.reshape(-1, magnitude.shape[-1])
+        groups = magnitude.reshape(math.prod(magnitude.shape[:-1]), magnitude.shape[-1])
     return _top(groups, policy).reshape(magnitude.shape)
 
 
@@ -171,10 +187,10 @@ def _top(groups: NDArray[np.uint32], policy: Policy) -> NDArray[np.bool_]:
 def _top_per_row_tile(magnitude: NDArray[np.uint32], policy: Policy) -> NDArray[np.bool_]:
     chosen = np.empty(magnitude.shape, np.bool_)
     rows = magnitude.shape[-2]
-    step = policy.tile_rows or rows
+    step = min(policy.tile_rows or rows, max(rows, 1))
     for first in range(0, rows, step):
         tile = magnitude[..., first : first + step, :]
-        groups = tile.reshape(-1, tile.shape[-2] * tile.shape[-1])
+        groups = tile.reshape(math.prod(tile.shape[:-2]), tile.shape[-2] * tile.shape[-1])
         chosen[..., first : first + step, :] = _top(groups, policy).reshape(tile.shape)
     return chosen
 
@@ -183,16 +199,25 @@ def outlier_blocks(
     x: ArrayLike, policy: Policy, float_format: FloatFormat | None = None
 ) -> NDArray[np.bool_]:
     """Return for every 16-block of an activation whether it is MX9: shape (..., rows, K-blocks)."""
+    check_policy(policy)
     wide = permute(widen(x, float_format), policy)
     units = select_units(unit_magnitudes(wide, policy.granularity, policy.tile_rows), policy)
     lead = (*wide.shape[:-1], -(-wide.shape[-1] // BLOCK_SIZE))
     return spread(units, lead, policy.granularity, policy.tile_rows)
 
 
+def check_policy(policy: Policy) -> None:
+    """Raise a TypeError unless it is a policy."""
+    if not isinstance(policy, Policy):
+        raise TypeError(f"policy must be a golden.Policy, not a {type(policy).__name__}")
+
+
 def permute(x: NDArray[np.float32], policy: Policy, axis: int = -1) -> NDArray[np.float32]:
     """Put the channels along `axis` into the policy's order."""
     if policy.order == "natural":
         return x
+    if x.ndim == 0:
+        raise ValueError("a single number has no channels to put into order")
     if len(policy.permutation) != x.shape[axis]:
         raise ValueError(
             f"the permutation orders {len(policy.permutation)} channels, "

@@ -5,10 +5,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from golden.arguments import flags
 from golden.floats import widen
 from golden.formats import BLOCK_SIZE, MX6, MX9, FloatFormat
-from golden.mx import MXTensor, quantize
-from golden.policy import Policy, outlier_blocks, permute
+from golden.mx import MXTensor, check_rounding, quantize
+from golden.policy import Policy, check_policy, outlier_blocks, permute
+
+MIXED_ROUNDINGS = ("half_even", "truncate")
+"""Those that leave the same signs, exponents and microexponents, and bits that anyone can repeat,
+in both formats of a mixed tensor."""
 
 
 def mix(ordinary: MXTensor, outlier: MXTensor, chosen: NDArray[np.bool_]) -> MXTensor:
@@ -63,8 +68,17 @@ def apply_policy(
     -------
     MXTensor
         Mixed, its channels in the policy's order. Its ``mx9_share`` is the real share of MX9
-        blocks.
+        blocks. Without elements it has no blocks.
+
+    Raises
+    ------
+    TypeError
+        If `x` holds no floats, or the policy is none.
+    ValueError
+        If the policy does not fit the shape, or the rounding does not exist.
     """
+    check_policy(policy)
+    check_rounding(rounding, choices=MIXED_ROUNDINGS)
     wide = permute(widen(x, float_format), policy)
     chosen = outlier_blocks(wide, replace(policy, order="natural"))
     return mix(
@@ -122,7 +136,7 @@ def quantize_weight(
         Its K in natural order; a calibrated policy permutes it as it does the activation's
         channels.
     outliers : array_like of bool, shape (K-blocks,)
-        Which K-blocks are outliers, in the policy's order.
+        Which K-blocks are outliers, in the policy's order; bools, or 0 and 1.
     policy : Policy
     rounding, float_format
         As in `apply_policy`.
@@ -132,10 +146,12 @@ def quantize_weight(
     MXTensor
         Of shape (K, N), blocked along axis 0; every column has the same precision in a K-block.
     """
+    check_policy(policy)
+    check_rounding(rounding, choices=MIXED_ROUNDINGS)
     wide = widen(w, float_format)
     if wide.ndim != 2:
         raise ValueError(f"a weight must be a matrix (K, N), not of shape {wide.shape}")
-    outliers = np.asarray(outliers, np.bool_)
+    outliers = flags(outliers, "outliers")
     blocks = -(-wide.shape[0] // BLOCK_SIZE)
     if outliers.shape != (blocks,):
         raise ValueError(

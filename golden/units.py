@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from golden.arguments import whole
 from golden.floats import MAGNITUDE_MASK, widen
 from golden.formats import FloatFormat
 from golden.mx import to_blocks
@@ -37,9 +38,12 @@ def unit_magnitudes(
 
     Raises
     ------
-    ValueError
-        If `x` has no heads although the granularity asks for them.
+    TypeError, ValueError
+        If the granularity does not exist, `x` has no heads although it asks for them, or
+        `tile_rows` is no integer of at least 1.
     """
+    check_granularity(granularity)
+    tile_rows = check_tile_rows(tile_rows)
     wide = np.atleast_2d(widen(x, float_format))
     blocks = to_blocks(wide, -1).view(np.uint32) & MAGNITUDE_MASK
     return gather(blocks.max(axis=-1), granularity, tile_rows)
@@ -57,9 +61,12 @@ def gather(
                 "heads need a tensor (..., heads, tokens, channels), "
                 f"not one of {magnitude.ndim} dimensions"
             )
-        return magnitude.max(axis=(-2, -1))
+        return magnitude.max(axis=(-2, -1), initial=0)
     rows = magnitude.shape[-2]
-    return np.maximum.reduceat(magnitude, np.arange(0, rows, tile_rows or rows), axis=-2)
+    if rows == 0:
+        return magnitude  # no tiles
+    step = min(tile_rows or rows, rows)
+    return np.maximum.reduceat(magnitude, np.arange(0, rows, step), axis=-2)
 
 
 def spread(
@@ -78,8 +85,21 @@ def spread(
     """
     if granularity == "channel_block":
         rows = lead[-2] if len(lead) > 1 else 1
-        units = np.repeat(units, tile_rows or rows, axis=-2)[..., :rows, :]
+        units = np.repeat(units, min(tile_rows or rows, rows), axis=-2)[..., :rows, :]
         return units.reshape(lead)
     if granularity == "head":
         units = units[..., None, None]
     return np.broadcast_to(units, lead).copy() if units.ndim <= len(lead) else units.reshape(lead)
+
+
+def check_granularity(granularity: str) -> None:
+    """Raise a ValueError unless there is such a tag unit."""
+    if not isinstance(granularity, str) or granularity not in GRANULARITIES:
+        raise ValueError(
+            f"granularity must be one of {', '.join(GRANULARITIES)}, not {granularity!r}"
+        )
+
+
+def check_tile_rows(tile_rows: int | None) -> int | None:
+    """Return the rows of a token tile as an int, or None for all rows."""
+    return None if tile_rows is None else whole(tile_rows, "tile_rows", least=1)

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.formats import BLOCK_SIZE, MX9, MXFormat
-from golden.mx import MXTensor
+from golden.arguments import whole
+from golden.formats import BLOCK_SIZE, MX6, MX9, MXFormat
+from golden.mx import MXTensor, mx_format
 from golden.packing import chunk_places, precision_beat
 from golden.planes import BASE_BYTES, RESIDUAL_BYTES, unpack
 
@@ -76,7 +77,16 @@ def tiles_of_chunks(
     ValueError
         If the chunks are not as many as they must be.
     """
-    count, blocks = -(-shape[0] // rows), -(-shape[1] // BLOCK_SIZE)
+    fmt = mx_format(fmt)
+    if fmt not in (MX6, MX9):
+        raise ValueError(f"results leave in MX6 or MX9, not in {fmt.name}")
+    m, n = (whole(size, "a size in shape", least=0) for size in shape)
+    rows, tiles, cols, beat_bytes = (
+        whole(value, name, least=1)
+        for value, name in ((rows, "rows"), (tiles, "tiles"), (cols, "cols"),
+                            (beat_bytes, "beat_bytes"))
+    )  # fmt: skip
+    count, blocks = -(-m // rows), -(-n // BLOCK_SIZE)
     if len(chunks) != count * blocks:
         raise ValueError(
             f"results of shape {shape} have {count * blocks} chunks, not {len(chunks)}"
@@ -91,6 +101,8 @@ def tiles_of_chunks(
 def _read_tiles(
     packets: Sequence[bytes], lines: int, k: int, lanes: int, beat_bytes: int
 ) -> MXTensor:
+    lines, k = whole(lines, "a size in shape", least=0), whole(k, "K", least=1)
+    lanes, beat_bytes = whole(lanes, "lanes", least=1), whole(beat_bytes, "beat_bytes", least=1)
     if len(packets) != -(-lines // lanes):
         raise ValueError(
             f"{lines} lines in tiles of {lanes} make {-(-lines // lanes)} packets, "

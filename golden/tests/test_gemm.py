@@ -10,8 +10,15 @@ import golden
 from golden.accumulator import beat_shift, block_product, fraction_bits, round_shift
 from golden.floats import narrow
 from golden.formats import BF16, FP16, FP32, MX4, MX6, MX9
+from golden.mx import MXTensor
 from golden.precision import mix
-from golden.tests.helpers import as_fraction, assert_same_bits, element_values, round_to_float
+from golden.tests.helpers import (
+    CODES,
+    as_fraction,
+    assert_same_bits,
+    element_values,
+    round_to_float,
+)
 
 
 def operands(seed, m, k, n, spread=0, share=0.4):
@@ -296,3 +303,39 @@ def test_bad_input_gets_a_sentence(error, message, call):
 
 
 ONE = np.ones((32, 3), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("m", "k", "n", "k_max", "acc_width"),
+    [
+        (1, 1, 1, 6144, 40),
+        (3, 17, 2, 6144, 40),
+        (2, 6144, 3, 6144, 40),
+        (2, 6145, 2, 6145, 40),
+        (2, 40_000, 2, 40_000, 40),
+        (1, 20_001, 300, 1 << 27, 40),
+        (300, 33, 1, 1 << 40, 62),
+    ],
+)
+def test_any_k_has_the_bits_of_a_machine_that_takes_it(m, k, n, k_max, acc_width):
+    rng = np.random.default_rng(k)
+    x, w = (rng.standard_normal(shape).astype(np.float32) for shape in ((m, k), (k, n)))
+    a = golden.apply_policy(x, golden.Policy(0.1))
+    b = golden.quantize(w, MX6, axis=0)
+    actual = golden.gemm(a, b, k_max=np.int64(k_max), acc_width=acc_width)
+    lines, columns = slice(0, 2), slice(0, 2)
+    few = [
+        MXTensor(t.format, shape, axis, *(getattr(t, code)[:2] for code in CODES))
+        for t, shape, axis in ((a, (min(m, 2), k), 1), (b, (k, min(n, 2)), 0))
+    ]
+    expected = beat_by_beat(*few, acc_width, k_max)
+    assert_same_bits(actual.view(np.uint32)[lines, columns], expected)
+
+
+def test_k_beyond_the_machine_is_refused_with_what_to_give():
+    a, b = (golden.quantize(np.ones((1, 6145), np.float32), MX6) for _ in "ab")
+    with pytest.raises(ValueError, match="give the k_max of a machine for it, at least 6145"):
+        golden.gemm(a, b.transpose())
+    assert golden.gemm(a, b.transpose(), k_max=6145) == 6145
+    with pytest.raises(ValueError, match="acc_width must be from 41 to 62 bits for K up to"):
+        golden.gemm(a, b.transpose(), k_max=(1 << 27) + 1)

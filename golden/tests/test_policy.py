@@ -125,8 +125,10 @@ def test_threshold_is_exceeded_strictly():
 def test_a_threshold_of_minus_zero_is_zero():
     x = np.zeros((4, 32), np.float32)
     x[0, 0] = 1
-    tags = [golden.apply_policy(x, Policy(selection="threshold", threshold=zero)).is_mx9[0].tolist()
-            for zero in (0.0, -0.0)]
+    tags = [
+        golden.apply_policy(x, Policy(selection="threshold", threshold=zero)).is_mx9[0].tolist()
+        for zero in (0.0, -0.0)
+    ]
     assert tags[0] == tags[1] == [True, False]
 
 

@@ -10,7 +10,7 @@ import torch
 
 from golden.formats import MX6, MX9, MXFormat
 from golden.mx import check_axis, mx_format
-from golden.policy import Policy
+from golden.policy import Policy, check_policy
 from golden.torch.codes import apply_policy, check_floats, permutation, quantize
 from golden.torch.rounding import find_magnitudes, round_blocks
 from golden.torch.selection import block_magnitudes, outlier_blocks, to_blocks
@@ -85,6 +85,7 @@ def fake_quantize_policy(
     The gradient is that of the identity. Parameters and errors are those of
     `golden.torch.apply_policy`.
     """
+    check_policy(policy)
     check_floats(x)
     order = None if policy.order == "natural" else permutation(x, policy)
     given = x if order is None else x.index_select(-1, order)

@@ -55,7 +55,7 @@ def common_order(a: Precision, b: Precision) -> NDArray[np.intp] | None:
         return None
     if not same(orders[0], orders[-1]):
         raise ValueError("the policies of a and b must order the channels of K alike")
-    return orders[0]
+    return None if orders[0] is None else orders[0].copy()  # torch warns of read-only arrays
 
 
 def same(x: NDArray[np.generic] | None, y: NDArray[np.generic] | None) -> bool:

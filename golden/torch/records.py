@@ -71,7 +71,7 @@ class Writer:
         array = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value
         key = (array.dtype.str, array.shape, array.tobytes())
         number = self._numbers.setdefault(key, str(len(self._numbers)))
-        self.arrays[number] = np.ascontiguousarray(array)
+        self.arrays[number] = np.array(array, order="C")  # torch warns of read-only arrays
         return {"array": number}
 
 

@@ -31,7 +31,7 @@ def outlier_blocks(magnitude: torch.Tensor, policy: Policy) -> torch.Tensor:
         return units[..., None, None].expand(lead)
     if policy.granularity == "channel_block":
         rows = magnitude.shape[-2]
-        units = units.repeat_interleave(policy.tile_rows or rows, -2)[..., :rows, :]
+        units = units.repeat_interleave(_tile(policy, rows), -2)[..., :rows, :]
     return units.reshape(lead)
 
 
@@ -72,7 +72,7 @@ def select(magnitude: torch.Tensor, policy: Policy) -> torch.Tensor:
     Tensor of bool, same shape
     """
     if policy.selection == "threshold":
-        return magnitude > int(np.float32(policy.threshold).view(np.uint32))
+        return magnitude > policy.threshold_pattern
     if policy.selection == "static":
         tags = select_units(np.empty(magnitude.shape, np.uint32), policy)  # only its shape is read
         return torch.from_numpy(tags).to(magnitude.device)
@@ -80,8 +80,10 @@ def select(magnitude: torch.Tensor, policy: Policy) -> torch.Tensor:
         return _top(magnitude.flatten(), policy).view(magnitude.shape)
     if policy.granularity == "channel_block":
         return _top(magnitude, policy)
+    if magnitude.numel() == 0:
+        return torch.zeros_like(magnitude, dtype=torch.bool)
     rows = magnitude.shape[-2]
-    tile = min(policy.tile_rows or rows, rows)
+    tile = _tile(policy, rows)
     whole = rows - rows % tile
     parts = magnitude[..., :whole, :].unflatten(-2, (-1, tile)), magnitude[..., whole:, :]
     chosen = [_top(part.flatten(-2), policy).view(part.shape) for part in parts if part.numel()]
@@ -110,11 +112,20 @@ def _gather(magnitude: torch.Tensor, policy: Policy) -> torch.Tensor:
                 "heads need a tensor (..., heads, tokens, channels), "
                 f"not one of {magnitude.dim()} dimensions"
             )
+        if magnitude.numel() == 0:
+            return magnitude.new_zeros(magnitude.shape[:-2])
         return magnitude.amax((-2, -1))
     rows = magnitude.shape[-2]
-    tile = policy.tile_rows or rows
+    if magnitude.numel() == 0:
+        return magnitude[..., : -(-rows // _tile(policy, rows)), :]
+    tile = _tile(policy, rows)
     padded = torch.nn.functional.pad(magnitude, (0, 0, 0, -rows % tile))
     return padded.unflatten(-2, (-1, tile)).amax(-2)
+
+
+def _tile(policy: Policy, rows: int) -> int:
+    """Return the rows of a token tile, no more than there are."""
+    return max(1, min(policy.tile_rows or rows, rows))
 
 
 def to_blocks(x: torch.Tensor, axis: int) -> torch.Tensor:
@@ -122,4 +133,4 @@ def to_blocks(x: torch.Tensor, axis: int) -> torch.Tensor:
     moved = x.movedim(axis, -1)
     tail = -moved.shape[-1] % BLOCK_SIZE
     padded = torch.nn.functional.pad(moved, (0, tail)) if tail else moved
-    return padded.contiguous().unflatten(-1, (-1, BLOCK_SIZE))
+    return padded.contiguous().unflatten(-1, (padded.shape[-1] // BLOCK_SIZE, BLOCK_SIZE))
