@@ -150,7 +150,9 @@ def test_what_cannot_be_quantized_is_refused():
     with pytest.raises(ValueError, match=r"no dropout: put the model in eval\(\) mode"):
         attend(query, key, value, dropout_p=0.1)
     with pytest.raises(ValueError, match="as many heads of keys as of queries"):
-        attend(query, key[:, :1], value[:, :1], enable_gqa=True)
+        attend(query, key[:, :2], value[:, :2])
+    with pytest.raises(ValueError, match="3 heads of queries cannot share 2 heads of keys"):
+        attend(query, key[:, :2], value[:, :2], enable_gqa=True)
     with pytest.raises(ValueError, match="a mask or is causal, not both"):
         attend(query, key, value, attn_mask=torch.zeros(KEYS), is_causal=True)
 
