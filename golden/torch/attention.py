@@ -123,7 +123,8 @@ class QuantizedAttention:
         Raises
         ------
         ValueError
-            If there is dropout, a mask although it is causal, or another number of heads.
+            If there is dropout, a mask although it is causal, a mask that torch does not know, or
+            another number of heads.
         """
         if dropout_p:
             raise ValueError("quantized attention has no dropout: put the model in eval() mode")
@@ -134,8 +135,8 @@ class QuantizedAttention:
                 "quantized attention needs as many heads of keys as of queries, not "
                 f"{key.shape[-3]} and {query.shape[-3]}"
             )
-        if is_causal and attn_mask is not None:
-            raise ValueError("attention takes a mask or is causal, not both")
+        if attn_mask is not None:
+            _check_mask(attn_mask, is_causal)
         with torch.autocast(query.device.type, enabled=False):
             return self._attend(query, key, value, attn_mask, is_causal, scale)
 
@@ -154,12 +155,13 @@ class QuantizedAttention:
             attn_mask = scores.new_ones(scores.shape[-2:], dtype=torch.bool).tril()
         if attn_mask is None:
             probabilities = scores.softmax(-1)
-        elif attn_mask.dtype == torch.bool:
-            hidden = ~attn_mask
-            probabilities = scores.masked_fill_(hidden, -math.inf).softmax(-1)
-            probabilities = probabilities.masked_fill(hidden, 0.0)
         else:
-            probabilities = scores.add_(attn_mask).softmax(-1)
+            if attn_mask.dtype == torch.bool:
+                scores = scores.masked_fill(~attn_mask, -math.inf)
+            else:
+                scores = scores + attn_mask.float()
+            blind = scores.amax(-1, keepdim=True) == -math.inf
+            probabilities = scores.masked_fill(blind, 0.0).softmax(-1).masked_fill(blind, 0.0)
         return self._product(self.pv, probabilities, value.mT).to(query.dtype)
 
     def _product(self, scheme: Scheme | None, a: Tensor, b: Tensor) -> Tensor:
@@ -198,6 +200,15 @@ def _repeated(shared: Tensor, query: Tensor) -> Tensor:
     if heads % groups:
         raise ValueError(f"{heads} heads of queries cannot share {groups} heads of keys")
     return shared.repeat_interleave(heads // groups, -3)
+
+
+def _check_mask(mask: object, is_causal: bool) -> None:
+    if not isinstance(mask, Tensor):
+        raise ValueError(f"a mask of attention is a tensor, not a {type(mask).__name__}")
+    if mask.dtype != torch.bool and not mask.is_floating_point():
+        raise ValueError(f"a mask of attention is of bool or floating point, not {mask.dtype}")
+    if is_causal:
+        raise ValueError("attention takes a mask or is causal, not both")
 
 
 class _Interception(TorchFunctionMode):

@@ -105,8 +105,8 @@ def ask(
         first = missed[0]
         warnings.warn(
             f"{len(missed)} products that the policy asks for stay in floating point; for example, "
-            f"{first.name} {first.obstacle.reason}. The model's unquantized_sites lists all; exclude "
-            "leaves them out without a warning",
+            f"{first.name} {first.obstacle.reason}. The model's unquantized_sites lists all; "
+            "exclude leaves them out without a warning",
             stacklevel=3,
         )
     return {site: scheme for site, scheme in found.items() if scheme is not None}
