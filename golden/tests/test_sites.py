@@ -199,6 +199,17 @@ class Sometimes(Once):
         return scaled_dot_product_attention(hidden_states, hidden_states, hidden_states)
 
 
+class Refusing(Once):
+    """A call, or an error."""
+
+    def __call__(self, attn, hidden_states, cache=None):
+        if cache is None:
+            result = scaled_dot_product_attention(hidden_states, hidden_states, hidden_states)
+        else:
+            raise ValueError("there is no cache")
+        return result
+
+
 class OwnBackend(Once):
     """A call that always goes to one backend."""
 
@@ -243,7 +254,8 @@ class Weighted(nn.Module):
 
 COUNTS = [
     (Once(), {}, {1}), (Twice(), {}, {2}), (Loop(), {}, {0, 2}), (Linear(), {}, {0}),
-    (Sometimes(), {}, {0, 1}), (OwnBackend(), {}, {0}), (Image(), {}, {1, 2}),
+    (Sometimes(), {}, {0, 1}),
+    (Refusing(), {}, {1}), (OwnBackend(), {}, {0}), (Image(), {}, {1, 2}),
     (Choosing(), {"gate": None, "differential": False, "whole": True}, {1}),
     (Choosing(), {"gate": None, "differential": False, "whole": False}, {2}),
     (Choosing(), {"gate": None, "differential": True, "whole": True}, {2}),
@@ -256,20 +268,28 @@ def test_calls_are_counted_on_every_path(processor, attributes, counts):
     assert count_calls(Attention(processor, **attributes)) == counts
 
 
+class Flex(Once):
+    """A processor that has no other backend."""
+
+    _attention_backend = "flex"
+
+
 def flex() -> Once:
+    """Return a processor that a user has given another backend."""
     processor = Once()
     processor._attention_backend = "flex"
     return processor
 
 
 @pytest.mark.parametrize("message, processor, attributes", [
-    ("uses Twice, which repeats call", Twice(), {}),
-    ("uses Loop, which may leave out call", Loop(), {}),
+    ("uses Twice, which repeats the call", Twice(), {}),
+    ("uses Loop, which may leave out the call", Loop(), {}),
     ("uses Linear, which has no call", Linear(), {}),
-    ("uses Sometimes, which may leave out call", Sometimes(), {}),
-    ("uses Image, which repeats call", Image(), {"add_k_proj": nn.Linear(2, 2)}),
+    ("uses Sometimes, which may leave out the call", Sometimes(), {}),
+    ("uses Image, which repeats the call", Image(), {"add_k_proj": nn.Linear(2, 2)}),
     ("uses Weighted, which has layers of its own", Weighted(), {}),
     ("is computed on several devices", Once(), {"parallel": True}),
+    ("uses the attention backend 'flex'", Flex(), {}),
 ])  # fmt: skip
 def test_attention_that_cannot_be_seen_is_left_and_named(model, message, processor, attributes):
     model.layers[1].attn = Attention(processor, **attributes)

@@ -14,7 +14,7 @@ from torch import nn
 from golden.torch.processors import has_processor
 
 _ADAPTIVE = re.compile(
-    r"norm|ada(ln|_|$)|.*modulation|(.*_)?mod(_.*)?$|scale_shift|(.*_)?emb(ed\w*)?(_.*|\d*)$",
+    r"norm|film|ada(ln|_|$)|.*modulation|(.*_)?mod(_.*)?$|scale_shift|(.*_)?emb(ed\w*)?(_.*|\d*)$",
     re.IGNORECASE,
 )
 """Parts of a layer's name, behind its block's, that say it makes embeddings or normalization."""

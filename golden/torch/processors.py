@@ -68,10 +68,9 @@ def find_obstacle(attention: nn.Module) -> Obstacle | None:
         return FUSED
     backend = hidden_backend(processor)
     if backend:
-        return Obstacle(
-            f"uses the attention backend {backend!r}, inside of which no product can be seen",
-            "set_attention_backend('native')",
-        )
+        reason = f"uses the attention backend {backend!r}, inside of which no product can be seen"
+        is_own = getattr(type(processor), "_attention_backend", None) is not None
+        return Obstacle(reason, "" if is_own else "set_attention_backend('native')")
     if getattr(processor, "_parallel_config", None) is not None:
         return Obstacle("is computed on several devices in parallel")
     counts = count_calls(attention)
@@ -80,7 +79,7 @@ def find_obstacle(attention: nn.Module) -> Obstacle | None:
     # With keys of an image beside the text's, some processors call twice, and only then.
     if counts == {1} or (counts == {1, MANY} and getattr(attention, "add_k_proj", None) is None):
         return None
-    often = "may leave out" if 0 in counts else "repeats"
+    often = "may leave out the" if 0 in counts else "repeats the"
     often = "has no" if counts == {0} else often
     return Obstacle(f"uses {name}, which {often} call of scaled_dot_product_attention")
 
