@@ -388,6 +388,7 @@ def subclassed() -> nn.Linear:
     (subclassed, {"": "has a weight that is a Subclassed, no plain tensor"}, 1),
     (lambda: nn.Linear(WIDTH, WIDTH, dtype=torch.float64),
      {"": "has a weight of torch.float64: only FP32"}, 1),
+    (lambda: nn.Linear(WIDTH, 0), {"": "has a weight without elements"}, 1),
     (lambda: nn.Conv1d(4, 4, 1), {"": "is a Conv1d: only linear layers"}, 0),
     (lambda: nn.ConvTranspose2d(4, 4, 1), {"": "is a ConvTranspose2d: only linear layers"}, 0),
     (lambda: nn.Bilinear(4, 4, 4), {"": "is a Bilinear: only linear layers"}, 0),

@@ -142,6 +142,8 @@ def _linear_obstacle(module: nn.Linear, above: dict[str, nn.Module]) -> Obstacle
     weight = module.weight
     if type(weight) not in (nn.Parameter, torch.Tensor):
         return Obstacle(f"has a weight that is a {type(weight).__name__}, no plain tensor")
+    if not weight.numel():
+        return Obstacle("has a weight without elements")
     if weight.dtype not in WEIGHTS:
         return Obstacle(
             f"has a weight of {weight.dtype}: only FP32, FP16 and BF16 can be quantized"

@@ -21,7 +21,7 @@ def main(
     page: Annotated[Path, typer.Option(help="Page whose tables are replaced.")] = PAGE,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
 ) -> None:
-    """Examine all models, which takes three minutes, or some of them."""
+    """Examine all models, which takes a few minutes, or some of them."""
     with sentences():
         unknown = set(only or ()) - BUILDERS.keys()
         if unknown:

@@ -318,3 +318,91 @@ def unet() -> Built:
         "sample": noise(SAMPLES, 4, 8, 8), "timestep": _STEP,
         "encoder_hidden_states": noise(SAMPLES, TEXT_TOKENS, 20),
     })  # fmt: skip
+
+
+def glm_image() -> Built:
+    model = diffusers.GlmImageTransformer2DModel(
+        in_channels=4, out_channels=4, num_layers=2, attention_head_dim=20, num_attention_heads=2,
+        text_embed_dim=24, time_embed_dim=12, condition_dim=6, prior_vq_quantizer_codebook_size=30,
+    )  # fmt: skip
+    pair = torch.tensor([[64.0, 64.0]] * SAMPLES)
+    return settled(model, {
+        "hidden_states": noise(SAMPLES, 4, 8, 8), "timestep": _STEP,
+        "encoder_hidden_states": noise(SAMPLES, TEXT_TOKENS, 24), "target_size": pair,
+        "crop_coords": pair * 0, "prior_token_id": torch.arange(16).repeat(SAMPLES, 1),
+        "prior_token_drop": torch.zeros(SAMPLES, 16, dtype=torch.bool),
+    })  # fmt: skip
+
+
+def ernie_image() -> Built:
+    model = diffusers.ErnieImageTransformer2DModel(
+        hidden_size=48, num_attention_heads=2, num_layers=2, ffn_hidden_size=60, in_channels=4,
+        out_channels=4, text_in_dim=20, rope_axes_dim=(8, 8, 8),
+    )  # fmt: skip
+    return settled(model, {
+        "hidden_states": noise(SAMPLES, 4, 5, 3), "timestep": _STEP,
+        "text_bth": noise(SAMPLES, TEXT_TOKENS, 20), "text_lens": torch.tensor([7, 4]),
+    })  # fmt: skip
+
+
+def flux3() -> Built:
+    model = diffusers.Flux3Transformer2DModel(
+        in_channels=6, cond_in_channels=6, timestep_channels=12,
+        **_JOINT | {"axes_dims_rope": (4, 4, 4, 8)},
+    )  # fmt: skip
+    four = {"img_ids": positions(3, 5, axes=4), "txt_ids": torch.zeros(TEXT_TOKENS, 4)}
+    return settled(model, _packed() | four)
+
+
+def ideogram4() -> Built:
+    model = diffusers.Ideogram4Transformer2DModel(
+        in_channels=6, num_layers=2, attention_head_dim=20, num_attention_heads=2,
+        intermediate_size=52, adaln_dim=12, llm_features_dim=24, mrope_section=(4, 3, 3),
+    )  # fmt: skip
+    tokens = TEXT_TOKENS + 15
+    return settled(model, {
+        "hidden_states": noise(SAMPLES, tokens, 6), "timestep": _FRACTION,
+        "encoder_hidden_states": noise(SAMPLES, tokens, 24),
+        "position_ids": torch.arange(tokens)[None, :, None].repeat(SAMPLES, 1, 3),
+        "segment_ids": torch.zeros(SAMPLES, tokens, dtype=torch.long),
+        "indicator": torch.tensor([[1] * TEXT_TOKENS + [2] * 15] * SAMPLES),
+    })  # fmt: skip
+
+
+def krea2() -> Built:
+    model = diffusers.Krea2Transformer2DModel(
+        in_channels=6, num_layers=2, attention_head_dim=20, num_attention_heads=2,
+        num_key_value_heads=1, intermediate_size=52, timestep_embed_dim=12, text_hidden_dim=24,
+        num_text_layers=3, text_num_attention_heads=2, text_num_key_value_heads=2,
+        text_intermediate_size=36, num_layerwise_text_blocks=1, num_refiner_text_blocks=1,
+        axes_dims_rope=(4, 8, 8),
+    )  # fmt: skip
+    return settled(model, {
+        "hidden_states": noise(SAMPLES, 15, 6), "timestep": _FRACTION,
+        "encoder_hidden_states": noise(SAMPLES, TEXT_TOKENS, 3, 24),
+        "position_ids": torch.arange(22.0)[:, None].repeat(1, 3),
+    })  # fmt: skip
+
+
+def joy_image() -> Built:
+    model = diffusers.JoyImageEditTransformer3DModel(
+        in_channels=4, hidden_size=40, num_attention_heads=2, text_dim=24, num_layers=2,
+        rope_dim_list=[4, 8, 8],
+    )  # fmt: skip
+    return settled(model, {
+        "hidden_states": noise(SAMPLES, 4, 2, 8, 8), "timestep": _STEP,
+        "encoder_hidden_states": noise(SAMPLES, TEXT_TOKENS, 24),
+    })  # fmt: skip
+
+
+def nucleus() -> Built:
+    model = diffusers.NucleusMoEImageTransformer2DModel(
+        in_channels=8, out_channels=2, num_layers=2, attention_head_dim=20, num_attention_heads=2,
+        joint_attention_dim=24, axes_dims_rope=(4, 8, 8), num_experts=2, moe_intermediate_dim=20,
+        capacity_factors=1.0,
+    )  # fmt: skip
+    return settled(model, {
+        "hidden_states": noise(SAMPLES, 15, 8), "timestep": _FRACTION,
+        "encoder_hidden_states": noise(SAMPLES, TEXT_TOKENS, 24),
+        "img_shapes": [[(1, 3, 5)]] * SAMPLES,
+    })  # fmt: skip

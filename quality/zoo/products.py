@@ -109,9 +109,7 @@ def check_products(model: nn.Module, inputs: Inputs) -> str:
     calls: Counter[str] = Counter()
     with Products({}) as before, _counting(model, sites, calls, before):
         run(model, inputs)
-    attentions = {site.module for site in sites if site.kind != "linear"}
-    calls.update(site.name for site in sites if site.kind != "linear")
-
+    attentions = sum(calls[site.name] for site in sites if site.kind == "qk")
     made: Made = {}
     quantize_(model, lambda site: Tagged(site, made) if site in sites else None)
     with Products(made) as after:
@@ -122,8 +120,8 @@ def check_products(model: nn.Module, inputs: Inputs) -> str:
             return f"{name} ran {calls[name]} times, quantized {after.of_sites[name]} times"
     if before.others != after.others:
         return f"other products changed: {(before.others - after.others) or after.others}"
-    if before.fused != after.fused + len(attentions):
-        return f"{before.fused} attentions, {after.fused} after quantizing {len(attentions)}"
+    if before.fused != after.fused + attentions:
+        return f"{before.fused} attentions, {after.fused} after quantizing {attentions}"
     return ""
 
 
@@ -131,7 +129,7 @@ def check_products(model: nn.Module, inputs: Inputs) -> str:
 def _counting(
     model: nn.Module, sites: Sequence[Site], calls: Counter[str], products: Products
 ) -> Iterator[None]:
-    """Count the calls of linear sites, whose products are no others."""
+    """Count the calls of sites; the products of linear ones are no others."""
 
     def mute(_: nn.Module, __: Any) -> None:
         products.muted = True
@@ -145,8 +143,8 @@ def _counting(
 
     with ExitStack() as stack:
         for site in sites:
+            layer = model.get_submodule(site.module)
             if site.kind == "linear":
-                layer = model.get_submodule(site.module)
                 stack.callback(layer.register_forward_pre_hook(mute).remove)
-                stack.callback(layer.register_forward_hook(count(site)).remove)
+            stack.callback(layer.register_forward_hook(count(site)).remove)
         yield

@@ -18,7 +18,8 @@ def settled(model: nn.Module, inputs: Inputs) -> Built:
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if parameter.dim() > 1:
-                parameter.normal_(std=parameter[0].numel() ** -0.5, generator=generator)
+                inputs_of_one = max(parameter[:1].numel(), 1)
+                parameter.normal_(std=inputs_of_one**-0.5, generator=generator)
             else:
                 gain = 1.0 if name.endswith("weight") else 0.0
                 parameter.normal_(gain, 0.1, generator=generator)

@@ -228,3 +228,84 @@ def ace_step() -> Built:
         "hidden_states": noise(_SAMPLES, 10, 4), "timestep": _FRACTION, "timestep_r": _FRACTION,
         "encoder_hidden_states": _text(48), "context_latents": noise(_SAMPLES, 10, 8),
     })  # fmt: skip
+
+
+def anyflow() -> Built:
+    steps = _STEP[:, None].repeat(1, 2)
+    inputs = _wan_inputs() | {"timestep": steps, "r_timestep": steps}
+    model = diffusers.AnyFlowTransformer3DModel(**_WAN)
+    return settled(model, inputs | {"hidden_states": _clip().transpose(1, 2)})
+
+
+def helios() -> Built:
+    model = diffusers.HeliosTransformer3DModel(
+        rope_dim=(4, 8, 8), has_multi_term_memory_patch=False, guidance_cross_attn=False,
+        zero_history_timestep=False, **_WAN,
+    )  # fmt: skip
+    return settled(model, _wan_inputs())
+
+
+def motif() -> Built:
+    model = diffusers.MotifVideoTransformer3DModel(
+        in_channels=4, out_channels=4, num_attention_heads=2, attention_head_dim=20, num_layers=1,
+        num_single_layers=1, text_embed_dim=24, rope_axes_dim=(4, 8, 8),
+    )  # fmt: skip
+    return settled(model, _wan_inputs())
+
+
+def consisid() -> Built:
+    model = diffusers.ConsisIDTransformer3DModel(
+        num_attention_heads=2, attention_head_dim=24, in_channels=4, out_channels=4,
+        time_embed_dim=12, text_embed_dim=24, num_layers=2, sample_width=8, sample_height=8,
+        sample_frames=5, max_text_seq_length=TEXT_TOKENS,
+    )  # fmt: skip
+    return settled(model, _wan_inputs() | {"hidden_states": _clip().transpose(1, 2)})
+
+
+def kandinsky6() -> Built:
+    model = diffusers.Kandinsky6Transformer3DModel(
+        in_visual_dim=4, out_visual_dim=4, in_text_dim=24, in_text_dim2=12, time_dim=20,
+        model_dim=40, ff_dim=52, num_text_blocks=1, num_visual_blocks=1, axes_dims=(4, 8, 8),
+        visual_cond=False, in_audio_dim=6, out_audio_dim=6,
+    )  # fmt: skip
+    return settled(model, {
+        "hidden_states": noise(1, 2, 8, 8, 4), "timestep": _STEP[:1],
+        "encoder_hidden_states": noise(1, TEXT_TOKENS, 24), "pooled_projections": noise(1, 12),
+        "audio_hidden_states": noise(1, 5, 6),
+    })  # fmt: skip
+
+
+def ltx2() -> Built:
+    model = diffusers.LTX2VideoTransformer3DModel(
+        in_channels=6, out_channels=6, num_attention_heads=2, attention_head_dim=20,
+        cross_attention_dim=40, audio_in_channels=6, audio_out_channels=6,
+        audio_num_attention_heads=2, audio_attention_head_dim=12, audio_cross_attention_dim=24,
+        num_layers=1, caption_channels=20,
+    )  # fmt: skip
+    return settled(model, {
+        "hidden_states": noise(_SAMPLES, 24, 6), "audio_hidden_states": noise(_SAMPLES, 5, 6),
+        "encoder_hidden_states": _text(20), "audio_encoder_hidden_states": _text(20),
+        "timestep": _STEP, "num_frames": 2, "height": 3, "width": 4, "audio_num_frames": 5,
+    })  # fmt: skip
+
+
+def longcat_audio() -> Built:
+    model = diffusers.LongCatAudioDiTTransformer(
+        dit_dim=40, dit_depth=2, dit_heads=2, dit_text_dim=24, latent_dim=6
+    )
+    return settled(model, {
+        "hidden_states": noise(_SAMPLES, 12, 6), "timestep": _FRACTION,
+        "encoder_hidden_states": _text(24), "encoder_attention_mask": _text_mask(torch.bool),
+        "latent_cond": noise(_SAMPLES, 12, 6),
+    })  # fmt: skip
+
+
+def minimax_music() -> Built:
+    model = diffusers.MiniMaxMusic3Transformer1DModel(
+        in_channels=6, condition_dim=24, num_layers=2, num_attention_heads=2,
+        attention_head_dim=20, ff_inner_dim=52, rotary_dim=8, fourier_embedding_dim=12,
+    )  # fmt: skip
+    return settled(model, {
+        "hidden_states": noise(_SAMPLES, 6, 12), "timestep": _FRACTION,
+        "encoder_hidden_states": noise(_SAMPLES, 12, 24),
+    })  # fmt: skip
