@@ -84,7 +84,7 @@ class Transformer(nn.Module):
         self.embedder = nn.ModuleDict({"proj": nn.Linear(WIDTH, WIDTH)})
         self.embedder["refiner"] = nn.ModuleList([Block()])
         self.layers = nn.ModuleList([Block(), Block()])
-        self.experts = nn.ModuleList([nn.Linear(WIDTH, WIDTH)])
+        self.experts = nn.ModuleList([nn.Linear(WIDTH, WIDTH), None])
         self.proj_out = nn.Linear(WIDTH, WIDTH)
 
     def forward(self, x):

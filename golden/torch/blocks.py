@@ -56,7 +56,7 @@ def _lists(model: nn.Module, prefix: str) -> list[str]:
     for name, child in model.named_children():
         inner = _lists(child, f"{prefix}{name}.")
         if not inner and isinstance(child, nn.ModuleList):
-            entries = [entry for entry in child if not has_processor(entry)]
+            entries = [entry for entry in child.children() if not has_processor(entry)]
             if any(has_processor(module) for entry in entries for module in entry.modules()):
                 inner = [f"{prefix}{name}."]
         found += inner

@@ -3,6 +3,7 @@
 Products of bare parameters, or inside of a module that is none of the kinds here, are not seen.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -31,6 +32,9 @@ _UNCALLED = {
     "HunyuanDiTAttentionPool": "multiplies without calling its layers",
 }
 """Modules, by class, whose layers cannot be replaced."""
+
+_ATTENTION = re.compile(r"attention|attn(?!.*block)", re.IGNORECASE)
+"""Names of classes that are attention; blocks such as CrossAttnDownBlock2D are named for theirs."""
 
 _OTHERS = (nn.modules.conv._ConvNd, nn.Bilinear, nn.RNNBase, nn.RNNCellBase)
 """Modules that multiply, and are neither linear layers nor attention."""
@@ -178,14 +182,11 @@ def _is_other_attention(module: nn.Module) -> bool:
     """Return whether a module is by its name an attention, and holds no other."""
 
     def is_named_so(each: nn.Module) -> bool:
-        kind = type(each).__name__.lower()
-        return "attention" in kind or "attn" in kind
+        return bool(_ATTENTION.search(type(each).__name__))
 
-    own = isinstance(module, nn.ModuleList | nn.ModuleDict | nn.Sequential)
     inner = (each for each in module.modules() if each is not module)
     return (
         is_named_so(module)
-        and not own
         and any(True for _ in module.parameters())
         and not any(is_named_so(each) or has_processor(each) for each in inner)
     )

@@ -16,7 +16,7 @@ from quality.zoo.rule import apply_rule
 
 def main(
     only: Annotated[
-        list[str] | None, typer.Option(help="A model of the table; prints and writes nothing.")
+        list[str] | None, typer.Option(help="A model of the table: print its line, write nothing.")
     ] = None,
     page: Annotated[Path, typer.Option(help="Page whose tables are replaced.")] = PAGE,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
