@@ -221,6 +221,7 @@ def test_a_saved_model_comes_back_with_the_same_bits(name, dtype, tmp_path):
     other = type(model).from_config(model.config).eval()
     quantized.load_quantized(tmp_path / "model.safetensors", other)
     assert other.quantized_sites == model.quantized_sites
+    assert other.unquantized_sites == model.unquantized_sites
     assert torch.equal(other(**inputs).sample, model(**inputs).sample)
     for each in (model, other):
         quantized.set_mode(each, "exact")
