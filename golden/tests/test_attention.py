@@ -1,5 +1,9 @@
 """Attention's two products under a scheme each, and everything that attention can be asked for."""
 
+import copy
+import inspect
+import pickle
+
 import numpy as np
 import pytest
 
@@ -113,13 +117,42 @@ def test_without_schemes_it_is_torchs_attention(options):
     torch.testing.assert_close(actual, expected, rtol=0, atol=5e-6)
 
 
-def test_a_query_that_sees_no_key_gets_zeros():
-    query, key, value = operands()
+@pytest.mark.parametrize("added", [False, True])
+def test_a_query_that_sees_no_key_gets_zeros_and_gives_no_gradient(added):
+    query, key, value = (each.requires_grad_() for each in operands())
     mask = torch.ones(QUERIES, KEYS, dtype=torch.bool)
     mask[4] = False
+    if added:
+        mask = torch.zeros(QUERIES, KEYS).masked_fill(~mask, -torch.inf)
     result = floating().attend(query, key, value, attn_mask=mask)
     assert torch.count_nonzero(result[:, :, 4]) == 0
-    assert torch.isfinite(result).all()
+    expected = scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    torch.testing.assert_close(result, expected, rtol=0, atol=5e-6)
+    (gradient,) = torch.autograd.grad(result.square().sum(), query)
+    assert torch.count_nonzero(gradient[:, :, 4]) == 0
+    assert torch.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("groups, options", [(3, {}), (1, {"enable_gqa": True}), (1, {})])
+def test_grouped_queries_share_keys(groups, options):
+    query, key, value = operands()
+    key, value = key[:, :groups], value[:, :groups]
+    expected = scaled_dot_product_attention(query, key, value, **options)
+    result = floating().attend(query, key, value, **options)
+    torch.testing.assert_close(result, expected, rtol=0, atol=5e-6)
+
+
+def test_each_head_of_a_group_is_one_product():
+    query, key, value = operands()
+    query = torch.cat([query, query.flip(-2)], 1)  # six heads for three
+    attention = floating()
+    attention.qk, attention.pv = (MXScheme(golden.MX6, golden.MX9) for _ in range(2))
+    attention.mode = "exact"
+    result = attention.attend(query, key, value, enable_gqa=True)
+    for head in range(6):
+        shared = [each[:, head // 2, None] for each in (key, value)]
+        alone = attention.attend(query[:, head, None], *shared)
+        assert torch.equal(result[:, head, None], alone)
 
 
 def test_autocast_does_not_reach_the_products():
@@ -150,9 +183,15 @@ def test_what_cannot_be_quantized_is_refused():
     with pytest.raises(ValueError, match=r"no dropout: put the model in eval\(\) mode"):
         attend(query, key, value, dropout_p=0.1)
     with pytest.raises(ValueError, match="as many heads of keys as of queries"):
-        attend(query, key[:, :1], value[:, :1], enable_gqa=True)
+        attend(query, key[:, :2], value[:, :2])
+    with pytest.raises(ValueError, match="3 heads of queries cannot share 2 heads of keys"):
+        attend(query, key[:, :2], value[:, :2], enable_gqa=True)
     with pytest.raises(ValueError, match="a mask or is causal, not both"):
         attend(query, key, value, attn_mask=torch.zeros(KEYS), is_causal=True)
+    with pytest.raises(ValueError, match="a mask of attention is a tensor, not a list"):
+        attend(query, key, value, attn_mask=[True] * KEYS)
+    with pytest.raises(ValueError, match=r"of bool or floating point, not torch\.int64"):
+        attend(query, key, value, attn_mask=torch.ones(KEYS, dtype=torch.int64))
 
 
 class Processor:
@@ -185,3 +224,36 @@ def test_a_processor_that_hides_a_product_is_an_error(calls):
     message = f"Processor called scaled_dot_product_attention {calls} times instead of once"
     with pytest.raises(RuntimeError, match=message):
         attention(torch.nn.Identity(), operands()[0][:, 0])
+
+
+class Rotated(Processor):
+    """A processor with arguments of its own."""
+
+    def __call__(self, attn, hidden_states, *, image_rotary_emb, flags=[1]):  # noqa: B006
+        return super().__call__(attn, hidden_states * image_rotary_emb)
+
+
+def test_it_takes_the_arguments_of_its_processor():
+    x = operands()[0][:, 0]
+    scheme = MXScheme("MX6", "MX6")
+    attention = QuantizedAttention(Rotated(1), scheme, None)
+    for processor, own in ((Rotated(1), attention), (Processor(1), None)):
+        own = own or QuantizedAttention(processor, scheme, None)
+        assert inspect.signature(own.__call__) == inspect.signature(processor.__call__)
+        assert isinstance(own, QuantizedAttention)
+    plain = QuantizedAttention(Processor(1), scheme, None)
+    module = torch.nn.Identity()
+    assert torch.equal(attention(module, x, image_rotary_emb=2.0), plain(module, 2.0 * x))
+
+
+def test_copies_and_pickles_keep_everything():
+    x = operands()[0][:, 0]
+    attention = QuantizedAttention(Rotated(1), MXScheme("MX6", "MX9"), MXScheme(HEAD, "MX6"))
+    attention.mode = "exact"
+    module = torch.nn.Identity()
+    expected = attention(module, x, image_rotary_emb=2.0)
+    for twin in (copy.deepcopy(attention), pickle.loads(pickle.dumps(attention))):
+        assert twin.mode == "exact"
+        assert twin.qk is not attention.qk
+        assert inspect.signature(twin.__call__) == inspect.signature(attention.__call__)
+        assert torch.equal(twin(module, x, image_rotary_emb=2.0), expected)

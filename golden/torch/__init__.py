@@ -15,13 +15,15 @@ from golden.torch.meter import Clock, Meter
 from golden.torch.mx_scheme import MXScheme, TimestepScheme
 from golden.torch.policies import ModelPolicy, mixdit, uniform
 from golden.torch.scheme import Scheme
-from golden.torch.sites import Site, find_sites
+from golden.torch.site import NotQuantized, Site
+from golden.torch.sites import find_sites, find_unquantized
 
 __all__ = [
     "Clock",
     "MXScheme",
     "Meter",
     "ModelPolicy",
+    "NotQuantized",
     "QuantizedAttention",
     "QuantizedLinear",
     "Scheme",
@@ -34,6 +36,7 @@ __all__ = [
     "fake_quantize",
     "fake_quantize_policy",
     "find_sites",
+    "find_unquantized",
     "load_quantized",
     "meters",
     "mixdit",

@@ -6,8 +6,10 @@ scores under one scheme, scale, mask and softmax in FP32, as the accelerator's v
 the product with V under another. Everything else the processor does as before.
 """
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -16,6 +18,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from golden.torch.linear import Mode
+from golden.torch.processors import hidden_backend
 from golden.torch.scheme import Scheme
 
 
@@ -39,47 +42,52 @@ class QuantizedAttention:
     ``torch.set_float32_matmul_precision("high")`` rounds no operand of the fake products.
     """
 
-    def __init__(
-        self, processor: Callable[..., Tensor], qk: Scheme | None, pv: Scheme | None
-    ) -> None:
+    def __new__(
+        cls, processor: Callable[..., Any], *_: Scheme | None, **__: Scheme | None
+    ) -> "QuantizedAttention":
+        # diffusers passes on the arguments that the signature of a processor's __call__ names.
+        kind = processor if inspect.isroutine(processor) else type(processor)
+        return super().__new__(_with_signature(QuantizedAttention, kind))
+
+    def __init__(self, processor: Callable[..., Any], qk: Scheme | None, pv: Scheme | None) -> None:
         self.processor = processor
         self.qk = qk
         self.pv = pv
         self.mode: Mode = "fake"
 
-    @torch.compiler.disable
-    def __call__(
-        self,
-        attn: torch.nn.Module,
-        hidden_states: Tensor,
-        encoder_hidden_states: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        temb: Tensor | None = None,
-        *args: Any,
-        **kwargs: Any,
-    ) -> Tensor | tuple[Tensor, Tensor]:
-        """Run the processor; diffusers reads the names of the parameters.
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the processor on what it takes itself.
 
         Raises
         ------
         RuntimeError
-            If the processor did not call ``scaled_dot_product_attention`` once.
+            If the processor did not call ``scaled_dot_product_attention`` once, or diffusers is
+            told to compute attention in a way that hides the call.
         ValueError
-            If it did so in a way that `attend` does not know.
+            If it called in a way that `attend` does not know.
         """
-        optional = {"attention_mask": attention_mask, "temb": temb}
-        kwargs |= {name: value for name, value in optional.items() if value is not None}
+        name = type(self.processor).__name__
+        backend = hidden_backend(self.processor)
+        if backend:
+            raise RuntimeError(
+                f"{name} uses the attention backend {backend!r}, inside of which its products "
+                "cannot be quantized: use the backend 'native'"
+            )
         mode = _Interception(self)
         with mode:
-            result = self.processor(
-                attn, hidden_states, *args, encoder_hidden_states=encoder_hidden_states, **kwargs
-            )
+            result = self.processor(*args, **kwargs)
         if mode.calls != 1:
             raise RuntimeError(
-                f"{type(self.processor).__name__} called scaled_dot_product_attention "
-                f"{mode.calls} times instead of once: its products were not quantized as asked"
+                f"{name} called scaled_dot_product_attention {mode.calls} times instead of once: "
+                "its products were not quantized as asked; leave them out with exclude"
             )
         return result
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle as what it is made of: its class is made for the processor."""
+        parts = (self.processor, self.qk, self.pv)
+        others = {name: each for name, each in vars(self).items() if name not in _PARTS}
+        return QuantizedAttention, parts, others
 
     def attend(
         self,
@@ -98,22 +106,37 @@ class QuantizedAttention:
         ----------
         query : Tensor, shape (..., heads, queries, width)
         key, value : Tensor, shape (..., heads, keys, width)
+            Where queries are grouped, their heads are a divisor of the queries'.
         attn_mask : Tensor, optional
             Added to the scores, or of bool, False where a key is not to be seen; broadcasts to
             (..., heads, queries, keys). A query that sees no key gets zeros.
-        dropout_p, enable_gqa
-            Dropout and grouped queries are refused.
+        dropout_p : float
+            Dropout is refused.
         is_causal : bool
             Whether a query sees only keys up to its own place; not together with `attn_mask`.
         scale : float, optional
             Of the scores; ``width ** -0.5`` if left out.
+        enable_gqa : bool
+            Whether heads of queries, one group after the other, share a head of keys and values.
+            Each is one product with that head.
+
+        Raises
+        ------
+        ValueError
+            If there is dropout, a mask although it is causal, a mask that torch does not know, or
+            another number of heads.
         """
         if dropout_p:
             raise ValueError("quantized attention has no dropout: put the model in eval() mode")
-        if enable_gqa or key.shape[-3] != query.shape[-3]:
-            raise ValueError("quantized attention needs as many heads of keys as of queries")
-        if is_causal and attn_mask is not None:
-            raise ValueError("attention takes a mask or is causal, not both")
+        if enable_gqa or key.shape[-3:-2] == (1,):  # which torch broadcasts
+            key, value = (_repeated(each, query) for each in (key, value))
+        elif key.shape[-3:-2] != query.shape[-3:-2]:
+            raise ValueError(
+                "quantized attention needs as many heads of keys as of queries, not "
+                f"{key.shape[-3]} and {query.shape[-3]}"
+            )
+        if attn_mask is not None:
+            _check_mask(attn_mask, is_causal)
         with torch.autocast(query.device.type, enabled=False):
             return self._attend(query, key, value, attn_mask, is_causal, scale)
 
@@ -132,12 +155,13 @@ class QuantizedAttention:
             attn_mask = scores.new_ones(scores.shape[-2:], dtype=torch.bool).tril()
         if attn_mask is None:
             probabilities = scores.softmax(-1)
-        elif attn_mask.dtype == torch.bool:
-            hidden = ~attn_mask
-            probabilities = scores.masked_fill_(hidden, -math.inf).softmax(-1)
-            probabilities = probabilities.masked_fill(hidden, 0.0)
         else:
-            probabilities = scores.add_(attn_mask).softmax(-1)
+            if attn_mask.dtype == torch.bool:
+                scores = scores.masked_fill(~attn_mask, -math.inf)
+            else:
+                scores = scores + attn_mask.float()
+            blind = scores.amax(-1, keepdim=True) == -math.inf
+            probabilities = scores.masked_fill(blind, 0.0).softmax(-1).masked_fill(blind, 0.0)
         return self._product(self.pv, probabilities, value.mT).to(query.dtype)
 
     def _product(self, scheme: Scheme | None, a: Tensor, b: Tensor) -> Tensor:
@@ -148,6 +172,43 @@ class QuantizedAttention:
         if self.mode == "exact":
             return scheme.exact(a, b)
         return scheme.activation(a) @ scheme.weight(b).mT
+
+
+_PARTS = ("processor", "qk", "pv")
+
+
+@lru_cache(maxsize=256)
+def _with_signature(cls: type, processor: Callable[..., Any]) -> type:
+    """Make a class whose ``__call__`` takes what that of a processor, or a function, takes."""
+    if isinstance(processor, type):
+        parameters = list(inspect.signature(processor.__call__).parameters.values())
+    else:
+        own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+        parameters = [own, *inspect.signature(processor).parameters.values()]
+
+    @torch.compiler.disable  # it counts calls, which a graph cannot
+    def call(self: QuantizedAttention, *args: Any, **kwargs: Any) -> Any:
+        return cls.__call__(self, *args, **kwargs)
+
+    call.__signature__ = inspect.Signature(parameters)
+    return type(cls.__name__, (cls,), {"__call__": call, "__doc__": cls.__doc__})
+
+
+def _repeated(shared: Tensor, query: Tensor) -> Tensor:
+    """Give every head of queries its head of keys."""
+    heads, groups = query.shape[-3], shared.shape[-3]
+    if heads % groups:
+        raise ValueError(f"{heads} heads of queries cannot share {groups} heads of keys")
+    return shared.repeat_interleave(heads // groups, -3)
+
+
+def _check_mask(mask: object, is_causal: bool) -> None:
+    if not isinstance(mask, Tensor):
+        raise ValueError(f"a mask of attention is a tensor, not a {type(mask).__name__}")
+    if mask.dtype != torch.bool and not mask.is_floating_point():
+        raise ValueError(f"a mask of attention is of bool or floating point, not {mask.dtype}")
+    if is_causal:
+        raise ValueError("attention takes a mask or is causal, not both")
 
 
 class _Interception(TorchFunctionMode):

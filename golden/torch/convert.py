@@ -15,7 +15,8 @@ from golden.torch.linear import MODES, Mode, QuantizedLinear, SharedInput
 from golden.torch.meter import Clock, Meter
 from golden.torch.policies import ModelPolicy
 from golden.torch.scheme import Scheme
-from golden.torch.sites import Site, find_sites
+from golden.torch.site import Site
+from golden.torch.sites import ask, find_unquantized
 
 RECORD = "quantization"
 """Attribute of a quantized model that holds its `Quantization`."""
@@ -70,13 +71,15 @@ def quantize_(
     *,
     clock: Clock | None = None,
     include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
     keep: bool = True,
 ) -> None:
     """Quantize a model's linear layers and attention in place.
 
     Each linear layer becomes a `QuantizedLinear`, each attention module's processor is run by a
-    `QuantizedAttention`; everything else stays in floating point. The model's attribute
-    `quantized_sites` lists what was quantized.
+    `QuantizedAttention`; everything else stays in floating point. The model's attributes
+    `quantized_sites` and `unquantized_sites` list what was quantized, and all else that multiplies
+    with the reason (`find_unquantized`).
 
     Parameters
     ----------
@@ -86,25 +89,29 @@ def quantize_(
         Gives a `Scheme` of its own to each `Site`, or None to leave that in floating point.
     clock : Clock, optional
         Set to the timestep before each forward pass; for policies that read it.
-    include : sequence of str
-        Further linear layers; see `find_sites`.
+    include, exclude : sequence of str
+        Further sites, and sites to leave out; see `find_sites`.
     keep : bool
         Whether to keep the floating-point weights, for `restore_`.
 
     Raises
     ------
     ValueError
-        If the model is quantized or compiled already, has nothing to quantize, multiplies in a way
-        that cannot be replaced, or is given no timestep although there is a clock. The model is as
-        before then.
+        If the model is quantized or compiled already, has nothing to quantize, is given no timestep
+        although there is a clock, or the policy asks for something that only a setting of the model
+        prevents, such as fused projections. The model is as before then.
+
+    Warns
+    -----
+    UserWarning
+        If the policy asks for something that cannot be quantized. It stays in floating point.
 
     Notes
     -----
     ``torch.compile`` after this works in "fake" mode.
     """
     check_not_quantized(model)
-    found = {site: policy(site) for site in find_sites(model, include)}
-    schemes = {site: scheme for site, scheme in found.items() if scheme is not None}
+    schemes = ask(policy, model, include, exclude)
     _check_own(schemes)
     shared = SharedInput()
     replacements: dict[nn.Module, nn.Module] = {}
@@ -125,6 +132,7 @@ def attach(
     keep: bool,
 ) -> None:
     """Put quantized layers in the place of others, quantize attention, and record it."""
+    unquantized = find_unquantized(model, schemes)
     hook = None if clock is None else SetClock(model, clock)
     processors = {
         name: QuantizedAttention(model.get_submodule(name).get_processor(), *pair)
@@ -137,6 +145,7 @@ def attach(
     handle = None if hook is None else model.register_forward_pre_hook(hook, with_kwargs=True)
     setattr(model, RECORD, Quantization(schemes, keep, handle))
     model.quantized_sites = tuple(schemes)
+    model.unquantized_sites = unquantized
 
 
 @contextmanager
@@ -179,7 +188,7 @@ def restore_(model: nn.Module) -> None:
     if record.clock_hook is not None:
         record.clock_hook.remove()
     delattr(model, RECORD)
-    del model.quantized_sites
+    del model.quantized_sites, model.unquantized_sites
 
 
 def set_mode(model: nn.Module, mode: Mode) -> None:

@@ -10,7 +10,7 @@ from golden.mx import mx_format
 from golden.policy import Policy
 from golden.torch.mx_scheme import MXScheme
 from golden.torch.scheme import Scheme
-from golden.torch.sites import Site
+from golden.torch.site import Site
 
 ModelPolicy = Callable[[Site], Scheme | None]
 

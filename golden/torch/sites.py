@@ -1,137 +1,164 @@
 """The GEMMs of a model that a policy may quantize: linear layers, and attention's two products.
 
-Names are diffusers' names of the layers; the two products of an attention module get ``.qk`` and
+Names are the model's names of the layers; the two products of an attention module get ``.qk`` and
 ``.pv`` after its name, as in the workloads of the performance model.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
-from typing import Literal
 
 from torch import nn
 
-BLOCKS = "transformer_blocks"
-"""Where diffusers' transformers keep what is quantized; other models have no such list."""
+from golden.torch.scheme import Scheme
+from golden.torch.site import NotQuantized, Site
+from golden.torch.survey import Part, survey
 
-PROCESSORS = ("AttnProcessor2_0", "JointAttnProcessor2_0")
-"""Attention processors of diffusers that call ``scaled_dot_product_attention`` once."""
-
-
-@dataclass(frozen=True)
-class Site:
-    """One GEMM, C = A @ B^T, that a policy may quantize.
-
-    Attributes
-    ----------
-    name : str
-        Of the layer inside its model; of an attention module's products with ``.qk`` or ``.pv``.
-    kind : {"linear", "qk", "pv"}
-        A linear layer with its weight as B; scores, with K as B; attention's output, with the
-        softmax of the scores as A and V^T as B.
-    k, n : int or None
-        Length of the reduction and columns of the result, of one head in attention. None where it
-        is a number of tokens, which only a call knows.
-    heads : int
-        Such products per sample; 1 for a linear layer.
-    """
-
-    name: str
-    kind: Literal["linear", "qk", "pv"]
-    k: int | None
-    n: int | None
-    heads: int = 1
-
-    @property
-    def module(self) -> str:
-        """Name of the linear layer, or of the attention module."""
-        return self.name if self.kind == "linear" else self.name.rpartition(".")[0]
+_GIVEN_NONE = "is left in floating point by the policy, or by exclude"
 
 
-def find_sites(model: nn.Module, include: Sequence[str] = ()) -> list[Site]:
+def find_sites(
+    model: nn.Module, include: Sequence[str] = (), exclude: Sequence[str] = ()
+) -> list[Site]:
     """List every GEMM of a model that is meant to be quantized, in the order of its modules.
 
-    In a transformer of diffusers these are the linear layers and the attention inside of
-    `transformer_blocks`. What makes embeddings, adaptive normalisation (``norm*``) and the final
-    projection is left out; it works once per sample instead of once per token, or at the edges. In
-    any other module, all its linear layers are meant.
+    In a transformer of diffusers these are the linear layers and the attention inside of its
+    blocks. What makes embeddings, adaptive normalisation and the final projection is left out; it
+    works once per sample instead of once per token, or at the edges (`golden.torch.blocks` has the
+    rule). In any other module, all its linear layers are meant. What cannot be quantized is not in
+    the list; `find_unquantized` has it.
 
     Parameters
     ----------
     model : nn.Module
     include : sequence of str
-        Names, or patterns such as ``"*.norm1.linear"``, of further linear layers.
+        Names, or patterns such as ``"*.norm1.linear"``, of further sites.
+    exclude : sequence of str
+        Names, or patterns such as ``"*.pv"``, of sites to leave out, also of those in `include`.
 
     Raises
     ------
     ValueError
-        If there is nothing to quantize, a pattern fits no linear layer, or a layer multiplies in a
-        way that cannot be replaced.
+        If there is nothing to quantize, a pattern fits nothing in the model, or all that a pattern
+        of `include` fits cannot be quantized.
+    TypeError
+        If `include` or `exclude` is no sequence of str.
     """
-    whole = not isinstance(getattr(model, BLOCKS, None), nn.ModuleList)
-    asked = {pattern: False for pattern in include}
-    sites = []
-    for name, module in model.named_modules():
-        meant = whole or _is_meant(name)
-        if is_attention(module) and meant:
-            sites.extend(_attention_sites(name, module))
-        elif isinstance(module, nn.MultiheadAttention):
+    return [part.site for part in _meant(model, include, exclude) if part.obstacle is None]
+
+
+def find_unquantized(model: nn.Module, sites: Iterable[Site] = ()) -> tuple[NotQuantized, ...]:
+    """List all that multiplies in a floating-point model and is not among some sites.
+
+    What is found are modules: linear layers, attention, convolutions, recurrent layers. A product
+    with a bare parameter is not.
+
+    Parameters
+    ----------
+    model : nn.Module
+    sites : iterable of Site
+        What is, or will be, quantized.
+    """
+    names = {site.name for site in sites}
+    left = [part for part in survey(model) if part.name not in names]
+    return tuple(NotQuantized(part.name, _reason(part)) for part in left)
+
+
+def _reason(part: Part) -> str:
+    return part.obstacle.reason if part.obstacle else part.against or _GIVEN_NONE
+
+
+def ask(
+    policy: Callable[[Site], Scheme | None],
+    model: nn.Module,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> dict[Site, Scheme]:
+    """Ask a policy about all that is meant to be quantized, also about what cannot be.
+
+    Returns
+    -------
+    dict of Site to Scheme
+        Of the sites that the policy gives a scheme, and that can be quantized.
+
+    Raises
+    ------
+    ValueError
+        As `find_sites`, or if the policy gives a scheme to something that cannot be quantized, but
+        could be after a call that changes no result.
+
+    Warns
+    -----
+    UserWarning
+        If the policy gives a scheme to something that cannot be quantized at all.
+    """
+    parts = _meant(model, include, exclude)
+    found = {part.site: policy(part.site) for part in parts if part.obstacle is None}
+    missed = [part for part in parts if part.obstacle and _would_quantize(policy, part)]
+    for part in missed:
+        if part.obstacle.remedy:
             raise ValueError(
-                f"{name or 'the model'} is an nn.MultiheadAttention, which multiplies without "
-                "calling its layers: it cannot be quantized"
+                f"{part.site.module} {part.obstacle.reason}: call {part.obstacle.remedy}, or leave "
+                "it out with exclude"
             )
-        elif isinstance(module, nn.Linear):
-            fitting = [pattern for pattern in include if fnmatchcase(name, pattern)]
-            asked.update(dict.fromkeys(fitting, True))
-            if meant or fitting:
-                sites.append(_linear_site(name, module))
-    for pattern, found in asked.items():
-        if not found:
-            raise ValueError(f"no linear layer of the model is called {pattern!r}")
-    if not sites:
-        raise ValueError(f"{type(model).__name__} has no linear layer and no attention to quantize")
-    return sites
-
-
-def is_attention(module: nn.Module) -> bool:
-    """Return whether a module is an attention of diffusers: projections, run by a processor."""
-    return hasattr(module, "to_q") and hasattr(module, "get_processor")
-
-
-def _is_meant(name: str) -> bool:
-    """Return whether a layer of a transformer is inside of a block and not in a normalisation."""
-    first, *rest = name.split(".")
-    return first == BLOCKS and not any(part.startswith("norm") for part in rest)
-
-
-def _linear_site(name: str, module: nn.Linear) -> Site:
-    if not name:
-        raise ValueError("a single linear layer cannot be replaced in place: put it in a module")
-    if type(module) is not nn.Linear:
-        raise ValueError(
-            f"{name} is a {type(module).__name__}, which may multiply in its own way: only plain "
-            "nn.Linear layers can be quantized"
+    if missed:
+        first = missed[0]
+        warnings.warn(
+            f"{len(missed)} products that the policy asks for stay in floating point; for example, "
+            f"{first.name} {first.obstacle.reason}. The model's unquantized_sites lists all; "
+            "exclude leaves them out without a warning",
+            stacklevel=3,
         )
-    return Site(name, "linear", module.in_features, module.out_features)
+    return {site: scheme for site, scheme in found.items() if scheme is not None}
 
 
-def _attention_sites(name: str, module: nn.Module) -> Iterator[Site]:
-    if getattr(module, "fused_projections", False):
-        raise ValueError(
-            f"{name} has fused projections, which take the place of the layers that a policy "
-            "names: load the model again and do not call fuse_qkv_projections()"
-        )
-    processor = type(module.get_processor()).__name__
-    if processor not in PROCESSORS:
-        raise ValueError(
-            f"{name} uses {processor}, whose products cannot be seen: give it one of "
-            f"{', '.join(PROCESSORS)} with set_processor() first"
-        )
-    if module.inner_kv_dim != module.inner_dim:
-        raise ValueError(
-            f"{name} shares keys among its {module.heads} heads: grouped attention cannot be "
-            "quantized"
-        )
-    width = module.inner_dim // module.heads
-    yield Site(f"{name}.qk", "qk", width, None, module.heads)
-    yield Site(f"{name}.pv", "pv", None, width, module.heads)
+def _would_quantize(policy: Callable[[Site], Scheme | None], part: Part) -> bool:
+    if part.site is None:
+        return False
+    try:
+        return policy(part.site) is not None
+    except Exception:  # a policy that was made for other sites does not ask for this one
+        return False
+
+
+def _meant(model: nn.Module, include: Sequence[str], exclude: Sequence[str]) -> list[Part]:
+    """Return what a policy is asked about: at least one part can be quantized."""
+    parts = survey(model)
+    _check_patterns("include", include, parts)
+    _check_patterns("exclude", exclude, parts)
+    for pattern in include:
+        fitting = [part for part in parts if fnmatchcase(part.name, pattern)]
+        if all(part.obstacle for part in fitting):
+            part = fitting[0]
+            raise ValueError(
+                f"include names {pattern!r}, but {part.name} cannot be quantized: it "
+                f"{part.obstacle.reason}"
+            )
+
+    def is_meant(part: Part) -> bool:
+        wanted = part.against is None or _fits(part, include)
+        return wanted and not _fits(part, exclude)
+
+    meant = [part for part in parts if is_meant(part)]
+    if any(part.obstacle is None for part in meant):
+        return meant
+    kind = type(model).__name__
+    if exclude and any(part.obstacle is None and part.against is None for part in parts):
+        raise ValueError(f"exclude leaves nothing of {kind} to quantize")
+    why = "".join(f"; {part.name} {part.obstacle.reason}" for part in meant[:1] if part.obstacle)
+    raise ValueError(f"{kind} has no linear layer and no attention to quantize{why}")
+
+
+def _fits(part: Part, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(part.name, pattern) for pattern in patterns)
+
+
+def _check_patterns(argument: str, patterns: Sequence[str], parts: Sequence[Part]) -> None:
+    if isinstance(patterns, str) or not all(isinstance(each, str) for each in patterns):
+        raise TypeError(f"{argument} must be a list of names or patterns, not {patterns!r}")
+    for pattern in patterns:
+        if not any(fnmatchcase(part.name, pattern) for part in parts):
+            raise ValueError(
+                f"no linear layer of the model is called {pattern!r}, and no product of its "
+                f"attention: {argument} names it"
+            )

@@ -15,12 +15,12 @@ from perf.workloads.configurations import CONFIGURATIONS
 torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
 
-from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0  # noqa: E402
-from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+from diffusers.models.attention_processor import AttnProcessor  # noqa: E402
 
 from golden import torch as quantized  # noqa: E402
 from perf.workloads.trace import Trace  # noqa: E402
 from quality.tests.tiny_models import BUILDERS, cast  # noqa: E402
+from quality.zoo.products import Made, Products, Tagged  # noqa: E402
 
 EACH = pytest.mark.parametrize("name", BUILDERS)
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
@@ -63,53 +63,6 @@ def test_sites_have_the_names_and_shapes_of_the_workloads(name: str):
     assert number == len(model.transformer_blocks)
 
 
-class Tagged:
-    """A scheme that remembers, by the memory they lie in, which operands it has made."""
-
-    def __init__(self, site: quantized.Site, made: dict[int, tuple[str, str, torch.Tensor]]):
-        self.scheme = quantized.MXScheme("MX6", "MX6")
-        self.site, self.made = site, made
-        self.activation_key = None  # so that q, k and v do not share an operand
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.scheme, name)
-
-    def activation(self, a: torch.Tensor) -> torch.Tensor:
-        return self._tag("a", self.scheme.activation(a))
-
-    def weight(self, b: torch.Tensor) -> torch.Tensor:
-        return self._tag("b", self.scheme.weight(b))
-
-    def _tag(self, side: str, values: torch.Tensor) -> torch.Tensor:
-        self.made[values.untyped_storage().data_ptr()] = (self.site.name, side, values)
-        return values
-
-
-class Products(TorchDispatchMode):
-    """Tell matrix products of both operands of one site from others and from fused attention."""
-
-    def __init__(self, made: dict[int, tuple[str, str, torch.Tensor]]):
-        super().__init__()
-        self.made = made
-        self.of_sites: Counter[str] = Counter()
-        self.others: list[tuple[int, int, int]] = []
-        self.fused: list[str] = []
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        name = function.overloadpacket.__name__
-        if name in ("mm", "bmm", "addmm", "baddbmm"):
-            a, b = args[-2:]
-            sides = [self.made.get(each.untyped_storage().data_ptr()) for each in (a, b)]
-            if None not in sides and sides[0][0] == sides[1][0]:
-                assert (sides[0][1], sides[1][1]) == ("a", "b")
-                self.of_sites[sides[0][0]] += 1
-            else:
-                self.others.append((*a.shape, b.shape[-1]))
-        if "attention" in name:
-            self.fused.append(name)
-        return function(*args, **(kwargs or {}))
-
-
 @EACH
 def test_every_intended_product_runs_once_on_quantized_operands(name: str):
     model, inputs = BUILDERS[name]()
@@ -120,15 +73,15 @@ def test_every_intended_product_runs_once_on_quantized_operands(name: str):
     meant = [f"{owner}.{gemm.name}" for owner, gemm in gemms if is_meant(owner, gemm.name)]
     left = [(gemm.m, gemm.k, gemm.n) for owner, gemm in gemms if not is_meant(owner, gemm.name)]
 
-    made: dict[int, tuple[str, str, torch.Tensor]] = {}
+    made: Made = {}
     quantized.quantize_(model, lambda site: Tagged(site, made))
     products = Products(made)
     with products:
         model(**inputs)
     assert sorted(site.name for site in model.quantized_sites) == sorted(meant)
     assert products.of_sites == Counter(meant)  # each of them once
-    assert sorted(products.others) == sorted(left)  # and no other product of the blocks
-    assert products.fused == []
+    assert products.others == Counter(left)  # and no other product of the blocks
+    assert products.fused == 0
 
 
 class Spy:
@@ -268,6 +221,7 @@ def test_a_saved_model_comes_back_with_the_same_bits(name, dtype, tmp_path):
     other = type(model).from_config(model.config).eval()
     quantized.load_quantized(tmp_path / "model.safetensors", other)
     assert other.quantized_sites == model.quantized_sites
+    assert other.unquantized_sites == model.unquantized_sites
     assert torch.equal(other(**inputs).sample, model(**inputs).sample)
     for each in (model, other):
         quantized.set_mode(each, "exact")
@@ -320,22 +274,28 @@ def test_fused_projections_are_refused():
     model.fuse_qkv_projections()
     with pytest.raises(ValueError, match=r"transformer_blocks\.0\.attn has fused projections"):
         quantized.quantize_(model, POLICIES["uniform"])
+    model.unfuse_qkv_projections()  # as the sentence says
+    quantized.quantize_(model, POLICIES["uniform"])
+    assert quantized.find_sites(BUILDERS["sd3"]()[0]) == list(model.quantized_sites)
 
 
-def test_a_foreign_processor_is_refused():
+def test_a_foreign_processor_is_named_and_left_alone():
     model, inputs = BUILDERS["dit"]()
-    before = model(**inputs).sample
     model.transformer_blocks[1].attn1.set_processor(AttnProcessor())
-    with pytest.raises(ValueError, match=r"1\.attn1 uses AttnProcessor, whose products"):
+    with pytest.warns(UserWarning, match=r"^2 products .*1\.attn1\.qk uses AttnProcessor,"):
         quantized.quantize_(model, POLICIES["uniform"])
-    model.transformer_blocks[1].attn1.set_processor(AttnProcessor2_0())
-    assert torch.equal(model(**inputs).sample, before)  # nothing was changed
+    named = {each.name: each.reason for each in model.unquantized_sites}
+    for kind in ("qk", "pv"):
+        assert named[f"{BLOCKS}.1.attn1.{kind}"].startswith("uses AttnProcessor, which has no call")
+    assert sum(site.kind == "qk" for site in model.quantized_sites) == 1
+    assert isinstance(model.transformer_blocks[1].attn1.get_processor(), AttnProcessor)
+    model(**inputs)
 
 
 def test_attention_alone_or_linear_layers_alone_can_be_quantized():
     for kinds in ({"linear"}, {"qk"}, {"pv"}):
         model, inputs = BUILDERS["pixart"]()
-        made: dict[int, tuple[str, str, torch.Tensor]] = {}
+        made: Made = {}
         quantized.quantize_(
             model,
             lambda site, made=made, kinds=kinds: Tagged(site, made) if site.kind in kinds else None,

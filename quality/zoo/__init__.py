@@ -1,0 +1,1 @@
+"""Miniatures of diffusers' transformers, and a table of what quantization does to each."""

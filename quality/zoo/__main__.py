@@ -1,0 +1,46 @@
+"""Try quantization on a miniature of every transformer of diffusers, and write the table."""
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.progress import track
+
+from quality.console import console, sentences
+from quality.zoo.builders import BUILDERS
+from quality.zoo.examine import examine
+from quality.zoo.page import PAGE, layers_table, results_table, written
+from quality.zoo.rule import apply_rule
+
+
+def main(
+    only: Annotated[
+        list[str] | None, typer.Option(help="A model of the table: print its line, write nothing.")
+    ] = None,
+    page: Annotated[Path, typer.Option(help="Page whose tables are replaced.")] = PAGE,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
+) -> None:
+    """Examine all models, which takes a few minutes, or some of them."""
+    with sentences():
+        unknown = set(only or ()) - BUILDERS.keys()
+        if unknown:
+            raise ValueError(f"there is no model {min(unknown)!r}: they are {', '.join(BUILDERS)}")
+        text = page.read_text("utf-8")
+        torch.set_num_threads(threads)
+        names = only or list(BUILDERS)
+        rows = {
+            name: examine(BUILDERS[name])
+            for name in track(names, "models", console=console, transient=True)
+        }
+        results = results_table(rows)
+        if only:
+            console.print(results, markup=False)
+            return
+        layers = layers_table({name: apply_rule(build) for name, build in BUILDERS.items()})
+        page.write_text(written(text, {"results": results, "layers": layers}), "utf-8")
+        console.print(f"{page}: {len(rows)} models")
+
+
+if __name__ == "__main__":
+    typer.run(main)
