@@ -5,13 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import Executor, Future
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from commands.tests.waiting import HANG_SECONDS, wait_until
 from perf.sweep import (
     ClusterError,
     Grid,
@@ -271,15 +271,14 @@ class TestCtrlC:
         path = tmp_path / "a.jsonl"
         process = subprocess.Popen(
             [sys.executable, "-m", "perf", "sweep", "--model", "dit-256", "--jobs", "1",
-             "--store", str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True,
+             "--store", str(path)], cwd=ROOT, stderr=subprocess.PIPE, text=True,
             # A shell's background job ignores interrupts, and so would what it starts.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
         try:
-            deadline = time.monotonic() + 120
-            while not (path.exists() and path.stat().st_size) and time.monotonic() < deadline:
-                time.sleep(0.05)
+            wait_until(lambda: process.poll() is not None
+                       or (path.exists() and path.stat().st_size))
             process.send_signal(signal.SIGINT)
-            output, _ = process.communicate(timeout=60)
+            _, output = process.communicate(timeout=HANG_SECONDS)
         finally:
             process.kill()
         assert process.returncode == 130
