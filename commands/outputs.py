@@ -34,12 +34,13 @@ def check_file(path: Path, *, makes_folder: bool = True) -> None:
                 raise ValueError(f"{path} is there and may not be written")
             if _is_special(path):
                 return
-            path = path.resolve()
-        check_folder(path.absolute().parent)
+        path = path.resolve()
+        check_folder(path.parent)
         if len(os.fsencode(path.name)) > os.pathconf(path.absolute().parent, "PC_NAME_MAX"):
             raise ValueError(f"{path} cannot be written: the name is too long")
-    except OSError as error:
-        raise ValueError(f"{path} cannot be written: {error.strerror}") from None
+    except (OSError, RuntimeError) as error:  # the latter for links in a circle
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"{path} cannot be written: {reason}") from None
 
 
 def check_folder(path: Path) -> None:

@@ -95,6 +95,7 @@ def start(command: Callable[[], object]) -> NoReturn:
         try:
             stream.flush()
         except OSError as error:
+            stream.drop()
             code = code or ExitCode.FAILED
             if stream is sys.stdout:
                 complain(f"standard output: {describe(error)}")
@@ -113,6 +114,11 @@ def _checked(command: Callable[[], object]) -> object:
     try:
         return command()
     except KeyboardInterrupt:
+        with sentences():
+            raise
+    except OSError as error:  # such as of a full disk that standard output is on
+        if error.errno not in EXHAUSTED:
+            raise
         with sentences():
             raise
 

@@ -49,7 +49,7 @@ class PatientStream:
         try:
             return self._stream.write(text)
         except BrokenPipeError:
-            self._drop()
+            self.drop()
             return len(text)
 
     def flush(self) -> None:
@@ -57,9 +57,9 @@ class PatientStream:
         try:
             self._stream.flush()
         except BrokenPipeError:
-            self._drop()
+            self.drop()
 
-    def _drop(self) -> None:
+    def drop(self) -> None:
         """Let all that is buffered, and all that comes, go nowhere."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._stream.fileno())
@@ -76,7 +76,8 @@ def prepare_streams() -> None:
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
-        elif not isinstance(stream, PatientStream):
+            stream = getattr(sys, name)
+        if not isinstance(stream, PatientStream):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors=APPROXIMATE)
             setattr(sys, name, PatientStream(stream))
