@@ -161,6 +161,39 @@ def test_a_failing_simulator_is_reported_with_its_log(folder, monkeypatch):
     assert not report.exists()
 
 
+@pytest.mark.parametrize(("name", "make", "sentence"), [
+    ("o", lambda path: path.mkdir(), "is a folder, and a file is to be written"),
+    ("o/c.npy", lambda path: None, "there is no folder"),
+    ("o", lambda path: path.touch(0o444), "is there and may not be written"),
+    ("a.npy", lambda path: None, "is one of the matrices"),
+])
+def test_an_output_is_tried_before_anything_is_built(folder, monkeypatch, name, make, sentence):
+    def build(*_):
+        raise AssertionError("simulated before the output was tried")
+    monkeypatch.setattr(command, "simulate", build)
+    make(folder / name)
+    result = gemm(folder, "-o", folder / name)
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+
+
+def test_a_report_folder_is_tried_before_anything_is_built(folder, monkeypatch):
+    (folder / "build").touch()
+    result = gemm(folder)
+    assert result.exit_code == 2
+    assert "build is a file, and a folder is needed there" in result.stderr
+
+
+def test_variables_of_other_projects_change_nothing(folder, monkeypatch):
+    for name in ("COCOTB_TEST_FILTER", "COCOTB_TESTCASE", "COCOTB_TEST_MODULES", "MODULE",
+                 "TOPLEVEL", "COCOTB_TOPLEVEL", "MAKEFLAGS", "CPPFLAGS", "CXXFLAGS", "LDFLAGS",
+                 "VERILATOR_ROOT", "GPI_USERS", "LIBPYTHON_LOC", "PYGPI_PYTHON_BIN", "GUI", "WAVES",
+                 "PYTHONOPTIMIZE", "COCOTB_RESULTS_FILE", "COCOTB_ENABLE_PROFILING", "SIM"):
+        monkeypatch.setenv(name, "other")
+    result = gemm(folder)
+    assert result.exit_code == 0, result.output
+
+
 def test_a_job_that_the_machine_refuses_is_reported(folder, monkeypatch):
     def refuse(*arguments, prepare=command.prepare):
         prepared = prepare(*arguments)

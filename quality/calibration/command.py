@@ -33,7 +33,7 @@ def calibrate(
     """
     with resumable():
         check_file(output)
-        check_file(output.with_suffix(".notes"))
+        check_file(output.with_name(f"{output.stem}.notes"))
         import torch
 
         from quality.calibration.record import save_calibration
