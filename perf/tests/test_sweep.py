@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import Executor, Future
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -327,6 +328,11 @@ class TestCluster:
 @pytest.fixture(scope="module")
 def two_workers() -> str:
     distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None,
-                                  local_directory=str(Path(ROOT, "build", "dask"))) as local:
+    import dask
+
+    patient = {f"distributed.comm.timeouts.{name}": f"{HANG_SECONDS} s"
+               for name in ("connect", "tcp")}
+    with (mock.patch.object(runner, "CONNECT_SECONDS", HANG_SECONDS), dask.config.set(patient),
+          distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None,
+                                  local_directory=str(Path(ROOT, "build", "dask"))) as local):
         yield local.scheduler_address
