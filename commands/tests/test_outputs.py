@@ -54,7 +54,9 @@ def test_an_interrupted_write_leaves_what_was_there(tmp_path):
         file.flush()
         raise KeyboardInterrupt
     assert path.read_text(encoding="utf-8") == "before µ"
-    write_text(path, "after")
+    with path.open(encoding="utf-8") as reader:
+        write_text(path, "after")
+        assert reader.read() == "before µ"
     assert path.read_text(encoding="utf-8") == "after"
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert list(tmp_path.iterdir()) == [path]
