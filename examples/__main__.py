@@ -1,12 +1,9 @@
 """Command line: ``python -m examples`` with ``demo``, ``gemm`` or ``attention``.
 
-Exit codes: 0 when every bit is equal, 1 when one differs, 2 for input that can't be used, 3 when
-the simulation failed, 130 when interrupted.
+Exit codes: 0 when every bit is equal, 1 when one differs, else as `commands.exit_codes` has them.
 """
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,21 +12,27 @@ import typer
 from numpy.typing import NDArray
 from rich.console import Console
 
+from commands import builds, tools
+from commands.exit_codes import ExitCode
+from commands.outputs import check_file, check_folder, whole
+from commands.running import sentences, start
+from commands.terminal import complain, make_console
 from examples.attention import make_attention
 from examples.attention_run import run_attention
 from examples.attention_steps import Recipe
 from examples.gemms import Gemm, Matrices, Order, Style, alternate_tables, prepare
 from examples.matrices import load_matrices
 from examples.report import Row, make_row, print_table, write_json
-from examples.simulation import Simulation, SimulationError, simulate
+from examples.simulation import Simulation, simulate
 from hw.config import Config
 from quality.calibration.record import CALIBRATION, load_calibration
 from quality.captured import CAPTURE_FILE, load_layers, load_provenance
 from quality.recipe import Recipe as ModelRecipe
+from sim_tests.bench import BUILD as MODELS
 from sim_tests.bench import ROOT
 
 BUILD = ROOT / "build"
-DIFFERENT, BAD_INPUT, FAILED, INTERRUPTED = 1, 2, 3, 130
+INTERRUPTED = "Interrupted: the simulator was stopped, and no report written."
 
 _DEFAULTS = Config()
 Rows = Annotated[int, typer.Option(help="Rows of the array.")]
@@ -46,30 +49,12 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_
                   help="Run GEMMs through the emitted Verilog and compare every bit.")
 
 
-def _console(stderr: bool = False) -> Console:
-    """Make a console; where there is no terminal, lines are 100 columns wide."""
-    terminal = (sys.stderr if stderr else sys.stdout).isatty()
-    return Console(stderr=stderr, highlight=False, width=None if terminal else 100)
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """Turn what a user can cause into a sentence and an exit code."""
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        _complain(str(error))
-        raise typer.Exit(BAD_INPUT) from None
-    except SimulationError as error:
-        _complain(str(error))
-        raise typer.Exit(FAILED) from None
-    except KeyboardInterrupt:
-        _complain("Interrupted: the simulator was stopped, and no report written.")
-        raise typer.Exit(INTERRUPTED) from None
-
-
-def _complain(sentence: str) -> None:
-    _console(stderr=True).print(sentence, style="red", markup=False, soft_wrap=True)
+def _prepare(folder: Path) -> None:
+    """See that models can be built here, and reports written into a folder."""
+    builds.check_place(MODELS)
+    tools.require(tools.VERILATOR)
+    check_folder(MODELS)
+    check_folder(folder)
 
 
 @app.command()
@@ -82,8 +67,10 @@ def demo(
     order: ChannelOrder = Order.CALIBRATED,
 ) -> None:
     """Run every kind of linear layer of a trained DiT in MX6, MixDiT and MX9."""
-    with _sentences():
+    with sentences(INTERRUPTED):
         config = Config.sized(rows=rows, cols=cols, acc_width=acc_width, k_max=k_max)
+        folder = BUILD / "demo"
+        _prepare(folder)
         orders = load_orders()
         layers = [
             Matrices(name=layer.name, activations=layer.activations, weights=layer.weight,
@@ -95,7 +82,7 @@ def demo(
         if deepest.shape[1] > k_max:
             raise ValueError(f"layer {deepest.name} has K = {deepest.shape[1]}, over the machine's "
                              f"limit of {k_max}; give a larger --k-max")
-        console = _console()
+        console = make_console()
         console.print(f"{len(layers)} layers of {layers[0].shape[0]} tokens, captured from a small "
                       f"DiT, on a machine of {rows} x {cols} cells.")
         groups = [
@@ -103,7 +90,6 @@ def demo(
                              config)
             for style in Style
         ]
-        folder = BUILD / "demo"
         found, simulation = _run(groups, config, folder, console)
         places = {layer.name: place for place, layer in enumerate(layers)}
         found.sort(key=lambda row: places[row.layer])  # stable: the styles stay in order
@@ -135,20 +121,24 @@ def gemm(
 
     MixDiT's channel order and threshold are chosen on the activations themselves.
     """
-    with _sentences():
+    with sentences(INTERRUPTED):
         config = Config.sized(rows=rows, cols=cols, acc_width=acc_width, k_max=k_max)
-        if output is not None and not output.resolve().parent.is_dir():
-            raise ValueError(f"there is no folder {output.resolve().parent} for the output")
+        folder = BUILD / "gemm"
+        _prepare(folder)
+        if output is not None:
+            check_file(output, makes_folder=False)
+            if any(output.exists() and output.samefile(given) for given in (activations, weights)
+                   if given.exists()):
+                raise ValueError(f"{output} is one of the matrices: name another file")
         matrices = load_matrices(activations, weights, config)
         prepared = prepare(matrices, style, fraction, config, order)
-        console = _console()
+        console = make_console()
         _warn_of_nan(console, prepared)
         results = []
-        folder = BUILD / "gemm"
         found, simulation = _run([[prepared]], config, folder, console, keep=results.append)
         write_json(folder / "report.json", found, config, simulation, fraction=fraction)
         if output is not None:
-            with output.open("wb") as file:  # numpy.save would append .npy to the name
+            with whole(output) as file:  # numpy.save would append .npy to the name
                 np.save(file, results[0])
             console.print(f"The result is in {output}.", soft_wrap=True)
         print_table(console, found)
@@ -170,20 +160,21 @@ def attention(
         help="Results that leave the array per cycle; as many as columns if left out.")] = None,
 ) -> None:
     """Run a trained DiT's attention, from its input to its output projection."""
-    with _sentences():
+    with sentences(INTERRUPTED):
         config = Config.sized(rows=rows, cols=cols, acc_width=acc_width, k_max=k_max,
                               drain_lanes=drain_lanes)
+        folder = BUILD / "attention"
+        _prepare(folder)
         model = ModelRecipe()
         captured = make_attention(load_layers(), model.tokens, model.heads, sequences)
         largest = max(captured.tokens, *captured.linears["out"].weight.shape)
         if largest > k_max:
             raise ValueError(f"the attention has K = {largest}, over the machine's limit of "
                              f"{k_max}; give a larger --k-max")
-        console = _console()
+        console = make_console()
         console.print(f"{captured.sequences} sequences of {captured.tokens} tokens, "
                       f"{captured.heads} heads of {captured.channels} channels, on a machine of "
                       f"{rows} x {cols} cells.")
-        folder = BUILD / "attention"
         _clear_reports(folder)
         recipes = [Recipe(style, fraction, head_fraction) for style in Style]
         found, simulation = run_attention(captured, recipes, config, folder, console)
@@ -243,7 +234,7 @@ def _warn_of_nan(console: Console, prepared: Gemm) -> None:
 def _conclude(
     console: Console, rows: Sequence[Row], simulation: Simulation, folder: Path, compared: str
 ) -> None:
-    """Print where things are; exit with `DIFFERENT` if a bit of what was compared differs."""
+    """Print where things are; exit with 1 if a bit of what was compared differs."""
     console.print(f"Verilog: {_shown(simulation.verilog)}\n"
                   f"Report:  {', '.join(_shown(path) for path in sorted(folder.glob('report.*')))}",
                   soft_wrap=True)
@@ -251,9 +242,9 @@ def _conclude(
                   f"{simulation.run_seconds:.0f} s.")
     differences = [row.difference for row in rows if row.difference is not None]
     for difference in differences:
-        _complain(difference.sentence())
+        complain(difference.sentence())
     if differences:
-        raise typer.Exit(DIFFERENT)
+        raise typer.Exit(ExitCode.DIFFERENT)
     console.print(f"All {compared} equal the golden model to the bit.", style="green")
 
 
@@ -266,4 +257,4 @@ def _shown(path: Path) -> Path | str:
 
 
 if __name__ == "__main__":
-    app()
+    start(app)

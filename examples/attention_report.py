@@ -12,7 +12,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from commands.outputs import whole
 from examples.attention_run import StepRow
 from examples.gemms import Style
 from examples.picture import COLORS
@@ -44,7 +46,7 @@ def print_steps(console: Console, rows: Sequence[StepRow]) -> None:
                 f"{row.cycles:,}" if row.counters else "–",
                 _share(row.utilization if row.expected_beats else None),
                 "–" if row.qsnr is None else f"{row.qsnr:.1f} dB",
-                "[green]equal[/]" if row.difference is None else "[bold red]DIFFER[/]")
+                Text("equal", "green") if row.difference is None else Text("DIFFER", "bold red"))
         table.add_section()
     for style, sums in totals(rows).items():
         table.add_row("", "", "all steps", style.title, "", "", f"{sums['cycles']:,}",
@@ -78,8 +80,8 @@ def draw_attention(path: Path, rows: Sequence[StepRow], heads: int, machine: str
                       fontweight="bold")
     _draw_cycles(cycles, rows, styles)
     _draw_units(units, [row for row in rows if row.style is Style.MIXDIT], heads)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150, metadata={"Software": None})
+    with whole(path) as file:
+        figure.savefig(file, format="png", dpi=150, metadata={"Software": None})
     plt.close(figure)
 
 

@@ -1,9 +1,7 @@
 """Works and their outcomes as files, between a command and the simulator it starts."""
 
-import fcntl
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import golden
+from commands.outputs import write_text
 from golden import MXTensor
 from hw.driver import Job
 from hw.job import JobKind, Output
@@ -47,26 +46,11 @@ class Outcome:
         return self.results
 
 
-@contextmanager
-def locked(path: Path, wait: bool = True) -> Iterator[None]:
-    """Keep other processes out of what a lock file stands for.
-
-    Raises
-    ------
-    BlockingIOError
-        If another process is in, and this one shall not wait.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
-
-
 def write_works(folder: Path, works: Sequence[Sequence[Work]]) -> None:
     """Write groups of works; the jobs of a group will run back to back."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / _JOBS).write_text(json.dumps([[_fields(work.job) for work in group]
-                                            for group in works]))
+    write_text(folder / _JOBS, json.dumps([[_fields(work.job) for work in group]
+                                           for group in works]))
     flat = [work for group in works for work in group]
     data = {f"{index}.{name}": getattr(work, name)
             for index, work in enumerate(flat) for name in _DATA}
@@ -91,7 +75,7 @@ def read_works(folder: Path) -> list[list[Work]]:
         data |= arrays
     works: list[list[Work]] = []
     index = 0
-    for group in json.loads((folder / _JOBS).read_text()):
+    for group in json.loads((folder / _JOBS).read_text(encoding="utf-8")):
         works.append([])
         for fields in group:
             fields |= {name: kind[fields[name]] for name, kind in _CHOICES.items()}
@@ -103,12 +87,12 @@ def read_works(folder: Path) -> list[list[Work]]:
 
 def write_stalls(folder: Path, stalls: Sequence[float]) -> None:
     """Write for each group in what share of the cycles every stream stalls."""
-    (folder / _STALLS).write_text(json.dumps(list(stalls)))
+    write_text(folder / _STALLS, json.dumps(list(stalls)))
 
 
 def read_stalls(folder: Path) -> list[float]:
     """Read what `write_stalls` wrote."""
-    return json.loads((folder / _STALLS).read_text())
+    return json.loads((folder / _STALLS).read_text(encoding="utf-8"))
 
 
 def write_outcomes(folder: Path, outcomes: Sequence[Outcome]) -> None:
@@ -121,7 +105,7 @@ def write_outcomes(folder: Path, outcomes: Sequence[Outcome]) -> None:
             arrays |= {f"{index}.{number}": np.frombuffer(packet, np.uint8)
                        for number, packet in enumerate(outcome.results)}
     np.savez(folder / _RESULTS, **arrays)
-    (folder / _COUNTERS).write_text(json.dumps([outcome.counters for outcome in outcomes]))
+    write_text(folder / _COUNTERS, json.dumps([outcome.counters for outcome in outcomes]))
 
 
 def read_outcomes(folder: Path) -> list[Outcome]:
@@ -134,5 +118,5 @@ def read_outcomes(folder: Path) -> list[Outcome]:
                 results.setdefault(int(index), []).append(array.tobytes())
             else:
                 results[int(index)] = array
-    counters = json.loads((folder / _COUNTERS).read_text())
+    counters = json.loads((folder / _COUNTERS).read_text(encoding="utf-8"))
     return [Outcome(results[index], each) for index, each in enumerate(counters)]

@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from commands.outputs import whole
 from examples.gemms import Style
 from examples.report import Row, totals
 
@@ -47,8 +48,8 @@ def draw(path: Path, rows: Sequence[Row], machine: str) -> None:
     labels = [f"{style.title}: {entry['cycles']:,} cycles" for style, entry in sums.items()]
     quality.legend(handles, labels, ncols=3, frameon=False, loc="lower left",
                    bbox_to_anchor=(-0.01, 1.0), borderaxespad=0.2)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150, metadata={"Software": None})
+    with whole(path) as file:
+        figure.savefig(file, format="png", dpi=150, metadata={"Software": None})
     plt.close(figure)
 
 

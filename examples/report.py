@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 import golden
+from commands.outputs import write_text
 from examples.gemms import Gemm, Order, Style
 from examples.job_files import Outcome
 from examples.simulation import Simulation
@@ -169,7 +171,7 @@ def print_table(console: Console, rows: Sequence[Row]) -> None:
             row.layer if first else "", " × ".join(map(str, row.shape)) if first else "",
             row.style.title, f"{row.mx9_share:.1%}", f"{row.weight_mx9_share:.1%}",
             _count(row.cycles), _share(row.utilization), _decibels(row.qsnr),
-            "[green]equal[/]" if row.difference is None else "[bold red]DIFFER[/]")
+            Text("equal", "green") if row.difference is None else Text("DIFFER", "bold red"))
     if len(rows) > 1:
         table.add_section()
         for number, (style, sums) in enumerate(totals(rows).items()):
@@ -209,5 +211,4 @@ def write_json(path: Path, rows: Sequence[Row], config: Config, simulation: Simu
         "seconds": {"build": round(simulation.build_seconds, 2),
                     "simulation": round(simulation.run_seconds, 2)},
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")

@@ -7,7 +7,7 @@ object a line; `examples.simulation` starts it and reads that.
 
 import hashlib
 import json
-import sys
+from argparse import ArgumentParser
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -19,7 +19,12 @@ from cocotb.triggers import RisingEdge, SimTimeoutError, Timer, with_timeout
 from cocotb.utils import get_sim_time
 from cocotbext.axi import AxiStreamSink
 
-from examples.job_files import Outcome, locked, read_stalls, read_works, write_outcomes
+from commands import children
+from commands.exit_codes import ExitCode
+from commands.outputs import write_text
+from commands.running import start
+from commands.tools import ToolError
+from examples.job_files import Outcome, read_stalls, read_works, write_outcomes
 from examples.streams import Sink, Source
 from hw.accelerator import Accelerator
 from hw.config import Config
@@ -49,7 +54,7 @@ def build_name(config: Config) -> str:
 
 def read_config(folder: Path) -> tuple[Config, str]:
     """Read the machine that a command wants simulated, and the name of its Verilog module."""
-    machine = json.loads((folder / MACHINE_FILE).read_text())
+    machine = json.loads((folder / MACHINE_FILE).read_text(encoding="utf-8"))
     fields = machine["parameters"]
     return Config(**fields | {"float_formats": tuple(fields["float_formats"])}), machine["name"]
 
@@ -57,12 +62,12 @@ def read_config(folder: Path) -> tuple[Config, str]:
 def write_config(folder: Path, config: Config, name: str | None = None) -> None:
     """Write what `read_config` reads; the name is `build_name`, unless a model has another."""
     machine = {"name": name or build_name(config), "parameters": asdict(config)}
-    (folder / MACHINE_FILE).write_text(json.dumps(machine))
+    write_text(folder / MACHINE_FILE, json.dumps(machine))
 
 
 def report(folder: Path, **entry: Any) -> None:
     """Append one line to the progress file."""
-    with (folder / PROGRESS_FILE).open("a") as file:
+    with (folder / PROGRESS_FILE).open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")
 
 
@@ -154,7 +159,7 @@ async def jobs(dut):
 
 
 def build_and_run(folder: Path, tests: str, label: str) -> int:
-    """Build the machine of a folder and run its works; the exit code is 1 where that failed.
+    """Build the machine of a folder and run its works; the exit code says whether that failed.
 
     Parameters
     ----------
@@ -168,16 +173,28 @@ def build_and_run(folder: Path, tests: str, label: str) -> int:
     config, name = read_config(folder)
     report(folder, stage="build")
     try:
-        with locked(bench.BUILD / f"{name}.lock"):
-            built = bench.build(Accelerator(config), name)
+        built = bench.build(Accelerator(config), name)
         report(folder, stage="run", verilog=str(built.directory / f"{built.name}.v"))
         bench.run(built, tests, parameters={"folder": str(folder)}, label=label)
-    except AssertionError as error:
+    except (AssertionError, ToolError, OSError) as error:
         report(folder, error=str(error))
-        return 1
-    return 0
+        return ExitCode.FAILED
+    return ExitCode.DONE
+
+
+def run_folder(program: str, tests: str, label: Callable[[Path], str]) -> int:
+    """Be the program that another command starts with a folder; return the exit code.
+
+    It ends when the process that started it is gone.
+    """
+    parser = ArgumentParser(prog=f"python -m {program}",
+                            description="Started by other commands, with standard input a pipe.")
+    parser.add_argument("folder", type=Path, help="with the jobs' files")
+    place = parser.parse_args().folder.resolve()
+    children.end_with_parent()
+    return build_and_run(place, tests, label(place))
 
 
 if __name__ == "__main__":
-    place = Path(sys.argv[1]).resolve()
-    sys.exit(build_and_run(place, "examples.run_jobs", place.parent.name))
+    start(lambda: run_folder("examples.run_jobs", "examples.run_jobs",
+                             lambda place: place.parent.name))

@@ -1,13 +1,12 @@
 """Run jobs on the emitted Verilog from ordinary Python, with progress, and stop when told to."""
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,17 +14,18 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from examples.job_files import Outcome, locked, read_outcomes, write_stalls, write_works
+from commands import builds, children, environment, tools
+from commands.tools import ToolError
+from examples.job_files import Outcome, read_outcomes, write_stalls, write_works
 from examples.run_jobs import PROGRESS_FILE, read_config, write_config
 from hw.config import Config
 from sim_tests.bench import BUILD, ROOT
 from sim_tests.machine import Work
 
 _POLL_SECONDS = 0.2
-_GRACE_SECONDS = 5.0
 
 
-class SimulationError(RuntimeError):
+class SimulationError(ToolError):
     """The model could not be built, or the simulation ended without results."""
 
 
@@ -81,42 +81,38 @@ def simulate(
     ------
     SimulationError
         With a sentence that names the log, or if another run uses the folder.
+    commands.tools.ToolError
+        If a tool is missing.
+    ValueError
+        If make cannot build where this project lies.
     KeyboardInterrupt
         When the user interrupts or terminates us; the simulator is stopped first.
     """
     try:
-        with locked(folder.with_suffix(".lock"), wait=False):
+        builds.check_place(BUILD)
+        tools.require(tools.VERILATOR)
+        with builds.locked(folder.with_suffix(".lock"), wait=False) as lock:
             shutil.rmtree(folder, ignore_errors=True)
             write_works(folder, [[work for work, _ in group] for group in groups])
             write_stalls(folder, [0.0] * len(groups) if stalls is None else stalls)
             write_config(folder, config, name)
-            return _simulate(groups, folder, console)
+            return _simulate(groups, folder, console, lock)
     except BlockingIOError:
         raise SimulationError(f"Another run is using {folder}; start this one when it has ended."
                               ) from None
 
 
 def _simulate(
-    groups: Sequence[Sequence[tuple[Work, int]]], folder: Path, console: Console
+    groups: Sequence[Sequence[tuple[Work, int]]], folder: Path, console: Console, lock: int
 ) -> Simulation:
     (folder / PROGRESS_FILE).touch()
     log = folder / "simulation.log"
     started = time.perf_counter()
-    # The simulator has a session of its own: it would outlive us if we were just terminated.
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "examples.run_jobs", str(folder)], cwd=ROOT,
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-            start_new_session=True)  # so that it and all its children stop together
-    try:
+    with simulator("examples.run_jobs", folder, lock) as process:
         view = _View(console, [cycles for group in groups for _, cycles in group])
         running = view.show(_follow(process, folder / PROGRESS_FILE))
-    finally:
-        _stop(process)
-        signal.signal(signal.SIGTERM, before)
     if process.returncode != 0:
-        last = log.read_text(errors="replace").strip().rpartition("\n")[2]
+        last = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
         cause = view.error or last or f"the simulator ended with code {process.returncode}"
         raise SimulationError(f"The simulation failed: {cause}\nIts log is {log}.")
     _, name = read_config(folder)
@@ -125,9 +121,36 @@ def _simulate(
                       running - started, ended - running)
 
 
+@contextmanager
+def simulator(program: str, folder: Path, lock: int | None) -> Iterator[subprocess.Popen]:
+    """Start the process that builds and simulates; it, and all that it starts, end with us.
+
+    Parameters
+    ----------
+    program : str
+        Module that takes a folder, see `examples.run_jobs.run_folder`.
+    folder : pathlib.Path
+        Its output goes to ``simulation.log`` in there.
+    lock : int, optional
+        Descriptor of the folder's lock, which the process inherits.
+    """
+    with (folder / "simulation.log").open("w", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", program, str(folder)], cwd=ROOT, stdin=subprocess.PIPE,
+            stdout=log, stderr=subprocess.STDOUT, env=environment.of_simulator(),
+            pass_fds=[] if lock is None else [lock],
+            start_new_session=True)  # so that Ctrl-C reaches us alone
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            children.end(process)
+        process.stdin.close()
+
+
 def _follow(process: subprocess.Popen, path: Path) -> Iterator[dict[str, Any]]:
     """Yield the entries of a progress file as they are written, until the process ends."""
-    with path.open() as file:
+    with path.open(encoding="utf-8") as file:
         partial = ""
         while True:
             alive = process.poll() is None
@@ -137,18 +160,6 @@ def _follow(process: subprocess.Popen, path: Path) -> Iterator[dict[str, Any]]:
             if not alive:
                 return
             time.sleep(_POLL_SECONDS)
-
-
-def _stop(process: subprocess.Popen) -> None:
-    """End a process and its children, if they have not ended yet."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is not None:
-            return
-        os.killpg(process.pid, number)
-        try:
-            process.wait(_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            continue
 
 
 class _View:

@@ -6,17 +6,21 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from commands.outputs import check_file, write_if_changed
+from commands.running import sentences, start
+from commands.terminal import make_console
 
 from .accelerator import Accelerator
 from .config import Config
 from .emit import emit_files
+from .sram import MODULE
 from .verilog_names import check_name
 
 DEFAULTS = {field.name: field.default for field in fields(Config)}
 
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
@@ -60,8 +64,8 @@ def main(
     """Emit the accelerator as Verilog."""
     name = name or f"mixdit_{rows}x{cols}"
     output = output or Path("build/verilog")
-    start = time.perf_counter()
-    try:
+    started = time.perf_counter()
+    with sentences("Interrupted: nothing was written."):
         check_name(name)
         config = Config.sized(
             rows=rows, cols=cols, acc_width=acc_width, k_max=k_max,
@@ -69,29 +73,23 @@ def main(
             weight_bytes=weight_bytes, act_depth=act_depth, weight_depth=weight_depth,
             stage_depth=stage_depth, tile_slots=tile_slots, rounding=rounding,
             cell_stages=cell_stages, drain_lanes=drain_lanes, tables=tables)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-    path = output if output.suffix == ".v" else output / f"{name}.v"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = output if output.suffix == ".v" else output / f"{name}.v"
+        memory_path = path.with_name(f"{name}_{MODULE}.v")
+        if path.name == memory_path.name:
+            raise ValueError(f"{path.name} is the memory's file: give the machine another one")
+        for file in (path, *[memory_path] * (not one_file)):
+            check_file(file)
         machine, *memory = emit_files(Accelerator(config), name, header=config.describe()).items()
         files = {path: machine[1]} | {path.with_name(file): text for file, text in memory}
-        if len(files) == 1 and memory:
-            raise ValueError(f"{path.name} is the memory's file: give the machine another one")
         if one_file:
             files = {path: "\n".join(files.values())}
         for file, text in files.items():
-            if not file.exists() or file.read_text() != text:
-                file.write_text(text)
-    except OSError as error:
-        raise typer.BadParameter(f"can't write {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
+            write_if_changed(file, text)
     size = sum(map(len, files.values()))
-    Console().print(f"{' and '.join(map(str, files))}: {size / 1e6:.2f} MB "
-                    f"in {time.perf_counter() - start:.1f} s\n"
-                    f"{config.describe()}", highlight=False, soft_wrap=True)
+    make_console().print(f"{' and '.join(map(str, files))}: {size / 1e6:.2f} MB "
+                         f"in {time.perf_counter() - started:.1f} s\n"
+                         f"{config.describe()}", soft_wrap=True)
 
 
 if __name__ == "__main__":
-    app(prog_name="python -m hw")
+    start(lambda: app(prog_name="python -m hw"))

@@ -4,8 +4,10 @@ import re
 import time
 from argparse import ArgumentParser
 
-from rich.console import Console
 from rich.table import Table
+
+from commands.running import start
+from commands.terminal import make_console
 
 from .accelerator import Accelerator
 from .config import Config
@@ -26,8 +28,8 @@ def main():
         modules = len(re.findall(r"^module ", text, re.MULTILINE))
         table.add_row(f"{size}x{size}", f"{seconds:.1f}", f"{len(text) / 1e6:.2f}", str(modules),
                       str(size * size))
-    Console().print(table)
+    make_console().print(table)
 
 
 if __name__ == "__main__":
-    main()
+    start(main)

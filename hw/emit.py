@@ -124,7 +124,7 @@ def emit_files(component, name, *, header=None):
         If the top's name is no ASCII identifier, or a keyword.
     """
     check_name(name)
-    os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
+    os.environ["AMARANTH_USE_YOSYS"] = "builtin"  # another one may write another text
     platform = VerilogPlatform(name)
     pending, done, texts = {name: component}, set(), []
     while pending:

@@ -1,15 +1,17 @@
 """Verilator's lint on emitted Verilog: every warning is on but those that `hw.waivers` names."""
 
-import os
 import re
 import subprocess
-import sys
 import sysconfig
 import tempfile
 from argparse import ArgumentParser
 from pathlib import Path
 
-from rich.console import Console
+from commands import children, environment
+from commands.exit_codes import ExitCode
+from commands.running import sentences, start
+from commands.terminal import make_console
+from commands.tools import require
 
 from .accelerator import Accelerator
 from .config import Config
@@ -47,12 +49,12 @@ def lint(text, top):
     """
     with tempfile.TemporaryDirectory() as folder:
         source, waivers = Path(folder, f"{top}.v"), Path(folder, "waivers.vlt")
-        source.write_text(text)
-        waivers.write_text(WAIVERS)
-        environment = {key: value for key, value in os.environ.items() if key != "VERILATOR_ROOT"}
-        done = subprocess.run(
+        source.write_text(text, encoding="utf-8")
+        waivers.write_text(WAIVERS, encoding="utf-8")
+        done = children.run(
             [verilator(), "--lint-only", "-Wall", "--top-module", top, waivers, source],
-            capture_output=True, text=True, env=environment, check=False)
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
+            errors="replace", env=environment.of_simulator())
     return "" if done.returncode == 0 and not done.stderr else done.stderr or "Verilator failed"
 
 
@@ -78,18 +80,21 @@ def lint_in_parts(text, top):
 
 
 def main():
-    """Lint every configuration; exit with 1 on the first complaint."""
+    """Lint every configuration; the exit code is 1 on the first complaint."""
     ArgumentParser(prog="python -m hw.lint", description=__doc__).parse_args()
-    console = Console()
+    console = make_console()
+    with sentences():
+        require(["perl"])
     for name, config in (CONFIGURATIONS | {"64x64": LARGEST}).items():
         top = f"mixdit_{name}"
         check = lint_in_parts if config is LARGEST else lint
         complaints = check(emit(Accelerator(config), top), top)
         if complaints:
-            console.print(complaints, markup=False, highlight=False)
-            sys.exit(1)
-        console.print(f"{top}: clean under verilator --lint-only -Wall", highlight=False)
+            console.print(complaints)
+            return ExitCode.DIFFERENT
+        console.print(f"{top}: clean under verilator --lint-only -Wall")
+    return ExitCode.DONE
 
 
 if __name__ == "__main__":
-    main()
+    start(main)

@@ -4,8 +4,10 @@ import re
 from argparse import ArgumentParser
 from dataclasses import dataclass
 
-from rich.console import Console
 from rich.table import Column, Table
+
+from commands.running import start
+from commands.terminal import make_console
 
 from .accelerator import Accelerator
 from .config import Config
@@ -67,10 +69,10 @@ def main():
     for (module, depth, width, granules), count in groups.items():
         table.add_row(f"{count} x {module}" if count > 1 else module, str(depth), str(width),
                       str(granules), f"{count * depth * width / 1000:,.1f}")
-    Console().print(table)
-    Console().print(f"{sum(memory.bits for memory in sizes) / 1e6:.2f} Mbit in {len(sizes)} SRAMs",
-                    highlight=False)
+    console = make_console()
+    console.print(table)
+    console.print(f"{sum(memory.bits for memory in sizes) / 1e6:.2f} Mbit in {len(sizes)} SRAMs")
 
 
 if __name__ == "__main__":
-    main()
+    start(main)

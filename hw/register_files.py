@@ -3,7 +3,12 @@
 The documentation and the C header stand in the repository, the SystemRDL under ``build/``.
 """
 
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
+
+from commands.outputs import check_file, write_if_changed
+from commands.running import sentences, start
+from commands.terminal import make_console
 
 from .register_header import header
 from .register_page import page
@@ -21,10 +26,7 @@ def write(root=ROOT):
     """Write every file whose text has changed, and return their names."""
     changed = []
     for name, make in FILES.items():
-        path, text = root / name, make()
-        if not path.exists() or path.read_text() != text:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+        if write_if_changed(root / name, make()):
             changed.append(name)
     return changed
 
@@ -32,9 +34,19 @@ def write(root=ROOT):
 def stale(root=ROOT):
     """Name the committed files that are not what the register map says."""
     return [name for name, make in COMMITTED.items()
-            if not (root / name).exists() or (root / name).read_text() != make()]
+            if not (root / name).exists() or (root / name).read_text(encoding="utf-8") != make()]
+
+
+def main():
+    """Write what has changed, and say what that was."""
+    ArgumentParser(prog="python -m hw.register_files", description=__doc__,
+                   formatter_class=RawDescriptionHelpFormatter).parse_args()
+    with sentences():
+        for name in FILES:
+            check_file(ROOT / name)
+        for written in write():
+            make_console().print(written)
 
 
 if __name__ == "__main__":
-    for written in write():
-        print(written)
+    start(main)

@@ -1,7 +1,7 @@
 """How fast whole models run, and beside what: ``python -m perf model|layer|sweep|report``.
 
-Exit codes: 0; 1 when a target is missed; 2 for a mistake in the call or its files, or a cluster
-that cannot be used; 130 when interrupted.
+Exit codes: 1 when a target is missed; 2 also for a cluster that cannot be used; else as
+`commands.exit_codes` has them.
 """
 
 from pathlib import Path
@@ -9,14 +9,18 @@ from typing import Annotated
 
 import typer
 
+from commands.exit_codes import ExitCode
+from commands.outputs import check_file, check_folder, write_text
+from commands.running import start
 from perf import report as reports
 from perf import sweep as sweeps
-from perf.report.terminal import MISSED, console, find, mistakes, progress, write_json
+from perf.report.terminal import console, find, mistakes, progress, write_json
 from perf.system import POLICIES, Preset, load_preset, preset_names
 from perf.workloads import Model, load_models
 
 OUT = Path("build/perf")
 STORE = "sweep.jsonl"
+REPORTS = ("report.html", "report.md", "report.json")
 
 PresetName = Annotated[str, typer.Option(
     "--preset", metavar="NAME|FILE", help=f"{', '.join(preset_names())}, or a TOML file.")]
@@ -38,6 +42,7 @@ def model(
 ) -> None:
     """Print latency per image, and speedup over an RTX 3090."""
     with mistakes():
+        _try(json_file)
         study = _study(load_preset(preset), find(names, load_models(), "model"), policies)
         claims = reports.make_claims(study)
         for table in (reports.latency_table(study), reports.speedup_table(study)):
@@ -57,6 +62,7 @@ def layer(
 ) -> None:
     """Print what binds each layer of a model, and its share of the time."""
     with mistakes():
+        _try(json_file)
         study = _study(load_preset(preset), find([name], load_models(), "model"), [policy])
         run = study.entries[0].run
         console.print(reports.layer_table(run).for_terminal())
@@ -84,6 +90,8 @@ def sweep(
 ) -> None:
     """Run a grid of machines; Ctrl-C keeps what is done, the next call goes on."""
     with mistakes():
+        _try(json_file)
+        check_file(store)
         axes = dict(sweeps.parse_axis(each) for each in axis or ())
         wanted = sweeps.read_grid(grid or sweeps.DEFAULT).changed(
             axes, instead=bool(axes) and grid is None, preset=preset, policy=policy, models=models)
@@ -105,24 +113,32 @@ def report(
 ) -> None:
     """Run everything; write one HTML page, and every number as JSON."""
     with mistakes():
+        check_folder(out)
+        for name in (*REPORTS, *[STORE] * with_sweep):
+            check_file(out / name)
+        wanted = sweeps.read_grid(grid).changed(preset=preset) if with_sweep else None
         study = _study(load_preset(preset), list(load_models().values()), list(POLICIES))
         claims = reports.make_claims(study)
-        points, records = _sweep(sweeps.read_grid(grid).changed(preset=preset), out / STORE, jobs,
-                                 None) if with_sweep else ([], [])
+        points, records = _sweep(wanted, out / STORE, jobs, None) if wanted else ([], [])
         found = reports.designs(points, records)
         write_json(out / "report.json", reports.study_record(study, claims))
-        (out / "report.html").write_text(reports.make_page(
+        write_text(out / "report.html", reports.make_page(
             study, claims, found, len(records) - len(found), list(map(load_preset, preset_names()))
         ))
         tables = (reports.latency_table(study), reports.speedup_table(study),
                   reports.claim_table(claims))
-        (out / "report.md").write_text("\n".join(
+        write_text(out / "report.md", "\n".join(
             f"**{table.title}**\n\n{table.for_markdown()}\n{table.note}\n" for table in tables))
         for table in tables:
             console.print(table.for_terminal())
         console.print(f"Written: {out / 'report.html'}, report.md, report.json", soft_wrap=True)
     if not all(claim.met for claim in claims):
-        raise typer.Exit(MISSED)
+        raise typer.Exit(ExitCode.DIFFERENT)
+
+
+def _try(json_file: Path | None) -> None:
+    if json_file is not None:
+        check_file(json_file)
 
 
 def _study(machine: Preset, models: list[Model], policies: list[str] | None) -> reports.Study:
@@ -140,4 +156,4 @@ def _sweep(grid: sweeps.Grid, store: Path, jobs: int, address: str | None
 
 
 if __name__ == "__main__":
-    app()
+    start(app)

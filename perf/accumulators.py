@@ -2,11 +2,11 @@
 
 On the captured layers of the small diffusion transformer and on drawn ones of a large one's sizes.
 Exit codes: 0 when on every captured layer the default accumulator errs a thousand times less than
-quantization, 1 when not. MIXDIT_SEED seeds the drawn data (default 1).
+quantization, 1 when not, else as `commands.exit_codes` has them. MIXDIT_SEED seeds the drawn data
+(default 1).
 """
 
 import json
-import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -18,6 +18,10 @@ from rich.console import Console
 from rich.table import Table
 
 import golden
+from commands.exit_codes import ExitCode
+from commands.outputs import check_file, write_text
+from commands.running import sentences, start
+from commands.terminal import make_console
 from golden import MX6, MX9, MXTensor, Policy
 from golden.accumulator import DEFAULT_ACC_WIDTH, fraction_bits, round_shift
 from golden.formats import BLOCK_SIZE
@@ -168,25 +172,26 @@ def passes(results: list[Result]) -> bool:
 
 def write_json(path: Path, results: list[Result]) -> None:
     """Write every number; a ratio that is infinite becomes null."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     rows: list[Mapping] = [
         asdict(each) | {"ratio": each.ratio if np.isfinite(each.ratio) else None}
         for each in results]
-    path.write_text(json.dumps({"target": TARGET, "acc_width": DEFAULT_ACC_WIDTH, "seed": seed(),
-                                "rows": rows}, indent=1) + "\n")
+    write_text(path, json.dumps({"target": TARGET, "acc_width": DEFAULT_ACC_WIDTH, "seed": seed(),
+                                 "rows": rows}, indent=1) + "\n")
 
 
 def main() -> int:
     """Measure, print and write; return the exit code."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-    results = [result for layer in layers() for result in measure_layer(*layer)]
-    print_table(console, results)
-    write_json(REPORT, results)
+    ArgumentParser(prog="python -m perf.accumulators", description=__doc__,
+                   formatter_class=RawDescriptionHelpFormatter).parse_args()
+    console = make_console(width=160)
+    with sentences("Interrupted: no report was written."):
+        check_file(REPORT)
+        results = [result for layer in layers() for result in measure_layer(*layer)]
+        print_table(console, results)
+        write_json(REPORT, results)
     console.print(f"Seed {seed()} (MIXDIT_SEED). Report: {REPORT}", soft_wrap=True)
-    return 0 if passes(results) else 1
+    return ExitCode.DONE if passes(results) else ExitCode.DIFFERENT
 
 
 if __name__ == "__main__":
-    ArgumentParser(prog="python -m perf.accumulators", description=__doc__,
-                   formatter_class=RawDescriptionHelpFormatter).parse_args()
-    sys.exit(main())
+    start(main)

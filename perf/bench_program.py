@@ -1,18 +1,21 @@
 """How the programs that simulate start and end: help, exit codes, a sentence for each failure."""
 
-import signal
-import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable
+from pathlib import Path
 
 from rich.console import Console
 
-from examples.simulation import SimulationError
+from commands import builds, tools
+from commands.outputs import check_folder
+from commands.running import sentences
+from commands.terminal import make_console
+from sim_tests.bench import BUILD
 
-FAILED, INTERRUPTED = 3, 130
 
-
-def run_program(name: str, help_text: str, body: Callable[[Console], int], width: int) -> int:
+def run_program(
+    name: str, help_text: str, body: Callable[[Console], int], width: int, folder: Path
+) -> int:
     """Run a program that has no options.
 
     Parameters
@@ -25,22 +28,23 @@ def run_program(name: str, help_text: str, body: Callable[[Console], int], width
         Gets the console, returns the exit code.
     width : int
         Of the console in characters, where it is no terminal.
+    folder : pathlib.Path
+        For reports, which is tried first.
 
     Returns
     -------
     int
-        The exit code: that of `body`, `FAILED` after a `SimulationError`, `INTERRUPTED` after
-        Ctrl-C or SIGTERM.
+        The exit code of `body`.
+
+    Raises
+    ------
+    SystemExit
+        With another of `commands.exit_codes.ExitCode`.
     """
     ArgumentParser(prog=f"python -m {name}", description=help_text,
                    formatter_class=RawDescriptionHelpFormatter).parse_args()
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else width)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the simulator stops too
-    try:
-        return body(console)
-    except SimulationError as error:
-        console.print(str(error), style="red", markup=False, soft_wrap=True)
-        return FAILED
-    except KeyboardInterrupt:
-        console.print("Interrupted: the simulator was stopped, and no report written.")
-        return INTERRUPTED
+    with sentences("Interrupted: the simulator was stopped, and no report written."):
+        builds.check_place(BUILD)
+        tools.require(tools.VERILATOR)
+        check_folder(folder)
+        return body(make_console(width=width))

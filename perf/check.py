@@ -2,11 +2,10 @@
 
 Random jobs of every kind run on several machines in Verilator, streams at full rate. The schedule
 predicts each job's counters; every one must be equal. Exit codes: 0 when all are, 1 when one is
-not, 3 when a simulation failed, 130 when interrupted. MIXDIT_SEED seeds the jobs (default 1).
+not, else as `commands.exit_codes` has them. MIXDIT_SEED seeds the jobs (default 1).
 """
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,7 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from examples.job_files import locked
+from commands.builds import locked
+from commands.exit_codes import ExitCode
+from commands.outputs import write_text
+from commands.running import start
 from examples.simulation import SimulationError
 from hw.config import Config
 from perf.bench_program import run_program
@@ -26,7 +28,6 @@ from sim_tests.accelerators import MATRIX
 from sim_tests.bench import ROOT, seed
 
 FOLDER = ROOT / "build" / "perf-check"
-DIFFERENT = 1
 
 MACHINES = {name: MATRIX[name] for name in (
     "4x4", "3x5", "2x32", "16x2", "4x4_narrow", "8x8_attention")} | {
@@ -50,7 +51,7 @@ def check(
     compared = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeElapsedColumn())
-    with locked(folder.with_suffix(".lock"), wait=False), Progress(
+    with locked(folder.with_suffix(".lock"), wait=False) as lock, Progress(
             *columns, console=console, disable=not console.is_terminal) as bar:
         for index, (machine, config) in enumerate(machines.items()):
             task = bar.add_task(machine, total=jobs)
@@ -59,7 +60,7 @@ def check(
             def show(stage: str, ended: int, task: int = task, machine: str = machine) -> None:
                 bar.update(task, description=f"{machine}: {stage}", completed=ended)
 
-            timed = simulate(machine, config, groups, folder / machine, show)
+            timed = simulate(machine, config, groups, folder / machine, show, lock)
             compared += compare(machine, config, groups, timed)
             bar.update(task, description=machine, completed=jobs)
             if not console.is_terminal:
@@ -122,7 +123,7 @@ def conclude(
                   "counted": each.timed.counters, "difference": each.differences}
                  for each in wrong]
     machines = {each.machine: each.config.describe() for each in compared}
-    (folder / "report.json").write_text(json.dumps({
+    write_text(folder / "report.json", json.dumps({
         "seed": seed(), "bound": 0, "passed": passed, "jobs": len(compared), "unread": unread,
         "machines": machines, "counters": summary, "kinds": kinds, "different": different,
     }, indent=2) + "\n")
@@ -134,7 +135,7 @@ def conclude(
     if not passed:
         console.print(f"{len(wrong)} of {len(compared) - unread} jobs differ from the schedule; "
                       f"none may, of {least} at least.", style="bold red")
-        return DIFFERENT
+        return ExitCode.DIFFERENT
     console.print(f"All counters of {len(compared) - unread} jobs are as predicted.", style="green")
     return 0
 
@@ -150,4 +151,4 @@ def main(console: Console) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_program("perf.check", __doc__, main, width=120))
+    start(lambda: run_program("perf.check", __doc__, main, width=120, folder=FOLDER))

@@ -6,7 +6,6 @@ rate. `perf.check` starts it and reads ``timed.json``; progress goes to ``progre
 """
 
 import json
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,10 @@ from typing import Any
 import cocotb
 from cocotb.triggers import RisingEdge, with_timeout
 
+from commands.outputs import write_text
+from commands.running import start
 from examples.job_files import read_works
-from examples.run_jobs import InterruptDriver, ReportingMachine, build_and_run, read_config
+from examples.run_jobs import InterruptDriver, ReportingMachine, read_config, run_folder
 from hw.config import Config
 from hw.registers import ADDRESSES, COUNTERS
 from perf.schedule import COUNTER_NAMES
@@ -48,7 +49,8 @@ class Timed:
 
 def read_timed(folder: Path) -> list[Timed]:
     """Read what the jobs of all groups gave, in order."""
-    return [Timed(**fields) for fields in json.loads((folder / TIMED_FILE).read_text())]
+    text = (folder / TIMED_FILE).read_text(encoding="utf-8")
+    return [Timed(**fields) for fields in json.loads(text)]
 
 
 class QuickDriver(InterruptDriver):
@@ -102,9 +104,9 @@ async def jobs(dut):
         counters += [each for _, each in ran]
     rows = zip(machine.starts, machine.loads_order, counters, strict=True)
     timed = [Timed(*row) for row in rows]
-    (folder / TIMED_FILE).write_text(json.dumps([asdict(each) for each in timed]))
+    write_text(folder / TIMED_FILE, json.dumps([asdict(each) for each in timed]))
 
 
 if __name__ == "__main__":
-    place = Path(sys.argv[1]).resolve()
-    sys.exit(build_and_run(place, "perf.check_simulation", f"check_{place.name}"))
+    start(lambda: run_folder("perf.check_simulation", "perf.check_simulation",
+                             lambda place: f"check_{place.name}"))

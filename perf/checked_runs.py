@@ -1,26 +1,20 @@
 """Jobs simulated and predicted."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
 from examples.job_files import write_works
 from examples.run_jobs import PROGRESS_FILE, write_config
-from examples.simulation import SimulationError
+from examples.simulation import SimulationError, simulator
 from hw.config import Config
 from perf.check_simulation import Timed, read_timed
 from perf.checked_jobs import schedule_job
 from perf.schedule import Counts, predict
-from sim_tests.bench import ROOT
 from sim_tests.packets import Work
 
 _POLL_SECONDS = 0.2
@@ -61,24 +55,9 @@ class Compared:
                 f"{job.float_format}, {job.output.name}, {job.selection.name}{order}")
 
 
-@contextmanager
-def _started(folder: Path) -> Iterator[subprocess.Popen]:
-    """Run the simulator in a session of its own, and stop all of it in the end."""
-    with (folder / "simulation.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "perf.check_simulation", str(folder)], cwd=ROOT, stdout=log,
-            stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, start_new_session=True)
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait()
-
-
 def simulate(
     machine: str, config: Config, groups: Sequence[Sequence[Work]], folder: Path,
-    show: Callable[[str, int], None] = lambda stage, jobs: None,
+    show: Callable[[str, int], None] = lambda stage, jobs: None, lock: int | None = None,
 ) -> list[Timed]:
     """Run groups of jobs on a machine.
 
@@ -93,6 +72,8 @@ def simulate(
         For files in between; emptied first.
     show : callable
         Called now and then with what is being done, and the jobs that have ended.
+    lock : int, optional
+        Descriptor of a lock that keeps others out of the folder; the simulator inherits it.
 
     Raises
     ------
@@ -104,13 +85,13 @@ def simulate(
     write_config(folder, config, f"accelerator_{machine}")
     progress = folder / PROGRESS_FILE
     progress.touch()
-    with _started(folder) as process:
+    with simulator("perf.check_simulation", folder, lock) as process:
         while process.poll() is None:
             time.sleep(_POLL_SECONDS)
-            said = progress.read_text()
+            said = progress.read_text(encoding="utf-8")
             show("simulating" if '"run"' in said else "building", said.count('"ended"'))
     if process.returncode:
-        said = [json.loads(line) for line in progress.read_text().splitlines()]
+        said = [json.loads(line) for line in progress.read_text(encoding="utf-8").splitlines()]
         cause = next((each["error"] for each in said if "error" in each), "no results")
         raise SimulationError(f"{machine}: {cause}\nIts log is {folder / 'simulation.log'}.")
     return read_timed(folder)

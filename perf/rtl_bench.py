@@ -1,10 +1,9 @@
 """Measure the machine in the emitted Verilog: ``python -m perf.rtl_bench``.
 
-Exit codes: 0 when every target is met and every bit equal to the golden model's, 1 when not, 3 when
-the simulation failed, 130 when interrupted. MIXDIT_SEED seeds all data and stalls (default 1).
+Exit codes: 0 when every target is met and every bit equal to the golden model's, 1 when not, else
+as `commands.exit_codes` has them. MIXDIT_SEED seeds all data and stalls (default 1).
 """
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from commands.exit_codes import ExitCode
+from commands.running import start
 from examples.job_files import Outcome
 from examples.simulation import simulate
 from hw.config import Config
@@ -24,7 +25,6 @@ from perf.verilog_size import measure_verilog
 from sim_tests.bench import ROOT, seed
 
 FOLDER = ROOT / "build" / "bench-rtl"
-MISSED = 1
 
 
 def run_groups(
@@ -110,9 +110,10 @@ def conclude(console: Console, report: Report, folder: Path) -> int:
                       "bit.", style="green")
         return 0
     console.print("Targets are missed or bits differ.", style="bold red")
-    return MISSED
+    return ExitCode.DIFFERENT
 
 
 if __name__ == "__main__":
-    sys.exit(run_program("perf.rtl_bench", __doc__,
-                         lambda console: conclude(console, measure(console), FOLDER), width=190))
+    start(lambda: run_program(
+        "perf.rtl_bench", __doc__, lambda console: conclude(console, measure(console), FOLDER),
+        width=190, folder=FOLDER))

@@ -8,7 +8,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from commands.outputs import write_text
 from hw.config import Config
 from perf.claims import Row
 from perf.verilog_size import LIMIT_BYTES, VerilogSize
@@ -82,7 +84,7 @@ def print_table(console: Console, report: Report) -> None:
     for row in report.rows:
         if row.section != section:
             table.add_section()
-            table.add_row(f"[bold]{row.section}[/]")
+            table.add_row(Text(row.section, "bold"))
             section = row.section
         *cells, met = _cells(row)
         table.add_row(*cells, met, style="bold red" if row.met is False else None)
@@ -95,7 +97,7 @@ def print_table(console: Console, report: Report) -> None:
 
 def write_json(path: Path, report: Report) -> None:
     """Write every number."""
-    path.write_text(json.dumps({
+    write_text(path, json.dumps({
         "schema": SCHEMA, "passed": report.passed, "seed": report.seed, "jobs": report.jobs,
         "bits_equal": not report.differences, "differences": list(report.differences),
         "machines": {name: asdict(config) for name, config in report.machines.items()},
@@ -133,4 +135,4 @@ def write_markdown(path: Path, report: Report) -> None:
                  + "".join(f" {cell} |" for cell in _verilog_cells(report.verilog)))
     equal = "all bits equal golden's" if not report.differences else "; ".join(report.differences)
     lines += ["", CAPTION, "", f"{report.jobs} jobs, seed {report.seed}: {equal}."]
-    path.write_text("\n".join(lines) + "\n")
+    write_text(path, "\n".join(lines) + "\n")

@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from commands.outputs import check_file
+from commands.running import start
 from quality.calibration.command import calibrate
 from quality.captured import CAPTURE_FILE, DATA_FOLDER
-from quality.console import console, sentences, training_report
+from quality.console import console, resumable, sentences, training_report
 from quality.dataset import DEFAULT_FOLDER, load
 from quality.harness.command import evaluate
 from quality.recipe import CLASS_NAMES, Recipe
@@ -15,9 +17,12 @@ from quality.report.command import report
 
 CHECKPOINT = DATA_FOLDER / "dit_fashion_mnist.safetensors"
 CLASSIFIER = DATA_FOLDER / "classifier.safetensors"
+PICTURES = (".png", ".svg", ".pdf")
 TRAINING_STATE = Path("build") / "quality" / "train.state"
 
-app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
 
 DataOption = Annotated[Path, typer.Option(help="Folder with Fashion-MNIST's four .gz files.")]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="Threads of torch.")]
@@ -41,7 +46,9 @@ def train(
     restart: Annotated[bool, typer.Option(help="Ignore the state of an unfinished run.")] = False,
 ) -> None:
     """Train the model; an interrupted run continues when the command is given again."""
-    with sentences():
+    with resumable():
+        check_file(output)
+        check_file(state)
         recipe = Recipe(steps=steps, batch_size=batch_size, seed=seed, precision=precision)
         images, labels = load("train", data)
         import torch
@@ -74,6 +81,9 @@ def sample(
 ) -> None:
     """Sample images and write them as one labelled picture."""
     with sentences():
+        check_file(output)
+        if output.suffix not in PICTURES:
+            raise ValueError(f"a picture ends in {', '.join(PICTURES)}, unlike {output}")
         import torch
 
         from quality import sample as sampling
@@ -102,6 +112,7 @@ def capture(
 ) -> None:
     """Record the inputs of a block's linear layers during sampling, with the layers' weights."""
     with sentences():
+        check_file(output)
         import torch
 
         from quality import capture as capturing
@@ -131,6 +142,7 @@ def classifier(
 ) -> None:
     """Train the classifier whose features `evaluate` uses."""
     with sentences():
+        check_file(output)
         train, test = load("train", data), load("test", data)
         from quality.classifier import Classifier
         from quality.metrics.training import train_network
@@ -144,4 +156,4 @@ app.command()(report)
 
 
 if __name__ == "__main__":
-    app()
+    start(app)

@@ -2,58 +2,29 @@
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
-import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from commands.running import sentences
+from commands.terminal import make_console
 
 if TYPE_CHECKING:  # importing it for real would import torch
     from quality.train import Trainer
 
-console = Console(soft_wrap=True, highlight=False)
-wide = Console(width=max(console.width, 150), soft_wrap=True, highlight=False)
+__all__ = ["console", "resumable", "sentences", "training_report", "unit_progress", "wide"]
+
+console = make_console(soft_wrap=True)
+wide = make_console(soft_wrap=True, width=150)
 """For tables, whose lines a narrow terminal folds rather than cuts."""
-errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, style="red")
+if wide.width < 150:
+    wide.width = 150
 
 
-EXTRAS = {"transformers": "real", "torch_fidelity": "real", "torchmetrics": "real"}
-"""Packages that the extra ``quality`` does not bring."""
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
-
-
-@contextmanager
-def sentences() -> Iterator[None]:
-    """Turn the errors that a user can cause into one sentence and exit code 1."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        extra = EXTRAS.get(str(error.name).partition(".")[0], "quality")
-        errors.print(f"{error.name} is not installed: run `pip install '.[{extra}]'` first")
-        raise typer.Exit(1) from error
-    except (ValueError, OSError) as error:
-        errors.print(str(error))
-        raise typer.Exit(1) from error
-
-
-@contextmanager
-def resumable() -> Iterator[None]:
-    """Say of an interrupt, and of a process that was killed, that what is done is kept."""
-    try:
-        yield
-    except KeyboardInterrupt as error:
-        errors.print("Interrupted: what is done is kept, and the same command goes on from there.")
-        raise typer.Exit(INTERRUPTED) from error
-    except BrokenProcessPool as error:
-        errors.print(
-            "A process was killed, perhaps for want of memory: what is done is kept; give the same "
-            "command again, with fewer --jobs"
-        )
-        raise typer.Exit(1) from error
+def resumable() -> AbstractContextManager[None]:
+    """Give `sentences` that say of an interrupt that what is done is kept."""
+    return sentences("Interrupted: what is done is kept, and the same command goes on from there.")
 
 
 @contextmanager

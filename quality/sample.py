@@ -9,6 +9,7 @@ import torch
 from diffusers import DiTTransformer2DModel
 from numpy.typing import NDArray
 
+from commands.outputs import whole
 from quality.recipe import CLASS_NAMES, IMAGE_SIZE, NULL_CLASS, Recipe
 from quality.schedule import build_scheduler
 
@@ -143,6 +144,9 @@ def save_picture(path: Path, images: NDArray[np.float32]) -> None:
     axes.set_xticks([])
     axes.tick_params(length=0)
     axes.set_frame_on(False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, bbox_inches="tight", pad_inches=0.05, metadata={"Software": None})
+    with whole(path) as file:
+        figure.savefig(
+            file, format=path.suffix[1:] or "png", bbox_inches="tight", pad_inches=0.05,
+            metadata={"Software": None},
+        )  # fmt: skip
     pyplot.close(figure)

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from commands.outputs import whole
+
 METADATA_KEY = "provenance"
 """One key with sorted JSON, because safetensors does not fix the order of several keys."""
 
@@ -40,10 +42,8 @@ def save_tensors(path: Path, tensors: dict[str, NDArray], provenance: dict) -> N
     provenance : dict
         JSON values; neither dates nor paths belong here.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".partial")
-    temporary.write_bytes(save(tensors, {METADATA_KEY: json.dumps(provenance, sort_keys=True)}))
-    temporary.replace(path)
+    with whole(path) as file:
+        file.write(save(tensors, {METADATA_KEY: json.dumps(provenance, sort_keys=True)}))
 
 
 def read_tensors(path: Path, command: str) -> tuple[dict[str, NDArray], dict]:

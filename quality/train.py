@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from commands.outputs import whole
 from quality.dataset import to_signed
 from quality.model import build_model
 from quality.recipe import NULL_CLASS, Recipe
@@ -147,10 +148,8 @@ class Trainer:
             "losses": self.losses,
             "cpu_seconds": self.cpu_seconds,
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".partial")
-        torch.save(state, temporary)
-        temporary.replace(path)
+        with whole(path) as file:
+            torch.save(state, file)
 
     def restore(self, path: Path) -> None:
         """Continue from `save`'s file.

@@ -25,12 +25,10 @@ WAVES : 0 or 1
     Write ``dump.vcd`` (Icarus: an FST file) beside the log of each simulation.
 """
 
-import fcntl
 import json
 import os
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +36,8 @@ from typing import Any
 from amaranth.lib.wiring import Component, Flow, In
 from cocotb_tools.runner import Runner, VerilatorControlFile
 
+from commands import builds, environment
+from commands.outputs import write_if_changed
 from hw.emit import emit_files
 from hw.sram import MODULE
 from sim_tests.simulators import Simulator, choose
@@ -76,14 +76,7 @@ class Build:
 
 def seed() -> int:
     """Return the seed of this run, from MIXDIT_SEED."""
-    return int(os.environ.get("MIXDIT_SEED", "1"))
-
-
-def write_if_changed(path: Path, text: str) -> None:
-    """Write a file only when its text differs, so that ``make`` sees no false change."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists() or path.read_text() != text:
-        path.write_text(text)
+    return environment.seed()
 
 
 def ports(component: Component) -> dict[str, Flow]:
@@ -104,6 +97,8 @@ def build(
     simulator: str | None = None,
 ) -> Build:
     """Emit a component and compile it; an unchanged one costs a second.
+
+    One process at a time builds in a folder, and what a killed one left is built anew.
 
     Parameters
     ----------
@@ -127,24 +122,35 @@ def build(
     Returns
     -------
     Build
+
+    Raises
+    ------
+    AssertionError
+        When the component does not build, with the end of the log.
+    commands.tools.ToolError
+        If a tool is missing.
+    ValueError
+        If make cannot build where this project lies.
     """
+    builds.check_place(BUILD)
     chosen = choose(simulator)
     if waves is None:
-        waves = os.environ.get("WAVES", "0") not in ("", "0")
+        waves = environment.flag(environment.WAVES)
     directory = BUILD / f"{name}{chosen.suffix}{'_waves' if waves else ''}"
     verilog, control = directory / f"{name}.v", directory / "ports.vlt"
     files = emit_files(component, name)
     module = f"{name}_{MODULE}"
     if memory is not None:
-        files[f"{module}.v"] = memory.read_text()
+        files[f"{module}.v"] = memory.read_text(encoding="utf-8")
     if poison:
-        files[f"{module}.v"] = POISONED_SRAM.read_text().replace(MODULE, module)
+        poisoned = POISONED_SRAM.read_text(encoding="utf-8")
+        files[f"{module}.v"] = poisoned.replace(MODULE, module)
         is_low = "aresetn" in ports(component)
         args = [*args, f"-DSRAM_RESET={f'!{name}.aresetn' if is_low else f'{name}.rst'}"]
     public = [*ports(component), "clk", "rst"]
     runner, log = chosen.runner(BUILD, waves), directory / "build.log"
     commands = chosen.control(name, public)
-    with _alone(directory):
+    with builds.building(directory) as runner.lock:
         write_if_changed(verilog, "\n".join(files.values()))
         if commands:
             write_if_changed(control, commands)
@@ -160,6 +166,8 @@ def build(
             )
         except RuntimeError:
             raise AssertionError(f"{name} does not build, see {log}\n{_tail(log)}") from None
+        finally:
+            runner.lock = None
     return Build(name, directory, component, waves, chosen, runner)
 
 
@@ -218,8 +226,9 @@ def run(
             },
         )
     except (SystemExit, RuntimeError):  # the runner's way to say that a test failed
-        if not results.exists():
-            raise AssertionError(f"simulation died, see {log}\n{_tail(log)}") from None
+        pass
+    if not results.exists():
+        raise AssertionError(f"simulation died, see {log}\n{_tail(log)}")
     failed = _failures(results)
     if failed:
         again = f"reproduce with MIXDIT_SEED={seed()}; log: {log.relative_to(ROOT)}"
@@ -237,18 +246,10 @@ def simulate(
     run(build(component, name), test_module, **options)
 
 
-@contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    """Build alone in a folder: tests of one machine, in several processes, share its model."""
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def _tail(log: Path, lines: int = 20) -> str:
     """Return the end of a log."""
-    return "\n".join(log.read_text().splitlines()[-lines:])
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    return "\n".join(text.splitlines()[-lines:])
 
 
 def _failures(results: Path) -> list[str]:

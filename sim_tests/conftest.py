@@ -4,19 +4,31 @@ import os
 
 import pytest
 
+from commands import builds, environment
+from sim_tests.bench import BUILD
 from sim_tests.c_driver import HOSTS, Host, require
 
-os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
+os.environ["AMARANTH_USE_YOSYS"] = "builtin"
 
 
 def pytest_report_header() -> str:
     """Print what a rerun needs."""
-    seed, full = os.environ.get("MIXDIT_SEED", "1"), os.environ.get("MIXDIT_FULL", "0")
-    return f"simulation: MIXDIT_SEED={seed} MIXDIT_FULL={full}"
+    full = int(environment.flag("MIXDIT_FULL"))
+    return f"simulation: MIXDIT_SEED={environment.seed()} MIXDIT_FULL={full}"
 
 
 def pytest_configure(config) -> None:
-    """Silence Amaranth's reminder of components built only to see them refused."""
+    """Refuse to run where benches would fail, or could not; silence Amaranth.
+
+    It would remind of components built only to see them refused.
+    """
+    try:
+        environment.check()
+        builds.check_place(BUILD)
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
+    if not __debug__:
+        raise pytest.UsageError("benches are assertions, and PYTHONOPTIMIZE or -O takes them out")
     config.addinivalue_line("filterwarnings", "ignore::amaranth.hdl.UnusedElaboratable")
 
 

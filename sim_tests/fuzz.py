@@ -5,18 +5,23 @@ Each simulation has a seed of its own. One that failed is run again by its machi
 
 import json
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
+from commands import builds
+from commands.environment import SEED_LIMIT
+from commands.exit_codes import ExitCode
+from commands.outputs import check_folder
+from commands.running import sentences, start
+from commands.terminal import make_console
 from sim_tests import accelerators, bench
+from sim_tests.simulators import choose
 
 SUMMARY = "summary.json"
 """What a simulation counted, in its folder."""
@@ -26,7 +31,7 @@ PER_SIMULATION = 125
 COLUMNS = ("good", "broken", "refused", "aborted", "flags", "counters", "simulations",
            "cycles")
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def simulate(built: bench.Build, jobs: int) -> Counter[str]:
@@ -40,7 +45,7 @@ def simulate(built: bench.Build, jobs: int) -> Counter[str]:
     summary = built.directory / "fuzz" / SUMMARY
     summary.unlink(missing_ok=True)
     accelerators.run(built, "sim_tests.test_fuzz", label="fuzz", jobs=jobs)
-    return Counter(json.loads(summary.read_text()))
+    return Counter(json.loads(summary.read_text(encoding="utf-8")))
 
 
 def plan(names: list[str], jobs: int, seed: int) -> Iterator[tuple[str, int, int]]:
@@ -69,7 +74,7 @@ def table_of(found: dict[str, list[Counter[str]]]) -> Table:
 def main(
     jobs: Annotated[int, typer.Option(min=1, help="Jobs in all.")] = 2000,
     seed: Annotated[int | None, typer.Option(
-        help="Of the first simulation; each further one has the next.",
+        min=0, max=SEED_LIMIT // 2, help="Of the first simulation; each further one has the next.",
         show_default="random")] = None,
     machine: Annotated[list[str] | None, typer.Option(
         help=f"Repeatable; of {', '.join(accelerators.MATRIX)}.",
@@ -80,8 +85,18 @@ def main(
     unknown = [name for name in names if name not in accelerators.MATRIX]
     if unknown:
         raise typer.BadParameter(f"there is no machine {unknown[0]!r}")
-    seed = int.from_bytes(os.urandom(3), "little") if seed is None else seed
-    console = Console()
+    with sentences("Interrupted: the simulator was stopped."):
+        builds.check_place(bench.BUILD)
+        choose()
+        check_folder(bench.BUILD)
+        seed = int.from_bytes(os.urandom(3), "little") if seed is None else seed
+        failed = _try_all(names, jobs, seed)
+    raise typer.Exit(ExitCode.DIFFERENT if failed else ExitCode.DONE)
+
+
+def _try_all(names: list[str], jobs: int, seed: int) -> bool:
+    """Run the simulations until one fails, and sum up; tell whether one did."""
+    console = make_console()
     found: dict[str, list[Counter[str]]] = {}
     failed = False
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn())
@@ -97,15 +112,14 @@ def main(
                 found[name].append(simulate(built, count))
             except AssertionError as error:
                 again = f"--machine {name} --seed {own_seed} --jobs {count}"
-                console.print(f"{error}\nagain: python -m sim_tests.fuzz {again}",
-                              markup=False, highlight=False)
+                console.print(f"{error}\nagain: python -m sim_tests.fuzz {again}")
                 failed = True
                 break
-            console.print(f"{name}, seed {own_seed}: {count} jobs", highlight=False)
+            console.print(f"{name}, seed {own_seed}: {count} jobs")
             progress.advance(task, count)
     console.print(table_of(found))
-    sys.exit(failed)
+    return failed
 
 
 if __name__ == "__main__":
-    app(prog_name="python -m sim_tests.fuzz")
+    start(lambda: app(prog_name="python -m sim_tests.fuzz"))

@@ -12,12 +12,18 @@ from argparse import ArgumentParser
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import track
+
+from commands import builds, children, tools
+from commands.exit_codes import ExitCode
+from commands.outputs import check_folder
+from commands.running import sentences, start
+from commands.terminal import complain, make_console
+from commands.tools import ToolError
 
 ROOT = Path(__file__).resolve().parent.parent
 COPY = ROOT / "build" / "planted"
-PACKAGES = ("golden", "hw", "sim_tests", "quality", "docs", "perf", "examples")
+PACKAGES = ("commands", "golden", "hw", "sim_tests", "quality", "docs", "perf", "examples")
 
 
 @dataclass(frozen=True)
@@ -185,6 +191,8 @@ BUGS = (
         "sim_tests/test_driver.py"),
     Bug("driver: a wait that lets no other task run", "hw/driver.py",
         "    await asyncio.sleep(0)", "    pass", "sim_tests/test_driver.py"),
+    Bug("a killed build taken for a whole one", "commands/builds.py",
+        "if mark.exists():", "if False:", "commands/tests/test_builds.py -k killed"),
     Bug("C driver: a wait that forgets the wrap of the count", "hw/c/mixdit.c",
         "now - ended < UINT32_C(1) << 31", "now >= ended", "sim_tests/test_c_driver_calls.py"),
     Bug("C driver: events cleared that were not read", "hw/c/mixdit.c",
@@ -227,46 +235,45 @@ def turns_red(bug: Bug) -> bool:
         shutil.copytree(ROOT / package, COPY / package,
                         ignore=shutil.ignore_patterns("__pycache__", "*.safetensors"))
     shutil.copy(ROOT / "pyproject.toml", COPY)
-    runtime = ROOT / "build" / "sim" / "runtime"
-    if runtime.is_dir():  # Verilator's own objects, the same for every model
-        shutil.copytree(runtime, COPY / "build" / "sim" / "runtime")
+    for runtime in (ROOT / "build" / "sim").glob("runtime_*"):
+        # Verilator's own objects, the same for every model.
+        shutil.copytree(runtime, COPY / "build" / "sim" / runtime.name)
     path = COPY / bug.file
-    path.write_text(path.read_text().replace(bug.right, bug.wrong, 1))
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-x", *bug.test.split()], cwd=COPY,
-                          env=os.environ | {"PYTHONPATH": str(COPY)}, capture_output=True,
-                          text=True, check=False)
+    source = path.read_text(encoding="utf-8")
+    path.write_text(source.replace(bug.right, bug.wrong, 1), encoding="utf-8")
+    done = children.run([sys.executable, "-m", "pytest", "-q", "-x", *bug.test.split()], cwd=COPY,
+                        env=os.environ | {"PYTHONPATH": str(COPY)}, stdout=subprocess.PIPE,
+                        stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace")
     if done.returncode not in (0, 1):  # 1 says that tests failed, the others that none ran
-        raise LookupError(f"{bug.test} did not run: {bug.name}\n{done.stdout[-500:]}")
+        raise ToolError(f"{bug.test} did not run: {bug.name}\n{done.stdout[-500:]}")
     return done.returncode == 1
 
 
-def main() -> None:
-    """Plant every bug; exit with 1 if one stays unseen."""
+def main() -> int:
+    """Plant every bug; the exit code is 1 if one stays unseen."""
     parser = ArgumentParser(prog="python -m sim_tests.planted_bugs", description=__doc__)
     parser.add_argument("words", nargs="*", help="plant only bugs whose name has one of these")
     words = parser.parse_args().words
     bugs = [bug for bug in BUGS if not words or any(word in bug.name for word in words)]
-    console = Console()
+    console = make_console()
     unseen = []
-    for bug in BUGS:
-        if bug.right not in (ROOT / bug.file).read_text():
-            console.print(f"{bug.file} has no {bug.right!r} to replace: {bug.name}", markup=False)
-            sys.exit(1)
-    try:
+    with sentences():
+        builds.check_place(COPY)
+        tools.require(tools.VERILATOR)
+        check_folder(COPY)
+        if not bugs:
+            raise ValueError(f"no bug's name has one of {', '.join(words)}")
+        for bug in BUGS:
+            if bug.right not in (ROOT / bug.file).read_text(encoding="utf-8"):
+                complain(f"{bug.file} has no {bug.right!r} to replace: {bug.name}")
+                return ExitCode.DIFFERENT
         for bug in track(bugs, "Planting bugs", console=console):
             seen = turns_red(bug)
             unseen += [] if seen else [bug]
-            console.print(f"{'red   ' if seen else 'UNSEEN'} {bug.name}  ({bug.test})",
-                          highlight=False)
-    except LookupError as error:
-        console.print(str(error), markup=False, highlight=False)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        console.print("Interrupted.")
-        sys.exit(130)
+            console.print(f"{'red   ' if seen else 'UNSEEN'} {bug.name}  ({bug.test})")
     console.print(f"{len(bugs) - len(unseen)} of {len(bugs)} bugs turned a test red.")
-    sys.exit(bool(unseen))
+    return ExitCode.DIFFERENT if unseen else ExitCode.DONE
 
 
 if __name__ == "__main__":
-    main()
+    start(main)

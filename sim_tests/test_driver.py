@@ -3,11 +3,13 @@
 import asyncio
 import itertools
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import pytest
 
 import hw.driver
+from commands.tests.waiting import HANG_SECONDS
 from hw.driver import (
     BusError,
     Driver,
@@ -114,21 +116,24 @@ def test_it_waits_even_where_the_count_wraps(before, jobs):
             registers.end_job()
         return registers.read(address)
 
-    asyncio.run(Driver(read, driver._write, limit=1).wait(before + jobs))
+    asyncio.run(Driver(read, driver._write, limit=HANG_SECONDS).wait(before + jobs))
     assert reads == (3 if waits else 1)
 
 
 def test_a_wait_lets_other_tasks_run():
-    driver, registers = connect()
+    bus = Bus()
+    driver = Driver(bus.read, bus.write, clock=count().__next__)
+    registers = bus.registers
     registers.under_way.append({})
 
     async def run():
         feeding = asyncio.create_task(feed())
-        await driver.wait(1, limit=3)
+        await driver.wait(1, limit=1000)
         await feeding
 
     async def feed():
-        await asyncio.sleep(0.01)
+        for _ in range(10):
+            await asyncio.sleep(0)
         registers.end_job()
 
     asyncio.run(run())

@@ -3,10 +3,12 @@
 import asyncio
 from collections import deque
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import pytest
 
+from commands.tests.waiting import HANG_SECONDS
 from hw.config import Config
 from hw.driver import (
     Job,
@@ -65,8 +67,8 @@ def test_a_session_runs_a_gemm():
     activations, weights = [bytes([row] * 6) for row in range(9)], [b"left", b"right"]
 
     async def run():
-        session = await Session.open(backend, limit=5)
-        assert session.driver.limit == 5
+        session = await Session.open(backend, limit=HANG_SECONDS)
+        assert session.driver.limit == HANG_SECONDS
         assert session.config.drain_rows == 2
         return await session.gemm(job, activations, weights)
 
@@ -147,11 +149,12 @@ def test_an_abort_lets_other_tasks_run():
 
     async def run():
         taking = asyncio.create_task(take())
-        await asyncio.wait_for(Session(backend, SMALL, limit=3).abort(), 5)
+        await Session(backend, SMALL, clock=count().__next__, limit=1000).abort()
         await taking
 
     async def take():
-        await asyncio.sleep(0.01)
+        for _ in range(10):
+            await asyncio.sleep(0)
         backend.registers.values["STATUS"] = 0
 
     asyncio.run(run())

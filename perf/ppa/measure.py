@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+from commands import children
 from hw.emit import emit
 from hw.memories import memories
 
@@ -119,6 +120,9 @@ def measure(units: Sequence[Unit], library: Library, folder: Path, *, jobs: int 
             unit, recipe = futures[future]
             results[unit.name].append((recipe, *future.result()))
             on_progress(done, len(futures), f"{unit.name}: {recipe.name}")
+    except BaseException:
+        children.end_all()  # the pool waits for what runs
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
     return [_best(unit, sources[unit.name], results[unit.name]) for unit in units]
@@ -128,7 +132,7 @@ def _emit(unit, folder):
     """Write a unit's Verilog, the modules that it instantiates included."""
     file = folder / _file_name(unit.name) / "unit.v"
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(emit(unit.make(), TOP))
+    file.write_text(emit(unit.make(), TOP), encoding="utf-8")
     return file
 
 
@@ -138,7 +142,7 @@ def _file_name(name):
 
 def _multiplies(unit, source):
     """Tell whether a multiplier of two variables is left to Yosys; parts of a whole have rows."""
-    return not unit.repeated and _PRODUCT.search(source.read_text()) is not None
+    return not unit.repeated and _PRODUCT.search(source.read_text(encoding="utf-8")) is not None
 
 
 def _run(unit, source, library, recipe: Recipe, folder) -> tuple[Netlist, CriticalPath | None]:
@@ -163,7 +167,7 @@ def _best(unit, source, results):
     if fast:
         recipe, netlist, path = min(fast, key=lambda result: result[2].nanoseconds)
         speed = Point(recipe.name, netlist.area, netlist.registers, path)
-    text = source.read_text()
+    text = source.read_text(encoding="utf-8")
     bits = sum(memory.bits for memory in memories(text))
     return Measured(unit, area, speed, bits,
                     {recipe.name: netlist.area for recipe, netlist in small})

@@ -7,6 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from commands.outputs import whole, write_text
+
 from .claims import Claim
 from .library import Library
 from .measure import Measured
@@ -68,7 +70,7 @@ def claim_cells(claim: Claim) -> list[str]:
 def write_json(path: Path, found: Sequence[Measured], claims: Sequence[Claim],
                library: Library) -> None:
     """Write every number; the same text for the same figures."""
-    path.write_text(json.dumps({
+    write_text(path, json.dumps({
         "schema": SCHEMA, "library": library.path.name,
         "units": {measured.unit.name: _unit_json(measured) for measured in found},
         "claims": [{"name": claim.name, "value": round(claim.value, 4), "unit": claim.unit,
@@ -98,7 +100,7 @@ def write_markdown(path: Path, found: Sequence[Measured], claims: Sequence[Claim
     def table(columns, rows):
         return [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns),
                 *(f"| {' | '.join(row)} |" for row in rows), ""]
-    path.write_text("\n".join(
+    write_text(path, "\n".join(
         [*table(COLUMNS, [cells_of(measured) for measured in found]), CAPTION, "",
          *table(("Figure", "Value", "Target", "Met"), [claim_cells(claim) for claim in claims])]))
 
@@ -123,5 +125,6 @@ def draw(path: Path, found: Sequence[Measured]) -> None:
     axes.set_xlim(100, 1.6 * max(values))
     axes.set_xlabel("gate equivalents per multiply-accumulate and cycle (osu018, area point)")
     axes.set_title("blue: this machine; grey: references, same flow; orange: cited", fontsize=9)
-    figure.savefig(path, dpi=120, metadata={"Software": None})
+    with whole(path) as file:
+        figure.savefig(file, format="png", dpi=120, metadata={"Software": None})
     pyplot.close(figure)

@@ -6,6 +6,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from commands import children
+from commands.tools import ToolError
 from hw.sram import MODULE
 
 from .library import Library
@@ -17,7 +19,7 @@ _RUN_SCRIPT = ("import sys; from pyosys import libyosys; "
                "libyosys.run_pass('script ' + sys.argv[1], libyosys.Design())")
 
 
-class SynthesisError(RuntimeError):
+class SynthesisError(ToolError):
     """Yosys stopped; the sentence says where its log is."""
 
 
@@ -72,9 +74,10 @@ def synthesize(source: Path, library: Library, recipe: Recipe, folder: Path, *,
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "map.abc").write_text(
-        recipe.mapping.format(period=FASTEST).replace("; ", "\n") + "\n")
+        recipe.mapping.format(period=FASTEST).replace("; ", "\n") + "\n", encoding="utf-8")
     (folder / "drive.constr").write_text(
-        f"set_driving_cell {library.roles.driver}\nset_load {library.roles.load}\n")
+        f"set_driving_cell {library.roles.driver}\nset_load {library.roles.load}\n",
+        encoding="utf-8")
     full_adder = library.roles.full_adder
     if full_adder:
         cell, *pins = full_adder
@@ -83,18 +86,21 @@ def synthesize(source: Path, library: Library, recipe: Recipe, folder: Path, *,
         (folder / "library_adder.v").write_text(
             '(* techmap_celltype = "full_adder" *)\n'
             "module library_full_adder (input a, b, c, output sum, carry);\n"
-            f"  {cell} adder ({ports});\nendmodule\n")
+            f"  {cell} adder ({ports});\nendmodule\n", encoding="utf-8")
     script = folder / "synth.ys"
     script.write_text("\n".join(
-        _passes(source.resolve(), library, recipe, repeated, top, memory)) + "\n")
-    run = subprocess.run([sys.executable, "-c", _RUN_SCRIPT, script.name], cwd=folder,
-                         stdout=(folder / "yosys.log").open("w"), stderr=subprocess.STDOUT,
-                         check=False)
+        _passes(source.resolve(), library, recipe, repeated, top, memory)) + "\n",
+        encoding="utf-8")
     statistics = folder / "cells.json"
+    statistics.unlink(missing_ok=True)
+    with (folder / "yosys.log").open("w", encoding="utf-8") as log:
+        run = children.run([sys.executable, "-c", _RUN_SCRIPT, script.name], cwd=folder,
+                           stdout=log, stderr=subprocess.STDOUT)
     if run.returncode or not statistics.exists():
         raise SynthesisError(f"Yosys failed on {source.name} with {recipe.name}: the end of "
                              f"{folder / 'yosys.log'} says why")
-    cells, registers = _count(json.loads(statistics.read_text())["modules"], top, library)
+    modules = json.loads(statistics.read_text(encoding="utf-8"))["modules"]
+    cells, registers = _count(modules, top, library)
     return Netlist(recipe.name, folder / "netlist.v", cells, registers,
                    library.gate_equivalents(cells))
 
@@ -104,7 +110,7 @@ def _passes(source, library, recipe, repeated, top, memory):
     liberty = f"-liberty {library.path}"
     yield f"read_verilog {source}"
     sram = f"{top}_{MODULE}"
-    if sram in source.read_text():
+    if sram in source.read_text(encoding="utf-8"):
         yield (f"read_verilog -overwrite -DMEMORY={sram} {memory.resolve()}" if memory
                else f"blackbox {sram}")
     yield f"hierarchy -check -top {top}"

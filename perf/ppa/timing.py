@@ -6,6 +6,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from commands import children
+from commands.tools import ToolError
+
 from .library import PACKAGES, Library
 
 CLOCK = "clk"
@@ -41,7 +44,7 @@ PERIOD = 1000.0
 _SLACK = re.compile(r"(-?[\d.]+) +slack")
 
 
-class TimingError(RuntimeError):
+class TimingError(ToolError):
     """OpenSTA is missing or stopped; the sentence says what to do."""
 
 
@@ -76,13 +79,14 @@ def critical_path(netlist: Path, library: Library, *, top: str = "top") -> Criti
     script = netlist.with_name("timing.tcl")
     script.write_text(_SCRIPT.format(
         liberty=library.path, netlist=netlist.name, top=top, clock=CLOCK, period=PERIOD,
-        driver=library.roles.driver, load=library.roles.load))
-    run = subprocess.run([program, "-no_splash", "-exit", script.name], cwd=netlist.parent,
-                         capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        driver=library.roles.driver, load=library.roles.load), encoding="utf-8")
+    run = children.run([program, "-no_splash", "-exit", script.name], cwd=netlist.parent,
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                       encoding="utf-8", errors="replace")
     log = netlist.with_name("timing.log")
-    log.write_text(run.stdout + run.stderr)
+    log.write_text(run.stdout, encoding="utf-8")
     slack = _SLACK.search(run.stdout)
-    if run.returncode or slack is None or re.search(r"syntax error|^Error", log.read_text(), re.M):
+    if run.returncode or slack is None or re.search(r"syntax error|^Error", run.stdout, re.M):
         raise TimingError(f"OpenSTA could not time {netlist}: {log} says why")
     start, end = (re.search(rf"^{word}: (.+?) \(", run.stdout, re.MULTILINE)
                   for word in ("Startpoint", "Endpoint"))

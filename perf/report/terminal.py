@@ -1,27 +1,24 @@
 """What the commands share: progress, one sentence for a mistake, files."""
 
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from commands.outputs import write_text
+from commands.running import sentences
+from commands.terminal import make_console
 from perf.sweep import ClusterError
-
-MISSED, MISTAKE, INTERRUPTED = 1, 2, 130
-"""Exit codes."""
 
 PIPED_WIDTH = 200
 """Columns where the output is no terminal."""
 
 Found = TypeVar("Found")
 
-console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+console = make_console(width=PIPED_WIDTH)
 
 
 @contextmanager
@@ -30,31 +27,23 @@ def mistakes() -> Iterator[None]:
 
     Raises
     ------
-    typer.Exit
-        With `MISTAKE` or `INTERRUPTED`.
+    SystemExit
+        With a `commands.exit_codes.ExitCode`; a cluster that cannot be used is a mistake.
     """
-    try:
-        yield
-    except (ValueError, ClusterError) as error:
-        sentence = str(error)
-    except OSError as error:
-        sentence = f"{error.filename}: {error.strerror}."
-    except KeyboardInterrupt:
-        console.print("Interrupted. What a sweep has done is kept.")
-        raise typer.Exit(INTERRUPTED) from None
-    else:
-        return
-    if sentence.partition(" ")[0].isalpha():  # else it is a file, or a parameter
-        sentence = sentence[0].upper() + sentence[1:]
-    console.print(sentence, style="red", markup=False, soft_wrap=True)
-    raise typer.Exit(MISTAKE)
+    with sentences("Interrupted. What a sweep has done is kept."):
+        try:
+            yield
+        except ClusterError as error:
+            raise ValueError(str(error)) from None
 
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[..., None]]:
     """Show a bar on standard error; gives a function of done, total and, optionally, what now."""
+    errors = make_console(stderr=True)
     with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                  TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bars:
+                  TimeElapsedColumn(), console=errors, transient=True,
+                  disable=not errors.is_terminal) as bars:
         bar = bars.add_task(what, total=None)
 
         def show(done: int, total: int, now: str = what) -> None:
@@ -79,5 +68,4 @@ def find(names: Sequence[str] | None, known: Mapping[str, Found], what: str) -> 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
     """Write a record, with its folder; the same text for the same figures."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record, indent=2) + "\n")
+    write_text(path, json.dumps(record, indent=2) + "\n")

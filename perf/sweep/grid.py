@@ -96,7 +96,7 @@ def read_grid(path: Path = DEFAULT) -> Grid:
         If it cannot be read, is not TOML, or describes no grid.
     """
     try:
-        document = tomllib.loads(path.read_text())
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise GridError(f"{path} cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

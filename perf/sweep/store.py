@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from commands.outputs import write_text
+
 
 class StoreError(ValueError):
     """The file is no store; the sentence says why."""
@@ -66,10 +68,10 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = path.read_text() if path.exists() else ""
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
         whole = text[:text.rfind("\n") + 1]
         if whole != text:
-            path.write_text(whole)
+            write_text(path, whole)
         self.records = {record.key: record for number, line in enumerate(whole.splitlines(), 1)
                         if (record := self._parse(line, number))}
 
@@ -82,6 +84,6 @@ class Store:
 
     def add(self, record: Record) -> None:
         """Append a record; it is on disk when this returns."""
-        with self.path.open("a") as file:
+        with self.path.open("a", encoding="utf-8") as file:
             file.write(record.line())
         self.records[record.key] = record

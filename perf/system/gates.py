@@ -50,14 +50,14 @@ in the unpacker or packer, and a queue's two."""
 @cache
 def measured(path: Path = FIGURES) -> Mapping[str, float]:
     """Read gate equivalents (osu018, area point, no memories) by unit."""
-    units = json.loads(path.read_text())["units"]
+    units = json.loads(path.read_text(encoding="utf-8"))["units"]
     return MappingProxyType({name: unit["gate_equivalents"] for name, unit in units.items()})
 
 
 @cache
 def speed_factor(path: Path = FIGURES) -> float:
     """Read the gates of the pipelined cell at the speed point over those at the area point."""
-    cell = json.loads(path.read_text())["units"][CELL]
+    cell = json.loads(path.read_text(encoding="utf-8"))["units"][CELL]
     return cell["fastest"]["gate_equivalents"] / cell["gate_equivalents"]
 
 

@@ -147,7 +147,7 @@ def load_preset(name_or_path: str | Path) -> Preset:
         raise ValueError(f"there is no preset {str(name_or_path)!r}: give a TOML file, or one of "
                          f"{', '.join(preset_names())}")
     try:
-        facts = tomllib.loads(path.read_text())
+        facts = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path.name} is not TOML: {error}") from error
     try:

@@ -6,19 +6,25 @@ from contextlib import nullcontext
 
 import pytest
 
-from examples.job_files import locked
+from commands.builds import locked
+from commands.exit_codes import ExitCode
 from examples.simulation import SimulationError
 from perf import check
-from perf.bench_program import FAILED, INTERRUPTED, run_program
+from perf.bench_program import run_program
 
 
 @pytest.fixture(autouse=True)
 def called_without_options(monkeypatch):
-    """Let programs find no options, and what they do with SIGTERM end with the test."""
+    """Let programs find no options."""
     monkeypatch.setattr(sys, "argv", ["program"])
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
+
+
+def code_of(body, folder, name="p", width=80):
+    """Run a program to the end; return its exit code."""
+    try:
+        return run_program(name, "", body, width=width, folder=folder)
+    except SystemExit as end:
+        return end.code
 
 
 def raising(error):
@@ -28,33 +34,39 @@ def raising(error):
     return body
 
 
-def test_the_exit_code_is_the_bodys(capsys):
-    assert run_program("p", "", lambda console: console.print("said") or 7, width=80) == 7
+def test_the_exit_code_is_the_bodys(tmp_path, capsys):
+    assert code_of(lambda console: console.print("said") or 7, tmp_path) == 7
     assert capsys.readouterr().out == "said\n"
 
 
-def test_a_failed_simulation_is_its_sentence(capsys):
-    assert run_program("p", "", raising(SimulationError("no [b]machine")), width=5) == FAILED == 3
-    assert capsys.readouterr().out == "no [b]machine\n"
+def test_a_failed_simulation_is_its_sentence(tmp_path, capsys):
+    assert code_of(raising(SimulationError("no [b]machine")), tmp_path, width=5) == ExitCode.FAILED
+    assert capsys.readouterr().err == "no [b]machine\n"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_is_an_interrupt(capsys, number):
-    code = run_program("p", "", lambda console: signal.raise_signal(number), width=80)
-    assert code == INTERRUPTED == 130
-    assert "no report written" in capsys.readouterr().out
+def test_a_signal_is_an_interrupt(tmp_path, capsys):
+    code = code_of(lambda console: signal.raise_signal(signal.SIGINT), tmp_path)
+    assert code == ExitCode.INTERRUPTED
+    assert "no report written" in capsys.readouterr().err
 
 
-def test_other_errors_are_not_hidden():
+def test_other_errors_are_not_hidden(tmp_path):
     with pytest.raises(ZeroDivisionError):
-        run_program("p", "", raising(ZeroDivisionError()), width=80)
+        code_of(raising(ZeroDivisionError()), tmp_path)
 
 
-def test_help_is_printed_and_an_option_refused(monkeypatch, capsys):
+def test_a_folder_that_is_a_file_is_found_before_the_body(tmp_path, capsys):
+    (tmp_path / "folder").touch()
+    assert code_of(raising(ZeroDivisionError()), tmp_path / "folder") == ExitCode.MISTAKE
+    assert "folder is a file, and a folder is needed there" in capsys.readouterr().err
+
+
+def test_help_is_printed_and_an_option_refused(tmp_path, monkeypatch, capsys):
     for option, code, text in (("--help", 0, "What it does."), ("--seed", 2, "unrecognized")):
         monkeypatch.setattr(sys, "argv", ["program", option])
         with pytest.raises(SystemExit) as exit_:
-            run_program("p", "What it does.", raising(ZeroDivisionError()), width=80)
+            run_program("p", "What it does.", raising(ZeroDivisionError()), width=80,
+                        folder=tmp_path)
         said = capsys.readouterr()
         assert exit_.value.code == code and text in said.out + said.err
 
@@ -64,6 +76,6 @@ def test_a_check_that_is_under_way_is_not_disturbed(tmp_path, monkeypatch, capsy
     monkeypatch.setattr(check, "FOLDER", tmp_path / "check")
     monkeypatch.setattr(check, "MACHINES", {})
     with locked(tmp_path / "check.lock") if is_used else nullcontext():
-        code = run_program("perf.check", "", check.main, width=200)
-    assert code == (FAILED if is_used else check.DIFFERENT)
-    assert ("Another check is using" in capsys.readouterr().out) == is_used
+        code = code_of(check.main, tmp_path / "check", "perf.check", width=200)
+    assert code == (ExitCode.FAILED if is_used else ExitCode.DIFFERENT)
+    assert ("Another check is using" in capsys.readouterr().err) == is_used

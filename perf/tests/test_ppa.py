@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out
 from typer import Typer
 from typer.testing import CliRunner
 
+from commands.exit_codes import ExitCode
 from hw.dot_product import DotProduct
 from hw.sram import Sram
 from perf.ppa import __main__ as command
@@ -293,9 +294,9 @@ def app():
 
 
 @pytest.mark.parametrize("arguments, code, says", [
-    (["cell"], command.MISTAKE, "There is no unit 'cell'"),
-    (["csr", "--keep"], command.MISTAKE, "Only a whole run is kept"),
-    (["csr", "--liberty", "nowhere.lib"], command.MISTAKE, "no liberty file at nowhere.lib"),
+    (["cell"], ExitCode.MISTAKE, "there is no unit 'cell'"),
+    (["csr", "--keep"], ExitCode.MISTAKE, "only a whole run is kept"),
+    (["csr", "--liberty", "nowhere.lib"], ExitCode.MISTAKE, "no liberty file at nowhere.lib"),
 ])
 def test_mistakes_get_a_sentence(arguments, code, says, tmp_path):
     result = CliRunner().invoke(app(), [*arguments, "--out", str(tmp_path)])

@@ -5,13 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import Executor, Future
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
+from commands.tests.waiting import HANG_SECONDS, wait_until
 from perf.sweep import (
     ClusterError,
     Grid,
@@ -271,15 +272,14 @@ class TestCtrlC:
         path = tmp_path / "a.jsonl"
         process = subprocess.Popen(
             [sys.executable, "-m", "perf", "sweep", "--model", "dit-256", "--jobs", "1",
-             "--store", str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True,
+             "--store", str(path)], cwd=ROOT, stderr=subprocess.PIPE, text=True,
             # A shell's background job ignores interrupts, and so would what it starts.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
         try:
-            deadline = time.monotonic() + 120
-            while not (path.exists() and path.stat().st_size) and time.monotonic() < deadline:
-                time.sleep(0.05)
+            wait_until(lambda: process.poll() is not None
+                       or (path.exists() and path.stat().st_size))
             process.send_signal(signal.SIGINT)
-            output, _ = process.communicate(timeout=60)
+            _, output = process.communicate(timeout=HANG_SECONDS)
         finally:
             process.kill()
         assert process.returncode == 130
@@ -328,6 +328,11 @@ class TestCluster:
 @pytest.fixture(scope="module")
 def two_workers() -> str:
     distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None,
-                                  local_directory=str(Path(ROOT, "build", "dask"))) as local:
+    import dask
+
+    patient = {f"distributed.comm.timeouts.{name}": f"{HANG_SECONDS} s"
+               for name in ("connect", "tcp")}
+    with (mock.patch.object(runner, "CONNECT_SECONDS", HANG_SECONDS), dask.config.set(patient),
+          distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None,
+                                  local_directory=str(Path(ROOT, "build", "dask"))) as local):
         yield local.scheduler_address

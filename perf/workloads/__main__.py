@@ -1,7 +1,7 @@
 """Trace the models anew: ``python -m perf.workloads``, or ``--check`` what is committed.
 
-Needs torch and diffusers (``make setup-torch``). Exit codes: 0; 1 when the check finds a
-difference; 2 when torch or diffusers is missing.
+Needs torch and diffusers (``make setup-torch``). Exit codes: 1 when the check finds a difference;
+3 also when torch or diffusers is missing; else as `commands.exit_codes` has them.
 """
 
 from difflib import unified_diff
@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from commands.exit_codes import ExitCode
+from commands.outputs import check_file, write_if_changed
+from commands.running import sentences, start
+from commands.terminal import complain, make_console
 
 from .stored import MODELS_FILE, load_models
 
-DIFFERENT, MISSING = 1, 2
 SHOWN = 40
 """Lines of a difference."""
 
@@ -25,24 +28,25 @@ def main(
     out: Annotated[Path, typer.Option(help="File to write, or to compare with.")] = MODELS_FILE,
 ) -> None:
     """Trace diffusers' models on the meta device and write, or check, the workloads."""
-    console = Console()
-    try:
+    console = make_console()
+    with sentences("Interrupted: nothing was written."):
+        if check and not out.is_file():
+            raise ValueError(f"there is no file {out} to compare with")
+        if not check:
+            check_file(out)
         from .generate import dump, generate
-    except ModuleNotFoundError as error:
-        console.print(f"{error.name} is missing: run `make setup-torch`.", style="red")
-        raise typer.Exit(MISSING) from None
-    text = dump(generate()) + "\n"
-    committed = out.read_text() if out.exists() else ""
-    if not check:
-        if text != committed:
-            out.write_text(text)
-    elif text != committed:
+
+        text = dump(generate()) + "\n"
+        committed = out.read_text(encoding="utf-8") if out.exists() else ""
+        if not check:
+            write_if_changed(out, text)
+    if check and text != committed:
         lines = unified_diff(committed.splitlines(), text.splitlines(), str(out), "traced",
                              lineterm="", n=0)
         for line in islice(lines, SHOWN):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-        console.print(f"{out} is not what the models compute.", style="red", highlight=False)
-        raise typer.Exit(DIFFERENT)
+            console.print(line, soft_wrap=True)
+        complain(f"{out} is not what the models compute.")
+        raise typer.Exit(ExitCode.DIFFERENT)
     console.print(_table(out))
 
 
@@ -61,4 +65,4 @@ def _table(path: Path) -> Table:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(lambda: typer.run(main))

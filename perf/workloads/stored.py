@@ -25,13 +25,13 @@ def load_models(path: Path = MODELS_FILE) -> dict[str, Model]:
     dict of str to Model
         By short name, from the smallest to the largest.
     """
-    document = json.loads(path.read_text())
+    document = json.loads(path.read_text(encoding="utf-8"))
     return {name: _model(name, facts) for name, facts in document["models"].items()}
 
 
 def load_unet_macs(path: Path = MODELS_FILE) -> int:
     """Read the multiply-accumulates of Stable Diffusion 1.5's U-Net, one sample of 512x512."""
-    return int(json.loads(path.read_text())["unet_macs"])
+    return int(json.loads(path.read_text(encoding="utf-8"))["unet_macs"])
 
 
 def _model(name: str, facts: Mapping[str, Any]) -> Model:

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from commands.outputs import check_file
 from quality.calibration.record import CALIBRATION
-from quality.console import console, resumable, sentences, unit_progress
+from quality.console import console, resumable, unit_progress
 from quality.models.options import DTYPES, SMALL, ModelOptions
 
 
@@ -30,7 +31,9 @@ def calibrate(
 
     An interrupted calibration goes on when the command is given again.
     """
-    with sentences(), resumable():
+    with resumable():
+        check_file(output)
+        check_file(output.with_name(f"{output.stem}.notes"))
         import torch
 
         from quality.calibration.record import save_calibration

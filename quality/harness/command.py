@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from quality.console import console, resumable, sentences, unit_progress
+from commands.outputs import check_folder
+from quality.console import console, resumable, unit_progress
 from quality.harness.ranks import Rank
 from quality.harness.settings import REFERENCE, Settings
 from quality.models.options import DTYPES, SMALL, ModelOptions
@@ -83,7 +84,8 @@ def evaluate(
 
     Under `torchrun` or `accelerate launch`, the processes share the images; all must see --out.
     """
-    with sentences(), resumable():
+    with resumable():
+        check_folder(out)
         numbers = parse_seeds(seeds)
         import torch
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from commands.outputs import write_text
 from quality.harness.meters import Counts, mean_widths
 from quality.harness.probe import decibels
 from quality.harness.settings import REFERENCE, Settings
@@ -119,11 +120,8 @@ def make_record(
 
 def write_record(path: Path, record: dict[str, Any]) -> None:
     """Write a record as JSON, a line for each of its keys; a reader never sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
     lines = [f"{json.dumps(key)}: {_dumps(value)}" for key, value in sorted(record.items())]
-    partial.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-    partial.replace(path)
+    write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def _dumps(value: Any) -> str:

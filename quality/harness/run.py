@@ -137,6 +137,6 @@ def _record_key(units: list[Unit], circumstances: dict[str, Any], judging: str) 
 
 def _is_current(path: Path, key: str) -> bool:
     try:
-        return json.loads(path.read_text())["key"] == key
+        return json.loads(path.read_text(encoding="utf-8"))["key"] == key
     except (OSError, ValueError, KeyError):  # missing, cut short, or of an older version
         return False

@@ -6,11 +6,15 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
+from commands.outputs import check_file, whole
+from commands.running import start
 from quality.console import console, sentences
 from quality.dataset import DEFAULT_FOLDER, load
 from quality.metrics.judge import CLASSIFIER, EXTRACTOR, REFERENCE
 
-app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
 
 DataOption = Annotated[Path, typer.Option(help="Folder with Fashion-MNIST's four .gz files.")]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="Threads of torch.")]
@@ -26,6 +30,7 @@ def extractor(
 ) -> None:
     """Train the second network, on whose features the kernel distance is taken."""
     with sentences():
+        check_file(output)
         train, test = load("train", data), load("test", data)
         from quality.metrics.extractor import Extractor
         from quality.metrics.training import train_network
@@ -47,6 +52,7 @@ def reference(
 ) -> None:
     """Write the statistics of the test set, to which samples are compared."""
     with sentences():
+        check_file(output)
         images, labels = load("test", data)
         import torch
 
@@ -89,6 +95,7 @@ def statistics(
 ) -> None:
     """Write the Inception statistics of real images, for the FID and KID of published models."""
     with sentences():
+        check_file(output)
         import numpy as np
         import torch
 
@@ -103,11 +110,10 @@ def statistics(
             made = statistics_of(
                 files, size, extract, lambda done: progress.update(task, completed=done)
             )
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with output.open("wb") as file:  # given a name, np.savez would append to it
+        with whole(output) as file:  # given a name, np.savez would append to it
             np.savez(file, **made)
     console.print(f"{output}: {len(files)} images of {images}")
 
 
 if __name__ == "__main__":
-    app()
+    start(app)

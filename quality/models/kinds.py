@@ -93,7 +93,7 @@ def kind_of(folder: Path) -> tuple[str, Kind]:
     ValueError
         If the class is not known.
     """
-    name = json.loads((folder / INDEX).read_text()).get("_class_name")
+    name = json.loads((folder / INDEX).read_text(encoding="utf-8")).get("_class_name")
     if name not in KINDS:
         raise ValueError(f"{folder} holds a {name}, and only {', '.join(KINDS)} are known")
     return name, KINDS[name]
@@ -144,7 +144,11 @@ def read_prompts(path: Path) -> list[str]:
     OSError, ValueError
         If it cannot be read, or holds none.
     """
-    prompts = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not text in UTF-8: {error.reason}") from error
+    prompts = [line.strip() for line in text.splitlines() if line.strip()]
     if not prompts:
         raise ValueError(f"{path} holds no prompts: one stands on each line")
     return prompts

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from commands.outputs import check_folder
 from quality.console import console, sentences, wide
 
 DEFAULT = Path("build") / "quality" / "small"
@@ -18,6 +19,8 @@ def report(
 ) -> None:
     """Print the tables, and write them with all pictures as a page and as Markdown."""
     with sentences():
+        if out is not None:
+            check_folder(out)
         from quality.report.claims import make_claims
         from quality.report.document import write_report
         from quality.report.study import load_study

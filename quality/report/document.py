@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from commands.outputs import whole
 from quality.harness.settings import REFERENCE
 from quality.report.claims import BASE, BEST, make_claims
 from quality.report.outliers import draw_outliers
@@ -96,11 +97,11 @@ def write_report(study: Study, out: Path) -> list[Path]:
     lines += [f"\n{table.for_markdown()}" for table in tables]
     lines += [f"\n### {p.title}\n\n![{p.title}]({p.name}.svg)\n\n{p.text}\n" for p in pictures]
     lines += [f"\n{line}  \n" for line in _footer(study)]
-    out.mkdir(parents=True, exist_ok=True)
     files = {"report.html": page.encode(), "report.md": "".join(lines).encode()}
     files |= {f"{picture.name}.svg": picture.content for picture in pictures}
     for name, content in files.items():
-        (out / name).write_bytes(content)
+        with whole(out / name) as file:
+            file.write(content)
     return [out / name for name in files]
 
 

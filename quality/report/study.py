@@ -135,7 +135,7 @@ SHARED: dict[str, Callable[[Record], Any]] = {
 
 def _read(path: Path) -> Record:
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(path.read_text(encoding="utf-8"))
         schema = record["schema"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is no record of `python -m quality evaluate`") from error

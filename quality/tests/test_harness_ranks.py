@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from commands.tests.waiting import HANG_SECONDS
 from quality.harness.ranks import Rank
 
 pytest.importorskip("torch")
@@ -22,7 +23,7 @@ def launch(checkpoint: Path, out: Path, *launcher: str) -> str:
     command = [sys.executable, *launcher, "-m", "quality", "evaluate", "--model", str(checkpoint)]
     finished = subprocess.run(
         [*command, *options, "--seeds", "0", "--jobs", "1", "--out", str(out)],
-        cwd=ROOT, capture_output=True, text=True, timeout=300,
+        cwd=ROOT, capture_output=True, text=True, timeout=HANG_SECONDS,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert finished.returncode == 0, finished.stderr

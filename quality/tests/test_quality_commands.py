@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from commands.exit_codes import ExitCode
 from quality.__main__ import app
 from quality.captured import DATA_FOLDER, load_layers, load_provenance
 from quality.storage import read_tensors
@@ -21,10 +22,10 @@ def invoke(*arguments: object) -> str:
     return result.output
 
 
-def refuse(*arguments: object) -> str:
+def refuse(*arguments: object, code: ExitCode = ExitCode.MISTAKE) -> str:
     """Run a command that must fail with one sentence and return it."""
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == 1
+    assert result.exit_code == code
     assert isinstance(result.exception, SystemExit)
     assert "Traceback" not in result.output
     assert len(result.output.strip().splitlines()) == 1
@@ -96,6 +97,15 @@ def test_classifier_command_writes_a_classifier_that_evaluate_reads(
         (("evaluate", "--statistics", "/nowhere"), "name its weights too"),
         (("evaluate", "--calibration", "/nowhere"), "write it with `python -m quality calibrate`"),
         (("report", "/nowhere"), "/nowhere holds no records"),
+        (("report", "--out", __file__), "is a file, and a folder is needed there"),
+        (("evaluate", "--out", __file__), "is a file, and a folder is needed there"),
+        (("sample", "--output", "/"), "is a folder, and a file is to be written"),
+        (("sample", "--output", "/dev/null"), "a picture ends in .png, .svg, .pdf, unlike"),
+        (("train", "--output", "/"), "is a folder, and a file is to be written"),
+        (("train", "--state", "/"), "is a folder, and a file is to be written"),
+        (("capture", "--output", "/"), "is a folder, and a file is to be written"),
+        (("calibrate", "--output", "/"), "is a folder, and a file is to be written"),
+        (("classifier", "--output", "/"), "is a folder, and a file is to be written"),
         (("classifier", "--data", "/nowhere"), "apt-get install dataset-fashion-mnist"),
     ],
 )
@@ -111,4 +121,5 @@ def test_a_classifier_is_no_checkpoint():
 @pytest.mark.parametrize("command", ["sample", "capture", "evaluate"])
 def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, command: str):
     monkeypatch.setitem(sys.modules, "torch", None)
-    assert refuse(command) == "torch is not installed: run `pip install '.[quality]'` first\n"
+    sentence = "torch is not installed: run `pip install '.[quality]'` first\n"
+    assert refuse(command, code=ExitCode.FAILED) == sentence
