@@ -208,6 +208,8 @@ BUGS = (
     if (result == MIXDIT_OK)
         result = mixdit_take_events(machine, &events);""",
         "sim_tests/test_c_interrupts.py"),
+    Bug("C example: an irq that is stuck wakes the host for ever", "examples/c/interrupts.c",
+        "idle == MOST_IDLE_WAKE_UPS || ", "", "sim_tests/test_c_interrupts.py"),
     Bug("results of rows that a tile does not have", "hw/narrow.py",
         "with m.If(self.load & ~self.is_there):", "with m.If(0):", ISOLATION),
     Bug("a short block keeps elements of another job", "hw/row_unpacker.py",

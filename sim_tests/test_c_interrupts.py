@@ -12,6 +12,8 @@ from sim_tests.c_driver import COMPILER, EXAMPLE, SOURCES, CDriver, Host, Result
 from sim_tests.register_stand_in import JOB_SLOTS, SMALL, StandIn
 
 JOB = Job(m=5, n=6, k=70)
+IDLE_WAKE_UPS = 16
+"""In a row, after which the example gives up."""
 
 
 class Machine(StandIn):
@@ -61,9 +63,9 @@ class Machine(StandIn):
         self.end_job()
 
 
-def opened(host: Host) -> tuple[CDriver, Machine]:
+def opened(host: Host, kind: type[Machine] = Machine) -> tuple[CDriver, Machine]:
     """Open registers that interrupt, where JOBS_ENDED is about to wrap."""
-    machine = Machine()
+    machine = kind()
     machine.values["JOBS_ENDED"] = (1 << 32) - 1
     driver = CDriver(machine.read, machine.write, machine.sleep, host)
     assert driver.open()[0] == Result.OK
@@ -141,3 +143,83 @@ def test_a_machine_that_stays_silent_is_given_up(host):
     machine.naps = [machine.end_job]
     assert driver.run_jobs([JOB] * 7)[:2] == (Result.TIMED_OUT, (1, 0, 0))
     assert len(machine.jobs) == JOB_SLOTS + 1
+
+
+class StuckLine(Machine):
+    """A machine whose irq line is high at the host whatever the registers say."""
+
+    @property
+    def irq(self) -> bool:
+        """The line."""
+        return True
+
+    def sleep(self) -> bool:
+        """Return at once; a job may have ended."""
+        if self.naps:
+            self.naps.pop(0)()
+        return super().sleep()
+
+
+class StuckEvents(Machine):
+    """A machine whose events stay pending, however often they are cleared."""
+
+    def write(self, address: int, value: int) -> None:
+        """Write a register, or lose the write."""
+        if address != ADDRESSES["IRQ_PENDING"]:
+            super().write(address, value)
+
+
+def nothing() -> None:
+    """Let nothing happen in a sleep."""
+
+
+def test_a_line_that_is_stuck_high_is_given_up(host):
+    driver, machine = opened(host, StuckLine)
+    assert driver.run_jobs([JOB] * 3)[:2] == (Result.TIMED_OUT, (0, 0, 0))
+    assert machine.sleeps == IDLE_WAKE_UPS
+    assert machine.values["IRQ_ENABLE"] == 0, "nothing interrupts that nobody handles"
+
+
+def test_what_comes_in_between_begins_the_count_of_idle_wake_ups_anew(host):
+    driver, machine = opened(host, StuckLine)
+    idle = [nothing] * (IDLE_WAKE_UPS - 1)
+    machine.naps = [*idle, machine.end_job, *idle, lambda: machine.fault(StreamFault.ACT_KEEP),
+                    *idle, machine.end_job]
+    assert driver.run_jobs([JOB] * 2)[:2] == (Result.OK, (2, 0, StreamFault.ACT_KEEP))
+    assert driver.run_jobs([JOB])[:2] == (Result.TIMED_OUT, (0, 0, 0))
+
+
+def test_an_end_that_can_not_be_cleared_is_given_up(host):
+    driver, machine = opened(host, StuckEvents)
+    machine.naps = [machine.end_job]
+    assert driver.run_jobs([JOB] * 2)[:2] == (Result.TIMED_OUT, (1, 0, 0))
+    assert machine.sleeps == 1 + IDLE_WAKE_UPS
+    assert machine.values["IRQ_ENABLE"] == 0
+
+
+@pytest.mark.parametrize("fault", StreamFault)
+def test_a_fault_that_can_not_be_cleared_interrupts_once(host, fault):
+    driver, machine = opened(host, StuckEvents)
+    machine.naps = [lambda: machine.fault(fault), machine.end_job]
+    assert driver.run_jobs([JOB])[:2] == (Result.OK, (1, 0, fault))
+    assert machine.sleeps == 2
+
+
+def test_a_fault_of_many_packets_interrupts_once(host):
+    driver, machine = opened(host)
+
+    def nap():
+        for _ in range(2 * IDLE_WAKE_UPS):
+            machine.fault(StreamFault.ACT_KEEP)
+            assert not machine.irq
+        machine.end_job()
+
+    machine.naps = [lambda: machine.fault(StreamFault.ACT_KEEP), nap]
+    assert driver.run_jobs([JOB])[:2] == (Result.OK, (1, 0, StreamFault.ACT_KEEP))
+    assert machine.sleeps == 2
+
+
+def test_the_interrupt_is_masked_however_it_ends(host):
+    driver, machine = opened(host)
+    assert driver.run_jobs([JOB])[:2] == (Result.TIMED_OUT, (0, 0, 0))
+    assert machine.values["IRQ_ENABLE"] == 0

@@ -8,6 +8,10 @@
     (MIXDIT_IRQ_PENDING_ACT_LENGTH_MASK | MIXDIT_IRQ_PENDING_ACT_KEEP_MASK |               \
      MIXDIT_IRQ_PENDING_WEIGHT_LENGTH_MASK | MIXDIT_IRQ_PENDING_WEIGHT_KEEP_MASK)
 
+/* Wake-ups in a row that bring nothing new, and after which the machine is given up. A job
+ * that ends between the clear and the count leaves one behind it; so many mean that irq is stuck. */
+#define MOST_IDLE_WAKE_UPS 16u
+
 /* Take the events, and count the jobs that have ended since *seen jobs had.
  *
  * Read, clear, handle, in this order. The events only say that something happened, JOBS_ENDED says
@@ -50,24 +54,40 @@ static enum mixdit_result fill(const struct mixdit *machine, const struct mixdit
     return result;
 }
 
+/* Let the end of a job interrupt, and those faults that are not known yet. A known one need not: a
+ * job of many broken packets would wake the host for each. */
+static enum mixdit_result listen(const struct mixdit *machine, uint32_t faults)
+{
+    return mixdit_enable_events(
+        machine, MIXDIT_IRQ_PENDING_ENDED_MASK |
+                     (FAULTS & ~(faults << MIXDIT_IRQ_PENDING_ACT_LENGTH_SHIFT)));
+}
+
 enum mixdit_result run_jobs(const struct mixdit *machine, const struct sleeper *sleeper,
                             const struct mixdit_job *jobs, uint32_t count,
                             enum mixdit_refusal *refusals, struct outcome *outcome)
 {
-    uint32_t seen, next = 0;
-    enum mixdit_result result = mixdit_jobs_ended(machine, &seen);
+    uint32_t seen, next = 0, idle = 0;
+    enum mixdit_result masked, result = mixdit_jobs_ended(machine, &seen);
 
     *outcome = (struct outcome){0u, 0u, 0u};
     if (result == MIXDIT_OK)
-        result = mixdit_enable_events(machine, MIXDIT_IRQ_PENDING_ENDED_MASK | FAULTS);
+        result = listen(machine, outcome->faults);
     while (result == MIXDIT_OK) {
+        const struct outcome before = *outcome;
+
         result = fill(machine, jobs, count, &next, refusals, outcome);
         if (result != MIXDIT_OK || outcome->ended + outcome->refused == count)
             break;
-        if (!sleeper->sleep_until_irq(sleeper->context))
+        if (idle == MOST_IDLE_WAKE_UPS || !sleeper->sleep_until_irq(sleeper->context)) {
             result = MIXDIT_TIMED_OUT;
-        else
-            result = collect(machine, &seen, outcome);
+            break;
+        }
+        result = collect(machine, &seen, outcome);
+        if (result == MIXDIT_OK && outcome->faults != before.faults)
+            result = listen(machine, outcome->faults);
+        idle = outcome->ended == before.ended && outcome->faults == before.faults ? idle + 1u : 0u;
     }
-    return result == MIXDIT_OK ? mixdit_enable_events(machine, 0u) : result;
+    masked = mixdit_enable_events(machine, 0u); /* whatever came: nobody listens any more */
+    return result == MIXDIT_OK ? masked : result;
 }
