@@ -7,6 +7,8 @@ import torch
 import typer
 from rich.progress import track
 
+from commands.outputs import check_file, write_text
+from commands.running import start
 from quality.console import console, sentences
 from quality.zoo.builders import BUILDERS
 from quality.zoo.examine import examine
@@ -26,6 +28,7 @@ def main(
         unknown = set(only or ()) - BUILDERS.keys()
         if unknown:
             raise ValueError(f"there is no model {min(unknown)!r}: they are {', '.join(BUILDERS)}")
+        check_file(page)
         text = page.read_text("utf-8")
         torch.set_num_threads(threads)
         names = only or list(BUILDERS)
@@ -38,9 +41,9 @@ def main(
             console.print(results, markup=False)
             return
         layers = layers_table({name: apply_rule(build) for name, build in BUILDERS.items()})
-        page.write_text(written(text, {"results": results, "layers": layers}), "utf-8")
+        write_text(page, written(text, {"results": results, "layers": layers}))
         console.print(f"{page}: {len(rows)} models")
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(lambda: typer.run(main))
