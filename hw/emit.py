@@ -13,7 +13,7 @@ from amaranth.lib.wiring import In
 
 from .sram import MODULE, sram_verilog
 from .time_zero import wake_processes, without_initial_values
-from .verilog_names import check_name, plain_names
+from .verilog_names import check_apart, check_name, plain_names
 
 
 class VerilogPlatform:
@@ -100,8 +100,8 @@ def emit_files(component, name, *, header=None):
     """Emit a component, and everything it instantiates, as Verilog-2005 for any tool.
 
     Identifiers are plain, and every module's name begins with that of the top and ``_``, so that
-    machines go into one simulation unless one's name begins so with another's. No register and no
-    memory has an initial value.
+    machines of different names go into one simulation. No register and no memory has an initial
+    value.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def emit_files(component, name, *, header=None):
     Raises
     ------
     ValueError
-        If the top's name is no ASCII identifier, or a keyword.
+        If the top's name is no ASCII identifier, a keyword, or ends as a module below it does.
     """
     check_name(name)
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"  # another one may write another text
@@ -138,6 +138,7 @@ def emit_files(component, name, *, header=None):
     memory = platform.module_name(MODULE)
     if memory in text:
         files[f"{memory}.v"] = sram_verilog(memory)
+    check_apart(name, "\n".join(files.values()))
     return files
 
 

@@ -46,6 +46,33 @@ def check_name(name):
         raise ValueError(f"a Verilog module can't be called {name!r}: that is a keyword")
 
 
+def check_apart(top, text):
+    """Refuse a top whose modules could be taken for those of another machine in the same design.
+
+    Behind its top's name every machine has the same module names: of tops ``a`` and ``a_engines``,
+    the one has a module ``a_engines``, which is the other's top.
+
+    Parameters
+    ----------
+    top : str
+    text : str
+        Verilog of the machine: the top and all modules below it.
+
+    Raises
+    ------
+    ValueError
+        If a machine with a shorter name would have a module of one of this machine's names.
+    """
+    below = {name.removeprefix(f"{top}_")
+             for name in re.findall(r"^module (\w+)", text, re.MULTILINE) if name != top}
+    words = top.split("_")
+    for count in range(1, len(words)):
+        other, rest = "_".join(words[:count]), "_".join(words[count:])
+        for name in sorted({rest, *(f"{rest}_{part}" for part in below)} & below):
+            raise ValueError(f"a machine can't be called {top!r}: one called {other!r} has a "
+                             f"module {other}_{name}, and so would this; choose another ending")
+
+
 def plain_names(text):
     r"""Give a plain name to all that Yosys had to escape, such as ``\o__payload$31 ``.
 

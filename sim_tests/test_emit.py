@@ -11,7 +11,7 @@ from hw.accelerator import Accelerator
 from hw.config import Config
 from hw.emit import emit, emit_files
 from hw.lint import CONFIGURATIONS, lint, lint_in_parts
-from hw.verilog_names import KEYWORDS
+from hw.verilog_names import KEYWORDS, check_apart
 
 SMALL = Config.sized(rows=2, cols=2, k_max=64)
 
@@ -103,6 +103,20 @@ def test_every_module_has_the_name_of_the_top_in_front(small):
 def test_a_top_that_no_verilog_module_can_be_is_refused(name):
     with pytest.raises(ValueError, match="a Verilog module can't be called"):
         emit(AwkwardNames(), name)
+
+
+@pytest.mark.parametrize("name, other", [
+    ("a_engines", "a_engines"), ("a_b_mac_row", "a_b_mac_row"), ("a_sram_1r1w", "a_sram_1r1w"),
+])
+def test_a_top_that_could_be_a_module_of_another_machine_is_refused(small, name, other):
+    text = re.sub(r"\btop(?=\b|_)", name, small)
+    with pytest.raises(ValueError, match=f"has a module {other}"):
+        check_apart(name, text)
+
+
+@pytest.mark.parametrize("name", ["mixdit", "mixdit_8x8", "my_top", "engines", "a_b_c"])
+def test_a_top_that_could_not_is_taken(small, name):
+    check_apart(name, re.sub(r"\btop(?=\b|_)", name, small))
 
 
 def test_nothing_has_an_initial_value_and_every_process_wakes(small):
