@@ -3,6 +3,8 @@
 import copy
 import math
 import pickle
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -182,22 +184,62 @@ def test_an_input_that_was_written_to_is_quantized_anew(inference):
     assert calls(layers)[0] == 2
 
 
-def test_a_write_between_two_readers_is_seen():
-    layers, x = trio("MX6", "MX6"), inputs()
-    first = layers[0](x)
-    x.mul_(2)
-    second = layers[1](x) - layers[1].bias
-    assert torch.allclose(second, 2 * (first - layers[0].bias), rtol=1e-5, atol=1e-5)
+WRITES = {
+    "in place": lambda x: x.mul_(2),
+    "through .data": lambda x: x.data.mul_(2),
+    "through NumPy": lambda x: np.multiply(x.numpy(), 2, out=x.numpy()),
+    "a sign": lambda x: x.data[0, 0, :1].neg_(),
+}
+
+
+@pytest.mark.parametrize("inference", [False, True])
+@pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
+def test_a_write_between_two_readers_is_seen(write, inference):
+    layers = trio("MX9", "MX9")
+    with torch.inference_mode(inference), torch.no_grad():
+        x = inputs()
+        layers[0](x)
+        write(x)
+        expected = QuantizedLinear(plain_layer(), MXScheme("MX9", MX6))(x.clone())
+        assert torch.equal(layers[1](x), expected)
     assert calls(layers) == [1, 1]
+
+
+def test_threads_do_not_get_each_others_values():
+    layers, given = trio("MX6", "MX6", "MX6"), [inputs() * (i + 1) for i in range(4)]
+
+    def run(x):
+        with torch.no_grad():
+            return sum((i + 1) * layer(x) for i, layer in enumerate(layers))
+
+    expected, before = [run(x) for x in given], sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)  # makes a change of threads between any two steps likely
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            results = list(pool.map(lambda i: (i % 4, run(given[i % 4].clone())), range(400)))
+    finally:
+        sys.setswitchinterval(before)
+    assert all(torch.equal(result, expected[i]) for i, result in results)
+    assert [each.scheme.meter.activations.elements for each in layers] == [404 * 40 * K] * 3
+
+
+def test_every_thread_has_its_own_timestep():
+    clock = golden_torch.Clock(5.0)
+    with ThreadPoolExecutor(1) as pool:
+        assert math.isnan(pool.submit(lambda: clock.timestep).result())
+        pool.submit(setattr, clock, "timestep", 7.0).result()
+        assert pool.submit(lambda: clock.timestep).result() == 7
+    assert clock.timestep == 5
+    assert copy.deepcopy(clock).timestep == pickle.loads(pickle.dumps(clock)).timestep == 5
 
 
 def test_values_do_not_outlive_their_input():
     (layer,) = trio("MX6")
     x = inputs()
     layer(x)
-    assert layer.shared._values is not None
+    assert layer.shared._last.read.values is not None
     del x
-    assert layer.shared._values is None
+    assert not hasattr(layer.shared._last, "read")
 
 
 def test_gradients_reach_the_input_through_shared_values():
@@ -217,7 +259,8 @@ def test_meters_count_the_weight_of_every_pass():
 
 
 def test_layers_can_be_copied_and_pickled():
-    layer, x = QuantizedLinear(plain_layer(), MXScheme(ORDERED, MX6)), inputs()
+    (layer,), x = trio(ORDERED), inputs()
+    layer.scheme = layer.scheme.scheme  # pickle knows no class of a test that answers for another
     expected = layer(x)
     for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
         assert torch.equal(twin(x), expected)

@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 from golden.torch.attention import QuantizedAttention
-from golden.torch.linear import MODES, Mode, QuantizedLinear, SharedInput
+from golden.torch.linear import MODES, Mode, QuantizedLinear, shared_inputs
 from golden.torch.meter import Clock, Meter
 from golden.torch.policies import ModelPolicy
 from golden.torch.scheme import Scheme
@@ -113,13 +113,16 @@ def quantize_(
     check_not_quantized(model)
     schemes = ask(policy, model, include, exclude)
     _check_own(schemes)
-    shared = SharedInput()
+    linears = {
+        site.name: model.get_submodule(site.module) for site in schemes if site.kind == "linear"
+    }
+    shared = shared_inputs(linears)
     replacements: dict[nn.Module, nn.Module] = {}
     with started(clock):
         for site, scheme in schemes.items():
             if site.kind == "linear":
-                linear = model.get_submodule(site.module)
-                replacements[linear] = QuantizedLinear(linear, scheme, shared=shared, keep=keep)
+                linear, partners = linears[site.name], shared.get(site.name)
+                replacements[linear] = QuantizedLinear(linear, scheme, shared=partners, keep=keep)
     attach(model, schemes, replacements, clock=clock, keep=keep)
 
 

@@ -1,7 +1,9 @@
 """A linear layer whose GEMM is quantized, and the input that several such layers share."""
 
+import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Literal, Self
 
 import numpy as np
@@ -12,7 +14,6 @@ from torch import nn
 from golden.floats import add, narrow
 from golden.formats import BF16, FP16
 from golden.mx import MXTensor
-from golden.torch.meter import Meter
 from golden.torch.scheme import Scheme
 
 Mode = Literal["fake", "exact"]
@@ -22,48 +23,90 @@ MODES = ("fake", "exact")
 class SharedInput:
     """Quantizes an input once for all layers that read it one after the other, such as q, k and v.
 
-    Give one object to all layers of a model. It holds the values of the last input only, and only
-    while that input lives.
+    Give one object to layers that may read the same input. Each thread has its own last input,
+    and only while that input lives.
     """
 
     def __init__(self) -> None:
-        self._clear()
+        self._last = threading.local()
 
     def values(self, x: torch.Tensor, reader: "QuantizedLinear") -> torch.Tensor:
         """Return `reader.scheme.activation(x)`, from the layer before if that had the same input.
 
-        The same is the same tensor, not written to in between (which tensors of inference mode do
-        not tell, so what a layer is given a second time is quantized anew), with the same
-        `Scheme.activation_key`.
+        The same is the same tensor with the same bits, which a copy tells: not every write to a
+        tensor leaves a trace in it. The `Scheme.activation_key` must be the same, too.
         """
         scheme = reader.scheme
         if scheme.activation_key is None:
             return scheme.activation(x)
-        version = None if x.is_inference() else x._version
-        state = (version, torch.is_grad_enabled(), scheme.activation_key)
-        if self._input() is x and self._state == state and reader not in self._readers:
-            scheme.meter.repeat_activation(self._meter)
-        else:
-            self._values = scheme.activation(x)
-            self._input = weakref.ref(x, self._clear)
-            self._state, self._meter, self._readers = state, scheme.meter, weakref.WeakSet()
-        self._readers.add(reader)
-        return self._values
+        state = (torch.is_grad_enabled(), x.requires_grad, scheme.activation_key)
+        last = getattr(self._last, "read", None)
+        if last is not None and last.serves(x, state):
+            scheme.meter.add_activation(x.numel(), last.bits)
+            return last.values
+        before = x.detach().clone()
+        values = scheme.activation(x)
+        bits = scheme.meter.last_activation.bits
+        local = self._last
+
+        def forget(_: object) -> None:
+            local.__dict__.pop("read", None)
+
+        local.read = _Read(weakref.ref(x, forget), before, state, values, bits)
+        return values
 
     def __deepcopy__(self, memo: dict[int, object]) -> "SharedInput":
         """Return one without an input, for the layers of a copied model."""
-        return SharedInput()
+        return memo.setdefault(id(self), SharedInput())
 
     def __reduce__(self) -> tuple[type["SharedInput"], tuple[()]]:
         """Leave the input out of a pickled model."""
         return SharedInput, ()
 
-    def _clear(self, _: object = None) -> None:
-        self._input: Callable[[], torch.Tensor | None] = lambda: None
-        self._values: torch.Tensor | None = None
-        self._state: tuple[object, ...] = ()
-        self._meter: Meter | None = None
-        self._readers: weakref.WeakSet[QuantizedLinear] = weakref.WeakSet()
+
+@dataclass(frozen=True)
+class _Read:
+    """An input, what it was when it was quantized, and what became of it."""
+
+    given: Callable[[], torch.Tensor | None]
+    before: torch.Tensor
+    state: tuple[object, ...]
+    values: torch.Tensor
+    bits: int | torch.Tensor
+
+    def serves(self, x: torch.Tensor, state: tuple[object, ...]) -> bool:
+        """Return whether a layer in this state gets the same values from `x`."""
+        if self.given() is not x or self.state != state or self.before.shape != x.shape:
+            return False
+        kind = _BITS[x.element_size()]
+        return torch.equal(self.before.view(kind), x.detach().view(kind))
+
+
+_BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""Integers that tell all patterns of floats apart."""
+
+
+def shared_inputs(layers: Mapping[str, nn.Linear]) -> dict[str, SharedInput]:
+    """Give one `SharedInput` to linear layers of one module with inputs of one width.
+
+    Parameters
+    ----------
+    layers : mapping of str to nn.Linear
+        By their names in the model.
+
+    Returns
+    -------
+    dict of str to SharedInput
+        Of those layers that have such a neighbour.
+    """
+    groups: dict[tuple[str, int], list[str]] = {}
+    for name, layer in layers.items():
+        groups.setdefault((name.rpartition(".")[0], layer.in_features), []).append(name)
+    shared = {}
+    for names in groups.values():
+        if len(names) > 1:
+            shared |= dict.fromkeys(names, SharedInput())
+    return shared
 
 
 class QuantizedLinear(nn.Module):
@@ -76,7 +119,7 @@ class QuantizedLinear(nn.Module):
     scheme : Scheme
         Of this layer alone.
     shared : SharedInput, optional
-        Shared with the layers that may read the same input.
+        Shared with the layers that may read the same input, if there are any.
     keep : bool
         Whether to keep `linear` itself, as `original`.
 
@@ -112,7 +155,7 @@ class QuantizedLinear(nn.Module):
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.scheme = scheme
-        self.shared = SharedInput() if shared is None else shared
+        self.shared = shared
         self.original = linear if keep else None
         self.mode: Mode = "fake"
         with torch.no_grad():
@@ -132,7 +175,7 @@ class QuantizedLinear(nn.Module):
             bias = correction if bias is None else bias + correction
         if self.mode == "exact":
             return self._exact(x.detach(), bias)
-        values = self.shared.values(x, self)
+        values = self.scheme.activation(x) if self.shared is None else self.shared.values(x, self)
         with torch.autocast(x.device.type, enabled=False):
             return nn.functional.linear(values, self.weight, bias).to(x.dtype)
 

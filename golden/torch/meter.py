@@ -1,6 +1,8 @@
 """What schemes share while a model runs: a count of the bits they spend, and the time."""
 
-from dataclasses import dataclass, field
+import copy
+import threading
+from dataclasses import dataclass
 
 import torch
 
@@ -31,13 +33,12 @@ class Tally:
         return float(self.bits) / self.elements if self.elements else float("nan")
 
 
-@dataclass
 class Meter:
-    """Counts elements and bits of the operands of one GEMM as they pass.
+    """Counts elements and bits of the operands of one GEMM as they pass, in any thread.
 
     A scheme counts what it quantizes. What is quantized once and used again (a weight, an input
-    that several layers share) is counted again by `repeat_activation` and `repeat_weight`, so that
-    every GEMM that runs counts both of its operands.
+    that several layers share) is counted again, so that every GEMM that runs counts both of its
+    operands.
 
     Attributes
     ----------
@@ -45,10 +46,16 @@ class Meter:
         Of all operands since the last `reset`.
     """
 
-    activations: Tally = field(default_factory=Tally)
-    weights: Tally = field(default_factory=Tally)
-    last_activation: Tally = field(default_factory=Tally)
-    last_weight: Tally = field(default_factory=Tally)
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = threading.local()
+        self.last_weight = Tally()
+        self.reset()
+
+    @property
+    def last_activation(self) -> Tally:
+        """The A that this thread has counted last."""
+        return getattr(self._last, "activation", Tally())
 
     @property
     def activation_bits(self) -> float:
@@ -61,32 +68,48 @@ class Meter:
         return self.weights.mean
 
     def add_activation(self, elements: int, bits: int | torch.Tensor) -> None:
-        """Count an A that was quantized now."""
-        self.last_activation = Tally(elements, bits)
-        self.activations.add(elements, bits)
+        """Count an A."""
+        self._last.activation = Tally(elements, bits)
+        with self._lock:
+            self.activations.add(elements, bits)
 
     def add_weight(self, elements: int, bits: int | torch.Tensor) -> None:
         """Count a B that was quantized now."""
-        self.last_weight = Tally(elements, bits)
-        self.weights.add(elements, bits)
-
-    def repeat_activation(self, of: "Meter") -> None:
-        """Count the A that another meter has counted last."""
-        self.add_activation(of.last_activation.elements, of.last_activation.bits)
+        with self._lock:
+            self.last_weight = Tally(elements, bits)
+            self.weights.add(elements, bits)
 
     def repeat_weight(self) -> None:
         """Count the last B again."""
-        self.weights.add(self.last_weight.elements, self.last_weight.bits)
+        with self._lock:
+            self.weights.add(self.last_weight.elements, self.last_weight.bits)
 
     def reset(self) -> None:
         """Start again from zero. What `repeat_weight` counts is kept."""
-        self.activations = Tally()
-        self.weights = Tally()
+        with self._lock:
+            self.activations = Tally()
+            self.weights = Tally()
+
+    def __getstate__(self) -> dict[str, Tally]:
+        """Leave lock and threads out of a copied or pickled meter."""
+        names = ("activations", "weights", "last_weight")
+        with self._lock:
+            return {name: copy.copy(getattr(self, name)) for name in names}
+
+    def __setstate__(self, state: dict[str, Tally]) -> None:
+        self.__init__()
+        self.__dict__ |= state
 
 
-@dataclass
 class Clock:
     """The timestep of the forward pass that is running, the same for all images of its batch.
+
+    Every thread has its own, so that models can run in several at once.
+
+    Parameters
+    ----------
+    timestep : float
+        Of this thread.
 
     Attributes
     ----------
@@ -94,4 +117,23 @@ class Clock:
         In the model's own units; NaN before the first pass.
     """
 
-    timestep: float = float("nan")
+    def __init__(self, timestep: float = float("nan")) -> None:
+        self._local = threading.local()
+        self.timestep = timestep
+
+    @property
+    def timestep(self) -> float:
+        return getattr(self._local, "timestep", float("nan"))
+
+    @timestep.setter
+    def timestep(self, timestep: float) -> None:
+        self._local.timestep = timestep
+
+    def __repr__(self) -> str:
+        return f"Clock({self.timestep})"
+
+    def __getstate__(self) -> float:
+        return self.timestep
+
+    def __setstate__(self, timestep: float) -> None:
+        self.__init__(timestep)
