@@ -3,6 +3,9 @@
 import copy
 import math
 import pickle
+import sys
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -191,13 +194,80 @@ def test_a_write_between_two_readers_is_seen():
     assert calls(layers) == [1, 1]
 
 
+@pytest.mark.parametrize("write", [
+    lambda x: x.add_(1), lambda x: x.data.add_(1), lambda x: np.add(x.numpy(), 1, out=x.numpy()),
+], ids=["in place", "data", "numpy"])  # fmt: skip
+@pytest.mark.parametrize("inference", [False, True])
+def test_every_kind_of_write_between_two_readers_is_seen(write, inference):
+    layers = trio("MX9", "MX9")
+    with torch.inference_mode(inference), torch.no_grad():
+        x = inputs()
+        layers[0](x)
+        write(x)
+        assert torch.equal(layers[1](x), layers[1](x.clone()))
+
+
+def test_threads_do_not_share_their_inputs():
+    layers = trio("MX6", "MX6", "MX6")
+    given = [inputs() * (1 + i) for i in range(4)]
+    with torch.no_grad():
+        right = [[layer(x) for layer in layers] for x in given]
+    wrong = []
+
+    def work(i):
+        with torch.no_grad():
+            for _ in range(60):
+                x = given[i].clone()
+                outputs = [layer(x) for layer in layers]
+                wrong.extend(not torch.equal(*pair) for pair in zip(outputs, right[i], strict=True))
+
+    for layer in layers:
+        layer.scheme.meter.reset()
+    interval, threads = sys.getswitchinterval(), torch.get_num_threads()
+    torch.set_num_threads(1)
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(work, range(4)))
+    finally:
+        sys.setswitchinterval(interval)
+        torch.set_num_threads(threads)
+    assert len(wrong) == 4 * 60 * 3 and not any(wrong)
+    for layer in layers:
+        assert layer.scheme.meter.activations.elements == 4 * 60 * 40 * K
+        assert layer.scheme.meter.weights.elements == 4 * 60 * K * N
+
+
+def test_each_thread_has_its_own_time():
+    scheme, x = timed(), inputs()
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(ValueError, match="no range has the timestep nan"):
+            pool.submit(scheme.activation, x).result()
+        pool.submit(setattr, scheme.clock, "timestep", 500.0).result()
+        late = pool.submit(scheme.activation, x).result()
+    assert scheme.clock.timestep == 50
+    assert torch.equal(late, scheme.ranges[1][1].activation(x))
+    assert torch.equal(scheme.activation(x), scheme.ranges[0][1].activation(x))
+    assert not torch.equal(late, scheme.activation(x))
+
+
+def test_gradients_after_a_pass_in_inference_mode():
+    layer, x = QuantizedLinear(plain_layer(), MXScheme(ORDERED, MX6)), inputs()
+    with torch.inference_mode():
+        layer(x)
+    x.requires_grad_()
+    layer(x).sum().backward()
+    assert x.grad is not None
+
+
 def test_values_do_not_outlive_their_input():
     (layer,) = trio("MX6")
     x = inputs()
     layer(x)
-    assert layer.shared._values is not None
+    values = weakref.ref(layer.shared._threads.last.values)
+    assert values() is not None
     del x
-    assert layer.shared._values is None
+    assert values() is None
 
 
 def test_gradients_reach_the_input_through_shared_values():
@@ -217,7 +287,8 @@ def test_meters_count_the_weight_of_every_pass():
 
 
 def test_layers_can_be_copied_and_pickled():
-    layer, x = QuantizedLinear(plain_layer(), MXScheme(ORDERED, MX6)), inputs()
+    shared = golden_torch.SharedInput()
+    layer, x = QuantizedLinear(plain_layer(), MXScheme(ORDERED, MX6), shared=shared), inputs()
     expected = layer(x)
     for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
         assert torch.equal(twin(x), expected)

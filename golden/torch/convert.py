@@ -1,7 +1,7 @@
 """Models whose GEMMs are quantized in place, and back."""
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -113,13 +113,14 @@ def quantize_(
     check_not_quantized(model)
     schemes = ask(policy, model, include, exclude)
     _check_own(schemes)
-    shared = SharedInput()
+    shared = shared_inputs(schemes)
     replacements: dict[nn.Module, nn.Module] = {}
     with started(clock):
         for site, scheme in schemes.items():
             if site.kind == "linear":
                 linear = model.get_submodule(site.module)
-                replacements[linear] = QuantizedLinear(linear, scheme, shared=shared, keep=keep)
+                settings = {"shared": shared.get(site), "keep": keep}
+                replacements[linear] = QuantizedLinear(linear, scheme, **settings)
     attach(model, schemes, replacements, clock=clock, keep=keep)
 
 
@@ -146,6 +147,22 @@ def attach(
     setattr(model, RECORD, Quantization(schemes, keep, handle))
     model.quantized_sites = tuple(schemes)
     model.unquantized_sites = unquantized
+
+
+def shared_inputs(sites: Iterable[Site]) -> dict[Site, SharedInput]:
+    """Give linear layers side by side in one module, with as many inputs, one `SharedInput`.
+
+    Only these may be given the same tensor, as q, k and v are; others need no copy of theirs.
+    """
+    groups: dict[tuple[str, int], list[Site]] = {}
+    for site in sites:
+        if site.kind == "linear":
+            groups.setdefault((site.module.rpartition(".")[0], site.k), []).append(site)
+    shared: dict[Site, SharedInput] = {}
+    for group in groups.values():
+        if len(group) > 1:
+            shared |= dict.fromkeys(group, SharedInput())
+    return shared
 
 
 @contextmanager

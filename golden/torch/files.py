@@ -20,7 +20,7 @@ from torch.nn.utils import skip_init
 
 import golden
 from golden.mx import MXTensor
-from golden.torch.convert import attach, check_not_quantized, quantization, started
+from golden.torch.convert import attach, check_not_quantized, quantization, shared_inputs, started
 from golden.torch.linear import QuantizedLinear, SharedInput
 from golden.torch.meter import Clock
 from golden.torch.mx_scheme import MXScheme, TimestepScheme
@@ -103,13 +103,13 @@ def load_quantized(path: str | Path, model: nn.Module) -> None:
     schemes = {Site(**site): reader.scheme(scheme) for site, scheme in document["sites"]}
     layers = {site: scheme for site, scheme in schemes.items() if site.kind == "linear"}
     state = _fitted(path, model, schemes, state)
-    weights, shared = golden.load(path) if layers else {}, SharedInput()
+    weights, shared = golden.load(path) if layers else {}, shared_inputs(layers)
     bits = document["weight_bits"]
     replacements: dict[nn.Module, nn.Module] = {}
     with started(clock):
         for site, scheme in layers.items():
             linear, codes = model.get_submodule(site.module), weights[site.name].transpose()
-            replacements[linear] = _unpacked(linear, codes, scheme, shared)
+            replacements[linear] = _unpacked(linear, codes, scheme, shared.get(site))
             scheme.meter.add_weight(codes.shape[0] * codes.shape[1], bits[site.name])
             scheme.meter.reset()
     if document["dtype"] is not None:
@@ -165,7 +165,10 @@ def _fitted(
 
 
 def _unpacked(
-    linear: nn.Linear, codes: MXTensor, scheme: MXScheme | TimestepScheme, shared: SharedInput
+    linear: nn.Linear,
+    codes: MXTensor,
+    scheme: MXScheme | TimestepScheme,
+    shared: SharedInput | None,
 ) -> QuantizedLinear:
     """Make the layer of a packed weight (N, K); its bias is loaded later."""
     order = (scheme.ranges[0][1] if isinstance(scheme, TimestepScheme) else scheme).order

@@ -1,7 +1,9 @@
 """A linear layer whose GEMM is quantized, and the input that several such layers share."""
 
+import threading
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Literal, Self
 
 import numpy as np
@@ -19,36 +21,75 @@ Mode = Literal["fake", "exact"]
 MODES = ("fake", "exact")
 
 
+@dataclass(eq=False)
+class _Last:
+    """What a thread's last input was and became.
+
+    Attributes
+    ----------
+    input : callable
+        The input itself, or None when it lives no longer.
+    bits : Tensor or None
+        A copy of what it held.
+    state : tuple
+        What else must be the same for its values to be.
+    values : Tensor or None
+    meter : Meter or None
+        Of the layer that quantized it.
+    readers : WeakSet of QuantizedLinear
+        That were given the values.
+    """
+
+    input: Callable[[], torch.Tensor | None] = lambda: None
+    bits: torch.Tensor | None = None
+    state: tuple[object, ...] = ()
+    values: torch.Tensor | None = None
+    meter: Meter | None = None
+    readers: "weakref.WeakSet[QuantizedLinear]" = field(default_factory=weakref.WeakSet)
+
+    def forget(self, _: object = None) -> None:
+        """Let go of the tensors, since their input is gone."""
+        self.bits = self.values = None
+
+
 class SharedInput:
     """Quantizes an input once for all layers that read it one after the other, such as q, k and v.
 
-    Give one object to all layers of a model. It holds the values of the last input only, and only
-    while that input lives.
+    Give one object to the layers that may read the same tensor. For each thread it holds the values
+    of the last input only, and only while that input lives.
     """
 
     def __init__(self) -> None:
-        self._clear()
+        self._threads = threading.local()
 
     def values(self, x: torch.Tensor, reader: "QuantizedLinear") -> torch.Tensor:
         """Return `reader.scheme.activation(x)`, from the layer before if that had the same input.
 
-        The same is the same tensor, not written to in between (which tensors of inference mode do
-        not tell, so what a layer is given a second time is quantized anew), with the same
-        `Scheme.activation_key`.
+        The same is the same tensor with the same bits in it, with the same place in the graph of
+        gradients and the same `Scheme.activation_key`. The bits are compared with a copy, so a
+        write is seen however it was done. What a layer is given twice is quantized anew.
         """
         scheme = reader.scheme
-        if scheme.activation_key is None:
+        if scheme.activation_key is None or x.is_meta:
             return scheme.activation(x)
-        version = None if x.is_inference() else x._version
-        state = (version, torch.is_grad_enabled(), scheme.activation_key)
-        if self._input() is x and self._state == state and reader not in self._readers:
-            scheme.meter.repeat_activation(self._meter)
-        else:
-            self._values = scheme.activation(x)
-            self._input = weakref.ref(x, self._clear)
-            self._state, self._meter, self._readers = state, scheme.meter, weakref.WeakSet()
-        self._readers.add(reader)
-        return self._values
+        traced = torch.is_grad_enabled() and x.requires_grad
+        graph = (x.grad_fn, x._version) if traced else None
+        state = (torch.is_grad_enabled(), x.requires_grad, graph, scheme.activation_key)
+        last: _Last = getattr(self._threads, "last", None) or _Last()
+        values, bits = last.values, last.bits
+        alike = values is not None and bits is not None and last.input() is x
+        if alike and reader not in last.readers and last.state == state:
+            now = _bits(x)
+            if now.dtype == bits.dtype and torch.equal(now, bits):
+                scheme.meter.repeat_activation(last.meter)
+                last.readers.add(reader)
+                return values
+        last = _Last(bits=_bits(x).clone(), state=state, meter=scheme.meter)
+        last.values = values = scheme.activation(x)
+        last.input = weakref.ref(x, last.forget)
+        last.readers.add(reader)
+        self._threads.last = last
+        return values
 
     def __deepcopy__(self, memo: dict[int, object]) -> "SharedInput":
         """Return one without an input, for the layers of a copied model."""
@@ -58,12 +99,11 @@ class SharedInput:
         """Leave the input out of a pickled model."""
         return SharedInput, ()
 
-    def _clear(self, _: object = None) -> None:
-        self._input: Callable[[], torch.Tensor | None] = lambda: None
-        self._values: torch.Tensor | None = None
-        self._state: tuple[object, ...] = ()
-        self._meter: Meter | None = None
-        self._readers: weakref.WeakSet[QuantizedLinear] = weakref.WeakSet()
+
+def _bits(x: torch.Tensor) -> torch.Tensor:
+    """Return the patterns of a tensor's elements as integers, which compare as bits do."""
+    integers = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+    return x.detach().contiguous().view(integers[x.element_size()])
 
 
 class QuantizedLinear(nn.Module):
@@ -76,7 +116,7 @@ class QuantizedLinear(nn.Module):
     scheme : Scheme
         Of this layer alone.
     shared : SharedInput, optional
-        Shared with the layers that may read the same input.
+        Shared with the layers that may read the same input; without it, nothing is.
     keep : bool
         Whether to keep `linear` itself, as `original`.
 
@@ -112,7 +152,7 @@ class QuantizedLinear(nn.Module):
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.scheme = scheme
-        self.shared = SharedInput() if shared is None else shared
+        self.shared = shared
         self.original = linear if keep else None
         self.mode: Mode = "fake"
         with torch.no_grad():
@@ -132,7 +172,8 @@ class QuantizedLinear(nn.Module):
             bias = correction if bias is None else bias + correction
         if self.mode == "exact":
             return self._exact(x.detach(), bias)
-        values = self.shared.values(x, self)
+        shared = self.shared
+        values = self.scheme.activation(x) if shared is None else shared.values(x, self)
         with torch.autocast(x.device.type, enabled=False):
             return nn.functional.linear(values, self.weight, bias).to(x.dtype)
 
