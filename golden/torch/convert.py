@@ -13,6 +13,7 @@ from torch.utils.hooks import RemovableHandle
 from golden.torch.attention import QuantizedAttention
 from golden.torch.linear import MODES, Mode, QuantizedLinear, SharedInput
 from golden.torch.meter import Clock, Meter
+from golden.torch.plain import check_plain
 from golden.torch.policies import ModelPolicy
 from golden.torch.scheme import Scheme
 from golden.torch.site import Site
@@ -98,8 +99,9 @@ def quantize_(
     ------
     ValueError
         If the model is quantized or compiled already, has nothing to quantize, is given no timestep
-        although there is a clock, or the policy asks for something that only a setting of the model
-        prevents, such as fused projections. The model is as before then.
+        although there is a clock, a layer to be quantized is more than its weight and bias (has
+        hooks, a forward of its own, parametrizations), or the policy asks for something that only a
+        setting of the model prevents, such as fused projections. The model is as before then.
 
     Warns
     -----
@@ -113,6 +115,7 @@ def quantize_(
     check_not_quantized(model)
     schemes = ask(policy, model, include, exclude)
     _check_own(schemes)
+    check_plain(model, schemes)
     shared = shared_inputs(schemes)
     replacements: dict[nn.Module, nn.Module] = {}
     with started(clock):

@@ -24,6 +24,7 @@ from golden.torch.convert import attach, check_not_quantized, quantization, shar
 from golden.torch.linear import QuantizedLinear, SharedInput
 from golden.torch.meter import Clock
 from golden.torch.mx_scheme import MXScheme, TimestepScheme
+from golden.torch.plain import check_plain
 from golden.torch.records import Reader, Writer
 from golden.torch.sites import Site, find_sites
 
@@ -103,6 +104,7 @@ def load_quantized(path: str | Path, model: nn.Module) -> None:
     schemes = {Site(**site): reader.scheme(scheme) for site, scheme in document["sites"]}
     layers = {site: scheme for site, scheme in schemes.items() if site.kind == "linear"}
     state = _fitted(path, model, schemes, state)
+    check_plain(model, layers)
     weights, shared = golden.load(path) if layers else {}, shared_inputs(layers)
     bits = document["weight_bits"]
     replacements: dict[nn.Module, nn.Module] = {}
