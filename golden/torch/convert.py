@@ -11,6 +11,13 @@ from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 from golden.torch.attention import QuantizedAttention
+from golden.torch.intact import (
+    CheckStructure,
+    Structure,
+    allow_calls,
+    refuse_calls,
+    structure,
+)
 from golden.torch.linear import MODES, Mode, QuantizedLinear, SharedInput
 from golden.torch.meter import Clock, Meter
 from golden.torch.plain import check_plain
@@ -33,13 +40,16 @@ class Quantization:
         Of the sites that are quantized, in the order of the modules.
     keep : bool
         Whether `restore_` can bring the model back.
-    clock_hook : RemovableHandle or None
-        Of what sets the clock before each forward pass.
+    structure : Structure
+        The modules that this rests on.
+    hooks : list of RemovableHandle
+        Of what is done before each forward pass: a check of the structure, setting the clock.
     """
 
     schemes: dict[Site, Scheme]
     keep: bool
-    clock_hook: RemovableHandle | None
+    structure: Structure
+    hooks: list[RemovableHandle]
 
 
 class SetClock:
@@ -111,6 +121,11 @@ def quantize_(
     Notes
     -----
     ``torch.compile`` after this works in "fake" mode.
+
+    Each forward pass, and each function here, first compares the model with what was quantized, and
+    raises a ValueError if a module in the way to a site, or an attention's processor, is another.
+    Calls of diffusers that would undo the quantization (``fuse_qkv_projections``,
+    ``set_processor``), or lose it (``save_pretrained``), raise one themselves, until `restore_`.
     """
     check_not_quantized(model)
     schemes = ask(policy, model, include, exclude)
@@ -146,8 +161,12 @@ def attach(
     _replace(model, layers)
     for name, processor in processors.items():
         model.get_submodule(name).set_processor(processor)
-    handle = None if hook is None else model.register_forward_pre_hook(hook, with_kwargs=True)
-    setattr(model, RECORD, Quantization(schemes, keep, handle))
+    kept = structure(model, {site.name: site.module for site in schemes}, processors)
+    hooks = [model.register_forward_pre_hook(CheckStructure(kept))]
+    if hook is not None:
+        hooks.append(model.register_forward_pre_hook(hook, with_kwargs=True))
+    setattr(model, RECORD, Quantization(schemes, keep, kept, hooks))
+    refuse_calls(model, kept)
     model.quantized_sites = tuple(schemes)
     model.unquantized_sites = unquantized
 
@@ -193,20 +212,21 @@ def restore_(model: nn.Module) -> None:
     Raises
     ------
     ValueError
-        If the model is not quantized, or its original weights were not kept.
+        If the model is not quantized, or no longer what was quantized, or its original weights were
+        not kept. The model is as before then.
     """
     record = quantization(model)
     if not record.keep:
         raise ValueError(
             "the original weights were not kept: quantize with keep=True to restore them"
         )
-    layers = [module for module in model.modules() if isinstance(module, QuantizedLinear)]
-    _replace(model, {layer: layer.original for layer in layers})
-    for name in _attention_schemes(record.schemes):
-        attention = model.get_submodule(name)
-        attention.set_processor(attention.get_processor().processor)
-    if record.clock_hook is not None:
-        record.clock_hook.remove()
+    places = [edge for edge in record.structure.edges if isinstance(edge.child, QuantizedLinear)]
+    allow_calls(model, record.structure)
+    _replace(model, {edge.child: edge.child.original for edge in places})
+    for _, attention, processor in record.structure.processors:
+        attention.set_processor(processor.processor)
+    for hook in record.hooks:
+        hook.remove()
     delattr(model, RECORD)
     del model.quantized_sites, model.unquantized_sites
 
@@ -245,6 +265,7 @@ def quantization(model: nn.Module) -> Quantization:
     record = getattr(model, RECORD, None)
     if not isinstance(record, Quantization):
         raise ValueError(f"{type(model).__name__} is not quantized: quantize_ it first")
+    record.structure.check()
     return record
 
 
