@@ -82,7 +82,7 @@ def test_every_result_leaves_once(m, n, k):
     (["--tables", "5"], "tables must be a power of two"),
     (["--name", "8x8"], "can't be called"),
     (["--name", "wire"], "can't be called 'wire': that is a keyword"),
-    (["-o", "/proc/nowhere/x.v"], "can't write /proc/nowhere/x.v"),
+    (["-o", "/proc/nowhere/x.v"], "nothing can be written in /proc/nowhere"),
 ])
 def test_the_command_line_says_what_was_wrong(arguments, words):
     outcome = CliRunner().invoke(app, arguments)

@@ -89,6 +89,17 @@ def test_restoring_brings_back_the_layers_themselves(network, x):
     assert torch.equal(network(x), before)
 
 
+def test_only_layers_side_by_side_share_their_input():
+    model = nn.ModuleDict({"a": nn.ModuleDict(), "b": nn.Linear(32, 8), "c": nn.Linear(16, 8)})
+    model["a"].update({name: nn.Linear(32, 8) for name in ("q", "k", "v")})
+    quantize_(model, uniform("mx6"))
+    q, k, v = (model["a"][name].shared for name in ("q", "k", "v"))
+    assert q is not None and q is k and k is v
+    assert model["b"].shared is None and model["c"].shared is None
+    twin = copy.deepcopy(model)["a"]
+    assert twin["q"].shared is twin["k"].shared is not q
+
+
 def test_a_copy_is_a_model_of_its_own(network, x):
     quantize_(network, uniform("mx6"))
     twin = copy.deepcopy(network)

@@ -1,7 +1,7 @@
 """Models whose GEMMs are quantized in place, and back."""
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +11,16 @@ from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 from golden.torch.attention import QuantizedAttention
-from golden.torch.linear import MODES, Mode, QuantizedLinear, shared_inputs
+from golden.torch.intact import (
+    CheckStructure,
+    Structure,
+    allow_calls,
+    refuse_calls,
+    structure,
+)
+from golden.torch.linear import MODES, Mode, QuantizedLinear, SharedInput
 from golden.torch.meter import Clock, Meter
+from golden.torch.plain import check_plain
 from golden.torch.policies import ModelPolicy
 from golden.torch.scheme import Scheme
 from golden.torch.site import Site
@@ -32,13 +40,16 @@ class Quantization:
         Of the sites that are quantized, in the order of the modules.
     keep : bool
         Whether `restore_` can bring the model back.
-    clock_hook : RemovableHandle or None
-        Of what sets the clock before each forward pass.
+    structure : Structure
+        The modules that this rests on.
+    hooks : list of RemovableHandle
+        Of what is done before each forward pass: a check of the structure, setting the clock.
     """
 
     schemes: dict[Site, Scheme]
     keep: bool
-    clock_hook: RemovableHandle | None
+    structure: Structure
+    hooks: list[RemovableHandle]
 
 
 class SetClock:
@@ -98,8 +109,9 @@ def quantize_(
     ------
     ValueError
         If the model is quantized or compiled already, has nothing to quantize, is given no timestep
-        although there is a clock, or the policy asks for something that only a setting of the model
-        prevents, such as fused projections. The model is as before then.
+        although there is a clock, a layer to be quantized is more than its weight and bias (has
+        hooks, a forward of its own, parametrizations), or the policy asks for something that only a
+        setting of the model prevents, such as fused projections. The model is as before then.
 
     Warns
     -----
@@ -109,20 +121,24 @@ def quantize_(
     Notes
     -----
     ``torch.compile`` after this works in "fake" mode.
+
+    Each forward pass, and each function here, first compares the model with what was quantized, and
+    raises a ValueError if a module in the way to a site, or an attention's processor, is another.
+    Calls of diffusers that would undo the quantization (``fuse_qkv_projections``,
+    ``set_processor``), or lose it (``save_pretrained``), raise one themselves, until `restore_`.
     """
     check_not_quantized(model)
     schemes = ask(policy, model, include, exclude)
     _check_own(schemes)
-    linears = {
-        site.name: model.get_submodule(site.module) for site in schemes if site.kind == "linear"
-    }
-    shared = shared_inputs(linears)
+    check_plain(model, schemes)
+    shared = shared_inputs(schemes)
     replacements: dict[nn.Module, nn.Module] = {}
     with started(clock):
         for site, scheme in schemes.items():
             if site.kind == "linear":
-                linear, partners = linears[site.name], shared.get(site.name)
-                replacements[linear] = QuantizedLinear(linear, scheme, shared=partners, keep=keep)
+                linear = model.get_submodule(site.module)
+                settings = {"shared": shared.get(site), "keep": keep}
+                replacements[linear] = QuantizedLinear(linear, scheme, **settings)
     attach(model, schemes, replacements, clock=clock, keep=keep)
 
 
@@ -145,10 +161,30 @@ def attach(
     _replace(model, layers)
     for name, processor in processors.items():
         model.get_submodule(name).set_processor(processor)
-    handle = None if hook is None else model.register_forward_pre_hook(hook, with_kwargs=True)
-    setattr(model, RECORD, Quantization(schemes, keep, handle))
+    kept = structure(model, {site.name: site.module for site in schemes}, processors)
+    hooks = [model.register_forward_pre_hook(CheckStructure(kept))]
+    if hook is not None:
+        hooks.append(model.register_forward_pre_hook(hook, with_kwargs=True))
+    setattr(model, RECORD, Quantization(schemes, keep, kept, hooks))
+    refuse_calls(model, kept)
     model.quantized_sites = tuple(schemes)
     model.unquantized_sites = unquantized
+
+
+def shared_inputs(sites: Iterable[Site]) -> dict[Site, SharedInput]:
+    """Give linear layers side by side in one module, with as many inputs, one `SharedInput`.
+
+    Only these may be given the same tensor, as q, k and v are; others need no copy of theirs.
+    """
+    groups: dict[tuple[str, int], list[Site]] = {}
+    for site in sites:
+        if site.kind == "linear":
+            groups.setdefault((site.module.rpartition(".")[0], site.k), []).append(site)
+    shared: dict[Site, SharedInput] = {}
+    for group in groups.values():
+        if len(group) > 1:
+            shared |= dict.fromkeys(group, SharedInput())
+    return shared
 
 
 @contextmanager
@@ -176,20 +212,21 @@ def restore_(model: nn.Module) -> None:
     Raises
     ------
     ValueError
-        If the model is not quantized, or its original weights were not kept.
+        If the model is not quantized, or no longer what was quantized, or its original weights were
+        not kept. The model is as before then.
     """
     record = quantization(model)
     if not record.keep:
         raise ValueError(
             "the original weights were not kept: quantize with keep=True to restore them"
         )
-    layers = [module for module in model.modules() if isinstance(module, QuantizedLinear)]
-    _replace(model, {layer: layer.original for layer in layers})
-    for name in _attention_schemes(record.schemes):
-        attention = model.get_submodule(name)
-        attention.set_processor(attention.get_processor().processor)
-    if record.clock_hook is not None:
-        record.clock_hook.remove()
+    places = [edge for edge in record.structure.edges if isinstance(edge.child, QuantizedLinear)]
+    allow_calls(model, record.structure)
+    _replace(model, {edge.child: edge.child.original for edge in places})
+    for _, attention, processor in record.structure.processors:
+        attention.set_processor(processor.processor)
+    for hook in record.hooks:
+        hook.remove()
     delattr(model, RECORD)
     del model.quantized_sites, model.unquantized_sites
 
@@ -228,6 +265,7 @@ def quantization(model: nn.Module) -> Quantization:
     record = getattr(model, RECORD, None)
     if not isinstance(record, Quantization):
         raise ValueError(f"{type(model).__name__} is not quantized: quantize_ it first")
+    record.structure.check()
     return record
 
 

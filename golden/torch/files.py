@@ -20,10 +20,11 @@ from torch.nn.utils import skip_init
 
 import golden
 from golden.mx import MXTensor
-from golden.torch.convert import attach, check_not_quantized, quantization, started
-from golden.torch.linear import QuantizedLinear, SharedInput, shared_inputs
+from golden.torch.convert import attach, check_not_quantized, quantization, shared_inputs, started
+from golden.torch.linear import QuantizedLinear, SharedInput
 from golden.torch.meter import Clock
 from golden.torch.mx_scheme import MXScheme, TimestepScheme
+from golden.torch.plain import check_plain
 from golden.torch.records import Reader, Writer
 from golden.torch.sites import Site, find_sites
 
@@ -103,14 +104,14 @@ def load_quantized(path: str | Path, model: nn.Module) -> None:
     schemes = {Site(**site): reader.scheme(scheme) for site, scheme in document["sites"]}
     layers = {site: scheme for site, scheme in schemes.items() if site.kind == "linear"}
     state = _fitted(path, model, schemes, state)
-    weights = golden.load(path) if layers else {}
-    shared = shared_inputs({site.name: model.get_submodule(site.module) for site in layers})
+    check_plain(model, layers)
+    weights, shared = golden.load(path) if layers else {}, shared_inputs(layers)
     bits = document["weight_bits"]
     replacements: dict[nn.Module, nn.Module] = {}
     with started(clock):
         for site, scheme in layers.items():
             linear, codes = model.get_submodule(site.module), weights[site.name].transpose()
-            replacements[linear] = _unpacked(linear, codes, scheme, shared.get(site.name))
+            replacements[linear] = _unpacked(linear, codes, scheme, shared.get(site))
             scheme.meter.add_weight(codes.shape[0] * codes.shape[1], bits[site.name])
             scheme.meter.reset()
     if document["dtype"] is not None:

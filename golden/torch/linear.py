@@ -2,8 +2,8 @@
 
 import threading
 import weakref
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Literal, Self
 
 import numpy as np
@@ -14,99 +14,96 @@ from torch import nn
 from golden.floats import add, narrow
 from golden.formats import BF16, FP16
 from golden.mx import MXTensor
+from golden.torch.meter import Meter
 from golden.torch.scheme import Scheme
 
 Mode = Literal["fake", "exact"]
 MODES = ("fake", "exact")
 
 
+@dataclass(eq=False)
+class _Last:
+    """What a thread's last input was and became.
+
+    Attributes
+    ----------
+    input : callable
+        The input itself, or None when it lives no longer.
+    bits : Tensor or None
+        A copy of what it held.
+    state : tuple
+        What else must be the same for its values to be.
+    values : Tensor or None
+    meter : Meter or None
+        Of the layer that quantized it.
+    readers : WeakSet of QuantizedLinear
+        That were given the values.
+    """
+
+    input: Callable[[], torch.Tensor | None] = lambda: None
+    bits: torch.Tensor | None = None
+    state: tuple[object, ...] = ()
+    values: torch.Tensor | None = None
+    meter: Meter | None = None
+    readers: "weakref.WeakSet[QuantizedLinear]" = field(default_factory=weakref.WeakSet)
+
+    def forget(self, _: object = None) -> None:
+        """Let go of the tensors, since their input is gone."""
+        self.bits = self.values = None
+
+
 class SharedInput:
     """Quantizes an input once for all layers that read it one after the other, such as q, k and v.
 
-    Give one object to layers that may read the same input. Each thread has its own last input,
-    and only while that input lives.
+    Give one object to the layers that may read the same tensor. For each thread it holds the values
+    of the last input only, and only while that input lives.
     """
 
     def __init__(self) -> None:
-        self._last = threading.local()
+        self._threads = threading.local()
 
     def values(self, x: torch.Tensor, reader: "QuantizedLinear") -> torch.Tensor:
         """Return `reader.scheme.activation(x)`, from the layer before if that had the same input.
 
-        The same is the same tensor with the same bits, which a copy tells: not every write to a
-        tensor leaves a trace in it. The `Scheme.activation_key` must be the same, too.
+        The same is the same tensor with the same bits in it, with the same place in the graph of
+        gradients and the same `Scheme.activation_key`. The bits are compared with a copy, so a
+        write is seen however it was done. What a layer is given twice is quantized anew.
         """
         scheme = reader.scheme
-        if scheme.activation_key is None:
+        if scheme.activation_key is None or x.is_meta:
             return scheme.activation(x)
-        state = (torch.is_grad_enabled(), x.requires_grad, scheme.activation_key)
-        last = getattr(self._last, "read", None)
-        if last is not None and last.serves(x, state):
-            scheme.meter.add_activation(x.numel(), last.bits)
-            return last.values
-        before = x.detach().clone()
-        values = scheme.activation(x)
-        bits = scheme.meter.last_activation.bits
-        local = self._last
-
-        def forget(_: object) -> None:
-            local.__dict__.pop("read", None)
-
-        local.read = _Read(weakref.ref(x, forget), before, state, values, bits)
+        traced = torch.is_grad_enabled() and x.requires_grad
+        graph = (x.grad_fn, x._version) if traced else None
+        state = (torch.is_grad_enabled(), x.requires_grad, graph, scheme.activation_key)
+        last: _Last = getattr(self._threads, "last", None) or _Last()
+        values, bits = last.values, last.bits
+        alike = values is not None and bits is not None and last.input() is x
+        if alike and reader not in last.readers and last.state == state:
+            now = _bits(x)
+            if now.dtype == bits.dtype and torch.equal(now, bits):
+                scheme.meter.repeat_activation(last.meter)
+                last.readers.add(reader)
+                return values
+        last = _Last(bits=_bits(x).clone(), state=state, meter=scheme.meter)
+        last.values = values = scheme.activation(x)
+        last.input = weakref.ref(x, last.forget)
+        last.readers.add(reader)
+        self._threads.last = last
         return values
 
     def __deepcopy__(self, memo: dict[int, object]) -> "SharedInput":
         """Return one without an input, for the layers of a copied model."""
-        return memo.setdefault(id(self), SharedInput())
+        return SharedInput()
 
     def __reduce__(self) -> tuple[type["SharedInput"], tuple[()]]:
         """Leave the input out of a pickled model."""
         return SharedInput, ()
 
 
-@dataclass(frozen=True)
-class _Read:
-    """An input, what it was when it was quantized, and what became of it."""
-
-    given: Callable[[], torch.Tensor | None]
-    before: torch.Tensor
-    state: tuple[object, ...]
-    values: torch.Tensor
-    bits: int | torch.Tensor
-
-    def serves(self, x: torch.Tensor, state: tuple[object, ...]) -> bool:
-        """Return whether a layer in this state gets the same values from `x`."""
-        if self.given() is not x or self.state != state or self.before.shape != x.shape:
-            return False
-        kind = _BITS[x.element_size()]
-        return torch.equal(self.before.view(kind), x.detach().view(kind))
-
-
-_BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
-"""Integers that tell all patterns of floats apart."""
-
-
-def shared_inputs(layers: Mapping[str, nn.Linear]) -> dict[str, SharedInput]:
-    """Give one `SharedInput` to linear layers of one module with inputs of one width.
-
-    Parameters
-    ----------
-    layers : mapping of str to nn.Linear
-        By their names in the model.
-
-    Returns
-    -------
-    dict of str to SharedInput
-        Of those layers that have such a neighbour.
-    """
-    groups: dict[tuple[str, int], list[str]] = {}
-    for name, layer in layers.items():
-        groups.setdefault((name.rpartition(".")[0], layer.in_features), []).append(name)
-    shared = {}
-    for names in groups.values():
-        if len(names) > 1:
-            shared |= dict.fromkeys(names, SharedInput())
-    return shared
+def _bits(x: torch.Tensor) -> torch.Tensor:
+    """Return the patterns of a tensor's elements as integers, which compare as bits do."""
+    integers = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+    return x.detach().contiguous().view(integers[x.element_size()])
 
 
 class QuantizedLinear(nn.Module):
@@ -119,7 +116,7 @@ class QuantizedLinear(nn.Module):
     scheme : Scheme
         Of this layer alone.
     shared : SharedInput, optional
-        Shared with the layers that may read the same input, if there are any.
+        Shared with the layers that may read the same input; without it, nothing is.
     keep : bool
         Whether to keep `linear` itself, as `original`.
 
@@ -175,7 +172,8 @@ class QuantizedLinear(nn.Module):
             bias = correction if bias is None else bias + correction
         if self.mode == "exact":
             return self._exact(x.detach(), bias)
-        values = self.scheme.activation(x) if self.shared is None else self.shared.values(x, self)
+        shared = self.shared
+        values = self.scheme.activation(x) if shared is None else shared.values(x, self)
         with torch.autocast(x.device.type, enabled=False):
             return nn.functional.linear(values, self.weight, bias).to(x.dtype)
 

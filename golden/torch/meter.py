@@ -1,8 +1,8 @@
 """What schemes share while a model runs: a count of the bits they spend, and the time."""
 
-import copy
+import math
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -34,11 +34,13 @@ class Tally:
 
 
 class Meter:
-    """Counts elements and bits of the operands of one GEMM as they pass, in any thread.
+    """Counts elements and bits of the operands of one GEMM as they pass.
 
     A scheme counts what it quantizes. What is quantized once and used again (a weight, an input
-    that several layers share) is counted again, so that every GEMM that runs counts both of its
-    operands.
+    that several layers share) is counted again by `repeat_activation` and `repeat_weight`, so that
+    every GEMM that runs counts both of its operands.
+
+    Threads may count at the same time.
 
     Attributes
     ----------
@@ -47,93 +49,102 @@ class Meter:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._last = threading.local()
-        self.last_weight = Tally()
-        self.reset()
+        self.activations, self.weights = Tally(), Tally()
+        self._latest_activation, self._latest_weight = Tally(), Tally()
+        self._lock, self._threads = threading.Lock(), threading.local()
 
     @property
     def last_activation(self) -> Tally:
-        """The A that this thread has counted last."""
-        return getattr(self._last, "activation", Tally())
+        """The A that this thread has counted last, or else any thread."""
+        return getattr(self._threads, "activation", self._latest_activation)
+
+    @property
+    def last_weight(self) -> Tally:
+        """The B that this thread has counted last, or else any thread."""
+        return getattr(self._threads, "weight", self._latest_weight)
 
     @property
     def activation_bits(self) -> float:
         """Mean bits per element of A, whatever its scales take included; NaN if none passed."""
-        return self.activations.mean
+        with self._lock:
+            return self.activations.mean
 
     @property
     def weight_bits(self) -> float:
         """Mean bits per element of B, whatever its scales take included; NaN if none passed."""
-        return self.weights.mean
+        with self._lock:
+            return self.weights.mean
 
     def add_activation(self, elements: int, bits: int | torch.Tensor) -> None:
-        """Count an A."""
-        self._last.activation = Tally(elements, bits)
+        """Count an A that was quantized now."""
+        last = self._threads.activation = Tally(elements, bits)
         with self._lock:
+            self._latest_activation = last
             self.activations.add(elements, bits)
 
     def add_weight(self, elements: int, bits: int | torch.Tensor) -> None:
         """Count a B that was quantized now."""
+        last = self._threads.weight = Tally(elements, bits)
         with self._lock:
-            self.last_weight = Tally(elements, bits)
+            self._latest_weight = last
             self.weights.add(elements, bits)
+
+    def repeat_activation(self, of: "Meter") -> None:
+        """Count the A that another meter has counted last."""
+        last = of.last_activation
+        self.add_activation(last.elements, last.bits)
 
     def repeat_weight(self) -> None:
         """Count the last B again."""
+        last = self.last_weight
         with self._lock:
-            self.weights.add(self.last_weight.elements, self.last_weight.bits)
+            self.weights.add(last.elements, last.bits)
 
     def reset(self) -> None:
         """Start again from zero. What `repeat_weight` counts is kept."""
         with self._lock:
-            self.activations = Tally()
-            self.weights = Tally()
+            self.activations, self.weights = Tally(), Tally()
 
     def __getstate__(self) -> dict[str, Tally]:
-        """Leave lock and threads out of a copied or pickled meter."""
-        names = ("activations", "weights", "last_weight")
+        """Copy and pickle the counts, which belong to no thread."""
         with self._lock:
-            return {name: copy.copy(getattr(self, name)) for name in names}
+            totals = {"activations": replace(self.activations), "weights": replace(self.weights)}
+        last = {"_latest_activation": self.last_activation, "_latest_weight": self.last_weight}
+        return totals | last
 
     def __setstate__(self, state: dict[str, Tally]) -> None:
+        """Count on, in any thread."""
         self.__init__()
-        self.__dict__ |= state
+        vars(self).update(state)
 
 
 class Clock:
     """The timestep of the forward pass that is running, the same for all images of its batch.
 
-    Every thread has its own, so that models can run in several at once.
+    Each thread has a time of its own, since each may run a pass.
 
     Parameters
     ----------
     timestep : float
-        Of this thread.
-
-    Attributes
-    ----------
-    timestep : float
-        In the model's own units; NaN before the first pass.
+        Of the thread that makes the clock.
     """
 
-    def __init__(self, timestep: float = float("nan")) -> None:
-        self._local = threading.local()
+    def __init__(self, timestep: float = math.nan) -> None:
+        self._threads = threading.local()
         self.timestep = timestep
 
     @property
     def timestep(self) -> float:
-        return getattr(self._local, "timestep", float("nan"))
+        """In the model's own units; NaN in a thread that has not run a pass."""
+        return getattr(self._threads, "timestep", math.nan)
 
     @timestep.setter
     def timestep(self, timestep: float) -> None:
-        self._local.timestep = timestep
+        self._threads.timestep = timestep
 
     def __repr__(self) -> str:
         return f"Clock({self.timestep})"
 
-    def __getstate__(self) -> float:
-        return self.timestep
-
-    def __setstate__(self, timestep: float) -> None:
-        self.__init__(timestep)
+    def __reduce__(self) -> tuple[type["Clock"], tuple[float]]:
+        """Copy and pickle with the time of this thread."""
+        return Clock, (self.timestep,)

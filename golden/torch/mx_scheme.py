@@ -132,10 +132,12 @@ class MXScheme:
         if self.order is None:
             return x
         self._check_channels(x)
-        if self._order_tensor is None or self._order_tensor.device != x.device:
-            self._order_tensor = torch.from_numpy(self.order).to(x.device)
+        order = self._order_tensor
+        if order is None or order.device != x.device:
+            with torch.inference_mode(False):  # a pass with gradients may be next
+                order = self._order_tensor = torch.from_numpy(self.order).to(x.device)
         # Of a matrix this is ten times as fast as of a tensor with more dimensions.
-        return x.reshape(-1, x.shape[-1]).index_select(-1, self._order_tensor).view(x.shape)
+        return x.reshape(-1, x.shape[-1]).index_select(-1, order).view(x.shape)
 
     def _on_host(self, x: torch.Tensor) -> NDArray[np.float32]:
         check_floats(x)
@@ -192,11 +194,12 @@ class TimestepScheme:
     @property
     def current(self) -> MXScheme:
         """The scheme of the clock's timestep."""
+        timestep = self.clock.timestep
         for limit, scheme in self.ranges:
-            if self.clock.timestep < limit:
+            if timestep < limit:
                 return scheme
         raise ValueError(
-            f"no range has the timestep {self.clock.timestep}: give the model's clock to "
+            f"no range has the timestep {timestep}: give the model's clock to "
             "quantize_, and a last range up to math.inf"
         )
 

@@ -22,10 +22,11 @@ from golden.torch import (  # noqa: E402
     uniform,
 )
 from quality.zoo import image, products  # noqa: E402
+from quality.zoo.__main__ import PAGE  # noqa: E402
 from quality.zoo.builders import BUILDERS  # noqa: E402
 from quality.zoo.exactness import check_exact  # noqa: E402
 from quality.zoo.examine import examine  # noqa: E402
-from quality.zoo.page import PAGE, layers_table, results_table, written  # noqa: E402
+from quality.zoo.page import layers_table, results_table, written  # noqa: E402
 from quality.zoo.products import check_products  # noqa: E402
 from quality.zoo.rule import apply_rule  # noqa: E402
 from quality.zoo.settle import run  # noqa: E402

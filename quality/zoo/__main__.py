@@ -3,17 +3,14 @@
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 from rich.progress import track
 
 from commands.outputs import check_file, write_text
 from commands.running import start
 from quality.console import console, sentences
-from quality.zoo.builders import BUILDERS
-from quality.zoo.examine import examine
-from quality.zoo.page import PAGE, layers_table, results_table, written
-from quality.zoo.rule import apply_rule
+
+PAGE = Path("docs") / "quantized_models.md"
 
 
 def main(
@@ -25,6 +22,13 @@ def main(
 ) -> None:
     """Examine all models, which takes a few minutes, or some of them."""
     with sentences():
+        import torch
+
+        from quality.zoo.builders import BUILDERS
+        from quality.zoo.examine import examine
+        from quality.zoo.page import layers_table, results_table, written
+        from quality.zoo.rule import apply_rule
+
         unknown = set(only or ()) - BUILDERS.keys()
         if unknown:
             raise ValueError(f"there is no model {min(unknown)!r}: they are {', '.join(BUILDERS)}")

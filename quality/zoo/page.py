@@ -1,12 +1,9 @@
 """The tables of the page about models, between marks that say where they are."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from quality.zoo.examine import Row
 from quality.zoo.rule import Rule
-
-PAGE = Path("docs") / "quantized_models.md"
 
 
 def results_table(rows: Mapping[str, Row]) -> str:

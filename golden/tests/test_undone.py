@@ -1,0 +1,151 @@
+"""A model that is no longer what was quantized says so; calls that would undo it are refused."""
+
+import copy
+import pickle
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from golden.torch import (  # noqa: E402
+    QuantizedAttention,
+    meters,
+    quantize_,
+    restore_,
+    save_quantized,
+    set_mode,
+    uniform,
+)
+
+
+class Processor:
+    """Attention as diffusers' processors compute it."""
+
+    def __call__(self, attn, x: torch.Tensor) -> torch.Tensor:
+        q, k, v = (layer(x).unflatten(-1, (2, -1)).transpose(1, 2) for layer in attn.qkv)
+        y = nn.functional.scaled_dot_product_attention(q, k, v)
+        return y.transpose(1, 2).flatten(2)
+
+
+class Attn(nn.Module):
+    """Attention with a processor, as diffusers has it."""
+
+    def __init__(self):
+        super().__init__()
+        self.heads = 2
+        self.qkv = nn.ModuleList(nn.Linear(32, 32) for _ in range(3))
+        self.processor = Processor()
+
+    def get_processor(self):
+        return self.processor
+
+    def set_processor(self, processor):
+        self.processor = processor
+
+    def fuse_projections(self):
+        self.qkv = nn.ModuleList()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.processor(self, x)
+
+
+class Model(nn.Module):
+    """A block, and two of the methods that diffusers' models have."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.block = nn.ModuleDict({"attn": Attn(), "out": nn.Linear(32, 8)})
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.block["out"](self.block["attn"](x))
+
+    def save_pretrained(self, folder):
+        raise AssertionError
+
+    def fuse_qkv_projections(self):
+        self.block["attn"].fuse_projections()
+
+
+def plain_linear(model):
+    model.block["out"] = nn.Linear(32, 8)
+
+
+def another_block(model):
+    model.block = nn.ModuleDict(model.block.items())
+
+
+def another_layer_list(model):
+    model.block["attn"].qkv[2] = nn.Linear(32, 32)
+
+
+def processor(model):
+    model.block["attn"].processor = Processor()
+
+
+CHANGES = {
+    plain_linear: "block.out",
+    another_block: "block.attn.*",
+    another_layer_list: "block.attn.qkv.2",
+    processor: "block.attn",
+}
+
+
+@pytest.fixture
+def model():
+    model = Model()
+    quantize_(model, uniform("mx6"))
+    assert isinstance(model.block["attn"].get_processor(), QuantizedAttention)
+    return model
+
+
+@pytest.mark.parametrize("change, name", CHANGES.items(), ids=[c.__name__ for c in CHANGES])
+def test_a_change_is_told_and_nothing_is_half_done(change, name, model, tmp_path):
+    change(model)
+    modules, state = list(model.modules()), dict(vars(model.block["attn"]))
+    calls = [
+        lambda: model(torch.ones(1, 4, 32)),
+        lambda: set_mode(model, "exact"),
+        lambda: save_quantized(tmp_path / "file", model),
+        lambda: meters(model),
+        lambda: restore_(model),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match=f"^{name} is not what was quantized: "):
+            call()
+    assert list(model.modules()) == modules and dict(vars(model.block["attn"])) == state
+    assert not list(tmp_path.iterdir())
+
+
+def test_calls_that_undo_it_are_refused_until_it_is_restored(model):
+    x = torch.randn(1, 4, 32)
+    right, attention = model(x), model.block["attn"]
+    with pytest.raises(ValueError, match=r"save_pretrained would write.*torch\.save_quantized"):
+        model.save_pretrained("folder")
+    with pytest.raises(ValueError, match=r"^fuse_qkv_projections would change.*restore_ "):
+        model.fuse_qkv_projections()
+    with pytest.raises(ValueError, match="set_processor would change"):
+        attention.set_processor(Processor())
+    with pytest.raises(ValueError, match="fuse_projections would change"):
+        attention.fuse_projections()
+    assert torch.equal(model(x), right)
+    restore_(model)
+    assert torch.equal(model(x), Model()(x))
+    assert type(attention.get_processor()) is Processor
+    assert not model._forward_pre_hooks and "set_processor" not in vars(attention)
+    with pytest.raises(AssertionError):
+        model.save_pretrained("folder")
+
+
+@pytest.mark.parametrize("twin_of", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_a_copy_is_checked_for_itself(twin_of, model):
+    twin, x = twin_of(model), torch.randn(1, 4, 32)
+    assert torch.equal(twin(x), model(x))
+    plain_linear(model)
+    twin(x)
+    with pytest.raises(ValueError, match="set_processor would change"):
+        twin.block["attn"].set_processor(None)
+    restore_(twin)
+    assert torch.equal(twin(x), Model()(x))
