@@ -1,5 +1,6 @@
 """A file of a quantized model holds packed weights, and gives the model's outputs to the bit."""
 
+import json
 import math
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +13,7 @@ from golden.tests.helpers import assert_same_bits
 
 torch = pytest.importorskip("torch")
 
+from safetensors import safe_open  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 from torch import nn  # noqa: E402
 
@@ -158,8 +160,9 @@ def test_the_file_is_as_small_as_its_formats(tmp_path):
     tensors = load_file(tmp_path / "model")
     assert tensors["first.base"].numel() == HIDDEN * math.ceil(K / 16) * 12
     assert tensors["first.residual"].numel() == 0
-    others = {name for name in tensors if name.startswith("model.")}
-    assert others == {"model.first.bias", "model.norm.bias", "model.norm.weight"}
+    names = json.loads(tensors["quantization"].numpy().tobytes())["state"]
+    assert set(names) == {"first.bias", "norm.bias", "norm.weight"}
+    assert sum(name.startswith("state.") for name in tensors) == 3
 
 
 def test_equal_arrays_are_stored_once(tmp_path):
@@ -234,3 +237,76 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     for name in ("text", "other", "weights"):
         with pytest.raises(ValueError, match=f"{name} is no file of save_quantized"):
             load_quantized(tmp_path / name, Network())
+
+
+@pytest.mark.parametrize("name", ["model", "state", "scheme", "quantization"])
+@pytest.mark.parametrize("keep", [True, False])
+def test_any_name_of_a_module_and_a_layer_in_two_places(name, keep, tmp_path):
+    def new():
+        layers = nn.ModuleDict({name: nn.Linear(K, K), "0": nn.Linear(K, 3)})
+        layers["again"] = layers[name]
+        return nn.ModuleDict({name: layers, "norm": nn.LayerNorm(K)})
+
+    saved, loaded, x = new(), new(), torch.randn(2, K)
+    quantize_(saved, static, keep=keep)
+    save_quantized(tmp_path / "model", saved)
+    load_quantized(tmp_path / "model", loaded)
+    for key in (name, "0", "again"):
+        assert torch.equal(loaded[name][key](x), saved[name][key](x))
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
+    network = Network()
+    quantize_(network, uniform("mx6"))
+    (tmp_path / "model").write_text("before")
+    monkeypatch.setattr("golden.torch.files.save_file", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        save_quantized(tmp_path / "model", network)
+    assert [each.name for each in tmp_path.iterdir()] == ["model"]
+    assert (tmp_path / "model").read_text() == "before"
+
+
+VALUES = (None, True, -1, 1e400, "x", [], {}, [1], {"array": "9"}, [[]], [None], "uint8")
+
+
+def changed(document):
+    """Give documents in which one value is another one, or missing."""
+    for key in document:
+        yield {name: each for name, each in document.items() if name != key}
+        for value in VALUES:
+            if not (key == "dtype" and value is None):
+                yield document | {key: value}
+    for part in (0, 1):
+        for key in document["sites"][0][part]:
+            for value in VALUES:
+                pair = list(document["sites"][0])
+                if pair[part][key] != value:
+                    pair[part] = pair[part] | {key: value}
+                    yield document | {"sites": [pair, *document["sites"][1:]]}
+
+
+def test_hostile_documents_are_refused_and_change_nothing(tmp_path):
+    network, other = Network(), Network(seed=1)
+    quantize_(network, static)
+    save_quantized(tmp_path / "model", network)
+    tensors = load_file(tmp_path / "model")
+    with safe_open(tmp_path / "model", framework="pt") as file:
+        metadata = file.metadata()
+    document = json.loads(tensors["quantization"].numpy().tobytes())
+    texts = [json.dumps(each) for each in changed(document)]
+    texts += ["[" * 100000, "null", "3", "[]", "{}"]
+    layers, state = list(other.modules()), {k: v.clone() for k, v in other.state_dict().items()}
+    refused = 0
+    for text in texts:
+        bits = torch.frombuffer(bytearray(text, "utf-8"), dtype=torch.uint8)
+        save_file(tensors | {"quantization": bits}, tmp_path / "hostile", metadata)
+        try:
+            load_quantized(tmp_path / "hostile", other)
+        except ValueError:
+            refused += 1
+        else:  # another policy, or none: as good a model as any
+            other = Network(seed=1)
+            layers = list(other.modules())
+        assert list(other.modules()) == layers
+        assert all(torch.equal(each, state[name]) for name, each in other.state_dict().items())
+    assert refused > 0.8 * len(texts)

@@ -10,7 +10,9 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from golden.torch import (  # noqa: E402
+    MXScheme,
     QuantizedAttention,
+    load_quantized,
     meters,
     quantize_,
     restore_,
@@ -149,3 +151,16 @@ def test_a_copy_is_checked_for_itself(twin_of, model):
         twin.block["attn"].set_processor(None)
     restore_(twin)
     assert torch.equal(twin(x), Model()(x))
+
+
+def test_a_model_whose_attention_alone_is_quantized_can_be_saved(tmp_path):
+    def policy(site):
+        return None if site.kind == "linear" else MXScheme("MX4", "MX4")
+
+    saved, loaded, x = Model(), Model(), torch.randn(1, 4, 32)
+    with torch.no_grad():
+        loaded.block["out"].weight.zero_()
+    quantize_(saved, policy)
+    save_quantized(tmp_path / "file", saved)
+    load_quantized(tmp_path / "file", loaded)
+    assert torch.equal(loaded(x), saved(x)) and not torch.equal(saved(x), Model()(x))

@@ -26,7 +26,7 @@ from golden.torch.scheme import Scheme
 from golden.torch.site import Site
 from golden.torch.sites import ask, find_unquantized
 
-RECORD = "quantization"
+RECORD = "_golden_quantization"
 """Attribute of a quantized model that holds its `Quantization`."""
 
 
