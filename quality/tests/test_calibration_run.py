@@ -118,7 +118,7 @@ def test_a_model_that_is_not_there_is_one_sentence(tmp_path):
 
     missing = str(tmp_path / "none.safetensors")
     result = RUNNER.invoke(app, ["calibrate", "--model", missing, "--output", str(tmp_path / "x")])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "Traceback" not in result.output
 
 

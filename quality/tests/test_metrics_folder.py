@@ -69,6 +69,6 @@ def test_mistakes_get_a_sentence(folder: Path):
 
     options = ["statistics", "--images", str(folder), "--output", str(folder / "made.npz")]
     result = CliRunner().invoke(app, [*options, "--weights", "/nowhere"])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "releases of torch-fidelity" in result.output
     assert len(result.output.strip().splitlines()) == 1

@@ -119,6 +119,6 @@ def test_the_commands_make_files_that_a_judge_reads(data_folder: Path, tmp_path:
     with pytest.raises(ValueError, match="made with another extractor"):
         Judge(reference=statistics)
     missing = CliRunner().invoke(app, ["reference", "--data", "/nowhere"])
-    assert missing.exit_code == 1
+    assert missing.exit_code == 2
     assert "apt-get install dataset-fashion-mnist" in missing.output
     assert len(missing.output.strip().splitlines()) == 1

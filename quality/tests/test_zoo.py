@@ -116,7 +116,7 @@ def test_a_page_without_marks_is_refused():
 def test_the_command_names_the_models_it_knows():
     call = [sys.executable, "-m", "quality.zoo", "--only", "GPT-5"]
     result = subprocess.run(call, capture_output=True, text=True, check=False)
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "there is no model 'GPT-5': they are DiT, PixArt" in result.stderr
 
 
