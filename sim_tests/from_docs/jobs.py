@@ -31,6 +31,7 @@ from sim_tests.from_docs.numerics import (
     Beat,
     Block,
     Float,
+    Rounding,
     add,
     beats_of,
     blocks_of,
@@ -139,10 +140,13 @@ def with_specials(rng: random.Random, rows: Matrix, source: Float, count: int) -
 # The machine's arithmetic on whole tiles
 
 
-def quantize_tile(rows: Sequence[Sequence[int]], tags: Sequence[bool]) -> tuple[Blocks, int]:
+def quantize_tile(
+    rows: Sequence[Sequence[int]], tags: Sequence[bool], rounding: Rounding = round
+) -> tuple[Blocks, int]:
     """Rows of FP32 in MX, and how many elements were saturated."""
     quantized = [
-        [quantize(x, tag) for x, tag in zip(blocks_of(row), tags, strict=True)] for row in rows
+        [quantize(x, tag, rounding) for x, tag in zip(blocks_of(row), tags, strict=True)]
+        for row in rows
     ]
     blocks = [[x.block for x in row] for row in quantized]
     return blocks, sum(x.saturated for row in quantized for x in row)
@@ -156,12 +160,20 @@ class Activations:
     saturated: int = 0
 
     @classmethod
-    def of(cls, rows: Matrix, source: Float, selection: Selection, order: Sequence[int] = ()):
+    def of(
+        cls,
+        rows: Matrix,
+        source: Float,
+        selection: Selection,
+        order: Sequence[int] = (),
+        rounding: Rounding = round,
+    ):
         """Widen, reorder, cut into tiles, choose, quantize."""
         made = cls()
         for tile in in_chunks([[widen(x, source) for x in row] for row in rows], ROWS):
             ordered = [[row[c] for c in order] if order else row for row in tile]
-            blocks, saturated = quantize_tile(ordered, selection.choose(unit_magnitudes(ordered)))
+            tags = selection.choose(unit_magnitudes(ordered))
+            blocks, saturated = quantize_tile(ordered, tags, rounding)
             made.tiles.append(blocks)
             made.saturated += saturated
         return made
@@ -293,11 +305,18 @@ def plan_gemm(
     order: Sequence[int] = (),
     table: int = NO_TABLE,
     flags: int = 0,
+    rounding: Rounding = round,
 ) -> Gemm:
     """A GEMM job from floating-point activations; an order is that of the job's table."""
-    made = Activations.of(rows, source, selection, order)
+    made = Activations.of(rows, source, selection, order, rounding)
     plan = plan_packed_gemm(
-        made.tiles, len(rows[0]), weights, target=target, group_tiles=group_tiles, biases=biases
+        made.tiles,
+        len(rows[0]),
+        weights,
+        target=target,
+        group_tiles=group_tiles,
+        biases=biases,
+        rounding=rounding,
     )
     plan.job |= {"KIND": GEMM, "FORMAT": source.code, "TABLE": table, **selection.registers}
     plan.job["FLAGS"] |= flags | (REORDER if order else 0)
@@ -314,6 +333,7 @@ def plan_packed_gemm(
     target: Float | int = FP32,
     group_tiles: int = 1,
     biases: Sequence[int] | None = None,
+    rounding: Rounding = round,
 ) -> Gemm:
     """A GEMM_PACKED job; what it does not look at holds anything."""
     m = sum(len(tile) for tile in tiles)
@@ -321,7 +341,7 @@ def plan_packed_gemm(
     if isinstance(target, Float):
         packets = float_packets(result, target, group_tiles)
     else:
-        packets = mx_packets(mx_results(result, target), group_tiles)
+        packets = mx_packets(mx_results(result, target, rounding), group_tiles)
     beats, skipped = count_beats(tiles, weights)
     return Gemm(
         {
@@ -345,7 +365,7 @@ def plan_packed_gemm(
     )
 
 
-def mx_results(result: Matrix, target: int) -> list[Blocks]:
+def mx_results(result: Matrix, target: int, rounding: Rounding = round) -> list[Blocks]:
     """C quantized along N, in token tiles."""
     tags = [target == MX9] * -(-len(result[0]) // 16)
-    return [quantize_tile(rows, tags)[0] for rows in in_chunks(result, ROWS)]
+    return [quantize_tile(rows, tags, rounding)[0] for rows in in_chunks(result, ROWS)]

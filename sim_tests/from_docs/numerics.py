@@ -4,8 +4,8 @@ Written from docs/numerics.md and docs/interfaces.md alone. FP32, FP16 and BF16 
 bit patterns, as Python integers, throughout. A `Block` is sixteen elements along K.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeVar
 
@@ -17,6 +17,9 @@ QUIET_NAN = 0x7FC00000
 INFINITY = 0x7F800000
 BASE_BYTES = 12
 RESIDUAL_BYTES = 6
+
+Rounding = Callable[[Fraction], int]
+"""`round`, which is half to even, or `math.floor`, which truncates a magnitude."""
 
 Beat = tuple[int | None, ...]
 """The bytes of one beat, `None` where tkeep is 0."""
@@ -210,28 +213,46 @@ class Quantized:
     saturated: int
 
 
-def quantize(patterns: Sequence[int], is_mx9: bool) -> Quantized:
+def quantize(patterns: Sequence[int], is_mx9: bool, rounding: Rounding = round) -> Quantized:
     """Sixteen FP32 numbers to MX9 or MX6."""
+    made = to_codes(patterns, 7 if is_mx9 else 4, rounding)
+    if not is_mx9:
+        return made
+    codes = made.block.high
+    low = tuple(x & 7 for x in codes)
+    return replace(made, block=replace(made.block, high=tuple(x >> 3 for x in codes), low=low))
+
+
+def quantize_mx4(patterns: Sequence[int], rounding: Rounding = round) -> Block:
+    """Sixteen FP32 numbers to MX4, whose magnitudes are H's two high bits."""
+    block = to_codes(patterns, 2, rounding).block
+    return replace(block, high=tuple(x << 2 for x in block.high))
+
+
+def to_codes(patterns: Sequence[int], mantissa_bits: int, rounding: Rounding) -> Quantized:
+    """Sixteen FP32 numbers to magnitudes of so many bits, which are all of `high`."""
     zeros = (0,) * BLOCK
     if not all(is_finite(x) for x in patterns):
-        return Quantized(Block(NAN_EXPONENT, zeros[:8], zeros, zeros, zeros if is_mx9 else None), 0)
+        return Quantized(Block(NAN_EXPONENT, zeros[:8], zeros, zeros, None), 0)
     patterns = [flush(x) for x in patterns]
     exponents = [FP32.fields(x)[1] for x in patterns]
     shared = max(exponents)
     micro = tuple(int(max(exponents[i], exponents[i + 1]) < shared) for i in range(0, BLOCK, 2))
-    mantissa_bits = 7 if is_mx9 else 4
     largest = (1 << mantissa_bits) - 1
     steps = [Fraction(2) ** (shared - EXPONENT_BIAS - t - (mantissa_bits - 1)) for t in micro]
-    rounded = [round(FP32.magnitude(x) / steps[i // 2]) for i, x in enumerate(patterns)]
-    codes = [min(x, largest) for x in rounded]
-    block = Block(
-        shared,
-        micro,
-        tuple(x >> 31 for x in patterns),
-        tuple(x >> 3 for x in codes) if is_mx9 else tuple(codes),
-        tuple(x & 7 for x in codes) if is_mx9 else None,
-    )
-    return Quantized(block, sum(x > largest for x in rounded))
+    rounded = [rounding(FP32.magnitude(x) / steps[i // 2]) for i, x in enumerate(patterns)]
+    signs, codes = tuple(x >> 31 for x in patterns), tuple(min(x, largest) for x in rounded)
+    return Quantized(Block(shared, micro, signs, codes, None), sum(x > largest for x in rounded))
+
+
+def mx4_values(block: Block) -> list[Fraction]:
+    """The numbers that a finite MX4 block stands for, by the formula of the formats."""
+    return [
+        (-1) ** block.signs[i]
+        * Fraction(block.high[i] >> 2)
+        * Fraction(2) ** (block.exponent - EXPONENT_BIAS - block.micro[i // 2] - (2 - 1))
+        for i in range(BLOCK)
+    ]
 
 
 def beat_sum(a: Block, b: Block, a_part: Sequence[int], b_part: Sequence[int]) -> int:

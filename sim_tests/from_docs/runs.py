@@ -30,6 +30,7 @@ from sim_tests.from_docs.numerics import (
     FP32,
     Beat,
     Float,
+    Rounding,
     beats_of,
     in_chunks,
     packed_tile,
@@ -104,9 +105,10 @@ async def run_conversion(
     table: int = NO_TABLE,
     is_transposed: bool = False,
     flags: int = 0,
+    rounding: Rounding = round,
 ) -> list[Blocks]:
     """Make a packed B of its columns `rows`; check it to the byte and return it."""
-    made = Activations.of(rows, source, selection, order)
+    made = Activations.of(rows, source, selection, order, rounding)
     job = {
         "KIND": CONVERT_TRANSPOSED if is_transposed else CONVERT,
         "M": 0,
