@@ -2,6 +2,7 @@
 
 from sim_tests.from_docs import machine as pins
 from sim_tests.from_docs.jobs import (
+    ARRAY,
     Activations,
     column_maxima,
     mx_results,
@@ -34,9 +35,10 @@ from sim_tests.from_docs.numerics import (
     BF16,
     FP16,
     FP32,
-    in_chunks,
     widen,
 )
+from sim_tests.from_docs.packets import block_place
+from sim_tests.from_docs.packets import mx_results as packed_parts
 from sim_tests.from_docs.runs import (
     cocotb_test,
     conversion_of,
@@ -80,15 +82,13 @@ async def mx_results_go_round(dut):
         k_blocks = -(-n // 16)
         tile_count = -(-m // ROWS)
         tags = (1 << k_blocks) - 1 if target == MX9 else 0
-        packets = [tags.to_bytes(pins.ACT_BYTES, "little") for _ in range(tile_count)]
-        places = [
-            tile
-            for group in in_chunks(range(tile_count), group_tiles)
-            for _ in range(k_blocks)
-            for tile in group
-        ]
-        for tile, packet in zip(places, got, strict=True):
-            packets[tile] += b"".join(bytes(x or 0 for x in beat) for beat in packet)
+        packets = [bytearray(tags.to_bytes(pins.ACT_BYTES, "little")) for _ in range(tile_count)]
+        for part, packet in zip(packed_parts(ARRAY, m, n, group_tiles), got, strict=True):
+            data = b"".join(bytes(x or 0 for x in beat) for beat in packet)
+            first = block_place(pins.ACT_BYTES, part.col // 16, part.rows, target == MX9)
+            whole = packets[part.row // ROWS]
+            whole.extend(bytes(max(0, first + len(data) - len(whole))))
+            whole[first : first + len(data)] = data
         made = Activations.of(rows, source, select_top(1))
         first = product(made.tiles, weights, biases)
         follow = plan_packed_gemm(

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from sim_tests.from_docs import packets
 from sim_tests.from_docs.machine import (
     ACT_BYTES,
     BIAS,
@@ -26,6 +27,7 @@ from sim_tests.from_docs.machine import (
     WEIGHT_BYTES,
 )
 from sim_tests.from_docs.numerics import (
+    BLOCK,
     FP16,
     FP32,
     Beat,
@@ -47,6 +49,7 @@ from sim_tests.from_docs.numerics import (
 )
 
 NO_TABLE = 99
+ARRAY = packets.Array(ROWS, COLS, DRAIN_LANES // COLS)
 
 Matrix = list[list[int]]
 Blocks = list[list[Block]]
@@ -236,30 +239,28 @@ def column_maxima(rows: Matrix, source: Float) -> list[int]:
 
 def float_packets(result: Matrix, target: Float, group_tiles: int) -> list[list[Beat]]:
     """The packets of a GEMM with floating-point results: one beat each."""
-    packets = []
-    stride = COLS * target.size
-    for group in in_chunks(result, ROWS * group_tiles):
-        for first in range(0, len(result[0]), COLS):
-            for tile in in_chunks(group, ROWS):
-                for rows in in_chunks(tile, DRAIN_LANES // COLS):
-                    beat: list[int | None] = [None] * RESULT_BYTES
-                    for i, row in enumerate(rows):
-                        numbers = [narrow(x, target) for x in row[first : first + COLS]]
-                        data = b"".join(x.to_bytes(target.size, "little") for x in numbers)
-                        beat[i * stride : i * stride + len(data)] = data
-                    packets.append([tuple(beat)])
-    return packets
+    made = []
+    for part in packets.float_results(ARRAY, len(result), len(result[0]), group_tiles):
+        beat: list[int | None] = [None] * RESULT_BYTES
+        for i in range(part.rows):
+            for j in range(part.cols):
+                number = narrow(result[part.row + i][part.col + j], target)
+                first = packets.float_place(ARRAY, target.size, i, j)
+                beat[first : first + target.size] = number.to_bytes(target.size, "little")
+        made.append([tuple(beat)])
+    return made
 
 
-def mx_packets(tiles: Sequence[Blocks], group_tiles: int) -> list[list[Beat]]:
+def mx_packets(tiles: Sequence[Blocks], n: int, group_tiles: int) -> list[list[Beat]]:
     """The packets of a GEMM with MX results: a K-block of the next GEMM each."""
-    packets = []
-    for group in in_chunks(tiles, group_tiles):
-        for k_block in range(len(tiles[0][0])):
-            for tile in group:
-                unit = [row[k_block] for row in tile]
-                packets.append(beats_of(packed_unit(unit, ACT_BYTES), RESULT_BYTES))
-    return packets
+    m = sum(len(tile) for tile in tiles)
+    return [
+        beats_of(
+            packed_unit([row[part.col // BLOCK] for row in tiles[part.row // ROWS]], ACT_BYTES),
+            RESULT_BYTES,
+        )
+        for part in packets.mx_results(ARRAY, m, n, group_tiles)
+    ]
 
 
 def weight_packets(
@@ -267,11 +268,11 @@ def weight_packets(
 ) -> list[bytes]:
     """B as it goes in: once for every group of resident tiles."""
     tile_biases = [None] * len(weights) if biases is None else in_chunks(biases, COLS)
-    packets = [
+    made = [
         packed_tile(columns, WEIGHT_BYTES, bias)
         for columns, bias in zip(weights, tile_biases, strict=True)
     ]
-    return packets * -(-m // (ROWS * group_tiles))
+    return made * packets.weight_passes(ARRAY, m, group_tiles)
 
 
 def row_bytes(row: Sequence[int], source: Float) -> bytes:
@@ -339,9 +340,10 @@ def plan_packed_gemm(
     m = sum(len(tile) for tile in tiles)
     result = product(tiles, weights, biases)
     if isinstance(target, Float):
-        packets = float_packets(result, target, group_tiles)
+        results = float_packets(result, target, group_tiles)
     else:
-        packets = mx_packets(mx_results(result, target, rounding), group_tiles)
+        tiles_of_results = mx_results(result, target, rounding)
+        results = mx_packets(tiles_of_results, len(result[0]), group_tiles)
     beats, skipped = count_beats(tiles, weights)
     return Gemm(
         {
@@ -360,7 +362,7 @@ def plan_packed_gemm(
         },
         [packed_tile(tile, ACT_BYTES) for tile in tiles],
         weight_packets(m, weights, group_tiles, biases),
-        packets,
+        results,
         {"BEATS": beats, "SKIPPED": skipped, **tile_counters(tiles)},
     )
 

@@ -1,7 +1,7 @@
 """What the accelerator computes, to the bit, in plain integers and fractions.
 
-Written from docs/numerics.md and docs/interfaces.md alone. FP32, FP16 and BF16 numbers are their
-bit patterns, as Python integers, throughout. A `Block` is sixteen elements along K.
+Written from docs/numerics.md, packets.md and interfaces.md alone. FP32, FP16 and BF16 numbers are
+their bit patterns, as Python integers, throughout. A `Block` is sixteen elements along K.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,7 +1,7 @@
 """The emitted Verilog of two 4x4 machines against their documentation, and nothing else.
 
-The bench knows the pages numerics.md, interfaces.md, registers.md and architecture.md; it shares
-no code with the generator, its golden model or its other tests.
+The bench knows the pages numerics.md, packets.md, interfaces.md, registers.md and architecture.md;
+it shares no code with the generator, its golden model or its other tests.
 """
 
 import os
