@@ -49,8 +49,9 @@ def check_name(name):
 def check_apart(top, text):
     """Refuse a top whose modules could be taken for those of another machine in the same design.
 
-    Behind its top's name every machine has the same module names: of tops ``a`` and ``a_engines``,
-    the one has a module ``a_engines``, which is the other's top.
+    Of tops ``a`` and ``a_engines`` the one has a module ``a_engines``, which is the other's top.
+    Machines differ in what is below such a part, so nothing may follow its name either: a machine
+    with MX results has an ``a_engines_result_writer_packer``, one without has none.
 
     Parameters
     ----------
@@ -68,9 +69,10 @@ def check_apart(top, text):
     words = top.split("_")
     for count in range(1, len(words)):
         other, rest = "_".join(words[:count]), "_".join(words[count:])
-        for name in sorted({rest, *(f"{rest}_{part}" for part in below)} & below):
-            raise ValueError(f"a machine can't be called {top!r}: one called {other!r} has a "
-                             f"module {other}_{name}, and so would this; choose another ending")
+        for name in sorted(below):
+            if f"{rest}_".startswith(f"{name}_") or name.removeprefix(f"{rest}_") in below - {name}:
+                raise ValueError(f"a machine can't be called {top!r}: one called {other!r} has a "
+                                 f"module {other}_{name}; choose another ending")
 
 
 def plain_names(text):

@@ -106,12 +106,24 @@ def test_a_top_that_no_verilog_module_can_be_is_refused(name):
 
 
 @pytest.mark.parametrize("name, other", [
-    ("a_engines", "a_engines"), ("a_b_mac_row", "a_b_mac_row"), ("a_sram_1r1w", "a_sram_1r1w"),
+    ("a_engines", "a_engines"), ("a_engines_of_mine", "a_engines"), ("a_b_mac_row", "a_b_mac_row"),
+    ("a_sram_1r1w", "a_sram_1r1w"),
 ])
 def test_a_top_that_could_be_a_module_of_another_machine_is_refused(small, name, other):
     text = re.sub(r"\btop(?=\b|_)", name, small)
     with pytest.raises(ValueError, match=f"has a module {other}"):
         check_apart(name, text)
+
+
+def test_no_two_machines_that_are_taken_have_a_module_of_one_name(small):
+    """One of them makes MX results and has modules for it, the other has none of these."""
+    other = emit(Accelerator(Config.sized(rows=3, cols=5, k_max=64)), "top")
+    for machine, beside in ((small, other), (other, small)):
+        lines = "\n".join(re.findall(r"^module \w+", machine, re.MULTILINE))
+        for name in modules(beside)[1:]:
+            name = name.replace("top", "a", 1)
+            with pytest.raises(ValueError, match="choose another ending"):
+                check_apart(name, lines.replace("module top", f"module {name}"))
 
 
 @pytest.mark.parametrize("name", ["mixdit", "mixdit_8x8", "my_top", "engines", "a_b_c"])
