@@ -15,7 +15,7 @@ pytest.importorskip("matplotlib")
 from quality.harness.record import SCHEMA
 from quality.harness.settings import REFERENCE, Unit
 from quality.harness.store import write_unit
-from quality.report.claims import make_claims
+from quality.report.claims import judge, make_claims
 from quality.report.differences import difference_table, holm
 from quality.report.document import make_tables, write_report
 from quality.report.outliers import split_name
@@ -121,6 +121,15 @@ def test_claims_are_met_or_missed_only_where_the_interval_shows_it(folder: Path,
         write(folder, make_record("best", seed, 0.01 + 0.0001 * seed, 6.4, 29.0 + 2 * seed))
     claims = make_claims(load_study(folder))
     assert [claim.verdict for claim in claims] == ["met", "met", "met", "open"]
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [((0.016, 0.020), "open"), ((0.010, 0.012), "open"), ((0.018, 0.0181), "missed"),
+     ((0.012, 0.0121), "met"), ((0.001,), "open"), ((0.015, 0.015), "met")],
+)  # fmt: skip
+def test_a_target_that_the_interval_holds_is_open(values: tuple[float, ...], verdict: str):
+    assert judge(Figure(values), 0.015) == verdict
 
 
 def test_one_seed_shows_nothing(folder: Path):
