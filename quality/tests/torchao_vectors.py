@@ -1,4 +1,4 @@
-"""Numbers as torchao quantizes them: ``python -m quality.tests.torchao_vectors`` writes the file.
+"""Numbers as torchao quantizes them; `write_vectors` makes the file where torchao is installed.
 
 torchao is no dependency, not even of the tests: while it is installed, diffusers imports it into
 every process. So what it makes of some thousand numbers is kept in a file.
@@ -70,6 +70,7 @@ def _nvfp4(x: Tensor) -> Tensor:
     return NVFP4Tensor.to_nvfp4(x, per_tensor_scale=scale).dequantize(torch.float32)
 
 
-if __name__ == "__main__":
+def write_vectors() -> None:
+    """Write the file anew, for another version of torchao under another name."""
     FILE.parent.mkdir(exist_ok=True)
     np.savez_compressed(FILE, **make_vectors())
