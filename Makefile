@@ -4,6 +4,7 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 SEED   ?= 1
 JOBS   ?= 2
+POLICY ?= all
 
 export AMARANTH_USE_YOSYS := builtin
 export MIXDIT_SEED := $(SEED)
@@ -51,7 +52,7 @@ $(VENV)/ready: pyproject.toml | tools-venv
 
 $(VENV)/torch-ready: $(VENV)/ready
 	$(PY) -m pip install --quiet --disable-pip-version-check 'torch==2.13.0'
-	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[quality]'
+	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[quality,formats]'
 	touch $@
 
 setup: $(VENV)/ready  ## Make .venv with all that demo and test need
@@ -147,12 +148,12 @@ train: $(VENV)/torch-ready  ## Train the small DiT; resumes where it stopped
 samples: $(VENV)/torch-ready  ## Draw a grid of samples
 	$(PY) -m quality sample
 
-quality: $(VENV)/torch-ready  ## Every policy on the small DiT, 3 x 250 images: build/quality/small (half an hour)
-	$(PY) -m quality evaluate --images 250 --probe 10 --jobs $(JOBS)
+quality: $(VENV)/torch-ready  ## Every policy on the small DiT, 3 x 250 images (POLICY=); half an hour
+	$(PY) -m quality evaluate --policy $(POLICY) --images 250 --probe 10 --jobs $(JOBS)
 	$(PY) -m quality report
 
 quality-full: $(VENV)/torch-ready  ## The same with 3 x 1000 images (an hour more); goes on where it stopped
-	$(PY) -m quality evaluate --images 1000 --jobs $(JOBS)
+	$(PY) -m quality evaluate --policy $(POLICY) --images 1000 --jobs $(JOBS)
 	$(PY) -m quality report
 
 capture: $(VENV)/torch-ready  ## Record the layers' inputs and weights anew

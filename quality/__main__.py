@@ -14,6 +14,7 @@ from quality.dataset import DEFAULT_FOLDER, load
 from quality.harness.command import evaluate
 from quality.recipe import CLASS_NAMES, Recipe
 from quality.report.command import report
+from quality.report.one_step import one_step
 
 CHECKPOINT = DATA_FOLDER / "dit_fashion_mnist.safetensors"
 CLASSIFIER = DATA_FOLDER / "classifier.safetensors"
@@ -153,6 +154,7 @@ def classifier(
 app.command()(calibrate)
 app.command()(evaluate)
 app.command()(report)
+app.command()(one_step)
 
 
 if __name__ == "__main__":

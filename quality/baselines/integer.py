@@ -7,11 +7,11 @@ run time for activations. Nothing is calibrated and no outlier is treated.
 from collections.abc import Callable
 
 from golden.torch import Site
-from quality.baselines.scheme import UniformScheme
+from quality.baselines.scheme import BaselineScheme
 from quality.baselines.uniform import Uniform
 
 
-def integer(bits: int, weight_bits: int | None = None) -> Callable[[Site], UniformScheme]:
+def integer(bits: int, weight_bits: int | None = None) -> Callable[[Site], BaselineScheme]:
     """Return a policy that quantizes every GEMM, attention's two included.
 
     In attention a row of Q, of K, of P and of V^T is what a token is in a linear layer; P is never
@@ -25,9 +25,9 @@ def integer(bits: int, weight_bits: int | None = None) -> Callable[[Site], Unifo
         Of weights; as `bits` unless given.
     """
 
-    def policy(site: Site) -> UniformScheme:
+    def policy(site: Site) -> BaselineScheme:
         activation = Uniform(bits, "unsigned" if site.kind == "pv" else "signed")
         of_weight = weight_bits if site.kind == "linear" else None
-        return UniformScheme(activation, Uniform(of_weight or bits))
+        return BaselineScheme(activation, Uniform(of_weight or bits))
 
     return policy

@@ -11,7 +11,7 @@ per sample; here each token has its own, which is finer.
 from collections.abc import Callable
 
 from golden.torch import Site
-from quality.baselines.scheme import UniformScheme
+from quality.baselines.scheme import BaselineScheme
 from quality.baselines.uniform import Uniform
 
 GROUP = 32
@@ -21,7 +21,7 @@ small transformer; 1152 channels of DiT-XL make nine groups of 128."""
 
 def qdit_like(
     weight_bits: int, activation_bits: int = 8, group: int = GROUP
-) -> Callable[[Site], UniformScheme | None]:
+) -> Callable[[Site], BaselineScheme | None]:
     """Return a policy for the linear layers; attention stays in floating point, as in Q-DiT.
 
     Parameters
@@ -32,10 +32,10 @@ def qdit_like(
         Input channels that share a scale and a zero point.
     """
 
-    def policy(site: Site) -> UniformScheme | None:
+    def policy(site: Site) -> BaselineScheme | None:
         if site.kind != "linear":
             return None
-        return UniformScheme(
+        return BaselineScheme(
             Uniform(activation_bits, "affine", group), Uniform(weight_bits, "affine", group)
         )
 

@@ -1,21 +1,42 @@
-"""A `golden.torch.Scheme` of two uniform quantizers, which the baselines share."""
+"""A `golden.torch.Scheme` of two quantizers, which the baselines share."""
 
 from collections.abc import Hashable
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from golden.torch import Meter
-from quality.baselines.uniform import Uniform
 
 
-class UniformScheme:
-    """Quantize both operands of a GEMM to integers, rows on their own.
+class Quantizer(Hashable, Protocol):
+    """What a number format does to an operand, along its last axis.
+
+    Attributes
+    ----------
+    name : str
+        What the format is called in sentences.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def stored_bits(self, shape: torch.Size) -> int:
+        """Return the bits of a tensor of `shape`, its scales and zero points included."""
+        ...
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the quantized values of `x`, of its shape, in float32."""
+        ...
+
+
+class BaselineScheme:
+    """Quantize both operands of a GEMM to formats that the accelerator does not have.
 
     Parameters
     ----------
-    activation, weight : Uniform
-        Quantizers of A's and of B's rows.
+    activation, weight : Quantizer
+        Of A and of B.
 
     Attributes
     ----------
@@ -27,7 +48,7 @@ class UniformScheme:
 
     correction: Tensor | None = None
 
-    def __init__(self, activation: Uniform, weight: Uniform) -> None:
+    def __init__(self, activation: Quantizer, weight: Quantizer) -> None:
         self._activation, self._weight = activation, weight
         self.meter = Meter()
 
@@ -47,7 +68,7 @@ class UniformScheme:
         return StraightThrough.apply(b, self._weight)
 
     def exact(self, a: Tensor, b: Tensor) -> Tensor:
-        """Refuse: the accelerator multiplies MX numbers only.
+        """Refuse: the accelerator multiplies MX9, MX6 and MX4 only.
 
         Raises
         ------
@@ -55,7 +76,7 @@ class UniformScheme:
             Always.
         """
         raise TypeError(
-            "the accelerator has no integer formats: compare baselines in the mode 'fake'"
+            f"the accelerator has no {self._activation.name}: compare baselines in the mode 'fake'"
         )
 
 
@@ -63,7 +84,7 @@ class StraightThrough(torch.autograd.Function):
     """Apply a quantizer, with the gradient of the identity."""
 
     @staticmethod
-    def forward(ctx: object, x: Tensor, quantizer: Uniform) -> Tensor:
+    def forward(ctx: object, x: Tensor, quantizer: Quantizer) -> Tensor:
         """Return the quantized values of `x` in float32."""
         ctx.dtype = x.dtype
         return quantizer(x)

@@ -47,6 +47,11 @@ class Uniform:
         if self.group is not None and self.group < 1:
             raise ValueError(f"a group has at least 1 number, not {self.group}")
 
+    @property
+    def name(self) -> str:
+        """What sentences call it."""
+        return "integer formats"
+
     def stored_bits(self, shape: torch.Size) -> int:
         """Return the bits of a tensor of `shape`, its scales and zero points included."""
         rows, width = shape[:-1].numel(), shape[-1]

@@ -18,14 +18,14 @@ import torch
 from torch import Tensor
 
 from golden.torch import Site
-from quality.baselines.scheme import UniformScheme
+from quality.baselines.scheme import BaselineScheme
 from quality.baselines.uniform import Uniform
 
 EXPONENT = 0.5
 """How far a scale follows the activations (1) or the weights (0)."""
 
 
-class BalancedScheme(UniformScheme):
+class BalancedScheme(BaselineScheme):
     """Quantize after scaling and rotating the channels of both operands.
 
     Parameters

@@ -1,5 +1,6 @@
 """The command `evaluate`."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,8 @@ from quality.harness.ranks import Rank
 from quality.harness.settings import REFERENCE, Settings
 from quality.models.options import DTYPES, SMALL, ModelOptions
 
-ALL = "all"
+ALL, FORMATS = "all", "formats"
+"""Words for many policies: the study, and formats of other machines."""
 
 MODEL, JUDGES, WORK = "Model", "Judges of published models", "Work"
 """Headings of `--help`."""
@@ -24,7 +26,10 @@ def evaluate(
     ] = SMALL,
     policy: Annotated[
         list[str] | None,
-        typer.Option(help="Policy to judge beside fp32; may be repeated. [default: all]"),
+        typer.Option(
+            help="Policy to judge beside fp32; may be repeated. `formats` stands for those of OCP "
+            "and NVIDIA, which `all` leaves out. [default: all]"
+        ),
     ] = None,
     images: Annotated[int, typer.Option(min=2, help="Images for each policy and seed.")] = 1000,
     seeds: Annotated[str, typer.Option(help="Seeds of the noise, with commas between.")] = "0,1,2",
@@ -92,6 +97,7 @@ def evaluate(
         from quality.harness.judges import JudgeFiles
         from quality.harness.run import evaluate as run
         from quality.models.identity import is_small
+        from quality.policies import FORMATS as OTHERS
         from quality.policies import NAMES
 
         settings = Settings(
@@ -104,7 +110,7 @@ def evaluate(
             threads=threads,
         )  # fmt: skip
         files = JudgeFiles(inception=inception, statistics=statistics, clip=clip)
-        policies = parse_policies(policy or [ALL], NAMES)
+        policies = parse_policies(policy or [ALL], {ALL: NAMES, FORMATS: tuple(OTHERS)})
         if jobs is None:
             alone = Rank.here().world > 1 or not is_small(settings.model) or device != "cpu"
             jobs = 1 if alone else 2
@@ -131,19 +137,24 @@ def parse_seeds(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def parse_policies(asked: list[str], known: tuple[str, ...]) -> list[str]:
-    """Return the policies that were asked for; all known ones for `ALL`.
+def parse_policies(asked: list[str], groups: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the policies that were asked for, each once; a group's name stands for all of it.
 
     Raises
     ------
     ValueError
         If one is not known.
     """
-    names = [name.strip() for text in asked for name in text.split(",")]
-    for name in names:
-        if name not in (*known, REFERENCE, ALL):
-            raise ValueError(f"there is no policy {name!r}; there are {', '.join(known)} and {ALL}")
-    return list(known) if ALL in names else names
+    known = [REFERENCE, *(name for group in groups.values() for name in group)]
+    policies: list[str] = []
+    for name in (each.strip() for text in asked for each in text.split(",")):
+        if name not in known and name not in groups:
+            raise ValueError(
+                f"there is no policy {name!r}; there are {', '.join(dict.fromkeys(known))} and, "
+                f"for many, {' and '.join(groups)}"
+            )
+        policies += groups.get(name, [name])
+    return list(dict.fromkeys(policies))
 
 
 def check_device(name: str, gpus: int) -> str:

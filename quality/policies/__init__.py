@@ -4,6 +4,6 @@
 ``python -m quality calibrate`` writes.
 """
 
-from quality.policies.registry import NAMES, build
+from quality.policies.registry import FORMATS, NAMES, build
 
-__all__ = ["NAMES", "build"]
+__all__ = ["FORMATS", "NAMES", "build"]

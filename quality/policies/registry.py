@@ -1,13 +1,15 @@
 """Every policy under study by its name."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from golden.torch import Clock, ModelPolicy, uniform
-from quality.baselines import integer, qdit_like, viditq_like
+from quality.baselines import integer, microscaling, nvfp4, qdit_like, viditq_like
+from quality.baselines.microscaling import FORMATS as MICROSCALING
 from quality.calibration.budget import SHARE
 from quality.calibration.record import Calibration, load_calibration
 from quality.policies.budgeted import best_tags, budgeted, random_tags
@@ -29,6 +31,12 @@ def _balanced(weight_bits: int) -> Builder:
     return build_one
 
 
+FORMATS: dict[str, Callable[[], ModelPolicy]] = {
+    **{name: partial(microscaling, name) for name in MICROSCALING},
+    "nvfp4": nvfp4,
+}
+"""Formats that other machines have: judged when they are asked for, and not among `NAMES`."""
+
 PLAIN: dict[str, Callable[[], ModelPolicy]] = {
     "mx9": lambda: uniform("mx9"),
     "mx6": lambda: uniform("mx6"),
@@ -37,6 +45,7 @@ PLAIN: dict[str, Callable[[], ModelPolicy]] = {
     "int4": lambda: integer(4),
     "qdit_like_w8a8": lambda: qdit_like(weight_bits=8),
     "qdit_like_w4a8": lambda: qdit_like(weight_bits=4),
+    **FORMATS,
 }
 """Policies that need no calibration."""
 
@@ -71,7 +80,7 @@ NAMES = (
     "random",
     "rounded",
 )
-"""In the order of tables; "fp32" is the model as it is."""
+"""What is judged unless a policy is named, in the order of tables; "fp32" is the model as it is."""
 
 
 def build(name: str, model: nn.Module, calibration: Path, clock: Clock) -> ModelPolicy:
@@ -80,7 +89,7 @@ def build(name: str, model: nn.Module, calibration: Path, clock: Clock) -> Model
     Parameters
     ----------
     name : str
-        One of `NAMES`.
+        One of `NAMES` or of `FORMATS`.
     model : nn.Module
         The unquantized model.
     calibration : Path
@@ -100,5 +109,5 @@ def build(name: str, model: nn.Module, calibration: Path, clock: Clock) -> Model
     if name in PLAIN:
         return PLAIN[name]()
     if name not in CALIBRATED:
-        raise ValueError(f"there is no policy {name!r}; there are {', '.join(NAMES)}")
+        raise ValueError(f"there is no policy {name!r}; there are {', '.join((*NAMES, *FORMATS))}")
     return CALIBRATED[name](load_calibration(calibration), clock)

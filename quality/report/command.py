@@ -22,15 +22,13 @@ def report(
         if out is not None:
             check_folder(out)
         from quality.report.claims import make_claims
-        from quality.report.document import write_report
+        from quality.report.document import make_tables, write_report
         from quality.report.study import load_study
-        from quality.report.tables import paired_table, score_table
 
         study = load_study(folder)
-        for table in (paired_table(study), score_table(study)):
+        for table in make_tables(study):
             wide.print(table.for_terminal())
         for claim in make_claims(study):
-            verdict = "met" if claim.met else "MISSED"
-            console.print(f"{claim.name}: {claim.text} ({claim.bound}: {verdict})")
+            console.print(f"{claim.name}: {claim.text} ({claim.bound}: {claim.verdict})")
         files = write_report(study, out or folder)
     console.print(f"{files[0]} and {len(files) - 1} more")

@@ -8,12 +8,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from commands.outputs import whole
 from quality.harness.settings import REFERENCE
 from quality.report.claims import BASE, BEST, make_claims
+from quality.report.differences import difference_table
 from quality.report.outliers import draw_outliers
 from quality.report.pictures import draw_steps, draw_widths, has_fid
 from quality.report.samples import AMPLIFIED, draw_samples
 from quality.report.study import Study
 from quality.report.style import data_uri, svg
-from quality.report.tables import amount, paired_table, score_table
+from quality.report.tables import Table, amount, paired_table, score_table
 
 SHOWN = ("mx9", BASE, "mixdit", BEST, "int8", "mx4")
 """Policies in the pictures that have room for few."""
@@ -76,10 +77,16 @@ def make_pictures(study: Study) -> list[Picture]:
     return pictures
 
 
+def make_tables(study: Study) -> list[Table]:
+    """Tabulate the records; differences between policies only where there are two to compare."""
+    differences = difference_table(study)
+    return [paired_table(study), *([differences] if differences.rows else []), score_table(study)]
+
+
 def write_report(study: Study, out: Path) -> list[Path]:
     """Write ``report.html``, ``report.md`` and a file for each picture; equal for equal records."""
     pictures = make_pictures(study)
-    tables = [paired_table(study), score_table(study)]
+    tables = make_tables(study)
     claims = make_claims(study)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True,
@@ -91,7 +98,7 @@ def write_report(study: Study, out: Path) -> list[Path]:
     )  # fmt: skip
     lines = [f"# {_title(study)}\n\n{_lead(study)}\n"]
     lines += [
-        f"- {claim.name}: {claim.text} ({claim.bound}: {'met' if claim.met else 'missed'})\n"
+        f"- {claim.name}: {claim.text} ({claim.bound}: {claim.verdict})\n"
         for claim in claims
     ]
     lines += [f"\n{table.for_markdown()}" for table in tables]

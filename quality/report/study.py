@@ -1,6 +1,7 @@
 """The records of one model: every policy with its seeds."""
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from quality.harness.record import SCHEMA
 from quality.harness.settings import REFERENCE
+from quality.report.student import quantile, two_sided
 
 Record = dict[str, Any]
 
@@ -34,6 +36,24 @@ class Figure:
     def spread(self) -> float:
         """The sample standard deviation over seeds; 0 of one."""
         return stdev(self.values) if len(self.values) > 1 else 0.0
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the mean by Student's t, the seeds as the sample; None of one."""
+        if len(self.values) < 2:
+            return None
+        reach = quantile(len(self.values) - 1) * self.spread / math.sqrt(len(self.values))
+        return self.mean - reach, self.mean + reach
+
+    @property
+    def p(self) -> float | None:
+        """The probability of a mean so far from 0, were it 0; None of one seed."""
+        if len(self.values) < 2:
+            return None
+        if not self.spread:
+            return 0.0 if self.mean else 1.0
+        t = self.mean / (self.spread / math.sqrt(len(self.values)))
+        return two_sided(t, len(self.values) - 1)
 
     def times(self, factor: float) -> "Figure":
         """Return the same in another unit."""
@@ -78,14 +98,28 @@ class Study:
 
         A seed that does not have it is left out.
         """
-        values = []
+        return Figure(tuple(self._by_seed(policy, path).values()))
+
+    def difference(self, first: str, second: str, *path: str) -> Figure:
+        """Return by how much a figure of one policy exceeds another's, seed by seed.
+
+        Both drew from the same noise, so most of what a seed does to either cancels. A seed that
+        one of them does not have is left out.
+        """
+        minuends, subtrahends = self._by_seed(first, path), self._by_seed(second, path)
+        return Figure(
+            tuple(minuends[seed] - subtrahends[seed] for seed in minuends if seed in subtrahends)
+        )
+
+    def _by_seed(self, policy: str, path: Sequence[str]) -> dict[int, float]:
+        values = {}
         for record in self.policies[policy]:
             value: Any = record
             for key in path:
                 value = value.get(key) if isinstance(value, dict) else None
             if value is not None:
-                values.append(float(value))
-        return Figure(tuple(values))
+                values[record["seed"]] = float(value)
+        return values
 
     def series(self, policy: str, key: str) -> list[float]:
         """Return a probe's figures by step, averaged over seeds; NaN where all are infinite."""

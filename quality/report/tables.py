@@ -122,6 +122,7 @@ def score_table(study: Study) -> Table:
 WIDTHS = ("activation", "weight")
 PSNR = ("psnr", "median")
 ONE_STEP = ("probe", "one_step_qsnr")
+FID_LOST = ("paired", "fid")
 
 
 def _present(study: Study, group: str, key: str) -> bool:

@@ -14,6 +14,7 @@ from golden.torch import (  # noqa: E402
     Clock,
     MXScheme,
     QuantizedLinear,
+    find_sites,
     load_quantized,
     quantize_,
     save_quantized,
@@ -21,13 +22,14 @@ from golden.torch import (  # noqa: E402
 from quality.calibration.budget import SHARE  # noqa: E402
 from quality.calibration.record import CALIBRATION, load_calibration  # noqa: E402
 from quality.harness.calls import recorded  # noqa: E402
+from quality.harness.command import parse_policies  # noqa: E402
 from quality.harness.meters import mean_widths, read_meters  # noqa: E402
 from quality.harness.probe import decibels, probe_steps  # noqa: E402
 from quality.model import load_model  # noqa: E402
 from quality.models.identity import CHECKPOINT  # noqa: E402
 from quality.models.options import ModelOptions  # noqa: E402
 from quality.models.subject import load_subject  # noqa: E402
-from quality.policies import NAMES, build  # noqa: E402
+from quality.policies import FORMATS, NAMES, build  # noqa: E402
 from quality.policies.budgeted import best_tags, random_tags  # noqa: E402
 from quality.policies.timed import by_timestep  # noqa: E402
 
@@ -69,13 +71,41 @@ def results(study):
 
 def test_every_name_makes_a_policy_that_the_model_takes(study):
     model, calls = study
-    for name in NAMES:
+    for name in (*NAMES, *FORMATS):
         if name == "fp32":
             continue
         candidate = quantized(model, name)
         output = calls[0].repeat(candidate)
         assert torch.isfinite(output).all(), name
         assert not torch.equal(output, calls[0].output), name
+
+
+WIDTHS = {"mxfp8_e4m3": 8.25, "mxfp8_e5m2": 8.25, "mxint8": 8.25, "mxfp6_e2m3": 6.25,
+          "mxfp6_e3m2": 6.25, "mxfp4": 4.25, "nvfp4": 4.5}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_format_quantizes_every_site_at_its_width(study, name):
+    model, calls = study
+    candidate = quantized(model, name)
+    calls[0].repeat(candidate)
+    counts = read_meters(candidate)
+    assert set(counts) == {site.name for site in find_sites(model)}
+    for count in counts.values():  # every K of this model is a whole number of blocks
+        for width in (count.a_width, count.b_width):
+            assert WIDTHS[name] <= width < WIDTHS[name] + 0.01
+            assert name == "nvfp4" or width == WIDTHS[name]
+
+
+def test_formats_are_judged_only_when_they_are_asked_for():
+    groups = {"all": NAMES, "formats": tuple(FORMATS)}
+    assert parse_policies(["all"], groups) == list(NAMES)
+    assert parse_policies(["mxfp4, mx6", "mx6"], groups) == ["mxfp4", "mx6"]
+    assert parse_policies(["mx6,formats"], groups) == ["mx6", *FORMATS]
+    assert parse_policies(["all", "formats"], groups) == [*NAMES, *FORMATS]
+    assert not set(NAMES) & set(FORMATS)
+    with pytest.raises(ValueError, match=r"no policy 'mxfp5'; .*, nvfp4 and, for many, all and"):
+        parse_policies(["mxfp5"], groups)
 
 
 def test_fp32_leaves_every_site_alone(study):

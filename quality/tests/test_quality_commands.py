@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from commands.exit_codes import ExitCode
 from quality.__main__ import app
 from quality.captured import DATA_FOLDER, load_layers, load_provenance
+from quality.report.study import load_study
 from quality.storage import read_tensors
 
 pytest.importorskip("torch")
@@ -66,6 +67,27 @@ def test_evaluate_and_report(checkpoint: Path, tmp_path: Path):
     assert (folder / "report.html").is_file()
 
 
+def test_one_step_measures_what_evaluate_probes(checkpoint: Path, tmp_path: Path):
+    shared = ["--model", checkpoint, "--policy", "mx6,mxfp4", "--seeds", "0,1"]
+    options = ["--images", 2, "--probe", 2, "--jobs", 1, "--out", tmp_path / "out"]
+    invoke("evaluate", *shared, *options)
+    printed = invoke("one-step", *shared, "--images", 2, "--output", tmp_path / "one.md")
+    assert "Single evaluations" in printed
+    lines = (tmp_path / "one.md").read_text().splitlines()
+    rows = {line.split(" | ")[0]: line.split(" | ") for line in lines if line.startswith("| m")}
+    assert list(rows) == ["| mx6", "| mxfp4"]
+    study = load_study(tmp_path / "out" / "tiny")
+    for name, (_, activations, weights, qsnr, interval, last, _) in rows.items():
+        pooled = study.figure(name[2:], "probe", "one_step_qsnr")
+        widths = [study.figure(name[2:], "bits", kind).mean for kind in ("activation", "weight")]
+        assert [float(activations), float(weights)] == pytest.approx(widths, abs=0.0051)
+        assert float(qsnr) == pytest.approx(pooled.mean, abs=0.051)
+        low, high = (float(end) for end in interval.split(" to "))
+        assert (low, high) == pytest.approx(pooled.interval, abs=0.07)
+        steps = [record["probe"]["step_qsnr"][-1] for record in study.policies[name[2:]]]
+        assert float(last) == pytest.approx(sum(steps) / 2, abs=0.051)
+
+
 def test_classifier_command_writes_a_classifier_that_evaluate_reads(
     data_folder: Path, tmp_path: Path
 ):
@@ -96,6 +118,11 @@ def test_classifier_command_writes_a_classifier_that_evaluate_reads(
         (("evaluate", "--clip", "/nowhere"), "/nowhere judges published models"),
         (("evaluate", "--statistics", "/nowhere"), "name its weights too"),
         (("evaluate", "--calibration", "/nowhere"), "write it with `python -m quality calibrate`"),
+        (("one-step", "--policy", "mx7"), "there is no policy 'mx7'; there are fp32, "),
+        (("one-step", "--seeds", ""), "such as 0,1,2, not ''"),
+        (("one-step", "--model", "nobody/nothing"), "nobody/nothing is no model here"),
+        (("one-step", "--output", "/"), "/ is a folder"),
+        (("one-step", "--policy", "best", "--calibration", "/nowhere"), "/nowhere is missing"),
         (("report", "/nowhere"), "/nowhere holds no records"),
         (("report", "--out", __file__), "is a file, and a folder is needed there"),
         (("evaluate", "--out", __file__), "is a file, and a folder is needed there"),
@@ -118,7 +145,7 @@ def test_a_classifier_is_no_checkpoint():
     assert "is no checkpoint of `python -m quality train`" in answer
 
 
-@pytest.mark.parametrize("command", ["sample", "capture", "evaluate"])
+@pytest.mark.parametrize("command", ["sample", "capture", "evaluate", "one-step"])
 def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, command: str):
     monkeypatch.setitem(sys.modules, "torch", None)
     sentence = "torch is not installed: run `pip install '.[quality]'` first\n"

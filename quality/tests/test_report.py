@@ -15,8 +15,9 @@ pytest.importorskip("matplotlib")
 from quality.harness.record import SCHEMA
 from quality.harness.settings import REFERENCE, Unit
 from quality.harness.store import write_unit
-from quality.report.claims import make_claims
-from quality.report.document import write_report
+from quality.report.claims import judge, make_claims
+from quality.report.differences import difference_table, holm
+from quality.report.document import make_tables, write_report
 from quality.report.outliers import split_name
 from quality.report.samples import AMPLIFIED, draw_samples
 from quality.report.study import Figure, Study, load_study
@@ -107,14 +108,71 @@ def test_figures_that_are_infinite_are_left_out(study: Study):
     assert np.isnan(second)
 
 
-def test_claims_are_met_only_where_the_target_is(folder: Path, study: Study):
-    assert [claim.met for claim in make_claims(study)] == [True] * 4
-    assert make_claims(study)[3].text == "+5.0 dB"
+def test_claims_are_met_or_missed_only_where_the_interval_shows_it(folder: Path, study: Study):
+    # Two seeds, 0.010 and 0.012: the mean may be 12.7 standard errors off.
+    assert [claim.verdict for claim in make_claims(study)] == ["met", "met", "open", "met"]
+    assert make_claims(study)[2].text == "+0.011, 95 % interval -0.002 to +0.024"
+    assert make_claims(study)[3].text == "+5.0 dB, 95 % interval +5.0 to +5.0"
     for seed in (0, 1):
-        write(folder, make_record("best", seed, 0.03, 6.6, 29.0))
+        write(folder, make_record("best", seed, 0.03 + 0.0001 * seed, 6.6, 29.0))
     claims = make_claims(load_study(folder))
-    assert [claim.met for claim in claims] == [False] * 4
-    assert claims[2].text == "+0.030 ± 0.000"
+    assert [claim.verdict for claim in claims] == ["missed"] * 4
+    for seed in (0, 1):
+        write(folder, make_record("best", seed, 0.01 + 0.0001 * seed, 6.4, 29.0 + 2 * seed))
+    claims = make_claims(load_study(folder))
+    assert [claim.verdict for claim in claims] == ["met", "met", "met", "open"]
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [((0.016, 0.020), "open"), ((0.010, 0.012), "open"), ((0.018, 0.0181), "missed"),
+     ((0.012, 0.0121), "met"), ((0.001,), "open"), ((0.015, 0.015), "met")],
+)  # fmt: skip
+def test_a_target_that_the_interval_holds_is_open(values: tuple[float, ...], verdict: str):
+    assert judge(Figure(values), 0.015) == verdict
+
+
+def test_one_seed_shows_nothing(folder: Path):
+    for path in folder.glob("*/seed-1.json"):
+        path.unlink()
+    study = load_study(folder)
+    assert [claim.verdict for claim in make_claims(study)] == ["met", "met", "open", "open"]
+    assert make_claims(study)[2].text == "+0.010"
+    assert study.figure("best", "paired", "fid").p is None
+    assert [table.title for table in make_tables(study)] == [
+        "Differences to FP32 from the same noise", "Scores"
+    ]  # fmt: skip
+
+
+def test_differences_are_taken_seed_by_seed(folder: Path):
+    losses = {"best": {0: 0.01, 2: 0.03, 3: 0.02}, "mx6": {0: 0.05, 1: 0.5, 2: 0.06, 3: 0.07}}
+    (folder / "best" / "seed-1.json").unlink()
+    for policy, by_seed in losses.items():
+        for seed, loss in by_seed.items():
+            write(folder, make_record(policy, seed, loss, 6.0, 30.0))
+    study = load_study(folder)
+    difference = study.difference("best", "mx6", "paired", "fid")
+    assert sorted(difference.values) == pytest.approx([-0.05, -0.04, -0.03])
+    half = 4.302653 * 0.01 / 3**0.5
+    assert difference.interval == pytest.approx((-0.04 - half, -0.04 + half), abs=1e-8)
+    # t = -6.928 with two degrees of freedom: 1 - t / sqrt(2 + t^2).
+    assert difference.p == pytest.approx(1 - 48**0.5 / 50**0.5)
+    (row,) = difference_table(study).rows
+    assert row == ("best - mx6", "-0.040", "-0.065 to -0.015", "0.020", "0.02", "+0.00",
+                   "+0.00 to +0.00")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "p"), [((0.0, 0.0), 1.0), ((2.0, 2.0), 0.0), ((1.0, -1.0), 1.0)]
+)
+def test_figures_without_spread_or_mean(values: tuple[float, ...], p: float):
+    assert Figure(values).p == p
+
+
+def test_holm_multiplies_the_least_by_all_and_never_falls():
+    assert holm([0.04, 0.01, 0.03, 0.005]) == pytest.approx([0.06, 0.03, 0.06, 0.02])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([]) == []
 
 
 def test_without_the_judged_policies_nothing_is_claimed(folder: Path):
@@ -134,7 +192,7 @@ def test_the_page_needs_nothing_else_and_repeats_to_the_byte(study: Study, tmp_p
     assert re.findall(r'(?:src|href)="(?!data:)', page) == []
     assert page.count("data:image/svg+xml;base64,") == 3
     assert "+0.071 ± 0.001" in page
-    assert page.count('class="missed"') == 0
+    assert re.findall('<li class="(.+?)">', page) == ["met", "met", "open", "met"]
 
 
 def test_the_markdown_names_pictures_that_are_there(study: Study, tmp_path: Path):
