@@ -12,6 +12,7 @@ from torch.utils.hooks import RemovableHandle
 
 from golden.torch.attention import QuantizedAttention
 from golden.torch.intact import (
+    CheckState,
     CheckStructure,
     Structure,
     allow_calls,
@@ -163,6 +164,7 @@ def attach(
         model.get_submodule(name).set_processor(processor)
     kept = structure(model, {site.name: site.module for site in schemes}, processors)
     hooks = [model.register_forward_pre_hook(CheckStructure(kept))]
+    hooks.append(model.register_load_state_dict_pre_hook(CheckState()))
     if hook is not None:
         hooks.append(model.register_forward_pre_hook(hook, with_kwargs=True))
     setattr(model, RECORD, Quantization(schemes, keep, kept, hooks))
@@ -266,6 +268,7 @@ def quantization(model: nn.Module) -> Quantization:
     if not isinstance(record, Quantization):
         raise ValueError(f"{type(model).__name__} is not quantized: quantize_ it first")
     record.structure.check()
+    record.structure.check_weights()
     return record
 
 

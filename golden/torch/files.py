@@ -35,9 +35,6 @@ from golden.torch.records import Reader, Writer
 from golden.torch.sites import Site, find_sites
 
 _STATE, _SCHEME, _RECORD = "state.", "scheme.", "quantization"
-_SUPERFLUOUS = ("weight", "original.weight", "original.bias")
-"""Tensors of a quantized layer that its packed weight replaces."""
-
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 """Dtypes that what is not quantized may have."""
 
@@ -75,7 +72,7 @@ def save_quantized(path: str | Path, model: nn.Module) -> None:
         raise IsADirectoryError(f"{path} is a directory; give the name of a file in it")
     layers = [site.name for site in schemes if site.kind == "linear"]
     everywhere = _names(model, layers)
-    unwanted = {f"{name}.{key}" for name in everywhere for key in _SUPERFLUOUS}
+    unwanted = {f"{name}.weight" for name in everywhere}
     state = {name: each for name, each in model.state_dict().items() if name not in unwanted}
     document = {
         "sites": [[asdict(site), writer.scheme(scheme)] for site, scheme in schemes.items()],
@@ -272,7 +269,6 @@ def _unpacked(
     plain = skip_init(nn.Linear, *codes.shape[::-1], **settings)
     with torch.no_grad():
         plain.weight.copy_(natural)
-        layer = QuantizedLinear(plain, scheme, shared=shared)
-        layer.weight.copy_(values)
-    layer.codes = codes  # of rounded numbers, a policy might have chosen other blocks
+    layer = QuantizedLinear(plain, scheme, shared=shared)
+    layer.hold(values, codes)  # of rounded numbers, a policy might have chosen other blocks
     return layer

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from golden.torch.attention import QuantizedAttention
+from golden.torch.linear import QuantizedLinear
 
 _OF_MODELS = (
     "fuse_qkv_projections",
@@ -86,6 +87,22 @@ class Structure:
                     "QuantizedAttention again, or build the model anew and quantize it after such "
                     "changes"
                 )
+
+    def check_weights(self) -> None:
+        """Raise a ValueError if a quantized weight was written to."""
+        for layer in dict.fromkeys(edge.child for edge in self.edges):
+            if isinstance(layer, QuantizedLinear):
+                layer.check_weight()
+
+
+class CheckState:
+    """A pre-hook of load_state_dict that refuses other weights before any is loaded."""
+
+    def __call__(self, model: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:
+        """Raise a ValueError that names the tensor."""
+        for name, module in model.named_modules(remove_duplicate=False):
+            if isinstance(module, QuantizedLinear):
+                module.check_state(state, f"{prefix}{name}." if name else prefix)
 
 
 class CheckStructure:

@@ -2,9 +2,9 @@
 
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from golden.formats import BF16, FP16
 from golden.mx import MXTensor
 from golden.torch.meter import Meter
 from golden.torch.scheme import Scheme
+from golden.torch.seal import Seal
 
 Mode = Literal["fake", "exact"]
 MODES = ("fake", "exact")
@@ -118,7 +119,8 @@ class QuantizedLinear(nn.Module):
     shared : SharedInput, optional
         Shared with the layers that may read the same input; without it, nothing is.
     keep : bool
-        Whether to keep `linear` itself, as `original`.
+        Whether to keep `linear` itself, as `original`. It is no module of the layer, so it is in no
+        state dict, and no optimizer sees a weight that nothing reads.
 
     Attributes
     ----------
@@ -129,7 +131,9 @@ class QuantizedLinear(nn.Module):
         gradients.
     weight : Tensor of float32, shape (N, K)
         The values of the quantized weight, in the scheme's order of K. Like the bias it stays in
-        FP32 when the module is cast, since the values are what they are.
+        FP32 when the module is cast, since the values are what they are. It says what `codes` say
+        and is only to be read: a write is told by the next pass, a state dict with another is
+        refused.
     codes : MXTensor or None
         The weight as the machine holds it, (N, K), where the scheme is one of MX formats.
 
@@ -153,7 +157,7 @@ class QuantizedLinear(nn.Module):
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.scheme = scheme
         self.shared = shared
-        self.original = linear if keep else None
+        self._kept = (linear,) if keep else ()
         self.mode: Mode = "fake"
         with torch.no_grad():
             self.register_buffer("weight", scheme.weight(linear.weight).contiguous())
@@ -161,10 +165,31 @@ class QuantizedLinear(nn.Module):
             self.register_buffer("bias", bias)
         encode = getattr(scheme, "codes", None)
         self.codes: MXTensor | None = None if encode is None else encode(linear.weight)
+        self._seal = Seal(self.weight)
+
+    @property
+    def original(self) -> nn.Linear | None:
+        """The layer that was quantized, if it was kept; on the device and in the dtype of now."""
+        return self._kept[0] if self._kept else None
+
+    def hold(self, weight: torch.Tensor, codes: MXTensor) -> None:
+        """Take the values and the codes of a weight that was quantized elsewhere."""
+        with torch.no_grad():
+            self.weight.copy_(weight)
+        self.codes, self._seal = codes, Seal(self.weight)
+
+    def check_weight(self) -> None:
+        """Raise a ValueError if the weight was written to since it was quantized."""
+        if not self._seal.holds(self.weight):
+            raise ValueError(
+                "the weight of a quantized layer was written to, and its codes know nothing of "
+                "that: build the model anew, change its weights, and quantize it afterwards"
+            )
 
     @torch.compiler.disable  # it counts, shares and asks, which a graph cannot
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Multiply: (..., K) to (..., N)."""
+        self.check_weight()
         self.scheme.meter.repeat_weight()
         bias, correction = self.bias, self.scheme.correction
         if correction is not None:
@@ -193,10 +218,36 @@ class QuantizedLinear(nn.Module):
         """Move with the module, but undo a cast."""
         before = {name: getattr(self, name) for name in ("weight", "bias")}
         super()._apply(fn, recurse)
+        if self.original is not None:
+            self.original._apply(fn, recurse)
         for name, buffer in before.items():
             if buffer is not None and getattr(self, name).dtype != buffer.dtype:
                 setattr(self, name, buffer.to(getattr(self, name).device))
         return self
+
+    def _load_from_state_dict(
+        self, state: dict[str, torch.Tensor], prefix: str, *rest: Any
+    ) -> None:
+        """Refuse another weight, or another bias where `original` keeps one of its own."""
+        self.check_state(state, prefix)
+        super()._load_from_state_dict(state, prefix, *rest)
+
+    def check_state(self, state: Mapping[str, torch.Tensor], prefix: str) -> None:
+        """Raise a ValueError if a state dict has another weight for the layer than it holds.
+
+        Parameters
+        ----------
+        state : mapping of str to Tensor
+        prefix : str
+            Of the layer's tensors in it.
+        """
+        for name in ("weight", "bias") if self._kept else ("weight",):
+            given, own = state.get(f"{prefix}{name}"), getattr(self, name)
+            if given is not None and own is not None and not torch.equal(given.to(own.device), own):
+                raise ValueError(
+                    f"{prefix}{name} cannot be loaded into a quantized layer: load weights into "
+                    "the model before quantize_, or a file of save_quantized with load_quantized"
+                )
 
     def extra_repr(self) -> str:
         """Describe the layer in the model's printout."""

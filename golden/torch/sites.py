@@ -14,6 +14,9 @@ from golden.torch.scheme import Scheme
 from golden.torch.site import NotQuantized, Site
 from golden.torch.survey import Part, survey
 
+_OF_SCHEMES = ("weight", "meter")
+"""Of what a `Scheme` has, what nothing else is likely to have."""
+
 _GIVEN_NONE = "is left in floating point by the policy, or by exclude"
 
 
@@ -87,13 +90,27 @@ def ask(
         As `find_sites`, or if the policy gives a scheme to something that cannot be quantized, but
         could be after a call that changes no result.
 
+    TypeError
+        If the policy is no function, or gives something else than schemes.
+
     Warns
     -----
     UserWarning
         If the policy gives a scheme to something that cannot be quantized at all.
     """
+    if not callable(policy):
+        raise TypeError(
+            "the policy of a model is a function that gives each site a scheme, such as "
+            f"golden.torch.uniform('mx6') or golden.torch.mixdit(), not {policy!r}"
+        )
     parts = _meant(model, include, exclude)
     found = {part.site: policy(part.site) for part in parts if part.obstacle is None}
+    for site, scheme in found.items():
+        if scheme is not None and not all(hasattr(scheme, name) for name in _OF_SCHEMES):
+            raise TypeError(
+                f"the policy gives {scheme!r} to {site.name}: it must be None or a Scheme, such as "
+                "golden.torch.MXScheme('mx6', 'mx6')"
+            )
     missed = [part for part in parts if part.obstacle and _would_quantize(policy, part)]
     for part in missed:
         if part.obstacle.remedy:

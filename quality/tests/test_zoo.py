@@ -21,7 +21,7 @@ from golden.torch import (  # noqa: E402
     restore_,
     uniform,
 )
-from quality.zoo import image, products  # noqa: E402
+from quality.zoo import image, packed_image, products  # noqa: E402
 from quality.zoo.__main__ import PAGE  # noqa: E402
 from quality.zoo.builders import BUILDERS  # noqa: E402
 from quality.zoo.exactness import check_exact  # noqa: E402
@@ -72,7 +72,7 @@ def test_exact_mode_has_the_bits_of_golden(name):
 
 def test_a_product_that_is_missed_or_changed_is_found(monkeypatch):
     """See that the checks above can fail."""
-    model, inputs = image.flux()
+    model, inputs = packed_image.flux()
     full = products.find_sites
 
     def one_less(model, *patterns):
@@ -121,7 +121,7 @@ def test_the_command_names_the_models_it_knows():
 
 
 def test_fused_projections_are_refused_until_they_are_undone():
-    model, inputs = image.flux()
+    model, inputs = packed_image.flux()
     sites = find_sites(model)
     model.fuse_qkv_projections()
     with pytest.raises(ValueError, match=r"0\.attn has fused .* call unfuse_qkv_projections\(\)"):
@@ -153,7 +153,7 @@ def backend_of(model, name):
 
 
 def test_backends_that_hide_the_products_are_refused():
-    model, inputs = image.flux()
+    model, inputs = packed_image.flux()
     message = r"0\.attn uses the attention backend 'flex', .*set_attention_backend\('native'\)"
     for chosen in (backend_of(model, "flex"), attention_backend("flex")):
         with chosen, pytest.raises(ValueError, match=message):
@@ -170,7 +170,7 @@ def test_backends_that_hide_the_products_are_refused():
 
 
 def test_a_branch_for_image_prompts_is_named():
-    model, _ = image.flux()
+    model, _ = packed_image.flux()
     processor = FluxIPAdapterAttnProcessor(hidden_size=40, cross_attention_dim=24)
     model.transformer_blocks[0].attn.set_processor(processor)
     with pytest.warns(UserWarning, match=r"0\.attn\.qk uses FluxIPAdapterAttnProcessor, which has"):
@@ -180,7 +180,7 @@ def test_a_branch_for_image_prompts_is_named():
 
 def test_arguments_of_a_processor_pass_through():
     """All other arguments diffusers drops, by the signature that it sees."""
-    model, inputs = image.flux()
+    model, inputs = packed_image.flux()
     mask = torch.ones(22, 22, dtype=torch.bool).tril()
     inputs = inputs | {"joint_attention_kwargs": {"attention_mask": mask}}
     floating = run(model, inputs)

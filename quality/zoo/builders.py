@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from quality.zoo import image, video
+from quality.zoo import image, packed_image, video
 from quality.zoo.settle import Built
 
 BUILDERS: dict[str, Callable[[], Built]] = {
@@ -10,14 +10,14 @@ BUILDERS: dict[str, Callable[[], Built]] = {
     "PixArt": image.pixart,
     "Stable Diffusion 3": image.sd3,
     "Stable Diffusion 3.5": image.sd35,
-    "FLUX.1": image.flux,
-    "FLUX.2": image.flux2,
-    "FLUX.3": image.flux3,
-    "Chroma": image.chroma,
-    "Bria": image.bria,
-    "Bria FIBO": image.bria_fibo,
-    "LongCat-Image": image.longcat_image,
-    "Ovis-Image": image.ovis_image,
+    "FLUX.1": packed_image.flux,
+    "FLUX.2": packed_image.flux2,
+    "FLUX.3": packed_image.flux3,
+    "Chroma": packed_image.chroma,
+    "Bria": packed_image.bria,
+    "Bria FIBO": packed_image.bria_fibo,
+    "LongCat-Image": packed_image.longcat_image,
+    "Ovis-Image": packed_image.ovis_image,
     "Qwen-Image": image.qwen_image,
     "Sana": image.sana,
     "HunyuanDiT": image.hunyuan_dit,

@@ -1,0 +1,158 @@
+"""A quantized layer's weight and its codes say the same, or the layer says that they do not."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from golden.torch import (  # noqa: E402
+    quantize_,
+    restore_,
+    save_quantized,
+    set_mode,
+    uniform,
+)
+from golden.torch.seal import Seal  # noqa: E402
+
+K, N = 40, 8
+
+
+def network(seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.LayerNorm(K), nn.Linear(K, N), nn.LayerNorm(N))
+    nn.init.normal_(model[0].weight)
+    return model
+
+
+@pytest.fixture(params=[False, True], ids=["keep=False", "keep=True"])
+def model(request) -> nn.Module:
+    made = network()
+    quantize_(made, uniform("mx6"), keep=request.param)
+    return made
+
+
+X = torch.randn(4, K, generator=torch.Generator().manual_seed(1))
+
+WRITES = {
+    "a merge": lambda w: w.add_(0.1 * torch.randn(N, 4) @ torch.randn(4, K)),
+    "through .data": lambda w: w.data.mul_(1.5),
+    "through NumPy": lambda w: np.negative(w.numpy()[0, :1], out=w.numpy()[0, :1]),
+    "the last bit": lambda w: w.view(torch.int32)[3, 7].bitwise_xor_(1),
+    "all signs": lambda w: w.neg_(),
+    "signs of odd columns": lambda w: w[:, 1::2].neg_(),
+    "two rows": lambda w: w.copy_(w[[1, 0, *range(2, N)]]),
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
+@pytest.mark.parametrize("inference", [False, True])
+def test_a_write_to_the_weight_is_told(model, write, inference, tmp_path):
+    model(X)
+    with torch.no_grad(), torch.inference_mode(inference):
+        write(model[1].weight)
+    uses = {
+        "a pass": lambda: model(X),
+        "set_mode": lambda: set_mode(model, "exact"),
+        "save_quantized": lambda: save_quantized(tmp_path / "file", model),
+        "restore_": lambda: restore_(model),
+    }
+    for use in uses.values():
+        with pytest.raises(ValueError, match="was written to"):
+            use()
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_tensor_in_its_place_is_told(model):
+    model[1].weight = model[1].weight + 1
+    with pytest.raises(ValueError, match="was written to"):
+        model(X)
+
+
+def of_floats(seed: int) -> dict:
+    return network(seed).state_dict()
+
+
+def of_quantized(seed: int) -> dict:
+    other = network(seed)
+    quantize_(other, uniform("mx6"))
+    return other.state_dict()
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("state", [of_floats, of_quantized])
+def test_other_weights_are_not_loaded_and_nothing_else_is_either(model, state, strict):
+    before, expected = copy.deepcopy(model.state_dict()), model(X)
+    around = nn.ModuleDict({"m": model})
+    for target, prefix in ((model, ""), (around, "m.")):
+        given = {f"{prefix}{name}": each for name, each in state(1).items()}
+        with pytest.raises(ValueError, match=r"1\.weight cannot be loaded into a quantized layer"):
+            target.load_state_dict(given, strict=strict)
+    assert all(torch.equal(each, before[name]) for name, each in model.state_dict().items())
+    assert torch.equal(model(X), expected)
+
+
+def test_a_layer_alone_takes_no_other_weight(model):
+    with pytest.raises(ValueError, match="weight cannot be loaded into a quantized layer"):
+        model[1].load_state_dict(network(1)[1].state_dict())
+
+
+def test_its_own_state_is_loaded(model):
+    expected = model(X)
+    model.load_state_dict(copy.deepcopy(model.state_dict()))
+    assert torch.equal(model(X), expected)
+
+
+def test_a_bias_is_not_loaded_beside_the_one_that_was_kept():
+    for keep in (False, True):
+        model = network()
+        quantize_(model, uniform("mx6"), keep=keep)
+        state = model.state_dict() | {"1.bias": torch.ones(N)}
+        if keep:
+            with pytest.raises(ValueError, match=r"1\.bias cannot be loaded"):
+                model.load_state_dict(state)
+        else:
+            model.load_state_dict(state)
+            assert torch.equal(model[1].bias, torch.ones(N))
+
+
+def test_moves_casts_copies_and_pickles_are_no_writes(model):
+    expected = model(X)
+    for twin in (
+        copy.deepcopy(model),
+        pickle.loads(pickle.dumps(model)),
+        copy.deepcopy(model).to(torch.float64).float(),
+    ):
+        assert torch.equal(twin[1](X), model[1](X))
+    assert torch.equal(copy.deepcopy(model).half()[1](X), model[1](X))
+    assert torch.equal(model(X), expected)
+
+
+def test_what_was_kept_is_no_part_of_the_model():
+    model = network()
+    quantize_(model, uniform("mx6"))
+    assert model.state_dict().keys() == {
+        f"{i}.{name}" for i in range(3) for name in ("weight", "bias")
+    }
+    assert {name for name, _ in model.named_parameters()} == {
+        f"{i}.{name}" for i in (0, 2) for name in ("weight", "bias")
+    }
+    model.bfloat16()
+    restore_(model)
+    assert type(model[1]) is nn.Linear and model[1].weight.dtype == torch.bfloat16
+    assert torch.equal(model[1].weight, network()[1].weight.bfloat16())
+
+
+@pytest.mark.parametrize("size", [0, 1, 4095, 4096, 4097, 300_000])
+def test_a_seal_sees_any_single_change(size):
+    held = torch.randn(size, generator=torch.Generator().manual_seed(2))
+    seal = Seal(held)
+    assert seal.holds(held.clone())
+    for at in {0, size // 2, size - 1} if size else ():
+        changed = held.clone()
+        changed.view(torch.int32)[at] ^= 1 << 31
+        assert not seal.holds(changed)
