@@ -6,11 +6,12 @@ differ are equal by chance once in 2**32 times.
 """
 
 import torch
+from torch import nn
 
 _WIDTH = 1 << 12
 """Numbers in one sum."""
 
-_SUMS = 1 << 6
+_SUMS = 1 << 4
 """Sums in one pass, whose integers stay in the second-level cache."""
 
 _FACTORS = torch.randint(
@@ -38,10 +39,10 @@ class Seal:
 
 @torch.no_grad()
 def _sums(tensor: torch.Tensor) -> torch.Tensor:
-    words = tensor.detach().reshape(-1).view(torch.int32)
+    words = tensor.reshape(-1).view(torch.int32)
+    if len(words) % _WIDTH or not len(words):
+        words = nn.functional.pad(words, (0, _WIDTH - len(words) % _WIDTH))
     factors = _FACTORS.to(tensor.device)
-    whole = len(words) - len(words) % _WIDTH
-    rows = words[:whole].view(-1, _WIDTH).split(_SUMS) if whole else ()
-    sums = [(part.long() * factors).sum(-1) for part in rows]
-    tail = (words[whole:].long() * factors[: len(words) - whole]).sum().reshape(1)
-    return torch.cat([*sums, tail]).cpu()
+    parts = words.view(-1, _WIDTH).split(_SUMS)
+    sums = [(part.long() * factors).sum(-1) for part in parts]
+    return (torch.cat(sums) if len(sums) > 1 else sums[0]).cpu()
