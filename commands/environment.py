@@ -90,7 +90,7 @@ def seed() -> int:
         If it is no number from 0 to 2^31 - 1.
     """
     value = os.environ.get(_SEED, "1")
-    if not (value.isascii() and value.isdecimal() and int(value[:20]) < SEED_LIMIT):
+    if not (value.isascii() and value.isdecimal() and len(value) <= 10 and int(value) < SEED_LIMIT):
         raise ValueError(f"the environment's {_SEED} is a number from 0 to {SEED_LIMIT - 1}, "
                          f"not {value!r}")
     return int(value)

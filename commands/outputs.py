@@ -108,4 +108,6 @@ def write_if_changed(path: Path, text: str) -> bool:
 
 def _is_special(path: Path) -> bool:
     """Tell whether a path is a device or a pipe, which no file may take the place of."""
-    return not path.is_file() or path.absolute().is_relative_to("/dev")
+    place = path.absolute()
+    is_stream = place.is_relative_to("/dev") and not place.is_relative_to("/dev/shm")
+    return is_stream or not path.is_file()

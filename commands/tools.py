@@ -101,7 +101,7 @@ def main(arguments: list[str]) -> int:
     wrong = [each for each in arguments if each not in PACKAGES]
     if wrong or not arguments:
         print(f"usage: python -m commands.tools TOOL..., of {', '.join(PACKAGES)}"
-              + f"; not {wrong[0]}" * bool(wrong), file=sys.stderr)
+              + (f"; not {wrong[0]}" if wrong else ""), file=sys.stderr)
         return 2
     if sys.version_info < LEAST_PYTHON:
         print("Python {}.{} or newer is needed, and this is {}.{}: name one with make PYTHON=...".

@@ -174,8 +174,6 @@ def prepare(
         fmt = MX9 if style is Style.MX9 else MX6
         if style is Style.MX9:
             more["units"] = -(-k // BLOCK_SIZE)
-        else:  # no number exceeds it, and a threshold needs no search
-            more = {"selection": Selection.THRESHOLD, "threshold": INFINITY}
         a = golden.quantize(matrices.wide_activations(), fmt)
         b = golden.quantize(widen(matrices.weights, weight_format), fmt, axis=0)
     job = Job(m=m, n=n, k=k, tiles=resident_tiles(config, m, k),

@@ -48,11 +48,23 @@ def whole(value: Any, what: str, least: int | None = None) -> int:
     return number
 
 
-def real(value: Any, what: str) -> float | Fraction:
+def real(value: Any, what: str, *, as_decimal: bool = True) -> float | Fraction:
     """Return a number of any type: Rational and Decimal as a Fraction, all others as a float.
 
-    The float is that of the shortest decimal which the number's own type reads as that number, so
-    an FP32 0.7 is 0.7. It may be infinite or NaN.
+    Parameters
+    ----------
+    value : number
+    what : str
+        Name of the argument, for the error.
+    as_decimal : bool
+        Whether a number of a narrow type stands for the shortest decimal that its type reads as
+        that number, so that an FP32 0.7 is 0.7, as a share is meant; or for itself, as what was
+        measured.
+
+    Returns
+    -------
+    float or Fraction
+        May be infinite or NaN.
 
     Raises
     ------
@@ -62,6 +74,8 @@ def real(value: Any, what: str) -> float | Fraction:
         If it is a Decimal of more than 1000 decimal places.
     """
     if is_tensor(value) and value.dim() == 0 and value.dtype.is_floating_point:
+        if not as_decimal:
+            return float(value.item())
         return _shortest(value.item(), lambda near: bool((value.new_tensor(near) == value).item()))
     if (is_tensor(value) or isinstance(value, np.ndarray)) and value.ndim == 0:
         value = value.item() if is_tensor(value) else value[()]
@@ -71,13 +85,17 @@ def real(value: Any, what: str) -> float | Fraction:
         if not value.is_finite():
             return math.nan if value.is_nan() else float(value)
         if value.as_tuple().exponent < -_DECIMAL_PLACES or value.adjusted() > _DECIMAL_PLACES:
-            raise ValueError(f"{what} must have at most {_DECIMAL_PLACES} decimal places")
+            raise ValueError(
+                f"{what} must have at most {_DECIMAL_PLACES} digits before and behind the point"
+            )
         return Fraction(value)
     if isinstance(value, np.integer):
         return float(int(value))
     if isinstance(value, np.floating):
-        return float(str(value))
+        return float(str(value)) if as_decimal else float(value)
     if isinstance(value, np.generic) and value.dtype.name == "bfloat16":
+        if not as_decimal:
+            return float(value)
         return _shortest(float(value), lambda near: bool(type(value)(near) == value))
     if isinstance(value, np.generic):
         raise TypeError(f"{what} must be a number, not {_shown(value)}")
@@ -104,6 +122,8 @@ def array(x: ArrayLike, what: str) -> NDArray[np.generic]:
         if np.ma.is_masked(x):
             raise ValueError(f"{what} has masked entries; fill them first, with x.filled(...)")
         x = x.data
+    if isinstance(x, list | tuple):
+        _check_unmasked(x, what)
     try:
         found = np.asarray(x)
     except (TypeError, RuntimeError) as error:
@@ -131,7 +151,7 @@ def integers(x: ArrayLike, what: str, dtype: type = np.int64) -> NDArray[Any]:
         If a number is out of range.
     """
     found = array(x, what)
-    if found.size and not np.issubdtype(found.dtype, np.integer):
+    if found.size and found.dtype.kind not in "iu":
         raise TypeError(f"{what} must hold integers, not {found.dtype.name}")
     limits = np.iinfo(dtype)
     if found.size and not (limits.min <= int(found.min()) and int(found.max()) <= limits.max):
@@ -192,6 +212,15 @@ def is_tensor(value: Any) -> bool:
     """Return whether a value is a torch tensor; without torch there is none."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
+
+
+def _check_unmasked(x: list | tuple, what: str) -> None:
+    """Raise a ValueError if an array in a list has masked entries, which NumPy would drop."""
+    for each in x:
+        if isinstance(each, list | tuple):
+            _check_unmasked(each, what)
+        elif isinstance(each, np.ma.MaskedArray) and np.ma.is_masked(each):
+            raise ValueError(f"{what} has masked entries; fill them first, with x.filled(...)")
 
 
 def _shortest(value: float, is_same: Callable[[float], bool]) -> float:

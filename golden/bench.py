@@ -10,6 +10,7 @@ import os
 import platform
 import sys
 import time
+from argparse import ArgumentParser
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -113,6 +114,7 @@ def bench_gemm() -> Result:
 
 def main() -> int:
     """Run all benchmarks, print a table, write the report; return 1 if a target is missed."""
+    ArgumentParser(prog="python -m golden.bench", description=__doc__).parse_args()
     results = [*bench_quantize(), bench_gemm()]
     table = Table(title="Golden model, one thread, CPU time", caption="ratio: rival over golden")
     for column in ("task", "golden", "rival", "rival's time", "ratio", "target", "met"):
@@ -127,7 +129,8 @@ def main() -> int:
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     machine = {"python": platform.python_version(), "numpy": np.__version__}
     lines = [asdict(r) | {"ratio": r.ratio} for r in results]
-    REPORT.write_text(json.dumps({"machine": machine, "results": lines}, indent=2) + "\n")
+    text = json.dumps({"machine": machine, "results": lines}, indent=2) + "\n"
+    REPORT.write_text(text, encoding="utf-8")
     print(f"Report: {REPORT}")
     return int(any(r.met is False for r in results))
 
@@ -136,5 +139,6 @@ if __name__ == "__main__":
     if any(os.environ.get(name) != "1" for name in THREADS):
         # Thread pools read these when they are loaded, so start over.
         environment = os.environ | dict.fromkeys(THREADS, "1")
-        os.execve(sys.executable, [sys.executable, "-m", "golden.bench"], environment)
+        call = [sys.executable, "-m", "golden.bench", *sys.argv[1:]]
+        os.execve(sys.executable, call, environment)
     sys.exit(main())

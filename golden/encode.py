@@ -163,7 +163,9 @@ def spans(
     lines, blocks, numbers : slice
         The chunk's lines, the blocks it has of each, and their numbers among all blocks.
     """
-    together = max(1, most // max(blocks, 1))
+    if not blocks:
+        return
+    together = max(1, most // blocks)
     for first in range(0, lines, together):
         last = min(first + together, lines)
         for start in range(0, blocks, most):

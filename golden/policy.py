@@ -106,7 +106,7 @@ class Policy:
                     f"a {value} policy needs {needed}; calibrate it with golden.calibrate"
                 )
         if self.threshold is not None:
-            threshold = real(self.threshold, "threshold")
+            threshold = real(self.threshold, "threshold", as_decimal=False)
             if not threshold >= 0:
                 raise ValueError(f"threshold must be a magnitude, not {self.threshold}")
             self._set("threshold", magnitude_value(nearest_magnitude(threshold)))

@@ -83,6 +83,8 @@ def spread(
     granularity, tile_rows
         As in `unit_magnitudes`.
     """
+    if 0 in lead:
+        return np.zeros(lead, np.bool_)
     if granularity == "channel_block":
         rows = lead[-2] if len(lead) > 1 else 1
         units = np.repeat(units, min(tile_rows or rows, rows), axis=-2)[..., :rows, :]

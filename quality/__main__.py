@@ -14,7 +14,7 @@ from quality.dataset import DEFAULT_FOLDER, load
 from quality.harness.command import evaluate
 from quality.recipe import CLASS_NAMES, Recipe
 from quality.report.command import report
-from quality.report.one_step import one_step
+from quality.report.one_step_command import one_step
 
 CHECKPOINT = DATA_FOLDER / "dit_fashion_mnist.safetensors"
 CLASSIFIER = DATA_FOLDER / "classifier.safetensors"

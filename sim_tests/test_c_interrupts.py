@@ -223,3 +223,10 @@ def test_the_interrupt_is_masked_however_it_ends(host):
     driver, machine = opened(host)
     assert driver.run_jobs([JOB])[:2] == (Result.TIMED_OUT, (0, 0, 0))
     assert machine.values["IRQ_ENABLE"] == 0
+
+
+def test_faults_of_jobs_before_are_not_those_of_these(host):
+    driver, machine = opened(host)
+    machine.fault(StreamFault.ACT_KEEP)
+    machine.naps = [machine.end_job]
+    assert driver.run_jobs([JOB])[:2] == (Result.OK, (1, 0, 0))

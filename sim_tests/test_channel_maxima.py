@@ -231,5 +231,5 @@ async def an_aborted_job_leaves_what_had_arrived_or_nothing(dut):
 ])
 def test_channel_maxima(k_max, float_formats):
     config = Config.sized(rows=3, cols=2, k_max=k_max, float_formats=float_formats)
-    bench.simulate(ChannelMaxima(config), __name__, f"channel_maxima_{k_max}",
+    bench.simulate(ChannelMaxima(config), __name__, f"channel_maxima{k_max}",
                    parameters=handed_over(config))

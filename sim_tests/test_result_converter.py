@@ -77,4 +77,4 @@ async def converts_a_block_each_cycle(dut):
 @pytest.mark.parametrize("rounding", ["half_even", "truncate"])
 def test_result_converter(rounding):
     bench.simulate(ResultConverter(make_config(rounding)), __name__,
-                   f"result_converter_{rounding}", parameters={"rounding": rounding})
+                   f"conversion_{rounding}", parameters={"rounding": rounding})

@@ -312,5 +312,5 @@ async def forgets_everything_at_reset(dut):
 ])
 def test_tile_stage(name, changes):
     config = small_config(**changes)
-    bench.simulate(DetectingStage(config), __name__, f"tile_stage_{name}",
+    bench.simulate(DetectingStage(config), __name__, f"tile_stage{name}",
                    parameters=handed_over(config))

@@ -41,6 +41,7 @@ def test_waveforms_are_for_benches_alone(monkeypatch):
 @pytest.mark.parametrize(("name", "value"), [
     ("MIXDIT_SEED", "x"), ("MIXDIT_SEED", "-1"), ("MIXDIT_SEED", ""), ("MIXDIT_SEED", "1.5"),
     ("MIXDIT_SEED", str(1 << 31)), ("MIXDIT_SEED", "9" * 5000), ("MIXDIT_SEED", "²"),
+    ("MIXDIT_SEED", "0" * 20 + "9" * 11),
     ("MIXDIT_FULL", "yes"), ("MIXDIT_MATRIX", "2"), ("MIXDIT_SIMULATOR", "vcs"),
     ("MIXDIT_REQUIRE_ICARUS", "true"), ("WAVES", "banana"), ("MIXDIT_SEDE", "1")])
 def test_a_wrong_value_names_its_variable(monkeypatch, name, value):

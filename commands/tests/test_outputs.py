@@ -3,6 +3,8 @@
 import os
 import re
 import stat
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -86,3 +88,13 @@ def test_an_unchanged_file_is_not_written(tmp_path):
     assert not write_if_changed(path, "µ")
     assert (path.stat().st_mtime_ns, path.stat().st_ino) == before
     assert write_if_changed(path, "m")
+
+
+def test_a_file_in_shared_memory_is_a_file():
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        path = Path(folder) / "result"
+        path.write_text("old", encoding="utf-8")
+        with pytest.raises(KeyboardInterrupt), whole(path) as file:
+            file.write(b"ne")
+            raise KeyboardInterrupt
+        assert path.read_text(encoding="utf-8") == "old"

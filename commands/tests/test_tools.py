@@ -51,3 +51,11 @@ def test_make_says_it_before_anything_is_made(tmp_path):
     assert done.returncode == 2
     assert "c++ and perl are not installed (on Debian: apt-get install g++ perl)" in done.stderr
     assert not (copy / ".venv").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["nothing"]])
+def test_the_program_says_what_it_takes(arguments, capsys):
+    assert tools.main(arguments) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("usage: python -m commands.tools TOOL..., of c++")
+    assert ("not nothing" in said) == bool(arguments)

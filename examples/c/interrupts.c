@@ -67,10 +67,12 @@ enum mixdit_result run_jobs(const struct mixdit *machine, const struct sleeper *
                             const struct mixdit_job *jobs, uint32_t count,
                             enum mixdit_refusal *refusals, struct outcome *outcome)
 {
-    uint32_t seen, next = 0, idle = 0;
+    uint32_t seen, old, next = 0, idle = 0;
     enum mixdit_result masked, result = mixdit_jobs_ended(machine, &seen);
 
     *outcome = (struct outcome){0u, 0u, 0u};
+    if (result == MIXDIT_OK)
+        result = mixdit_take_events(machine, &old); /* those of jobs before these */
     if (result == MIXDIT_OK)
         result = listen(machine, outcome->faults);
     while (result == MIXDIT_OK) {

@@ -104,7 +104,7 @@ def test_nans_and_numbers_out_of_range_are_refused(kind):
     for value in ("nan", "-1", "-inf"):
         with pytest.raises(ValueError, match="threshold must be a magnitude"):
             Policy(selection="threshold", threshold=kind(value))
-    with pytest.raises(ValueError, match="at most 1000 decimal places"):
+    with pytest.raises(ValueError, match="at most 1000 digits before and behind"):
         Policy(Decimal("1e-999999999"))
     with pytest.raises(ValueError, match="beyond the numbers of FP32"):
         Policy(selection="threshold", threshold=1e39)
@@ -265,3 +265,24 @@ def test_numbers_are_named_in_sentences():
 def test_a_tensor_prints_in_one_line():
     assert repr(golden.quantize(X, MX6)) == "MXTensor(MX6, shape=(6, 40), axis=1)"
     assert repr(golden.apply_policy(X, Policy())) == "MXTensor(mixed, shape=(6, 40), axis=1)"
+
+
+def test_a_threshold_of_a_narrow_type_is_the_number_that_was_measured():
+    for given in (np.float16(65504), np.float16(0.3008), np.float32(1.1)):
+        policy = Policy(selection="threshold", threshold=given)
+        assert policy.threshold == float(np.float32(given))
+    assert Policy(np.float16(0.3)).count(10) == 3  # a share is the decimal that it prints as
+
+
+def test_masks_are_seen_inside_of_lists_too():
+    masked = np.ma.array(np.float32([1, 2]), mask=[True, False])
+    plain = np.ma.array(np.float32([1, 2]), mask=[False, False])
+    for given in ([masked], [[plain], [masked]], (plain, masked)):
+        with pytest.raises(ValueError, match="has masked entries"):
+            golden.quantize(given, "MX6")
+    assert golden.quantize([plain], "MX6").shape == (1, 2)
+
+
+def test_spans_of_time_are_no_integers():
+    with pytest.raises(TypeError, match="must hold integers, not timedelta64"):
+        golden.arguments.integers(np.array([1, 2], "m8[s]"), "order")

@@ -151,7 +151,7 @@ def test_the_clock_is_set_before_each_pass(network, x):
     assert not torch.equal(early, late)
     with pytest.raises(ValueError, match=r"no range has the timestep 20\.0"):
         network(x, 20)
-    with pytest.raises(ValueError, match="not at 3 to 4"):
+    with pytest.raises(ValueError, match=r"not at 3\.0 to 4\.0"):
         network(x, torch.tensor([3, 4, 3, 3]))
     restore_(network)
     clock.timestep = 5
@@ -161,8 +161,8 @@ def test_the_clock_is_set_before_each_pass(network, x):
 
 @pytest.mark.parametrize("message, change", [
     ("Network is quantized already: restore_ it first", {"again": True}),
-    ("Sequential is quantized already", {"around": True}),
-    ("quantize the model before torch.compile", {"compiled": True}),
+    ("Sequential's 0 is quantized already", {"around": True}),
+    ("quantize it before torch.compile", {"compiled": True}),
     (r"no linear layer of the model is called 'rest\.7'", {"include": ["rest.1", "rest.7"]}),
 ])  # fmt: skip
 def test_mistakes_get_a_sentence_and_change_nothing(network, message, change):
@@ -211,3 +211,54 @@ def test_wrong_calls_get_a_sentence(network):
         set_mode(network, "slow")
     with pytest.raises(ValueError, match="original weights were not kept"):
         restore_(network)
+
+
+class Timed(nn.Module):
+    """Is given a timestep; may checkpoint."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.gradient_checkpointing = nn.Linear(32, 32), False
+
+    def forward(self, x, timestep=None):
+        return self.layer(x)
+
+
+@pytest.mark.parametrize("timestep", [None, "now", torch.empty(0), 1j])
+def test_a_timestep_that_is_none_is_a_sentence(timestep):
+    model = Timed()
+    quantize_(model, uniform("mx6"), clock=Clock())
+    with pytest.raises(ValueError, match="depends on the timestep, which cannot be"):
+        model(torch.ones(2, 32), timestep)
+
+
+def test_a_clock_and_gradient_checkpointing_exclude_each_other():
+    model = Timed()
+    quantize_(model, uniform("mx6"), clock=Clock())
+    model.gradient_checkpointing = True
+    with pytest.raises(ValueError, match="disable_gradient_checkpointing"):
+        model(torch.ones(2, 32), 3)
+    with torch.no_grad():
+        model(torch.ones(2, 32), 3)
+
+
+def test_a_part_that_is_compiled_is_refused():
+    model = nn.Sequential(nn.Linear(32, 32), nn.Linear(32, 32))
+    model[1] = torch.compile(model[1], backend="eager")
+    with pytest.raises(ValueError, match=r"Sequential's 1 is compiled: quantize it before"):
+        quantize_(model, uniform("mx6"))
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_part_of_a_quantized_model_is_quantized_already(keep):
+    part = nn.Sequential(nn.Linear(32, 32))
+    whole, other = nn.Sequential(part), nn.Sequential(part, nn.Linear(32, 32))
+    quantize_(whole, uniform("mx6"), keep=keep)
+    for model in (part, other, whole):
+        with pytest.raises(ValueError, match="is quantized already: restore_"):
+            quantize_(model, uniform("mx9"))
+
+
+def test_what_is_no_module_is_refused():
+    with pytest.raises(TypeError, match=r"a model is a torch\.nn\.Module, not int"):
+        quantize_(3, uniform("mx6"))

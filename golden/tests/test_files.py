@@ -310,3 +310,30 @@ def test_hostile_documents_are_refused_and_change_nothing(tmp_path):
         assert list(other.modules()) == layers
         assert all(torch.equal(each, state[name]) for name, each in other.state_dict().items())
     assert refused > 0.8 * len(texts)
+
+
+class Own(MXScheme):
+    """Quantizes A in its own way."""
+
+    def activation(self, a):
+        return a.float()
+
+
+def test_a_scheme_with_an_activation_of_its_own_is_not_saved(tmp_path):
+    network = Network()
+    quantize_(network, lambda site: Own("MX6", "MX6"))
+    with pytest.raises(TypeError, match="Own quantizes A in its own way"):
+        save_quantized(tmp_path / "model", network)
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_are_no_patterns(x, tmp_path):
+    def made(seed):
+        torch.manual_seed(seed)
+        return nn.ModuleDict({"a[b]": nn.Linear(K, N), "ab": nn.Linear(K, N)})
+
+    saved, loaded = made(0), made(1)
+    quantize_(saved, uniform("mx6"))
+    save_quantized(tmp_path / "model", saved)
+    load_quantized(tmp_path / "model", loaded)
+    assert torch.equal(loaded["a[b]"](x), saved["a[b]"](x))

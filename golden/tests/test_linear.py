@@ -1,6 +1,7 @@
 """Quantized linear layers: exact bits, shared inputs, dtypes."""
 
 import copy
+import gc
 import math
 import pickle
 import sys
@@ -331,3 +332,33 @@ def test_any_number_of_rows(shape):
     result = layer(torch.ones(shape))
     assert result.shape == (*shape[:-1], N) and bool(result.isfinite().all())
     assert not math.isnan(layer.scheme.meter.weight_bits)
+
+
+@pytest.mark.parametrize("mode", ["fake", "exact"])
+@pytest.mark.parametrize("given, kind, message", [
+    (np.ones(K, np.float32), TypeError, "multiplies torch tensors, not ndarray"),
+    (torch.ones(K - 1), ValueError, rf"a layer of {K} inputs cannot multiply .* \({K - 1},\)"),
+    (torch.tensor(1.0), ValueError, r"cannot multiply a tensor of shape \(\)"),
+])  # fmt: skip
+def test_other_inputs_are_refused(given, kind, message, mode):
+    layer = QuantizedLinear(plain_layer(), MXScheme("MX6", "MX6"))
+    layer.mode = mode
+    with pytest.raises(kind, match=message):
+        layer(given)
+
+
+def test_another_mode_is_refused():
+    layer = QuantizedLinear(plain_layer(), MXScheme("MX6", "MX6"))
+    layer.mode = "EXACT"
+    with pytest.raises(ValueError, match="mode must be one of fake, exact, not 'EXACT'"):
+        layer(inputs())
+
+
+def test_the_graph_of_an_input_does_not_outlive_it():
+    first, (layer,) = torch.nn.Linear(K, K), trio("MX6")
+    weight = weakref.ref(first.weight)
+    x = first(inputs())
+    y = layer(x)
+    del x, y, first
+    gc.collect()
+    assert weight() is None

@@ -208,3 +208,36 @@ def test_mistakes_get_a_sentence():
         TimestepScheme(golden_torch.Clock(), [(5, schemes[0]), (5, schemes[1])])
     with pytest.raises(ValueError, match="must order channels alike"):
         TimestepScheme(golden_torch.Clock(), [(5, schemes[0]), (6, schemes[2])])
+
+
+@pytest.mark.parametrize("a, b", [
+    ((2, 4, 8, 32), (1, 4, 6, 32)), ((2, 4, 8, 32), (2, 1, 6, 32)), ((4, 8, 32), (2, 4, 6, 32)),
+    ((8, 32), (6, 16)),
+])  # fmt: skip
+def test_exact_products_broadcast_nothing(a, b):
+    with pytest.raises(ValueError, match="do not multiply"):
+        MXScheme("MX6", "MX6").exact(torch.ones(a), torch.ones(b))
+
+
+@pytest.mark.parametrize("a, b", [
+    ((0, 4, 32), (0, 6, 32)), ((2, 0, 32), (2, 6, 32)), ((0, 32), (6, 32)), ((3, 0, 32), (6, 32)),
+])  # fmt: skip
+def test_exact_products_of_no_rows_are_empty(a, b):
+    product = MXScheme("MX6", "MX6").exact(torch.ones(a), torch.ones(b))
+    assert product.shape == (torch.ones(a) @ torch.ones(b).mT).shape
+
+
+@pytest.mark.parametrize("outliers", [[0.3, 0], ["False", ""], [float("nan"), 0]])
+def test_outliers_are_bools(outliers):
+    with pytest.raises(TypeError, match="outliers must hold integers"):
+        MXScheme(golden.Policy(), golden.Policy(), outliers=outliers)
+    with pytest.raises(ValueError, match="outliers must hold bools, or 0 and 1"):
+        MXScheme(golden.Policy(), golden.Policy(), outliers=[2, -1])
+
+
+@pytest.mark.parametrize(
+    "correction", [np.ones(3, np.float32), torch.ones(3, 1), torch.ones(3, dtype=torch.bfloat16)]
+)
+def test_a_correction_is_a_row_of_fp32(correction):
+    with pytest.raises(ValueError, match="a correction is a tensor of float32"):
+        MXScheme("MX6", "MX6", correction=correction)

@@ -284,3 +284,17 @@ def test_the_fuzzer_breaks_files_and_reads_some(tmp_path):
         taken += read(mutate(rng.choice(files), rng), tmp_path / "broken")
     assert 10 < taken < 150
     assert all(read(data, tmp_path / "good") for data in files)
+
+
+@pytest.mark.parametrize("granularity", ["tensor", "block", "channel_block"])
+@pytest.mark.parametrize("shape", [[1 << 55, 0], [0, 1 << 55], [1 << 50, 0, 16]])
+def test_empty_tensors_of_any_size_are_read_at_once(shape, granularity, path):
+    fmt = "MX6" if granularity == "tensor" else "mixed"
+    record = GOOD | {"format": fmt, "shape": shape, "granularity": granularity}
+    planes = {"base": (0, 12), "residual": (0, 6), "precision": (int(granularity == "tensor"),)}
+    save_file(
+        {f"w.{name}": np.zeros(size, np.uint8) for name, size in planes.items()},
+        path,
+        {"w": json.dumps(record)},
+    )
+    assert golden.load(path)["w"].dequantize().shape == tuple(shape)

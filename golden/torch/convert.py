@@ -68,7 +68,17 @@ class SetClock:
     def __call__(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Read the timestep: a number, or a tensor with the same number for every sample."""
         timestep = self.signature.bind_partial(model, *args, **kwargs).arguments.get("timestep")
-        values = torch.as_tensor(timestep).flatten().tolist()
+        if getattr(model, "gradient_checkpointing", False) and torch.is_grad_enabled():
+            raise ValueError(
+                "gradient checkpointing repeats passes when the clock shows another time: call "
+                "disable_gradient_checkpointing(), or choose a policy that needs no clock"
+            )
+        try:
+            values = [float(value) for value in torch.as_tensor(timestep).flatten()]
+        except (TypeError, ValueError, RuntimeError):
+            values = []
+        if not values:
+            raise ValueError(f"the policy depends on the timestep, which cannot be {timestep!r}")
         if any(value != values[0] for value in values):
             raise ValueError(
                 "all samples of a batch must be at one timestep where a policy depends on it, "
@@ -201,11 +211,19 @@ def started(clock: Clock | None) -> Iterator[None]:
 
 
 def check_not_quantized(model: nn.Module) -> None:
-    """Raise a ValueError if a model, or a part of it, is quantized or compiled."""
-    if any(isinstance(getattr(each, RECORD, None), Quantization) for each in model.modules()):
-        raise ValueError(f"{type(model).__name__} is quantized already: restore_ it first")
-    if hasattr(model, "_orig_mod"):
-        raise ValueError("quantize the model before torch.compile, not after it")
+    """Raise an error if this is no model, or it or a part of it is quantized or compiled."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"a model is a torch.nn.Module, not {type(model).__name__}")
+    for name, module in model.named_modules():
+        part = f"{type(model).__name__}'s {name}" if name else type(model).__name__
+        if "_orig_mod" in module._modules:
+            raise ValueError(f"{part} is compiled: quantize it before torch.compile, not after")
+        is_part = isinstance(module, QuantizedLinear) or isinstance(
+            getattr(module, "processor", None), QuantizedAttention
+        )
+        if is_part or isinstance(getattr(module, RECORD, None), Quantization):
+            what = "what was given to quantize_" if name else "it"
+            raise ValueError(f"{part} is quantized already: restore_ {what} first")
 
 
 def restore_(model: nn.Module) -> None:

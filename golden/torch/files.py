@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from glob import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import NoneType
@@ -25,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
 import golden
+from golden.description import parse
 from golden.mx import MXTensor
 from golden.torch.convert import attach, check_not_quantized, quantization, shared_inputs, started
 from golden.torch.linear import QuantizedLinear, SharedInput
@@ -72,7 +74,7 @@ def save_quantized(path: str | Path, model: nn.Module) -> None:
         raise IsADirectoryError(f"{path} is a directory; give the name of a file in it")
     layers = [site.name for site in schemes if site.kind == "linear"]
     everywhere = _names(model, layers)
-    unwanted = {f"{name}.weight" for name in everywhere}
+    unwanted = {f"{name}.quantized_weight" for name in everywhere}
     state = {name: each for name, each in model.state_dict().items() if name not in unwanted}
     document = {
         "sites": [[asdict(site), writer.scheme(scheme)] for site, scheme in schemes.items()],
@@ -211,7 +213,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], dict[str, Any]
         raise FileNotFoundError(f"there is no file {path}")
     try:
         tensors = load_file(path)
-        document = json.loads(tensors[_RECORD].numpy().tobytes())
+        document = parse(tensors[_RECORD].numpy().tobytes().decode())
         names = document["state"]
         if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
             raise ValueError("the names of its tensors are not text, or not different")
@@ -231,7 +233,7 @@ def _fitted(
 ) -> dict[str, Tensor]:
     """Put the tensors on the model's devices; refuse those of another model."""
     names = [site.name for site in sites if site.kind == "linear"]
-    found = set(find_sites(model, names))
+    found = set(find_sites(model, [escape(name) for name in names]))
     different = {site.name for site in sites.keys() - found}
     places = _names(model, [site.name for site in found if site.name in names])
     packed = {f"{name}.weight" for name in places}
@@ -252,7 +254,9 @@ def _fitted(
         )
         if not fits or (name in biases and each.dtype != torch.float32):
             raise ValueError(f"{path} is damaged: {name} cannot be {each.dtype}")
-    return {name: each.to(own[name].device) for name, each in state.items()}
+    # Copies: tensors of the file lie at other addresses than torch's own, which changes the order
+    # of sums, and follow what is written to the file.
+    return {name: each.clone().to(own[name].device) for name, each in state.items()}
 
 
 def _unpacked(

@@ -51,6 +51,7 @@ class _Last:
     def forget(self, _: object = None) -> None:
         """Let go of the tensors, since their input is gone."""
         self.bits = self.values = None
+        self.state = ()  # which holds the graph that the input came from
 
 
 class SharedInput:
@@ -160,12 +161,29 @@ class QuantizedLinear(nn.Module):
         self._kept = (linear,) if keep else ()
         self.mode: Mode = "fake"
         with torch.no_grad():
-            self.register_buffer("weight", scheme.weight(linear.weight).contiguous())
+            values = scheme.weight(linear.weight).contiguous()
+            self.register_buffer("quantized_weight", values)
             bias = None if linear.bias is None else linear.bias.float().clone()
             self.register_buffer("bias", bias)
         encode = getattr(scheme, "codes", None)
         self.codes: MXTensor | None = None if encode is None else encode(linear.weight)
         self._seal = Seal(self.weight)
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """The values of the quantized weight, to be read.
+
+        A state dict calls them `quantized_weight`: in the scheme's order of K they are no weight of
+        a plain layer.
+        """
+        return self.quantized_weight
+
+    @weight.setter
+    def weight(self, weight: torch.Tensor) -> None:
+        raise ValueError(
+            "the weight of a quantized layer is frozen: build the model anew, change its weights, "
+            "and quantize it afterwards"
+        )
 
     @property
     def original(self) -> nn.Linear | None:
@@ -189,18 +207,30 @@ class QuantizedLinear(nn.Module):
     @torch.compiler.disable  # it counts, shares and asks, which a graph cannot
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Multiply: (..., K) to (..., N)."""
+        self._check_input(x)
         self.check_weight()
         self.scheme.meter.repeat_weight()
         bias, correction = self.bias, self.scheme.correction
         if correction is not None:
             correction = correction.to(x.device)
             bias = correction if bias is None else bias + correction
+        if self.mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}, not {self.mode!r}")
         if self.mode == "exact":
             return self._exact(x.detach(), bias)
         shared = self.shared
         values = self.scheme.activation(x) if shared is None else shared.values(x, self)
         with torch.autocast(x.device.type, enabled=False):
             return nn.functional.linear(values, self.weight, bias).to(x.dtype)
+
+    def _check_input(self, x: torch.Tensor) -> None:
+        if not isinstance(x, torch.Tensor):
+            raise TypeError(f"a quantized layer multiplies torch tensors, not {type(x).__name__}")
+        if x.dim() < 1 or x.shape[-1] != self.in_features:
+            raise ValueError(
+                f"a layer of {self.in_features} inputs cannot multiply a tensor of shape "
+                f"{tuple(x.shape)}"
+            )
 
     def _exact(self, x: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         if self.codes is None and self.original is None:
@@ -216,7 +246,7 @@ class QuantizedLinear(nn.Module):
 
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Self:
         """Move with the module, but undo a cast."""
-        before = {name: getattr(self, name) for name in ("weight", "bias")}
+        before = {name: getattr(self, name) for name in ("quantized_weight", "bias")}
         super()._apply(fn, recurse)
         if self.original is not None:
             self.original._apply(fn, recurse)
@@ -241,9 +271,12 @@ class QuantizedLinear(nn.Module):
         prefix : str
             Of the layer's tensors in it.
         """
-        for name in ("weight", "bias") if self._kept else ("weight",):
-            given, own = state.get(f"{prefix}{name}"), getattr(self, name)
-            if given is not None and own is not None and not torch.equal(given.to(own.device), own):
+        fixed = {"weight": None, "quantized_weight": self.quantized_weight}
+        if self._kept and self.bias is not None:
+            fixed["bias"] = self.bias
+        for name, own in fixed.items():
+            given = state.get(f"{prefix}{name}")
+            if given is not None and (own is None or not torch.equal(given.to(own.device), own)):
                 raise ValueError(
                     f"{prefix}{name} cannot be loaded into a quantized layer: load weights into "
                     "the model before quantize_, or a file of save_quantized with load_quantized"

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from golden.accumulator import DEFAULT_K_MAX
+from golden.arguments import flags
 from golden.floats import widen
 from golden.formats import BF16
 from golden.gemm import gemm
@@ -46,8 +48,11 @@ class MXScheme:
 
     Raises
     ------
+    TypeError
+        If outliers are no bools.
     ValueError
-        If A and B do not order their channels alike, or outliers come without a policy.
+        If A and B do not order their channels alike, outliers come without a policy, or a
+        correction is something else.
 
     Notes
     -----
@@ -64,9 +69,15 @@ class MXScheme:
     ) -> None:
         self.a = a if isinstance(a, Policy) else mx_format(a)
         self.b = b if isinstance(b, Policy) else mx_format(b)
-        self.outliers = None if outliers is None else np.array(outliers, np.bool_)
+        self.outliers = None if outliers is None else flags(outliers, "outliers")
         self.correction = correction
         self.meter = Meter()
+        if correction is not None and (
+            not isinstance(correction, torch.Tensor)
+            or correction.dim() != 1
+            or correction.dtype != torch.float32
+        ):
+            raise ValueError("a correction is a tensor of float32 with one number per output")
         if outliers is not None and not isinstance(self.b, Policy):
             raise ValueError(
                 "outliers need a policy as b, whose weights are the formats of ordinary and "
@@ -114,17 +125,33 @@ class MXScheme:
         ----------
         a : Tensor, shape (..., M, K)
         b : Tensor or MXTensor, shape (N, K) or (..., N, K)
-            As an MXTensor, what `codes` gave.
+            As an MXTensor, what `codes` gave. Its other dimensions are those of A: nothing is
+            broadcast. A K beyond `golden.accumulator.DEFAULT_K_MAX` is that of a machine with
+            ``k_max=K``.
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not fit.
         """
+        lead = tuple(b.shape[:-2])
+        if b.shape[-1] != a.shape[-1] or (lead and lead != tuple(a.shape[:-2])):
+            raise ValueError(
+                f"A of shape {tuple(a.shape)} and B of shape {tuple(b.shape)} do not multiply: "
+                "K, and the dimensions before the last two, must be the same"
+            )
+        k_max = max(DEFAULT_K_MAX, a.shape[-1])
+        if 0 in a.shape[:-1] or 0 in b.shape[:-1]:
+            return a.new_zeros(*a.shape[:-1], b.shape[-2], dtype=torch.float32)
         rows = quantized(self._on_host(a), self._a)
         columns = b if isinstance(b, MXTensor) else self.codes(b)
         if len(columns.shape) == 2:
             (left,), (right,) = matrices(rows, 1), matrices(columns, 1)
-            product = gemm(left, right.transpose()).reshape(*a.shape[:-1], -1)
+            product = gemm(left, right.transpose(), k_max=k_max).reshape(*a.shape[:-1], -1)
         else:
             count = int(np.prod(a.shape[:-2]))
             pairs = zip(matrices(rows, count), matrices(columns, count), strict=True)
-            products = [gemm(left, right.transpose()) for left, right in pairs]
+            products = [gemm(left, right.transpose(), k_max=k_max) for left, right in pairs]
             product = np.stack(products).reshape(*a.shape[:-1], -1)
         return torch.from_numpy(product).to(a.device)
 

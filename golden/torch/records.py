@@ -45,6 +45,11 @@ class Writer:
                 f"{type(scheme).__name__} has no packed weights: only schemes in MX formats can "
                 "be saved"
             )
+        if type(scheme).activation is not MXScheme.activation:
+            raise TypeError(
+                f"{type(scheme).__name__} quantizes A in its own way, which a file cannot say: "
+                "only MXScheme's can be saved"
+            )
         return {
             "a": self._precision(scheme.a),
             "b": self._precision(scheme.b),

@@ -32,14 +32,22 @@ def two_sided(t: float, freedom: int) -> float:
     ratios = [(k - 1) / k * cosine**2 for k in range(2 + is_odd, freedom - 1, 2)]
     terms = accumulate([1.0, *ratios], lambda term, ratio: term * ratio)
     if not is_odd:
-        return 1 - sine * sum(terms)
+        return max(0.0, 1 - sine * sum(terms))
     series = sine * cosine * sum(terms) if freedom > 1 else 0.0
-    return 1 - 2 / math.pi * (angle + series)
+    return max(0.0, 1 - 2 / math.pi * (angle + series))
 
 
 @cache
 def quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
-    """Return the magnitude that is exceeded with probability ``1 - confidence``, by bisection."""
+    """Return the magnitude that is exceeded with probability ``1 - confidence``, by bisection.
+
+    Raises
+    ------
+    ValueError
+        If the confidence is not between 0 and 1.
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"a confidence lies between 0 and 1, not at {confidence}")
     low, high = 0.0, 1.0
     while two_sided(high, freedom) > 1 - confidence:
         high *= 2

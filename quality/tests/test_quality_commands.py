@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+pytest.importorskip("torch")
+pytest.importorskip("diffusers")
+
 from commands.exit_codes import ExitCode
 from quality.__main__ import app
 from quality.captured import DATA_FOLDER, load_layers, load_provenance
 from quality.report.study import load_study
 from quality.storage import read_tensors
-
-pytest.importorskip("torch")
-pytest.importorskip("diffusers")
 
 
 def invoke(*arguments: object) -> str:

@@ -38,3 +38,14 @@ def test_another_confidence():
 def test_no_degrees_of_freedom_are_refused():
     with pytest.raises(ValueError, match="at least 1 degree of freedom, not 0"):
         two_sided(1.0, 0)
+
+
+@pytest.mark.parametrize(("t", "freedom"), [(30, 20), (979.6, 6), (1e9, 3), (1e300, 1)])
+def test_no_probability_is_negative(t: float, freedom: int):
+    assert 0 <= two_sided(t, freedom) < 1e-3
+
+
+@pytest.mark.parametrize("confidence", [0, 1, 1.5, math.nan])
+def test_what_is_no_confidence_is_refused(confidence: float):
+    with pytest.raises(ValueError, match="a confidence lies between 0 and 1"):
+        quantile(5, confidence)
