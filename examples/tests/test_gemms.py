@@ -39,6 +39,8 @@ def test_plain_styles_are_one_format_throughout_in_natural_order():
     assert not mx9.work.uses_table
     assert (mx6.a.format_name, mx6.b.format_name, mx6.work.job.units) == ("MX6", "MX6", 0)
     assert (mx9.a.format_name, mx9.b.format_name, mx9.work.job.units) == ("MX9", "MX9", 3)
+    # By a threshold, a NaN would be an outlier: it exceeds every one.
+    assert mx6.work.job.selection == mx9.work.job.selection == Selection.TOP
 
 
 @pytest.mark.parametrize(("order", "kinds_of_beat"), [

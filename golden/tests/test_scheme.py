@@ -241,3 +241,11 @@ def test_outliers_are_bools(outliers):
 def test_a_correction_is_a_row_of_fp32(correction):
     with pytest.raises(ValueError, match="a correction is a tensor of float32"):
         MXScheme("MX6", "MX6", correction=correction)
+
+
+def test_exact_mode_takes_a_k_beyond_the_default_machine():
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(rows, 6200, generator=generator) for rows in (2, 3))
+    left, right = (golden.quantize(each.numpy(), "MX6") for each in (a, b))
+    expected = golden.gemm(left, right.transpose(), k_max=6200)
+    assert_same_bits(MXScheme("MX6", "MX6").exact(a, b).numpy(), expected)
