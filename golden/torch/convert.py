@@ -82,7 +82,7 @@ class SetClock:
         if any(value != values[0] for value in values):
             raise ValueError(
                 "all samples of a batch must be at one timestep where a policy depends on it, "
-                f"not at {min(values)} to {max(values)}"
+                f"not at {min(values):g} to {max(values):g}"
             )
         self.clock.timestep = float(values[0])
 

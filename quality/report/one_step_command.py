@@ -37,7 +37,7 @@ def one_step(
         if output is not None:
             check_file(output)
         if calibration is not None and not calibration.is_file():
-            raise ValueError(f"there is no calibration {calibration}")
+            raise ValueError(f"the calibration {calibration} is missing")
         numbers = list(dict.fromkeys(parse_seeds(seeds)))
         import torch
 

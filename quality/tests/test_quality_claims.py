@@ -100,6 +100,7 @@ def test_class_accuracy_moves_only_with_fewer_than_six_bits(study: Study):
         accuracy = study.figure(policy, "paired", "accuracy")
         assert bits < 6 or holds_zero(accuracy), policy
     lost = study.figure("mx4", "paired", "accuracy").times(-100)
-    assert f"{lost.mean:.1f} % fewer classes right ({range_text(lost, '.1f')})" in PROSE
+    fewer = f"{lost.mean:.1f} percentage points fewer classes right ({range_text(lost, '.1f')})"
+    assert fewer in PROSE
     for policy in ("mx4", "int4"):
         assert study.figure(policy, *FID_LOST).interval[0] > 3
