@@ -14,8 +14,7 @@ from golden.policy import outlier_blocks
 from golden.unpacking import read_weight_stream
 from hw.config import Config
 from hw.driver import Job, resident_tiles
-from hw.job import JobKind, Output
-from hw.outlier_policy import Selection
+from hw.job_codes import JobKind, Output, Selection
 from sim_tests.machine import Results, Work
 
 

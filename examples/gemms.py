@@ -18,7 +18,7 @@ from golden.policy import permute
 from golden.units import unit_magnitudes
 from hw.config import Config
 from hw.driver import Job, resident_tiles
-from hw.outlier_policy import Selection
+from hw.job_codes import Selection
 from sim_tests.machine import Work
 
 INFINITY = 0x7F800000

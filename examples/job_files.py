@@ -13,8 +13,7 @@ import golden
 from commands.outputs import write_text
 from golden import MXTensor
 from hw.driver import Job
-from hw.job import JobKind, Output
-from hw.outlier_policy import Selection
+from hw.job_codes import JobKind, Output, Selection
 from sim_tests.machine import Results, Work
 
 _STALLS = "stalls.json"

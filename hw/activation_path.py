@@ -15,10 +15,11 @@ from .calibration_tables import (
     tag_write_signature,
 )
 from .channel_maxima import ChannelMaxima
-from .job import FLOATING, PACKED, JobKind, job_layout, report_signature
+from .job import job_layout, report_signature
+from .job_codes import FLOATING, FORMAT_CODES, PACKED, JobKind, Selection
 from .job_switch import JobSwitch, PacketSwitch
 from .outlier_detector import OutlierDetector
-from .outlier_policy import Selection, Tag
+from .outlier_policy import Tag
 from .packed_unpacker import PackedUnpacker
 from .packet_guard import beat_layout
 from .register_slice import pass_on, register_slice
@@ -28,7 +29,7 @@ from .skid_buffer import SkidBuffer
 from .stream_buffer import StreamBuffer
 from .tile_block import raw_block_layout, tile_block_layout
 from .tile_stage import TileStage
-from .widen import FORMAT_CODES, Widen
+from .widen import Widen
 
 ENGINES = (FLOATING | PACKED, FLOATING, FLOATING, PACKED)
 """Kinds of the jobs of each stream in `ActivationPath.jobs`."""

@@ -1,18 +1,13 @@
 """Turns pairs of blocks into beats of the array, one per cycle."""
 
 from amaranth import Cat, Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from .block_walker import tile_layout, walked_pair_layout
-from .conversion_counter import COUNT_BITS
+from .counts import BEAT_COUNTS
 from .job import report_signature
-
-BEAT_COUNTS = data.StructLayout({
-    "beats": COUNT_BITS, "skipped": COUNT_BITS, "act_stalls": COUNT_BITS,
-    "weight_stalls": COUNT_BITS, "result_stalls": COUNT_BITS})
-"""What a `BeatIssuer` counts over a job."""
 
 
 class BeatIssuer(wiring.Component):

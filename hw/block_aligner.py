@@ -7,7 +7,8 @@ from amaranth.lib.wiring import In, Out
 from golden.formats import BLOCK_SIZE, FP32, PAIRS, SUB_BLOCK_SIZE
 
 from .bits import any_of, is_larger, largest_of
-from .layouts import ALIGNED_BITS, NAN_EXPONENT, AlignedBlock
+from .block_bits import ALIGNED_BITS, NAN_EXPONENT
+from .layouts import AlignedBlock
 from .register_slice import pass_on, register_slice
 from .stream_buffer import StreamBuffer
 from .widen import Elements

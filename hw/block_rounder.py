@@ -7,14 +7,9 @@ from amaranth.lib.wiring import In, Out
 from golden.formats import BLOCK_SIZE, MX6, MX9
 
 from .bits import total_of
-from .layouts import (
-    NAN_EXPONENT,
-    RESIDUAL_BITS,
-    AlignedBlock,
-    MXBlock,
-)
-
-ROUNDINGS = ("half_even", "truncate")
+from .block_bits import NAN_EXPONENT, RESIDUAL_BITS
+from .job_codes import ROUNDINGS
+from .layouts import AlignedBlock, Rounded
 
 
 class Tagged(data.Struct):
@@ -22,29 +17,6 @@ class Tagged(data.Struct):
 
     block: AlignedBlock
     is_mx9: 1
-
-
-class Rounded(data.Struct):
-    """What `BlockRounding` says of a block.
-
-    Members
-    -------
-    block : MXBlock
-    is_mx9 : unsigned(1)
-        The precision it was given.
-    saturated : unsigned(5)
-        Elements that rounding would have taken past the largest mantissa.
-    has_residual : unsigned(1)
-        Some residual is not zero.
-    has_nan : unsigned(1)
-        It is a NaN block.
-    """
-
-    block: MXBlock
-    is_mx9: 1
-    saturated: range(BLOCK_SIZE + 1)
-    has_residual: 1
-    has_nan: 1
 
 
 class BlockRounding(wiring.Component):

@@ -9,7 +9,7 @@ from amaranth.utils import bits_for
 from golden.formats import BLOCK_SIZE
 
 from .job import job_layout
-from .operand_store import FLAGS
+from .operand_block import FLAGS
 from .result_rows import result_rows_layout
 from .ring import following, index_signal
 

@@ -7,10 +7,11 @@ from amaranth.lib.wiring import In, Out
 from golden.formats import BLOCK_SIZE, FP16, FP32
 
 from .calibration_tables import CHANNEL_BITS
+from .job_codes import FORMAT_BITS, FORMAT_CODES
 from .scatter import element_width
 from .sram import Sram
 from .tile_block import raw_block_layout
-from .widen import FORMAT_BITS, FORMAT_CODES, Widen
+from .widen import Widen
 
 
 class ChannelMaxima(wiring.Component):

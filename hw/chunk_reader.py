@@ -7,7 +7,7 @@ from amaranth.utils import bits_for, exact_log2
 
 from golden.formats import FP32
 
-from .config import BASE_BLOCK_BITS, RESIDUAL_BLOCK_BITS
+from .block_bits import BASE_BLOCK_BITS, RESIDUAL_BLOCK_BITS
 from .job import report_signature
 from .packet_guard import PacketGuard, beat_layout, gather_faults
 from .ring import index_signal

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass, fields
 
-from golden.formats import BLOCK_SIZE, FLOAT_FORMATS, MX9, PAIRS
+from golden.formats import BLOCK_SIZE, FLOAT_FORMATS
 
-from .block_rounder import ROUNDINGS
-from .layouts import BASE_BITS
+from .job_codes import ROUNDINGS
 
 DIMENSION_BITS = 32
 """Width of a job's M and N: all that a register holds."""
@@ -18,15 +17,6 @@ MOST_CELL_STAGES = 3
 
 MOST_BEATS = 4
 """Beats of one MX9 x MX9 block product."""
-
-BASE_BLOCK_BITS = 8 + PAIRS + BLOCK_SIZE * (1 + BASE_BITS)
-"""A base block: exponent, microexponents, signs, H. As stored and as sent, 12 bytes."""
-
-RESIDUAL_BLOCK_BITS = BLOCK_SIZE * (MX9.mantissa_bits - BASE_BITS)
-"""A residual block: L. 6 bytes."""
-
-MX_BLOCK_BITS = BASE_BLOCK_BITS + RESIDUAL_BLOCK_BITS
-"""Both, as `hw.layouts.MXBlock` has them."""
 
 
 def is_power_of_two(value):

@@ -4,18 +4,16 @@ from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .beat_issuer import BEAT_COUNTS
-from .block_rounder import ROUNDINGS
 from .calibration_tables import order_write_signature, tag_write_signature
-from .conversion_counter import CONVERSION_COUNTS, COUNT_BITS
+from .counts import BEAT_COUNTS, CONVERSION_COUNTS, COUNT_BITS
 from .csr import register_signature
 from .job import job_layout
 from .job_check import JobCheck, outputs
+from .job_codes import FORMAT_CODES, ROUNDINGS
 from .job_queue import JOBS_UNDER_WAY
 from .registers import COUNTERS, IDENTIFICATION, VERSION, Command, Refusal, StreamFault
 from .scoreboard import SCORE
 from .table_record import TableRecord
-from .widen import FORMAT_CODES
 
 COUNTED = {"SATURATED": "SATURATED_ELEMENTS"}
 """Counters whose register has another name than what is counted."""

@@ -1,18 +1,12 @@
 """What a job's conversion counts: outlier K-blocks, NaN blocks, saturated elements."""
 
 from amaranth import Module, Mux, Signal
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .counts import CONVERSION_COUNTS
 from .job import report_signature
 from .tile_block import tile_block_layout
-
-COUNT_BITS = 48
-"""Width of a job's counters: at 500 MHz a cycle counter wraps after six days."""
-
-CONVERSION_COUNTS = data.StructLayout({
-    "mx9_units": COUNT_BITS, "nan_blocks": COUNT_BITS, "saturated_elements": COUNT_BITS})
-"""What a `ConversionCounter` counts over a job. A unit is one K-block of one tile."""
 
 
 class ConversionCounter(wiring.Component):

@@ -1,32 +1,15 @@
 """D of one beat: sixteen signed-magnitude products, shifted by pairs and summed."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, wiring
+from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.formats import BLOCK_SIZE, PAIRS, SUB_BLOCK_SIZE
 
-from .layouts import BASE_BITS
+from .block_bits import BASE_BITS
+from .operand_block import block_layout
 
 LARGEST_SHIFT = 2
-
-
-def block_layout(mantissa_bits=BASE_BITS, **others):
-    """Describe what a beat needs of a block: signs, magnitudes, microexponents, and what else.
-
-    Parameters
-    ----------
-    mantissa_bits : int
-        Bits of a magnitude: 4 in the machine, where it is H or L.
-    **others : shape-like
-        Fields above the microexponents.
-    """
-    return data.StructLayout({
-        "sign": unsigned(BLOCK_SIZE),
-        "magnitude": data.ArrayLayout(mantissa_bits, BLOCK_SIZE),
-        "microexponent": unsigned(PAIRS),
-        **others,
-    })
 
 
 def largest_product(a_bits=BASE_BITS, b_bits=BASE_BITS):

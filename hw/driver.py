@@ -15,6 +15,7 @@ from .driver_errors import (
     StreamFaultError,
     WaitTimeoutError,
 )
+from .job_codes import FORMAT_CODES
 from .job_request import Job
 from .packet_order import resident_tiles, result_rows, weight_passes
 from .register_codes import Command, Refusal, Rounding, StreamFault, TablePart
@@ -28,7 +29,6 @@ from .registers import (
     REFUSED,
     VERSION,
 )
-from .widen import FORMAT_CODES
 
 __all__ = ["LIMIT", "BusError", "Driver", "Job", "JobRefusedError", "MachineError",
            "NoMachineError", "ResultLengthError", "StreamFaultError", "WaitTimeoutError",

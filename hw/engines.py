@@ -8,7 +8,8 @@ from .activation_path import ENGINES, ActivationPath
 from .beat_issuer import BeatIssuer
 from .block_walker import BlockWalker
 from .calibration_tables import order_write_signature, tag_write_signature
-from .job import FLOATING, PACKED, job_layout
+from .job import job_layout
+from .job_codes import FLOATING, PACKED
 from .job_queue import JOBS_UNDER_WAY, JobQueue
 from .mac_array import MACArray
 from .mx_packer import MXPacker

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .emit import instantiate
-from .job import Output
+from .job_codes import Output
 from .narrow import Narrow
 from .result_rows import packet_beat_layout, result_rows_layout
 

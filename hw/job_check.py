@@ -6,12 +6,11 @@ from amaranth.lib.wiring import In, Out
 
 from golden.formats import BLOCK_SIZE
 
-from .job import JobKind, Output, job_layout
+from .job import job_layout
+from .job_codes import FORMAT_CODES, JobKind, Output, Selection
 from .job_rules import CHECKS, USE
-from .outlier_policy import Selection
 from .registers import JobFlag, Refusal
 from .table_record import loaded_signature
-from .widen import FORMAT_CODES
 
 _SETTINGS = ("kind", "m", "n", "k", "tiles", "format", "output", "flags", "table", "selection",
              "units", "threshold")

@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
-from .job import JobKind, Output
-from .outlier_policy import Selection
+from .job_codes import FORMAT_CODES, JobKind, Output, Selection
 from .register_codes import JobFlag
-from .widen import FORMAT_CODES
 
 
 @dataclass(frozen=True, kw_only=True)

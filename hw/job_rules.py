@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from .job import FLOATING, JobKind
-from .outlier_policy import Selection
+from .job_codes import FLOATING, JobKind, Selection
 from .register_codes import JobFlag, Refusal
 
 GEMMS = frozenset(kind for kind in JobKind if not kind.converts)

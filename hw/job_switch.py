@@ -4,7 +4,9 @@ from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .job import JobKind, job_layout
+from .job import job_layout
+from .job_codes import JobKind
+from .named import Named
 
 
 class JobSwitch(wiring.Component):
@@ -28,7 +30,7 @@ class JobSwitch(wiring.Component):
     def __init__(self, config):
         super().__init__({
             "jobs": In(stream.Signature(job_layout(config))),
-            "kind": Out(JobKind), "busy": Out(1), "ended": In(1),
+            "kind": Out(Named(JobKind)), "busy": Out(1), "ended": In(1),
         })
 
     def elaborate(self, platform):

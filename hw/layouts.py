@@ -2,19 +2,9 @@
 
 from amaranth.lib import data
 
-from golden.formats import BLOCK_SIZE, MX6, MX9, PAIRS
+from golden.formats import BLOCK_SIZE, PAIRS
 
-BASE_BITS = MX6.mantissa_bits
-"""Bits of H, the part of a mantissa that every multiplier sees."""
-
-RESIDUAL_BITS = MX9.mantissa_bits - MX6.mantissa_bits
-"""Bits of L, what MX9 adds below H."""
-
-ALIGNED_BITS = MX9.mantissa_bits + 2
-"""Bits of an aligned magnitude before rounding: MX9's mantissa, a guard bit and a sticky bit."""
-
-NAN_EXPONENT = 255
-"""Biased shared exponent that marks a NaN block."""
+from .block_bits import ALIGNED_BITS, BASE_BITS, RESIDUAL_BITS
 
 
 class MXBlock(data.Struct):
@@ -58,3 +48,26 @@ class AlignedBlock(data.Struct):
     microexponent: PAIRS
     sign: BLOCK_SIZE
     magnitude: data.ArrayLayout(ALIGNED_BITS, BLOCK_SIZE)
+
+
+class Rounded(data.Struct):
+    """A block rounded to its precision, and what rounding did to it.
+
+    Members
+    -------
+    block : MXBlock
+    is_mx9 : unsigned(1)
+        The precision it was given.
+    saturated : unsigned(5)
+        Elements that rounding would have taken past the largest mantissa.
+    has_residual : unsigned(1)
+        Some residual is not zero.
+    has_nan : unsigned(1)
+        It is a NaN block.
+    """
+
+    block: MXBlock
+    is_mx9: 1
+    saturated: range(BLOCK_SIZE + 1)
+    has_residual: 1
+    has_nan: 1

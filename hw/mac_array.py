@@ -5,7 +5,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from .emit import instantiate
-from .mac_cell import MACCell, operand_layout
+from .mac_cell import MACCell
+from .operand_block import operand_layout
 
 
 class MACRow(wiring.Component):

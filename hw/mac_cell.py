@@ -1,24 +1,12 @@
 """One output of the array: a dot product, an anchored accumulator and a result that shifts out."""
 
-from amaranth import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .dot_product import DotProduct, block_layout
-from .layouts import BASE_BITS
-
-
-def operand_layout(drop_width, mantissa_bits=BASE_BITS):
-    """Describe what one beat needs of one block.
-
-    Parameters
-    ----------
-    drop_width : int
-        Width of ``drop``: binades by which this operand lies below its anchor.
-    mantissa_bits : int
-        Bits of a magnitude.
-    """
-    return block_layout(mantissa_bits, drop=unsigned(drop_width))
+from .block_bits import BASE_BITS
+from .dot_product import DotProduct
+from .operand_block import operand_layout
 
 
 class AlignedAddend(wiring.Component):

@@ -8,7 +8,8 @@ from golden.formats import FP32
 
 from .bits import largest_of
 from .block_aligner import BlockAlignment
-from .block_rounder import BlockRounding, Rounded, Tagged
+from .block_rounder import BlockRounding, Tagged
+from .layouts import Rounded
 from .register_slice import pass_on, register_slice
 from .stream_buffer import StreamBuffer
 from .widen import Elements

@@ -4,8 +4,8 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .block_bits import BASE_BLOCK_BITS, RESIDUAL_BLOCK_BITS
 from .chunk_reader import Content, chunk_layout, last_beats
-from .config import BASE_BLOCK_BITS, RESIDUAL_BLOCK_BITS
 from .outlier_policy import Tag
 from .result_rows import packet_beat_layout
 from .ring import index_signal

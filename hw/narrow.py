@@ -6,7 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from golden.formats import BF16, FP16, FP32
 
-from .job import Output
+from .job_codes import Output
+from .named import Named
 
 REBIAS = FP32.bias - FP16.bias
 """Biased FP32 exponents up to this one are FP16's subnormals, or less."""
@@ -37,7 +38,7 @@ class Narrow(wiring.Component):
 
     load: In(1)
     is_there: In(1)
-    to: In(Output)
+    to: In(Named(Output))
     i: In(FP32.width)
     o: Out(FP32.width)
 

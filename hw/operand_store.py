@@ -4,14 +4,11 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from .config import BASE_BLOCK_BITS, MX_BLOCK_BITS, RESIDUAL_BLOCK_BITS
-from .layouts import RESIDUAL_BITS, MXBlock
-from .mac_cell import operand_layout
+from .block_bits import BASE_BLOCK_BITS, MX_BLOCK_BITS, RESIDUAL_BITS, RESIDUAL_BLOCK_BITS
+from .layouts import MXBlock
+from .operand_block import FLAGS, operand_layout
 from .ring import address_bits
 from .sram import Sram
-
-FLAGS = data.StructLayout({"is_mx9": 1, "has_residual": 1})
-"""What the beat schedule must know of a K-block: its precision, and whether L matters at all."""
 
 
 def write_signature(lanes, depth, slots):

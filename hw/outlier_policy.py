@@ -1,25 +1,15 @@
 """What the outlier detector is told, and what it hands out."""
 
 from amaranth import unsigned
-from amaranth.lib import data, enum
+from amaranth.lib import data
 
 from golden.formats import FP32
 
+from .job_codes import Selection
+from .named import Named
+
 MAGNITUDE_BITS = FP32.width - 1
 """Bits of an FP32 pattern without its sign."""
-
-
-class Selection(enum.Enum, shape=unsigned(2)):
-    """How a tile's outlier K-blocks are chosen."""
-
-    TOP = 0
-    """The `units` K-blocks with the largest magnitudes, ties to the lower index."""
-    THRESHOLD = 1
-    """Every K-block whose magnitude is strictly above `threshold`."""
-    STATIC = 2
-    """The K-blocks that the job's table marks."""
-    HEAD = 3
-    """The whole job: all of its K-blocks if `units` is 1, none if it is 0."""
 
 
 def policy_layout(k_blocks_max):
@@ -36,7 +26,7 @@ def policy_layout(k_blocks_max):
         ``selection``; ``units``, for TOP and HEAD; ``threshold``, an FP32 pattern without sign.
     """
     return data.StructLayout({
-        "selection": Selection,
+        "selection": Named(Selection),
         "units": range(k_blocks_max + 1),
         "threshold": unsigned(MAGNITUDE_BITS),
     })

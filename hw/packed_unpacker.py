@@ -4,10 +4,10 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .block_bits import BASE_BLOCK_BITS, NAN_EXPONENT, RESIDUAL_BLOCK_BITS
 from .chunk_reader import ChunkReader, chunk_layout
-from .config import BASE_BLOCK_BITS, RESIDUAL_BLOCK_BITS
 from .job import job_layout, report_signature
-from .layouts import NAN_EXPONENT, MXBlock
+from .layouts import MXBlock
 from .packet_guard import beat_layout
 from .ring import index_signal
 from .tile_block import tile_block_layout

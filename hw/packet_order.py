@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from golden.formats import BLOCK_SIZE
 
-from .config import BASE_BLOCK_BITS, RESIDUAL_BLOCK_BITS
-from .job import JobKind, Output
+from .block_bits import BASE_BLOCK_BITS, RESIDUAL_BLOCK_BITS
+from .job_codes import JobKind, Output
 
 BASE_BYTES = BASE_BLOCK_BITS // 8
 RESIDUAL_BYTES = RESIDUAL_BLOCK_BITS // 8

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.formats import BLOCK_SIZE, FP32
 
-from .job import Output
+from .job_codes import Output
 from .result_block import choose, result_block_layout, rows_of_results
 from .result_rows import result_rows_layout
 from .ring import index_signal

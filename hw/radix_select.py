@@ -6,7 +6,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from .bits import any_of
-from .outlier_policy import MAGNITUDE_BITS, Selection, Tag, policy_layout
+from .job_codes import Selection
+from .outlier_policy import MAGNITUDE_BITS, Tag, policy_layout
 
 
 class DigitCounters(wiring.Component):

@@ -2,9 +2,8 @@
 
 from enum import IntEnum
 
-from .block_rounder import ROUNDINGS
+from .job_codes import FORMAT_CODES, ROUNDINGS
 from .register_model import Code, Flag
-from .widen import FORMAT_CODES
 
 ActivationFormat = IntEnum(
     "ActivationFormat", {name.upper(): code for name, code in FORMAT_CODES.items()})

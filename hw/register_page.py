@@ -1,8 +1,7 @@
 """The register map as a page of documentation."""
 
-from .job import JobKind
+from .job_codes import JobKind, Selection
 from .job_rules import CHECKS, USES
-from .outlier_policy import Selection
 from .register_codes import JobFlag, Refusal, StreamFault
 from .registers import GROUPS, VERSION, Access
 

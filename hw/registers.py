@@ -1,7 +1,6 @@
 """The register map, as data: what the RTL, the drivers and the documentation are made from."""
 
-from .job import JobKind, Output
-from .outlier_policy import Selection
+from .job_codes import JobKind, Output, Selection
 from .register_codes import (
     ActivationFormat,
     Command,

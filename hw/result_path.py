@@ -8,9 +8,9 @@ from amaranth.utils import bits_for
 from golden.formats import FP32
 
 from .bias_adder import BiasAdder
+from .block_bits import NAN_EXPONENT
 from .block_walker import tile_layout
 from .emit import instantiate
-from .layouts import NAN_EXPONENT
 from .normalizer import Normalizer
 from .result_rows import result_rows_layout
 from .stream_fifo import StreamFIFO

@@ -5,7 +5,8 @@ from amaranth.utils import bits_for
 
 from golden.formats import BLOCK_SIZE, FP32
 
-from .job import Output
+from .job_codes import Output
+from .named import Named
 
 
 def result_rows_layout(config):
@@ -32,7 +33,7 @@ def result_rows_layout(config):
     return data.StructLayout({
         "results": data.ArrayLayout(FP32.width, config.drain_lanes),
         "rows": bits_for(config.drain_rows), "cols": bits_for(config.cols),
-        "output": Output,
+        "output": Named(Output),
         "token_tile": bits_for(config.tile_slots - 1),
         "part": bits_for(max(1, BLOCK_SIZE // config.cols) - 1),
         "block_ends": 1, "tile_last": 1, "job_last": 1,

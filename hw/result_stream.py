@@ -5,7 +5,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .bits import any_of
-from .job import JobKind, Output, job_layout
+from .job import job_layout
+from .job_codes import JobKind, Output
 from .packet_guard import beat_layout
 from .result_rows import packet_beat_layout
 

@@ -6,7 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from .block_assembler import BlockAssembler
 from .float_packets import FloatPackets
-from .job import Output, job_layout
+from .job import job_layout
+from .job_codes import Output
 from .mx_packer import MXPacker
 from .packet_guard import beat_layout
 from .result_converter import ResultConverter

@@ -7,10 +7,10 @@ from amaranth.utils import bits_for
 
 from golden.formats import BLOCK_SIZE, FLOAT_FORMATS
 
-from .job import JobKind, job_layout, report_signature
+from .job import job_layout, report_signature
+from .job_codes import FORMAT_CODES, JobKind
 from .packet_guard import PacketGuard, beat_layout, gather_faults
 from .tile_block import raw_block_layout
-from .widen import FORMAT_CODES
 
 
 class RowUnpacker(wiring.Component):

@@ -5,11 +5,10 @@ from amaranth.lib import data, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
-from .beat_issuer import BEAT_COUNTS
-from .conversion_counter import CONVERSION_COUNTS, COUNT_BITS
-from .job import JobKind, converts, job_layout, report_signature
+from .counts import BEAT_COUNTS, CONVERSION_COUNTS, COUNT_BITS
+from .job import converts, job_layout, report_signature
+from .job_codes import JobKind, Selection
 from .job_queue import JOBS_UNDER_WAY
-from .outlier_policy import Selection
 from .registers import StreamFault
 from .ring import index_signal
 from .sram import Sram

@@ -6,8 +6,7 @@ from typing import Protocol
 from golden.formats import BLOCK_SIZE
 
 from .driver import Driver, ResultLengthError, build_config
-from .job import JobKind
-from .outlier_policy import Selection
+from .job_codes import JobKind, Selection
 from .packet_order import (
     activation_packets,
     assemble_packed,

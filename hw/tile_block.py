@@ -5,8 +5,8 @@ from amaranth.utils import bits_for
 
 from golden.formats import BLOCK_SIZE
 
-from .block_rounder import Rounded
 from .job import job_layout
+from .layouts import Rounded
 
 ELEMENT_BITS = 32
 

@@ -4,8 +4,10 @@ from amaranth import Module, Mux
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .conversion_counter import CONVERSION_COUNTS, ConversionCounter
-from .job import JobKind, converts, job_layout, report_signature
+from .conversion_counter import ConversionCounter
+from .counts import CONVERSION_COUNTS
+from .job import converts, job_layout, report_signature
+from .job_codes import JobKind
 from .job_switch import JobSwitch
 from .tile_block import tile_block_layout
 

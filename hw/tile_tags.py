@@ -7,8 +7,9 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from .calibration_tables import tag_read_signature
-from .job import JobKind, job_layout
-from .outlier_policy import Selection, Tag
+from .job import job_layout
+from .job_codes import JobKind, Selection
+from .outlier_policy import Tag
 from .ring import index_signal
 
 TILES_AHEAD = 4

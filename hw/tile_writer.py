@@ -6,7 +6,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from .job import job_layout
-from .operand_store import FLAGS, write_signature
+from .operand_block import FLAGS
+from .operand_store import write_signature
 from .ring import following, index_signal
 from .tile_block import tile_block_layout
 from .tile_space import TileSpace

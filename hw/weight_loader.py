@@ -7,8 +7,8 @@ from amaranth.utils import bits_for
 
 from golden.formats import FP32
 
+from .block_bits import BASE_BLOCK_BITS, MX_BLOCK_BITS, RESIDUAL_BLOCK_BITS
 from .chunk_reader import ChunkReader
-from .config import BASE_BLOCK_BITS, MX_BLOCK_BITS, RESIDUAL_BLOCK_BITS
 from .job import job_layout, report_signature
 from .operand_store import write_signature
 from .packet_guard import beat_layout

@@ -7,12 +7,7 @@ from amaranth.lib.wiring import In, Out
 from golden.formats import BF16, BLOCK_SIZE, FLOAT_FORMATS, FP16, FP32
 
 from .bits import normalize_left
-
-FORMAT_CODES = {name: code for code, name in enumerate(FLOAT_FORMATS)}
-"""Encoding of the format select, shared with the register map."""
-
-FORMAT_BITS = 2
-"""Bits of the format select."""
+from .job_codes import FORMAT_BITS, FORMAT_CODES
 
 Elements = data.ArrayLayout(unsigned(FP32.width), BLOCK_SIZE)
 """Sixteen FP32 patterns, or narrower ones in the low bits of each element."""

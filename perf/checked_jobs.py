@@ -9,8 +9,7 @@ from golden.floats import narrow
 from golden.formats import BLOCK_SIZE, FLOAT_FORMATS
 from golden.lanes import destinations
 from hw.config import Config
-from hw.job import JobKind
-from hw.outlier_policy import Selection
+from hw.job_codes import JobKind, Selection
 from hw.scatter import scatter_lanes
 from perf.schedule import Job
 from sim_tests.packets import Work

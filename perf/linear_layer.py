@@ -11,7 +11,7 @@ from golden import MX6, MXTensor, Policy
 from golden.formats import BLOCK_SIZE, MXFormat
 from hw.config import Config
 from hw.driver import resident_tiles
-from hw.outlier_policy import Selection
+from hw.job_codes import Selection
 from sim_tests.machine import Work
 from sim_tests.random_works import make_work
 

@@ -10,7 +10,7 @@ from golden.formats import BLOCK_SIZE, FLOAT_FORMATS
 from golden.planes import BASE_BYTES, RESIDUAL_BYTES
 from golden.unpacking import read_activation_tiles, read_weight_stream
 from hw.config import Config
-from hw.job import JobKind
+from hw.job_codes import JobKind
 from hw.packet_order import activation_packets, packed_result_chunks, weight_passes
 from hw.registers import StreamFault
 from sim_tests.machine import Results

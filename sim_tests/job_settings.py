@@ -5,12 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from hw.config import Config
-from hw.job import JobKind
 from hw.job_check import outputs
+from hw.job_codes import FORMAT_CODES, JobKind, Selection
 from hw.job_rules import CHECKS, USE
-from hw.outlier_policy import Selection
 from hw.register_codes import JobFlag, Refusal
-from hw.widen import FORMAT_CODES
 
 SETTINGS = ("kind", "m", "n", "k", "tiles", "format", "output", "flags", "table", "selection",
             "units", "threshold")

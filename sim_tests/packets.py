@@ -10,8 +10,7 @@ from golden.formats import FLOAT_FORMATS
 from golden.packing import activation_rows, activation_tiles, weight_stream
 from hw.config import Config
 from hw.driver import Job
-from hw.job import JobKind
-from hw.outlier_policy import Selection
+from hw.job_codes import JobKind, Selection
 from hw.packet_order import Part, number_bytes
 
 

@@ -12,9 +12,8 @@ from golden.formats import BLOCK_SIZE, FLOAT_FORMATS
 from golden.precision import mix
 from hw.config import Config
 from hw.driver import Job, resident_tiles
-from hw.job import JobKind, Output
 from hw.job_check import outputs
-from hw.outlier_policy import Selection
+from hw.job_codes import JobKind, Output, Selection
 from sim_tests.packets import Work
 
 WEIGHT_FORMATS = ("mx4", "mx6", "mx9", "mixed")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from hw.config import Config
 from hw.driver import BusError
+from hw.job_codes import FORMAT_CODES
 from hw.registers import (
     ENDED,
     IDENTIFICATION,
@@ -16,7 +17,6 @@ from hw.registers import (
     Refusal,
     TablePart,
 )
-from hw.widen import FORMAT_CODES
 
 BY_ADDRESS = {register.address: register for register in REGISTERS}
 JOB_SLOTS = 4

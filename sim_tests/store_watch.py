@@ -8,9 +8,9 @@ import numpy as np
 from cocotb.triggers import RisingEdge
 
 from golden import MXTensor
-from hw.config import BASE_BLOCK_BITS, RESIDUAL_BLOCK_BITS
+from hw.block_bits import BASE_BLOCK_BITS, RESIDUAL_BLOCK_BITS
 from hw.layouts import MXBlock
-from hw.operand_store import FLAGS
+from hw.operand_block import FLAGS
 from sim_tests import drive
 from sim_tests.operands import anchors, block_fields, split_lanes
 

@@ -9,10 +9,9 @@ import pytest
 
 import golden
 from hw.driver import resident_tiles
-from hw.job import JobKind
 from hw.job_check import outputs
+from hw.job_codes import JobKind, Selection
 from hw.outlier_detector import detection_cycles
-from hw.outlier_policy import Selection
 from hw.registers import IDENTIFICATION, REGISTERS
 from sim_tests import accelerators, drive
 from sim_tests.accelerators import start

@@ -13,7 +13,7 @@ from cocotb.triggers import gather
 from golden.formats import BLOCK_SIZE
 from hw.block_assembler import BlockAssembler
 from hw.config import Config
-from hw.job import Output
+from hw.job_codes import Output
 from hw.result_block import result_block_layout
 from hw.result_rows import result_rows_layout
 from sim_tests import bench, drive

@@ -8,9 +8,10 @@ from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.beat_issuer import BEAT_COUNTS, BeatIssuer
+from hw.beat_issuer import BeatIssuer
 from hw.block_walker import BlockWalker, tile_layout
-from hw.job import JobKind, Output
+from hw.counts import BEAT_COUNTS
+from hw.job_codes import JobKind, Output
 from hw.job_request import Job
 from hw.mac_array import MACArray
 from sim_tests import bench, drive

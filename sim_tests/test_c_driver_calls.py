@@ -10,8 +10,7 @@ import pytest
 
 from hw.config import Config
 from hw.driver import BusError, Job, resident_tiles, weight_passes
-from hw.job import JobKind, Output
-from hw.outlier_policy import Selection
+from hw.job_codes import JobKind, Output, Selection
 from hw.registers import COUNTERS, FAULTS, REFUSED, Refusal, StreamFault
 from sim_tests.c_driver import COMPILER, CPLUSPLUS, SOURCES, WARNINGS, CDriver, Host, Result
 from sim_tests.register_stand_in import JOB_SLOTS, SMALL, StandIn, build_parameters

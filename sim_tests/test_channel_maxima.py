@@ -8,8 +8,8 @@ from golden.formats import FLOAT_FORMATS
 from golden.mx import to_blocks
 from hw.channel_maxima import ChannelMaxima
 from hw.config import Config
+from hw.job_codes import FORMAT_CODES
 from hw.tile_block import raw_block_layout
-from hw.widen import FORMAT_CODES
 from sim_tests import bench, drive
 from sim_tests.operands import configuration, handed_over
 

@@ -5,8 +5,9 @@ import numpy as np
 from cocotb.triggers import gather
 
 from golden.mx import saturated_count
-from hw.conversion_counter import CONVERSION_COUNTS, COUNT_BITS, ConversionCounter
-from hw.job import JobKind
+from hw.conversion_counter import ConversionCounter
+from hw.counts import CONVERSION_COUNTS, COUNT_BITS
+from hw.job_codes import JobKind
 from hw.tile_block import tile_block_layout
 from sim_tests import bench, drive
 from sim_tests.operands import configuration, handed_over, matrix, mixed, small_config

@@ -6,7 +6,8 @@ import pytest
 
 from golden.accumulator import block_product
 from hw.config import PRODUCT_BITS
-from hw.dot_product import DotProduct, block_layout, largest_product
+from hw.dot_product import DotProduct, largest_product
+from hw.operand_block import block_layout
 from sim_tests import bench, drive
 
 

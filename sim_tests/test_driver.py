@@ -21,8 +21,7 @@ from hw.driver import (
     WaitTimeoutError,
     build_config,
 )
-from hw.job import JobKind, Output
-from hw.outlier_policy import Selection
+from hw.job_codes import JobKind, Output, Selection
 from hw.registers import FAULTS, REFUSED, Refusal, StreamFault
 from sim_tests.register_stand_in import SMALL, Bus, StandIn, build_parameters
 

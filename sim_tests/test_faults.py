@@ -8,9 +8,8 @@ import pytest
 from cocotbext.axi import AxiResp
 
 from hw.driver import BusError, Job, JobRefusedError, StreamFaultError
-from hw.job import JobKind, Output
 from hw.job_check import outputs
-from hw.outlier_policy import Selection
+from hw.job_codes import JobKind, Output, Selection
 from hw.registers import ADDRESSES, ENDED, FAULTS, REFUSED, Refusal, StreamFault
 from sim_tests import accelerators, drive
 from sim_tests.accelerators import start

@@ -8,7 +8,7 @@ from cocotb.triggers import gather
 from golden.floats import flush, narrow
 from golden.formats import BF16, FP16, FP32
 from hw.float_packets import FloatPackets
-from hw.job import Output
+from hw.job_codes import Output
 from hw.result_rows import packet_beat_layout, result_rows_layout
 from sim_tests import bench, drive
 from sim_tests.operands import configuration, handed_over, small_config

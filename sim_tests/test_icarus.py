@@ -14,8 +14,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.emit import emit
-from hw.job import JobKind
-from hw.outlier_policy import Selection
+from hw.job_codes import JobKind, Selection
 from sim_tests import accelerators, drive, test_abort, test_accelerator, test_faults
 from sim_tests.accelerators import start
 from sim_tests.works import make_work, run_and_check

@@ -9,7 +9,7 @@ import pytest
 from golden.floats import narrow
 from golden.formats import FLOAT_FORMATS
 from hw.config import Config
-from hw.job import JobKind
+from hw.job_codes import JobKind
 from sim_tests import accelerators, drive
 from sim_tests.accelerators import start
 from sim_tests.broken_packets import Delivery, deliver, spoil_some

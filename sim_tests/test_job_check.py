@@ -8,11 +8,11 @@ import pytest
 from cocotb.triggers import Timer
 
 from hw.config import Config
-from hw.job import JobKind, job_layout
+from hw.job import job_layout
 from hw.job_check import JobCheck
+from hw.job_codes import FORMAT_CODES, JobKind
 from hw.job_rules import CHECKS, USES
 from hw.registers import JOB, JobFlag, Refusal
-from hw.widen import FORMAT_CODES
 from sim_tests import bench, drive
 from sim_tests.job_settings import CORNERS, OF_THE_MACHINE, SETTINGS, Loaded, draw, expected
 from sim_tests.operands import configuration, handed_over

@@ -6,7 +6,7 @@ from cocotb.triggers import RisingEdge
 
 from hw.config import Config
 from hw.driver import Job
-from hw.job import JobKind
+from hw.job_codes import JobKind
 from hw.job_queue import JOBS_UNDER_WAY, JobQueue
 from sim_tests import bench, drive
 from sim_tests.operands import configuration, handed_over, job_words

@@ -8,7 +8,7 @@ from golden import gemm
 from golden.accumulator import beat_shift, block_product, round_shift, to_fp32_bits
 from golden.formats import BLOCK_SIZE
 from hw.mac_array import MACArray
-from hw.mac_cell import operand_layout
+from hw.operand_block import operand_layout
 from sim_tests import bench, drive
 from sim_tests.operands import (
     anchors,

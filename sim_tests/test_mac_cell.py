@@ -6,7 +6,8 @@ import pytest
 
 from golden.accumulator import block_product, fraction_bits, round_shift
 from hw.config import PRODUCT_BITS
-from hw.mac_cell import AlignedAddend, MACCell, operand_layout
+from hw.mac_cell import AlignedAddend, MACCell
+from hw.operand_block import operand_layout
 from sim_tests import bench, drive
 from sim_tests.operands import bits
 

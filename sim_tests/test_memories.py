@@ -3,9 +3,8 @@
 import cocotb
 
 from hw.accelerator import Accelerator
-from hw.job import JobKind
+from hw.job_codes import JobKind, Selection
 from hw.memories import memories
-from hw.outlier_policy import Selection
 from sim_tests import accelerators, bench, drive
 from sim_tests.accelerators import MATRIX, start
 from sim_tests.works import make_work, run_and_check

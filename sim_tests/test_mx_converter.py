@@ -9,8 +9,8 @@ from golden import MX6, MX9, quantize
 from golden.mx import saturated_count
 from golden.policy import unit_magnitudes
 from hw.block_aligner import BlockAligner
+from hw.block_bits import NAN_EXPONENT
 from hw.block_rounder import BlockRounding
-from hw.layouts import NAN_EXPONENT
 from hw.mx_converter import MXConverter
 from sim_tests import bench, drive
 

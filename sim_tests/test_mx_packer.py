@@ -7,7 +7,7 @@ from cocotb.triggers import gather
 
 from golden.packing import result_chunks, weight_stream
 from hw.config import Config
-from hw.job import JobKind
+from hw.job_codes import JobKind
 from hw.mx_packer import MXPacker
 from hw.tile_block import tile_block_layout
 from sim_tests import bench, drive

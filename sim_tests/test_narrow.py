@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from golden.floats import narrow, widen
 from golden.formats import BF16, FP16
 from hw.emit import instantiate
-from hw.job import Output
+from hw.job_codes import Output
 from hw.narrow import Narrow
 from sim_tests import bench, drive
 

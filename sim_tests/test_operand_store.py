@@ -6,8 +6,8 @@ import pytest
 
 from golden.formats import BLOCK_SIZE
 from hw.layouts import MXBlock
-from hw.mac_cell import operand_layout
-from hw.operand_store import FLAGS, OperandStore
+from hw.operand_block import FLAGS, operand_layout
+from hw.operand_store import OperandStore
 from sim_tests import bench, drive
 from sim_tests.operands import (
     anchors,

@@ -10,8 +10,9 @@ from cocotb.triggers import gather
 
 from golden import Policy
 from golden.policy import select_units, unit_magnitudes
+from hw.job_codes import Selection
 from hw.outlier_detector import OutlierDetector, detection_cycles
-from hw.outlier_policy import Selection, Tag, magnitude_layout, policy_layout
+from hw.outlier_policy import Tag, magnitude_layout, policy_layout
 from sim_tests import bench, drive
 
 LARGEST = 0x7FFFFFFF

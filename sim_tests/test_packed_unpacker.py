@@ -11,7 +11,7 @@ from cocotb.triggers import gather
 from golden.packing import activation_tiles
 from golden.unpacking import read_activation_tiles
 from hw.config import Config
-from hw.job import JobKind
+from hw.job_codes import JobKind
 from hw.packed_unpacker import PackedUnpacker
 from hw.tile_block import tile_block_layout
 from sim_tests import bench, drive

@@ -10,7 +10,7 @@ from golden import MX6, MX9
 from golden.packing import weight_stream
 from hw.config import Config
 from hw.driver import Job
-from hw.job import JobKind, Output
+from hw.job_codes import JobKind, Output
 from hw.packet_order import (
     activation_packets,
     assemble_packed,

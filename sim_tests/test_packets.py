@@ -7,7 +7,7 @@ import pytest
 
 from golden import MX6, MX9
 from golden.unpacking import read_activation_tiles, read_weight_stream, tiles_of_chunks
-from hw.job import JobKind, Output
+from hw.job_codes import JobKind, Output
 from hw.packet_order import (
     Part,
     activation_packets,

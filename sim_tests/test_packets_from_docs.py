@@ -14,7 +14,7 @@ from golden.precision import mix
 from hw import packet_order
 from hw.config import Config
 from hw.driver import Job
-from hw.job import JobKind
+from hw.job_codes import JobKind
 from sim_tests.bench import ROOT
 from sim_tests.from_docs import numerics as docs
 from sim_tests.from_docs import packets

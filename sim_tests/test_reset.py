@@ -6,9 +6,8 @@ import cocotb
 import pytest
 from cocotb.triggers import ReadWrite, RisingEdge, SimTimeoutError, with_timeout
 
-from hw.job import JobKind
 from hw.job_check import outputs
-from hw.outlier_policy import Selection
+from hw.job_codes import JobKind, Selection
 from hw.registers import ENDED, Command
 from sim_tests import accelerators, drive
 from sim_tests.accelerators import start

@@ -8,7 +8,7 @@ import pytest
 
 from golden.accumulator import to_fp32_bits
 from golden.floats import add
-from hw.job import Output
+from hw.job_codes import Output
 from hw.mac_array import MACArray
 from hw.result_path import ResultPath
 from hw.result_rows import result_rows_layout

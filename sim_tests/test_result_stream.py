@@ -10,7 +10,8 @@ from amaranth.lib.wiring import Out
 from cocotb.triggers import gather
 
 from hw.config import Config
-from hw.job import JobKind, Output, job_layout
+from hw.job import job_layout
+from hw.job_codes import JobKind, Output
 from hw.packet_guard import beat_layout
 from hw.result_rows import packet_beat_layout
 from hw.result_stream import ResultStream

@@ -12,11 +12,9 @@ from golden.formats import FLOAT_FORMATS
 from golden.mx import to_blocks
 from golden.packing import activation_rows
 from hw.driver import Job
-from hw.job import JobKind
-from hw.outlier_policy import Selection
+from hw.job_codes import FORMAT_CODES, JobKind, Selection
 from hw.row_unpacker import RowUnpacker
 from hw.tile_block import raw_block_layout
-from hw.widen import FORMAT_CODES
 from sim_tests import bench, drive
 from sim_tests.operands import (
     FaultWatch,

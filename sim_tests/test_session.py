@@ -17,8 +17,7 @@ from hw.driver import (
     StreamFaultError,
     WaitTimeoutError,
 )
-from hw.job import JobKind, Output
-from hw.outlier_policy import Selection
+from hw.job_codes import JobKind, Output, Selection
 from hw.packet_order import result_packets
 from hw.registers import FAULTS, StreamFault
 from hw.session import Session

@@ -13,8 +13,7 @@ from golden.floats import narrow
 from golden.formats import FLOAT_FORMATS
 from golden.packing import activation_rows, weight_stream
 from hw.driver import Job, JobRefusedError
-from hw.job import JobKind, Output
-from hw.outlier_policy import Selection
+from hw.job_codes import JobKind, Output, Selection
 from hw.session import Session
 from sim_tests import accelerators, drive
 from sim_tests.accelerators import start

@@ -14,9 +14,9 @@ from cocotb.triggers import gather
 from golden import MX6, MX9, Policy, apply_policy, quantize
 from golden.mx import to_blocks
 from hw.block_aligner import BlockAligner, largest_in_fours
-from hw.job import JobKind
+from hw.job_codes import JobKind, Selection
 from hw.outlier_detector import OutlierDetector, detection_cycles
-from hw.outlier_policy import Selection, Tag, magnitude_layout, policy_layout
+from hw.outlier_policy import Tag, magnitude_layout, policy_layout
 from hw.register_slice import register_slice
 from hw.stream_buffer import StreamBuffer
 from hw.tile_block import tile_block_layout

@@ -6,7 +6,7 @@ import pytest
 from cocotb.triggers import gather
 
 from golden import MX6, quantize
-from hw.job import JobKind
+from hw.job_codes import JobKind
 from hw.tile_block import tile_block_layout
 from hw.tile_writer import TileWriter
 from sim_tests import bench, drive

@@ -12,7 +12,7 @@ from commands.outputs import write_if_changed
 from hw.accelerator import Accelerator
 from hw.config import Config
 from hw.emit import emit, flat_ports
-from hw.job import JobKind
+from hw.job_codes import JobKind
 from sim_tests import bench, drive
 from sim_tests.accelerators import MATRIX
 from sim_tests.machine import Machine

@@ -6,7 +6,8 @@ import pytest
 
 from golden.floats import widen
 from golden.formats import FLOAT_FORMATS, FP32
-from hw.widen import FORMAT_CODES, Elements, Widen
+from hw.job_codes import FORMAT_CODES
+from hw.widen import Elements, Widen
 from sim_tests import bench, drive
 
 

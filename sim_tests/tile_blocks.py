@@ -11,7 +11,8 @@ from golden import MXTensor, quantize
 from golden.encode import NAN_EXPONENT
 from golden.mx import saturated_count, to_blocks
 from hw.config import Config
-from hw.job import JobKind, job_layout
+from hw.job import job_layout
+from hw.job_codes import JobKind
 from sim_tests import drive
 from sim_tests.operands import block_fields
 

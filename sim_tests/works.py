@@ -13,8 +13,7 @@ from golden.formats import FLOAT_FORMATS
 from golden.mx import saturated_count
 from golden.packing import result_chunks, weight_stream
 from hw.config import Config
-from hw.job import JobKind, Output
-from hw.outlier_policy import Selection
+from hw.job_codes import JobKind, Output, Selection
 from sim_tests import drive
 from sim_tests.machine import Counters, Machine, Results
 from sim_tests.packets import Work

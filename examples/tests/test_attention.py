@@ -21,8 +21,7 @@ from examples.simulation import Simulation
 from examples.tests.helpers import TINY, TINY_CONFIG
 from golden.packing import weight_stream
 from hw.driver import Job
-from hw.job import JobKind
-from hw.outlier_policy import Selection
+from hw.job_codes import JobKind, Selection
 from quality.captured import load_layers
 from quality.recipe import Recipe as ModelRecipe
 from sim_tests.bench import ROOT

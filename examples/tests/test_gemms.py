@@ -10,7 +10,7 @@ from examples.gemms import Order, Style, alternate_tables, prepare
 from examples.tests.helpers import TINY_CONFIG, matrices
 from golden.lanes import conflicts
 from hw.config import Config
-from hw.outlier_policy import Selection
+from hw.job_codes import Selection
 
 
 def beats_one_by_one(gemm, config) -> int:

@@ -4,7 +4,7 @@ import numpy as np
 
 from examples.job_files import Outcome, read_outcomes, read_works, write_outcomes, write_works
 from examples.tests.helpers import TINY_CONFIG
-from hw.job import JobKind, Output
+from hw.job_codes import JobKind, Output
 from sim_tests.packets import act_packets, weight_packets
 from sim_tests.random_works import random_work
 

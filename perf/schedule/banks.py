@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from hw.job import JobKind
+from hw.job_codes import JobKind
 from perf.schedule.chain import Chain, Paces
 from perf.schedule.job import Job
 from perf.schedule.latencies import CUT, GATHERED, RELEASED, SCATTERED

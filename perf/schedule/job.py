@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.formats import BLOCK_SIZE
-from hw.job import JobKind, Output
+from hw.job_codes import JobKind, Output
 
 Flags = NDArray[np.bool_]
 """Shape (tiles, K-blocks): of every tile, or (1, K-blocks) where all tiles are alike."""

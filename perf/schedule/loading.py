@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from golden.formats import BLOCK_SIZE, FLOAT_FORMATS
 from hw.config import Config
-from hw.job import JobKind
+from hw.job_codes import JobKind
 from hw.scatter import spread_cycles
 from perf.schedule.banks import Banks
 from perf.schedule.chain import Chain, Paces

@@ -9,7 +9,7 @@ import numpy as np
 
 from golden.formats import BLOCK_SIZE
 from hw.config import Config
-from hw.job import JobKind
+from hw.job_codes import JobKind
 from hw.packet_order import resident_tiles
 from hw.scatter import spread_cycles
 from perf.schedule.job import Flags, Job

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from golden.formats import BLOCK_SIZE
 from hw.block_walker import parts_of_block
 from hw.config import Config
-from hw.job import Output
+from hw.job_codes import Output
 from perf.schedule.chain import Chain, Paces
 from perf.schedule.job import Job
 from perf.schedule.latencies import CONVERTED, NARROWED, RELEASED, array_latencies

@@ -5,7 +5,8 @@ from functools import cache
 import numpy as np
 
 from golden.formats import FP32
-from hw.config import BASE_BLOCK_BITS, RESIDUAL_BLOCK_BITS, Config
+from hw.block_bits import BASE_BLOCK_BITS, RESIDUAL_BLOCK_BITS
+from hw.config import Config
 from perf.schedule.job import Job
 from perf.schedule.latencies import CHUNK_KNOWN, TAKEN
 from perf.schedule.rooms import JobReader, Room

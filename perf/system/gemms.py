@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from golden.formats import BLOCK_SIZE
 from hw.config import Config
-from hw.job import JobKind, Output
+from hw.job_codes import JobKind, Output
 from hw.packet_order import resident_tiles
 from perf.schedule import Job, predict, uniform_job
 

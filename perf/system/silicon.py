@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from golden.formats import BLOCK_SIZE, FP32
+from hw.block_bits import MX_BLOCK_BITS
 from hw.calibration_tables import place_bits
-from hw.config import MX_BLOCK_BITS, Config
+from hw.config import Config
 from hw.scatter import element_width
 from perf.system.gates import core_gates, lane_gates, speed_factor
 from perf.system.preset import Preset

@@ -12,9 +12,8 @@ from rich.console import Console
 
 from golden.formats import BLOCK_SIZE
 from hw.config import Config
-from hw.job import JobKind, Output
 from hw.job_check import outputs
-from hw.outlier_policy import Selection
+from hw.job_codes import JobKind, Output, Selection
 from hw.packet_order import resident_tiles
 from perf.check import conclude
 from perf.checked_jobs import draw_groups, order_cycles
