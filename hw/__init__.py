@@ -1,1 +1,1 @@
-"""Amaranth generator of the MixDiT accelerator."""
+"""The accelerator: AMBA ports, registers, gates; and the engines, which an abort resets."""

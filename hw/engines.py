@@ -4,26 +4,26 @@ from amaranth import Cat, Module, ResetSignal, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .activation_path import ENGINES, ActivationPath
-from .beat_issuer import BeatIssuer
-from .block_walker import BlockWalker
-from .calibration_tables import order_write_signature, tag_write_signature
-from .job import job_layout
-from .job_codes import FLOATING, PACKED
-from .job_queue import JOBS_UNDER_WAY, JobQueue
-from .mac_array import MACArray
-from .mx_packer import MXPacker
-from .operand_store import OperandStore
-from .packet_guard import beat_layout
-from .registers import StreamFault
-from .result_path import ResultPath
-from .result_writer import ResultWriter
-from .scoreboard import SCORE, Scoreboard
-from .sram import Sram
-from .stream_buffer import StreamBuffer
-from .tile_router import TileRouter
-from .tile_writer import TileWriter
-from .weight_loader import WeightLoader
+from .activations.activation_path import ENGINES, ActivationPath
+from .activations.calibration_tables import order_write_signature, tag_write_signature
+from .array.beat_issuer import BeatIssuer
+from .array.block_walker import BlockWalker
+from .array.mac_array import MACArray
+from .blocks.mx_packer import MXPacker
+from .contract.job import job_layout
+from .contract.job_codes import FLOATING, PACKED
+from .control.job_queue import JOBS_UNDER_WAY, JobQueue
+from .control.scoreboard import SCORE, Scoreboard
+from .operands.operand_store import OperandStore
+from .operands.tile_router import TileRouter
+from .operands.tile_writer import TileWriter
+from .operands.weight_loader import WeightLoader
+from .parts.sram import Sram
+from .registers.map import StreamFault
+from .results.result_path import ResultPath
+from .results.result_writer import ResultWriter
+from .streams.packet_guard import beat_layout
+from .streams.stream_buffer import StreamBuffer
 
 _GEMMS = {kind for kind in FLOATING | PACKED if not kind.converts}
 
@@ -38,7 +38,7 @@ class Engines(wiring.Component):
     tiles meet in the array; results are brought into their format. Each runs as far ahead as its
     memory has room, across jobs, so that the array stops only when a stream is late.
 
-    See `hw.registers` for what a job is, `RowUnpacker`, `PackedUnpacker` and `WeightLoader` for
+    See `hw.registers.map` for what a job is, `RowUnpacker`, `PackedUnpacker` and `WeightLoader` for
     what the streams carry in, `ResultWriter` and `MXPacker` for what they carry out, `BlockWalker`
     for the order of tiles.
 

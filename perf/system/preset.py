@@ -7,13 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hw.config import Config
+from hw.contract.config import Config
 
 PRESETS = Path(__file__).parents[1] / "presets"
 
 _CORE = ("rows", "cols", "k_max", "drain_lanes", "act_bytes", "weight_bytes", "act_depth",
          "weight_depth", "stage_depth", "tile_slots", "cell_stages", "acc_width", "tables")
-"""Fields that are the core's, as in `hw.config.Config`."""
+"""Fields that are the core's, as in `hw.contract.config.Config`."""
 
 _NUMBERS = ("rows", "cols", "k_max", "acc_width", "act_bytes", "tile_slots", "cell_stages",
             "tables", "cores", "clock_hz", "dram_bytes_per_s", "vector_lanes", "shared_bytes",
@@ -33,9 +33,9 @@ class Preset:
     ----------
     name, title : str
     rows, cols, k_max, acc_width, act_bytes, tile_slots, cell_stages, tables : int
-        Of every core, as in `hw.config.Config`.
+        Of every core, as in `hw.contract.config.Config`.
     drain_lanes, weight_bytes, act_depth, weight_depth, stage_depth : int or None
-        The same; None is what `hw.config.Config.sized` chooses.
+        The same; None is what `hw.contract.config.Config.sized` chooses.
     cores : int
     clock_hz : float
         Of cores and vector unit.

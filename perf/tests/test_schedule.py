@@ -11,10 +11,10 @@ import pytest
 from rich.console import Console
 
 from golden.formats import BLOCK_SIZE
-from hw.config import Config
-from hw.job_check import outputs
-from hw.job_codes import JobKind, Output, Selection
-from hw.packet_order import resident_tiles
+from hw.contract.config import Config
+from hw.contract.job_codes import JobKind, Output, Selection
+from hw.control.job_check import outputs
+from hw.host.packet_order import resident_tiles
 from perf.check import conclude
 from perf.checked_jobs import draw_groups, order_cycles
 from perf.checked_runs import Compared, compare, simulate
@@ -24,7 +24,7 @@ from perf.schedule.loading import Cutter
 from perf.schedule.results import Results
 from sim_tests.accelerators import MATRIX, ODD, TINY
 from sim_tests.bench import seed
-from sim_tests.random_works import make_work
+from sim_tests.stimuli.random_works import make_work
 
 JOBS = 20
 EDGE = Config.sized(rows=8, cols=8, k_max=1152, act_depth=1152, drain_lanes=16)
