@@ -37,7 +37,7 @@ def fake_values(
         What the numbers take: bits per element by their block's format, times the elements. On the
         device of `x` if it depends on the numbers.
     """
-    check_floats(x)
+    x = check_floats(x)
     wide = x.float()
     if x.numel() == 0:
         return wide, 0
@@ -56,7 +56,7 @@ def fake_values(
             values = round_blocks(blocks, magnitudes, MX6, MX9, chosen)
         values = values.flatten(-2)[..., : x.shape[-1]]
     if torch.is_grad_enabled() and x.requires_grad:
-        values = _StraightThrough.apply(wide, values)
+        values = straight_through(wide, values)
     return values, bits
 
 
@@ -68,12 +68,12 @@ def fake_quantize(
     Parameters and errors are those of `golden.torch.quantize`.
     """
     fmt = mx_format(fmt)
-    check_floats(x)
+    x = check_floats(x)
     axis = check_axis(axis, x.dim())
     if rounding == "half_even" and x.numel():
         values = fake_values(x.movedim(axis, -1), fmt)[0].movedim(-1, axis)
     else:
-        values = _StraightThrough.apply(x.float(), quantize(x, fmt, axis, rounding).dequantize())
+        values = straight_through(x.float(), quantize(x, fmt, axis, rounding).dequantize())
     return values.to(x.dtype).contiguous()
 
 
@@ -86,14 +86,14 @@ def fake_quantize_policy(
     `golden.torch.apply_policy`.
     """
     check_policy(policy)
-    check_floats(x)
+    x = check_floats(x)
     order = None if policy.order == "natural" else permutation(x, policy)
     given = x if order is None else x.index_select(-1, order)
     if rounding == "half_even" and x.numel():
         values, _ = fake_values(given, policy)
     else:
         codes = apply_policy(x, policy, rounding)
-        values = _StraightThrough.apply(given.float(), codes.dequantize())
+        values = straight_through(given.float(), codes.dequantize())
     if order is not None:
         values = values.index_select(-1, order.argsort())
     return values.to(x.dtype).contiguous()
@@ -102,6 +102,11 @@ def fake_quantize_policy(
 def _mixed_bits(chosen: torch.Tensor, elements: int) -> torch.Tensor:
     share = chosen.sum().double() / chosen.numel()
     return elements * (MX6.bits_per_element + share * (MX9.bits_per_element - MX6.bits_per_element))
+
+
+def straight_through(x: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """Return `values` with the gradient of `x`, which has their shape and dtype."""
+    return _StraightThrough.apply(x, values)
 
 
 class _StraightThrough(torch.autograd.Function):
