@@ -12,13 +12,18 @@ from golden.formats import MX6, MX9, MXFormat
 from golden.mx import check_axis, mx_format
 from golden.policy import Policy, check_policy
 from golden.torch.codes import apply_policy, check_floats, permutation, quantize
-from golden.torch.rounding import find_magnitudes, round_blocks
+from golden.torch.rounding import (
+    find_block_magnitudes,
+    find_magnitudes,
+    round_blocks,
+    round_in_place,
+)
 from golden.torch.selection import block_magnitudes, outlier_blocks, to_blocks
 
 
 @torch.compiler.disable  # a CPU's numbers decide the way through it; see `round_blocks`
 def fake_values(
-    x: torch.Tensor, precision: MXFormat | Policy
+    x: torch.Tensor, precision: MXFormat | Policy, *, reuse: bool = False
 ) -> tuple[torch.Tensor, float | torch.Tensor]:
     """Quantize an operand along its last axis and dequantize it.
 
@@ -28,6 +33,8 @@ def fake_values(
         float32, float16 or bfloat16, channels in the policy's order already.
     precision : MXFormat or Policy
         Of a policy, everything but its order.
+    reuse : bool
+        Whether the values may be written into the memory of `x`, which nobody reads again.
 
     Returns
     -------
@@ -41,23 +48,45 @@ def fake_values(
     wide = x.float()
     if x.numel() == 0:
         return wide, 0
+    is_traced = torch.is_grad_enabled() and x.requires_grad
     with torch.no_grad():
         blocks = to_blocks(wide, -1)
-        magnitudes = find_magnitudes(blocks)
-        if isinstance(precision, MXFormat):
-            bits: float | torch.Tensor = precision.bits_per_element * x.numel()
-            values = round_blocks(blocks, magnitudes, precision)
+        own = blocks.untyped_storage().data_ptr() != x.untyped_storage().data_ptr()
+        if own or (reuse and not is_traced):
+            values, bits = _rounded_in_place(blocks, x, precision)
         else:
-            # A conversion to FP32 may quiet a NaN, which would change how it ranks.
-            is_wide = x.dtype == torch.float32
-            largest = magnitudes[1].squeeze(-1) if is_wide else block_magnitudes(x)
-            chosen = outlier_blocks(largest, precision)
-            bits = _mixed_bits(chosen, x.numel())
-            values = round_blocks(blocks, magnitudes, MX6, MX9, chosen)
+            values, bits = _rounded(blocks, x, precision)
         values = values.flatten(-2)[..., : x.shape[-1]]
-    if torch.is_grad_enabled() and x.requires_grad:
-        values = straight_through(wide, values)
-    return values, bits
+    return straight_through(wide, values) if is_traced else values, bits
+
+
+def _rounded(
+    blocks: torch.Tensor, x: torch.Tensor, precision: MXFormat | Policy
+) -> tuple[torch.Tensor, float | torch.Tensor]:
+    """Return the values of blocks, and the bits that they take."""
+    magnitudes = find_magnitudes(blocks)
+    if isinstance(precision, MXFormat):
+        bits = precision.bits_per_element * x.numel()
+        return round_blocks(blocks, magnitudes, precision), bits
+    chosen = _chosen(magnitudes[1], x, precision)
+    return round_blocks(blocks, magnitudes, MX6, MX9, chosen), _mixed_bits(chosen, x.numel())
+
+
+def _rounded_in_place(
+    blocks: torch.Tensor, x: torch.Tensor, precision: MXFormat | Policy
+) -> tuple[torch.Tensor, float | torch.Tensor]:
+    """Do the same in the memory of the blocks, whose magnitudes are then searched twice."""
+    if isinstance(precision, MXFormat):
+        return round_in_place(blocks, precision), precision.bits_per_element * x.numel()
+    chosen = _chosen(find_block_magnitudes(blocks), x, precision)
+    return round_in_place(blocks, MX6, MX9, chosen), _mixed_bits(chosen, x.numel())
+
+
+def _chosen(largest: torch.Tensor, x: torch.Tensor, policy: Policy) -> torch.Tensor:
+    """Return which blocks a policy finds to be outliers, from the magnitudes of the blocks."""
+    # A conversion to FP32 may quiet a NaN, which would change how it ranks.
+    is_wide = x.dtype == torch.float32
+    return outlier_blocks(largest.squeeze(-1) if is_wide else block_magnitudes(x), policy)
 
 
 def fake_quantize(

@@ -172,6 +172,7 @@ class QuantizedLinear(nn.Module):
                 values = torch.from_numpy(codes.dequantize()).to(linear.weight.device)
             bias = None if linear.bias is None else linear.bias.float().clone()
             self.register_buffer("bias", bias)
+            self._first_bias = bias.cpu().clone() if keep and bias is not None else None
         self._held = HeldWeight(values, codes)
 
     @property
@@ -224,8 +225,8 @@ class QuantizedLinear(nn.Module):
         """Raise a ValueError if `original` was kept and has another bias by now."""
         if self.original is None or self.bias is None:
             return
-        own = self.original.bias.detach().float()
-        if not same_bits(self.bias.detach().to(own.device, self.original.bias.dtype).float(), own):
+        bias, own = self.bias.detach().cpu(), self.original.bias.detach().cpu()
+        if not (same_bits(bias, self._first_bias) or same_bits(bias.to(own.dtype), own)):
             raise ValueError(
                 "the bias of a quantized layer was changed, and the layer that was kept has the "
                 "old one: copy the bias into the layer's original.bias if it is to stay, or back "

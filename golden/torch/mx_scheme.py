@@ -102,9 +102,16 @@ class MXScheme:
         """See `Scheme`: what A becomes depends on its precision and on the order."""
         return self._key
 
-    def activation(self, a: torch.Tensor) -> torch.Tensor:
-        """Return the values of A; see `Scheme.activation`."""
-        values, bits = fake_values(self._in_order(a), self._a)
+    def activation(self, a: torch.Tensor, *, reuse: bool = False) -> torch.Tensor:
+        """Return the values of A; see `Scheme.activation`.
+
+        Parameters
+        ----------
+        a : Tensor, shape (..., M, K)
+        reuse : bool
+            Whether they may be written into the memory of `a`, which nobody reads again.
+        """
+        values, bits = fake_values(self._in_order(a), self._a, reuse=reuse)
         self.meter.add_activation(a.numel(), bits)
         return values
 
@@ -152,6 +159,8 @@ class MXScheme:
         ValueError
             If the shapes do not fit.
         """
+        a = check_floats(a)
+        b = b if isinstance(b, MXTensor) else check_floats(b)
         lead = tuple(b.shape[:-2])
         if b.shape[-1] != a.shape[-1] or (lead and lead != tuple(a.shape[:-2])):
             raise ValueError(
@@ -174,6 +183,7 @@ class MXScheme:
         return torch.from_numpy(product).to(a.device)
 
     def _in_order(self, x: torch.Tensor) -> torch.Tensor:
+        x = check_floats(x)
         if self.order is None:
             return x
         self._check_channels(x)
@@ -268,9 +278,9 @@ class TimestepScheme:
         """The key of the present range."""
         return self.current.activation_key
 
-    def activation(self, a: torch.Tensor) -> torch.Tensor:
-        """Return the values of A in the present range."""
-        return self.current.activation(a)
+    def activation(self, a: torch.Tensor, *, reuse: bool = False) -> torch.Tensor:
+        """Return the values of A in the present range; see `MXScheme.activation`."""
+        return self.current.activation(a, reuse=reuse)
 
     def weight(self, b: torch.Tensor) -> torch.Tensor:
         """Return the values of B in the present range."""

@@ -1,21 +1,23 @@
 """Codes of a weight that come from elsewhere: what they take, and whether a precision makes such.
 
-What quantized the weight is gone by then, so its numbers cannot be asked; but formats, and how many
-blocks a policy marks, and in which units, can be seen from the codes.
+The numbers that were quantized are gone by then. What is seen from the codes are the formats, how
+many blocks are MX9, in which units, and between which bounds the largest number of a block was. So
+a share of the largest blocks is known by their count, not by their being the largest.
 """
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from golden.encode import NAN_EXPONENT
 from golden.formats import MX4, MX6, MX9, MXFormat
 from golden.mx import MXTensor
 from golden.policy import Policy
 from golden.torch.precision import Precision
 from golden.torch.selection import outlier_blocks
 
-_LARGEST = 0x7F7FFFFF
-"""Pattern of FP32's largest number."""
+_LARGEST, _MAGNITUDE_OF_NAN = 0x7F7FFFFF, 0x7FFFFFFF
+"""Patterns of FP32's largest number, and of the NaN that counts as larger than any."""
 
 Outliers = NDArray[np.bool_] | None
 
@@ -59,7 +61,7 @@ def check_weight_codes(codes: MXTensor, precision: Precision, outliers: Outliers
         raise ValueError(f"its blocks are {codes.format_name}, but its scheme makes {name}")
     if outliers is not None and outliers.shape != codes.is_mx9.shape[-1:]:
         raise ValueError(f"it has {codes.is_mx9.shape[-1]} K-blocks, but {len(outliers)} tags")
-    if expected == "mixed" and not np.array_equal(codes.is_mx9, _tags(codes, precision, outliers)):
+    if expected == "mixed" and not _may_choose(codes, precision, outliers):
         raise ValueError("other blocks are MX9 than its scheme chooses")
     if outliers is not None and expected == "mixed":
         for fmt, blocks in zip(precision.weights, (~outliers, outliers), strict=True):
@@ -67,10 +69,43 @@ def check_weight_codes(codes: MXTensor, precision: Precision, outliers: Outliers
                 raise ValueError("blocks that its scheme makes MX4 have finer mantissas")
 
 
-def _tags(codes: MXTensor, policy: Policy, outliers: Outliers) -> NDArray[np.bool_]:
-    """Return which blocks are MX9 if the policy finds the marked blocks large, the others zero."""
+def _may_choose(codes: MXTensor, policy: Policy, outliers: Outliers) -> bool:
+    """Return whether the policy, or outliers that are known, can have chosen the MX9 blocks."""
+    chosen = codes.is_mx9
     if outliers is not None:
         ordinary, outlier = (fmt == MX9 for fmt in policy.weights)
-        return np.broadcast_to(np.where(outliers, outlier, ordinary), codes.is_mx9.shape)
-    magnitudes = torch.from_numpy(codes.is_mx9.astype(np.int32) * _LARGEST)
-    return outlier_blocks(magnitudes, policy).numpy()
+        return bool(np.all(chosen == np.where(outliers, outlier, ordinary)))
+    # If the chosen blocks are large, and all others zero, the same units are chosen.
+    as_chosen = chosen.astype(np.int32) * _LARGEST
+    bounds = _largest_magnitudes(codes) if policy.selection == "threshold" else ()
+    is_possible = np.array_equal(_select(as_chosen, policy), chosen)
+    for bound, is_least in zip(bounds, (True, False), strict=False):
+        marked = _select(bound, policy)
+        is_possible &= not np.any(marked & ~chosen if is_least else chosen & ~marked)
+    return is_possible
+
+
+def _select(magnitudes: NDArray[np.int32], policy: Policy) -> NDArray[np.bool_]:
+    return outlier_blocks(torch.from_numpy(magnitudes), policy).numpy()
+
+
+def _largest_magnitudes(codes: MXTensor) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return FP32 patterns between which the largest number of each block was.
+
+    A value is off by at most half a step, or, where it is saturated, by less than a step. Zero
+    blocks may have had subnormals.
+    """
+    point = np.where(codes.is_mx9, MX9.mantissa_bits, MX6.mantissa_bits)[..., None] - 1
+    top = codes.exponent.astype(np.int32)[..., None] - 127 - codes.microexponent
+    power = np.repeat(top, 2, axis=-1) - point
+    bounds = []
+    for offset, infinite in ((-0.5, -np.inf), (1.0, np.inf)):
+        bound = np.ldexp(codes.mantissa + offset, power).max(axis=-1).clip(0)
+        if offset > 0:
+            bound = np.maximum(bound, 2.0**-126)
+        with np.errstate(over="ignore"):  # beyond FP32's largest number there is an infinity
+            near = bound.astype(np.float32)
+        pattern = np.nextafter(near, np.float32(infinite)).view(np.int32)
+        pattern = np.where(pattern < 0, 0, pattern)
+        bounds.append(np.where(codes.exponent == NAN_EXPONENT, _MAGNITUDE_OF_NAN, pattern))
+    return bounds[0].astype(np.int32), bounds[1].astype(np.int32)
