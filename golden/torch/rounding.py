@@ -58,13 +58,13 @@ def find_magnitudes(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def find_block_magnitudes(x: torch.Tensor) -> torch.Tensor:
-    """Return the second of what `find_magnitudes` does, in little memory."""
-    words = x.view(torch.int64)
+    """Return the second of what `find_magnitudes` does as int32, faster and in little memory."""
+    words = x.view(torch.int32)
     blocks = torch.empty_like(words[..., :1])
-    found, odd = words.new_empty(2, _chunk(words), PAIRS)
+    magnitudes = words.new_empty(_chunk(words), BLOCK_SIZE)
     for given, largest in _split(words, blocks):
-        _find_pairs(given, found[: len(given)], odd)
-        torch.amax(found[: len(given)], -1, keepdim=True, out=largest)
+        found = torch.bitwise_and(given, _MAGNITUDE, out=magnitudes[: len(given)])
+        torch.amax(found, -1, keepdim=True, out=largest)
     return blocks
 
 
