@@ -387,6 +387,19 @@ def test_buffers_in_no_state_dict_come_back_as_they_were(dtype, angles, tmp_path
     assert again.read_bytes() == (tmp_path / "model").read_bytes()
 
 
+def test_a_file_that_lacks_a_buffer_is_refused(tmp_path):
+    saved = Rotary()
+    quantize_(saved, uniform("mx6"))
+    save_quantized(tmp_path / "model", saved)
+    tensors = load_file(tmp_path / "model")
+    with safe_open(tmp_path / "model", framework="pt") as file:
+        metadata = file.metadata()
+    del tensors["buffer.1"]
+    save_file(tensors, tmp_path / "model", metadata)
+    with pytest.raises(ValueError, match=r"no file of save_quantized: .*buffer\.1"):
+        load_quantized(tmp_path / "model", Rotary())
+
+
 def test_buffers_of_another_model_are_refused(tmp_path):
     saved, other = Rotary(), Rotary()
     other.inner.register_buffer("more", torch.ones(1), persistent=False)

@@ -5,7 +5,7 @@ under the layer's name, so `golden.load` reads the weights of the file without t
 are the model's other tensors, ``state.0`` and so on; buffers that are in no state dict, such as
 tables of positions, ``buffer.0`` and so on; the arrays of its schemes, ``scheme.0`` and so on; and
 ``quantization``, the bytes of a JSON object that says what was quantized and how, and in ``state``
-and ``buffers`` the names of those tensors.
+and ``buffers`` the names of those tensors, in ``empty_buffers`` those of buffers that are None.
 """
 
 import json
@@ -84,14 +84,15 @@ def save_quantized(path: str | Path, model: nn.Module) -> None:
     document = {
         "sites": [[asdict(site), writer.scheme(scheme)] for site, scheme in schemes.items()],
         "state": list(state),
-        "buffers": list(buffers),
+        "buffers": [name for name, each in buffers.items() if each is not None],
+        "empty_buffers": [name for name, each in buffers.items() if each is None],
     }
     text = bytearray(json.dumps(document), "utf-8")
     tensors = {_RECORD: torch.frombuffer(text, dtype=torch.uint8)}
     for prefix, part in ((_STATE, state), (_BUFFER, buffers)):
-        for number, (name, each) in enumerate(part.items()):
-            if each is not None:
-                tensors[f"{prefix}{number}"] = _storable(name, each)
+        given = {name: each for name, each in part.items() if each is not None}
+        for number, (name, each) in enumerate(given.items()):
+            tensors[f"{prefix}{number}"] = _storable(name, each)
     tensors |= {_SCHEME + name: torch.from_numpy(each) for name, each in writer.arrays.items()}
 
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
@@ -227,12 +228,14 @@ def _read(
     try:
         tensors = load_file(path)
         document = parse(tensors[_RECORD].numpy().tobytes().decode())
-        for names in (document["state"], document["buffers"]):
+        filled, empty = document["buffers"], document["empty_buffers"]
+        for names in (document["state"], [*filled, *empty]):
             distinct = isinstance(names, list) and len(set(names)) == len(names)
             if not distinct or not all(isinstance(name, str) for name in names):
                 raise ValueError("the names of its tensors are not text, or not different")
         state = {name: tensors[f"{_STATE}{i}"] for i, name in enumerate(document["state"])}
-        buffers = {name: tensors.get(f"{_BUFFER}{i}") for i, name in enumerate(document["buffers"])}
+        buffers = dict.fromkeys(empty)
+        buffers |= {name: tensors[f"{_BUFFER}{i}"] for i, name in enumerate(filled)}
         arrays = {
             name.removeprefix(_SCHEME): each.numpy()
             for name, each in tensors.items()
