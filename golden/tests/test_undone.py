@@ -212,7 +212,7 @@ def test_what_does_not_multiply_may_be_added():
     model, x = Blocks(), torch.ones(1, 32)
     quantize_(model, uniform("mx6"))
     expected = model(x)
-    model.extra, model.nothing = nn.Dropout(), None
+    model.extra, model.norm = nn.Dropout(), nn.LayerNorm(32)
     model.add_module("none", None)
     model.blocks[0].append(nn.Identity())
     assert torch.equal(model(x), expected)
