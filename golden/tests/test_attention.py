@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 from torch.nn.functional import scaled_dot_product_attention  # noqa: E402
 
 from golden.torch import MXScheme, QuantizedAttention  # noqa: E402
+from golden.torch.attention import _softmax_in_place  # noqa: E402
 
 BATCH, HEADS, QUERIES, KEYS, WIDTH = 2, 3, 21, 19, 40
 
@@ -257,3 +258,105 @@ def test_copies_and_pickles_keep_everything():
         assert twin.qk is not attention.qk
         assert inspect.signature(twin.__call__) == inspect.signature(attention.__call__)
         assert torch.equal(twin(module, x, image_rotary_emb=2.0), expected)
+
+
+ODD = {
+    "integers": (lambda x: x.long(), r"not torch\.int64"),
+    "float64": (lambda x: x.double(), r"not torch\.float64"),
+    "complex": (lambda x: x.to(torch.complex64), r"not torch\.complex64"),
+    "bool": (lambda x: x > 0, r"not torch\.bool"),
+    "sparse": (lambda x: x.to_sparse(), r"one of torch\.sparse_coo; give x\.to_dense\(\)"),
+    "array": (lambda x: x.numpy(), "a NumPy array, not a torch tensor"),
+    "list": (lambda x: x.tolist(), "not a list"),
+}
+
+
+@pytest.mark.parametrize("place, name", list(enumerate(["queries", "keys", "values"])))
+@pytest.mark.parametrize("change, message", ODD.values(), ids=list(ODD))
+def test_other_numbers_are_refused(place, name, change, message):
+    given = operands()
+    given[place] = change(given[place])
+    for scheme in (None, MXScheme("MX6", "MX6")):
+        attention = floating()
+        attention.qk = scheme
+        with pytest.raises(TypeError, match=f"{name} of attention: .*{message}"):
+            attention.attend(*given)
+
+
+def test_signs_that_are_put_off_are_signs():
+    given = operands()
+    put_off = [torch.complex(each, -each).conj().imag for each in given]
+    assert all(each.is_neg() for each in put_off)
+    attention = floating()
+    attention.qk, attention.pv = (MXScheme("MX6", "MX6") for _ in range(2))
+    assert torch.equal(attention.attend(*put_off), attention.attend(*given))
+
+
+@pytest.mark.parametrize("shape", [
+    (KEYS + 1,), (5, QUERIES, KEYS), (1, BATCH, HEADS, QUERIES, KEYS), (BATCH + 1, 1, 1, KEYS),
+])  # fmt: skip
+def test_a_mask_of_another_shape_is_refused(shape):
+    with pytest.raises(ValueError, match="does not fit scores of shape"):
+        floating().attend(*operands(), attn_mask=torch.zeros(shape))
+
+
+PRECISIONS = {"format": golden.MX6, "heads": HEAD, "tiles": TILES}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS.values(), ids=list(PRECISIONS))
+@pytest.mark.parametrize("keys", [KEYS, 32])
+@pytest.mark.parametrize("options", ["none", "bool", "added"])
+def test_working_in_place_changes_no_bit_and_none_of_what_was_given(precision, keys, options):
+    query, key, value = (each[..., :32].clone() for each in operands())
+    key, value = (each.repeat(1, 1, 2, 1)[:, :, :keys].clone() for each in (key, value))
+    mask = MASKS[options].get("attn_mask")
+    mask = None if mask is None else mask.repeat_interleave(2, -1)[..., :keys].clone()
+    given = [query, key, value] + ([] if mask is None else [mask])
+    before = [each.clone() for each in given]
+    results = []
+    for gradient in (False, True):
+        attention = floating()
+        attention.qk, attention.pv = (MXScheme(precision, precision) for _ in range(2))
+        first = query.clone().requires_grad_() if gradient else query
+        results.append(attention.attend(first, key, value, attn_mask=mask))
+        assert results[-1].requires_grad == gradient
+    assert torch.equal(*results)
+    assert all(torch.equal(*pair) for pair in zip(given, before, strict=True))
+
+
+def test_the_softmax_in_place_has_the_bits_of_torchs(monkeypatch):
+    for rows, columns, together in ((3, 7, 1), (50, 77, 100), (600, 1000, 2048), (5, 0, 8)):
+        monkeypatch.setattr("golden.torch.attention._AT_ONCE", together)
+        scores = 20 * torch.randn(rows, columns, generator=torch.Generator().manual_seed(rows))
+        expected = scores.softmax(-1)
+        assert torch.equal(_softmax_in_place(scores), expected)
+
+
+class Doubling(MXScheme):
+    """Quantizes A in its own way, and knows of no memory to use again."""
+
+    def activation(self, a):
+        return 2 * a
+
+
+class Around:
+    """Has another scheme inside."""
+
+    def __init__(self):
+        self.scheme = MXScheme("MX6", "MX6")
+
+    def __getattr__(self, name):
+        return getattr(self.scheme, name)
+
+    def activation(self, a):
+        return 2 * a
+
+
+@pytest.mark.parametrize("kind", [lambda: Doubling("MX6", "MX6"), Around])
+def test_a_scheme_with_an_activation_of_its_own_is_asked_for_p(kind):
+    given = operands()
+    attention, plain = floating(), floating()
+    attention.pv, plain.pv = kind(), Around()
+    expected = 2 * torch.softmax(given[0] @ given[1].mT * WIDTH**-0.5, -1)
+    values = attention.pv.weight(given[2].mT).mT
+    torch.testing.assert_close(attention.attend(*given), expected @ values)

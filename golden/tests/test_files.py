@@ -348,3 +348,197 @@ def test_a_loaded_model_does_not_follow_its_file(x, tmp_path):
         file.write(b"\xff" * (tmp_path / "model").stat().st_size)
     assert torch.equal(loaded(x), saved(x))
     assert all(each.data_ptr() % 64 == 0 for each in loaded.state_dict().values())
+
+
+class Rotary(nn.Module):
+    """A layer, and buffers that are in no state dict."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(32, 32)
+        self.inner = nn.Module()
+        angles = torch.linspace(0, 1, 32)
+        self.inner.register_buffer("angles", angles, persistent=False)
+        self.register_buffer("turns", torch.polar(torch.ones(32), angles), persistent=False)
+        self.register_buffer("cache", None, persistent=False)
+        self.register_buffer("gone", torch.ones(1), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.layer(x) * self.inner.angles.float() * self.turns.real
+        return y if self.cache is None else y + self.cache.float()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("angles", [torch.float32, torch.bfloat16, torch.float8_e4m3fn])
+def test_buffers_in_no_state_dict_come_back_as_they_were(dtype, angles, tmp_path):
+    saved, loaded = Rotary(), Rotary()
+    saved.layer.to(dtype)
+    saved.inner.angles = torch.linspace(0, 1, 32).to(angles)
+    saved.cache, saved.gone = torch.randn(3, 32), None
+    quantize_(saved, uniform("mx6"))
+    save_quantized(tmp_path / "model", saved)
+    load_quantized(tmp_path / "model", loaded)
+    x = torch.randn(3, 32, dtype=dtype)
+    assert torch.equal(loaded(x), saved(x))
+    assert loaded.inner.angles.dtype == angles and loaded.gone is None
+    assert loaded.state_dict().keys() == saved.state_dict().keys()
+    again = tmp_path / "again"
+    save_quantized(again, loaded)
+    assert again.read_bytes() == (tmp_path / "model").read_bytes()
+
+
+def test_a_file_that_lacks_a_buffer_is_refused(tmp_path):
+    saved = Rotary()
+    quantize_(saved, uniform("mx6"))
+    save_quantized(tmp_path / "model", saved)
+    tensors = load_file(tmp_path / "model")
+    with safe_open(tmp_path / "model", framework="pt") as file:
+        metadata = file.metadata()
+    del tensors["buffer.1"]
+    save_file(tensors, tmp_path / "model", metadata)
+    with pytest.raises(ValueError, match=r"no file of save_quantized: .*buffer\.1"):
+        load_quantized(tmp_path / "model", Rotary())
+
+
+def test_buffers_of_another_model_are_refused(tmp_path):
+    saved, other = Rotary(), Rotary()
+    other.inner.register_buffer("more", torch.ones(1), persistent=False)
+    quantize_(saved, uniform("mx6"))
+    save_quantized(tmp_path / "model", saved)
+    layers = list(other.modules())
+    with pytest.raises(ValueError, match=r"another model than this Rotary.* in inner\.more"):
+        load_quantized(tmp_path / "model", other)
+    assert list(other.modules()) == layers
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2, torch.complex64])
+def test_buffers_of_any_dtype_come_back(dtype, persistent, tmp_path):
+    def new(seed):
+        made = nn.Sequential(nn.Linear(32, 32))
+        generator = torch.Generator().manual_seed(seed)
+        made.register_buffer("more", torch.randn(5, generator=generator).to(dtype), persistent)
+        return made
+
+    saved, loaded = new(0), new(1)
+    saved.more = saved.more.conj()
+    quantize_(saved, uniform("mx6"))
+    save_quantized(tmp_path / "model", saved)
+    load_quantized(tmp_path / "model", loaded)
+    assert loaded.more.dtype == dtype
+    ours, theirs = (each.more.to(torch.complex64).resolve_conj() for each in (loaded, saved))
+    assert torch.equal(ours, theirs)
+
+
+class Labelled(torch.Tensor):
+    """A tensor of a class of its own."""
+
+
+UNSTORABLE = {
+    "sparse": (torch.ones(3, 3).to_sparse(), r"more is sparse_coo: make it dense first"),
+    "meta": (torch.ones(3, device="meta"), "more is on the meta device, without values: load"),
+    "complex128": (torch.ones(3, dtype=torch.complex128), "more is of complex128: a file cannot"),
+    "float8_e8m0": (torch.ones(3).to(torch.float8_e8m0fnu), "more is of float8_e8m0fnu"),
+    "subclass": (torch.ones(3).as_subclass(Labelled), "more is a Labelled: a file cannot hold it"),
+}
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+@pytest.mark.parametrize("tensor, message", UNSTORABLE.values(), ids=list(UNSTORABLE))
+def test_what_a_file_cannot_hold_is_not_saved(tensor, message, persistent, tmp_path):
+    network = nn.Sequential(nn.Linear(32, 32))
+    network.register_buffer("more", tensor, persistent)
+    quantize_(network, uniform("mx6"))
+    with pytest.raises(TypeError, match=message):
+        save_quantized(tmp_path / "model", network)
+    assert not list(tmp_path.iterdir())
+
+
+class Extra(nn.GELU):
+    """Has more state than tensors."""
+
+    def get_extra_state(self):
+        return {"scale": 3}
+
+
+def test_state_that_is_no_tensor_is_not_saved(tmp_path):
+    network = nn.ModuleDict({"layer": nn.Linear(32, 32), "odd": Extra()})
+    quantize_(network, uniform("mx6"))
+    with pytest.raises(TypeError, match=r"odd\._extra_state is a dict, and a file holds"):
+        save_quantized(tmp_path / "model", network)
+
+
+def marked(kind: str, **options) -> ModelPolicy:
+    """Give a weight whose blocks are chosen in some way."""
+
+    def policy(site):
+        tags = np.arange(-(-site.k // 16)) % 4 == 1
+        given = {"fraction": 0.3, "granularity": "block"} | options
+        if kind == "outliers":
+            given["weights"] = options.get("weights", (golden.MX6, golden.MX9))
+            return MXScheme("MX6", golden.Policy(**given), outliers=tags)
+        if kind == "static":
+            given |= {"selection": "static", "static_tags": tags}
+        if kind == "threshold":
+            given |= {"selection": "threshold", "threshold": 0.11, "granularity": "channel_block"}
+        return MXScheme("MX6", golden.Policy(**given))
+
+    return policy
+
+
+WAYS: dict[str, ModelPolicy] = {
+    "mx4": uniform("mx4"),
+    "mx6": uniform("mx6"),
+    "mx9": uniform("mx9"),
+    "share": marked("share"),
+    "larger share": marked("share", fraction=0.6),
+    "share of tiles": marked("share", granularity="channel_block", tile_rows=8),
+    "static": marked("static"),
+    "threshold": marked("threshold"),
+    "outliers": marked("outliers"),
+    "outliers of MX4": marked("outliers", weights=(golden.MX4, golden.MX6)),
+    "no outliers": marked("outliers", weights=(golden.MX6, golden.MX6)),
+}
+SAME = {("mx6", "no outliers"), ("static", "outliers")}
+"""Ways that make the same codes, so that no contradiction can be seen."""
+
+
+@pytest.mark.parametrize("share", [-1e-3, -5e-3, 0.0, 1e-3, 5e-3])
+def test_a_threshold_on_the_edge_of_a_number_is_no_contradiction(share, tmp_path):
+    """Numbers around it round to both sides."""
+    saved, loaded = Network(), Network(seed=1)
+    threshold = 0.1096 * (1 + share)
+    policy = golden.Policy(selection="threshold", threshold=threshold, granularity="block")
+    with torch.no_grad():
+        saved.last.weight[0, 5], saved.last.weight[1, 20] = torch.nan, 1e-40
+        saved.last.weight[2, :16], saved.last.weight[3, :16] = 0, torch.finfo(torch.float32).max
+        edge = threshold * (1 + torch.linspace(-0.02, 0.02, HIDDEN * 20))
+        saved.last.weight[5:25] = edge.view(20, HIDDEN)
+    quantize_(saved, lambda site: MXScheme("MX6", policy))
+    save_quantized(tmp_path / "model", saved)
+    load_quantized(tmp_path / "model", loaded)
+
+
+@pytest.mark.parametrize("other", WAYS)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_scheme_that_contradicts_its_planes_is_refused(way, other, x, tmp_path):
+    saved, loaded = Network(), Network(seed=1)
+    quantize_(saved, WAYS[way])
+    save_quantized(tmp_path / "a", saved)
+    donor = Network()
+    quantize_(donor, WAYS[other])
+    save_quantized(tmp_path / "b", donor)
+    planes, schemes = load_file(tmp_path / "a"), load_file(tmp_path / "b")
+    with safe_open(tmp_path / "a", framework="pt") as file:
+        metadata = file.metadata()
+    kept = {name: each for name, each in planes.items() if name.startswith(("first.", "last."))}
+    rest = {name: each for name, each in schemes.items() if name not in kept}
+    save_file(kept | rest, tmp_path / "c", metadata)
+    if way == other or {way, other} in [set(pair) for pair in SAME]:
+        load_quantized(tmp_path / "c", loaded)
+        loaded(x)
+        return
+    layers = list(loaded.modules())
+    with pytest.raises(ValueError, match=r"the weight of (first|last) and its scheme differ: "):
+        load_quantized(tmp_path / "c", loaded)
+    assert list(loaded.modules()) == layers

@@ -17,6 +17,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from golden.torch.codes import check_floats, check_layout
+from golden.torch.fake import straight_through
 from golden.torch.linear import Mode
 from golden.torch.processors import hidden_backend
 from golden.torch.scheme import Scheme
@@ -33,7 +35,7 @@ class QuantizedAttention:
         Of Q @ K^T and of P @ V; None leaves a product in FP32.
     mode : {"fake", "exact"}
         "fake" multiplies the values that the machine would, in FP32; "exact" gives the bits of
-        `golden.gemm`.
+        `golden.gemm`, with the gradients of "fake".
 
     Notes
     -----
@@ -122,10 +124,16 @@ class QuantizedAttention:
 
         Raises
         ------
+        TypeError
+            If queries, keys or values are no dense tensors of FP32, FP16 or BF16.
         ValueError
             If there is dropout, a mask although it is causal, a mask that torch does not know, or
             another number of heads.
         """
+        query, key, value = (
+            _checked(name, each)
+            for name, each in (("queries", query), ("keys", key), ("values", value))
+        )
         if dropout_p:
             raise ValueError("quantized attention has no dropout: put the model in eval() mode")
         if enable_gqa or key.shape[-3:-2] == (1,):  # which torch broadcasts
@@ -136,7 +144,7 @@ class QuantizedAttention:
                 f"{key.shape[-3]} and {query.shape[-3]}"
             )
         if attn_mask is not None:
-            _check_mask(attn_mask, is_causal)
+            _check_mask(attn_mask, is_causal, (*query.shape[:-1], key.shape[-2]))
         with torch.autocast(query.device.type, enabled=False):
             return self._attend(query, key, value, attn_mask, is_causal, scale)
 
@@ -150,29 +158,76 @@ class QuantizedAttention:
         scale: float | None,
     ) -> Tensor:
         scores = self._product(self.qk, query, key)
-        scores *= 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+        factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+        scores = scores * factor if scores.requires_grad else scores.mul_(factor)
         if is_causal:
             attn_mask = scores.new_ones(scores.shape[-2:], dtype=torch.bool).tril()
-        if attn_mask is None:
-            probabilities = scores.softmax(-1)
-        else:
-            if attn_mask.dtype == torch.bool:
-                scores = scores.masked_fill(~attn_mask, -math.inf)
-            else:
-                scores = scores + attn_mask.float()
-            blind = scores.amax(-1, keepdim=True) == -math.inf
-            probabilities = scores.masked_fill(blind, 0.0).softmax(-1).masked_fill(blind, 0.0)
-        return self._product(self.pv, probabilities, value.mT).to(query.dtype)
+        is_traced = torch.is_grad_enabled() and (
+            scores.requires_grad or (attn_mask is not None and attn_mask.requires_grad)
+        )
+        softmax = _probabilities if is_traced else _probabilities_in_place
+        p = softmax(scores, attn_mask)
+        del scores  # or it takes memory until the end
+        return self._product(self.pv, p, value.mT, reuse=not is_traced).to(query.dtype)
 
-    def _product(self, scheme: Scheme | None, a: Tensor, b: Tensor) -> Tensor:
-        """Return A @ B^T in FP32."""
+    def _product(self, scheme: Scheme | None, a: Tensor, b: Tensor, reuse: bool = False) -> Tensor:
+        """Return A @ B^T in FP32; A's memory may be used for something else if it says so."""
         a, b = a.float(), b.float()
         if scheme is None:
             return a @ b.mT
-        if self.mode == "exact":
-            return scheme.exact(a, b)
-        return scheme.activation(a) @ scheme.weight(b).mT
+        if self.mode != "exact":
+            return _fake_product(scheme, a, b, reuse)
+        exact = scheme.exact(a.detach(), b.detach())
+        if not (torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)):
+            return exact
+        return straight_through(_fake_product(scheme, a, b, reuse=False), exact)
 
+
+def _fake_product(scheme: Scheme, a: Tensor, b: Tensor, reuse: bool) -> Tensor:
+    settings = {"reuse": True} if reuse and _can_reuse(type(scheme)) else {}
+    return scheme.activation(a, **settings) @ scheme.weight(b).mT
+
+
+@lru_cache(maxsize=256)
+def _can_reuse(scheme: type) -> bool:
+    """Return whether a scheme's own `activation` may be told to use the memory of A."""
+    return "reuse" in inspect.signature(scheme.activation).parameters
+
+
+def _probabilities(scores: Tensor, mask: Tensor | None) -> Tensor:
+    """Return the softmax of masked scores; zeros where a query sees no key."""
+    if mask is None:
+        return scores.softmax(-1)
+    if mask.dtype == torch.bool:
+        scores = scores.masked_fill(~mask, -math.inf)
+    else:
+        scores = scores + mask.float()
+    blind = scores.amax(-1, keepdim=True) == -math.inf
+    return scores.masked_fill(blind, 0.0).softmax(-1).masked_fill(blind, 0.0)
+
+
+def _probabilities_in_place(scores: Tensor, mask: Tensor | None) -> Tensor:
+    """Do the same in the memory of the scores, for a pass without gradients."""
+    if mask is None:
+        return _softmax_in_place(scores)
+    if mask.dtype == torch.bool:
+        scores.masked_fill_(~mask, -math.inf)
+    else:
+        scores += mask.float()
+    blind = scores.amax(-1, keepdim=True) == -math.inf
+    return _softmax_in_place(scores.masked_fill_(blind, 0.0)).masked_fill_(blind, 0.0)
+
+
+def _softmax_in_place(scores: Tensor) -> Tensor:
+    """Write the softmax of rows over them, some rows at a time: each is by itself."""
+    rows = scores.view(math.prod(scores.shape[:-1]), scores.shape[-1])
+    for part in rows.split(max(1, _AT_ONCE // max(1, rows.shape[-1]))):
+        part.copy_(part.softmax(-1))
+    return scores
+
+
+_AT_ONCE = 1 << 20
+"""Scores whose softmax is taken at once."""
 
 _PARTS = ("processor", "qk", "pv")
 
@@ -202,13 +257,26 @@ def _repeated(shared: Tensor, query: Tensor) -> Tensor:
     return shared.repeat_interleave(heads // groups, -3)
 
 
-def _check_mask(mask: object, is_causal: bool) -> None:
+def _checked(name: str, x: object) -> Tensor:
+    try:
+        return check_floats(x)
+    except TypeError as error:
+        raise TypeError(f"{name} of attention: {error}") from None
+
+
+def _check_mask(mask: object, is_causal: bool, scores: tuple[int, ...]) -> None:
     if not isinstance(mask, Tensor):
         raise ValueError(f"a mask of attention is a tensor, not a {type(mask).__name__}")
     if mask.dtype != torch.bool and not mask.is_floating_point():
         raise ValueError(f"a mask of attention is of bool or floating point, not {mask.dtype}")
     if is_causal:
         raise ValueError("attention takes a mask or is causal, not both")
+    check_layout(mask)
+    sizes = zip(reversed(mask.shape), reversed(scores), strict=False)
+    if mask.dim() > len(scores) or any(own not in (1, size) for own, size in sizes):
+        raise ValueError(
+            f"a mask of shape {tuple(mask.shape)} does not fit scores of shape {scores}"
+        )
 
 
 class _Interception(TorchFunctionMode):
