@@ -1,14 +1,12 @@
 """Files of MX tensors, broken at random: the reader refuses each, or reads what it can write.
 
-``python -m golden.tests.fuzz_files --minutes 60`` (``make fuzz-files``) goes on from seed to seed
-in bounded memory, and stops at the first file that brings another error than a ValueError.
+``mixdit check fuzz-files --minutes 60`` goes on from seed to seed in bounded memory, and stops at
+the first file that brings another error than a ValueError.
 """
 
-import argparse
 import json
 import random
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -171,14 +169,15 @@ def bound_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
-def main() -> int:
-    """Read broken files until the time is up; return 1 at the first finding."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
+def main(minutes: float = 60.0, seed: int = 1) -> int:
+    """Break files of MX tensors at random: each is refused, or read whole.
+
+    The exit code is 1 at the first that is neither, which is kept in build/fuzz.
+
+    Example: mixdit check fuzz-files --minutes 5
+    """
     bound_memory()
-    end, seed, taken = time.monotonic() + 60 * arguments.minutes, arguments.seed, 0
+    end, first, taken = time.monotonic() + 60 * minutes, seed, 0
     with tempfile.TemporaryDirectory() as folder:
         files = valid_files(Path(folder))
         while time.monotonic() < end:
@@ -194,9 +193,5 @@ def main() -> int:
                     raise
                 return 1
             seed += 1
-    print(f"{seed - arguments.seed} files, {taken} of them read, the others refused")
+    print(f"{seed - first} files, {taken} of them read, the others refused")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,13 +1,13 @@
 """The packages of the generator and who imports whom, for docs/architecture.md.
 
-``python -m hw.tools.import_graph`` writes both between the page's markers.
+``mixdit dev packages`` writes both between the page's markers.
 """
 
 import ast
 from pathlib import Path
 
 from commands.outputs import write_if_changed
-from commands.running import sentences, start
+from commands.running import sentences
 from commands.terminal import make_console
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,7 +17,7 @@ PAGE = ROOT / "docs" / "architecture.md"
 TOP = "hw"
 """The package of the files that stand in no package below."""
 
-MARKERS = ("<!-- packages of hw/: `python -m hw.tools.import_graph` -->\n", "<!-- end -->\n")
+MARKERS = ("<!-- packages of hw/: `mixdit dev packages` -->\n", "<!-- end -->\n")
 
 
 def modules(root: Path = ROOT) -> dict[str, Path]:
@@ -78,7 +78,7 @@ def listing() -> str:
         path = ROOT / package.replace(".", "/") / "__init__.py"
         head = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).split("\n")[0]
         files = [f"`{module.rpartition('.')[2]}`" for module in modules()
-                 if package_of(module) == package and not module.endswith("__main__")]
+                 if package_of(module) == package]
         others = [f"`{_short(other)}`" for other in in_order() if other in arrows()[package]]
         rows.append(f"| `{_short(package)}` | {head} | {' '.join(files)} | {' '.join(others)} |")
     return "\n".join(rows) + "\n"
@@ -105,11 +105,10 @@ def _short(package: str) -> str:
 
 
 def main() -> None:
-    """Write the table into the page."""
+    """Write the table of packages in docs/architecture.md.
+
+    Example: mixdit dev packages
+    """
     with sentences("Interrupted: the page is as it was."):
         changed = write_if_changed(PAGE, page_text())
     make_console().print(f"{PAGE.relative_to(ROOT)}: {'written' if changed else 'unchanged'}")
-
-
-if __name__ == "__main__":
-    start(main)
