@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from commands import children, environment
-from commands.checkout import FOLDERS
+from commands.checkout import FOLDERS, absence
 from commands.exit_codes import ExitCode
 from commands.terminal import complain, prepare_streams
 from commands.tools import ToolError
@@ -51,11 +51,8 @@ def sentences(interrupted: str = "Interrupted.") -> Iterator[None]:
         _end(str(error), ExitCode.FAILED)
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
-        if package in FOLDERS:
-            _end(f"the folder {package} is part of the project, but not of the package that is "
-                 "installed: in a clone of the project, run "
-                 f"`pip install -e '.[{FOLDERS[package]}]'`, and give the command again",
-                 ExitCode.FAILED)
+        for folder in {package, error.name} & FOLDERS.keys():
+            _end(absence(folder), ExitCode.FAILED)
         extra = EXTRAS.get(package)
         if extra is None:
             raise

@@ -5,6 +5,7 @@ The documentation and the C header stand in the repository, the SystemRDL under 
 
 from pathlib import Path
 
+from commands.checkout import require_checkout
 from commands.exit_codes import ExitCode
 from commands.outputs import check_file, write_if_changed
 from commands.running import sentences
@@ -46,6 +47,7 @@ def main():
     Example: mixdit dev registers
     """
     with sentences():
+        require_checkout()
         for name in FILES:
             check_file(ROOT / name)
         for written in write():
@@ -57,7 +59,9 @@ def check():
 
     Example: mixdit check registers
     """
-    old = stale()
+    with sentences():
+        require_checkout()
+        old = stale()
     for name in old:
         complain(f"{name} is not what the register map says: run `mixdit dev registers`")
     return ExitCode.DIFFERENT if old else ExitCode.DONE

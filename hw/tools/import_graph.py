@@ -6,6 +6,7 @@
 import ast
 from pathlib import Path
 
+from commands.checkout import require_checkout
 from commands.outputs import write_if_changed
 from commands.running import sentences
 from commands.terminal import make_console
@@ -110,5 +111,6 @@ def main() -> None:
     Example: mixdit dev packages
     """
     with sentences("Interrupted: the page is as it was."):
+        require_checkout()
         changed = write_if_changed(PAGE, page_text())
     make_console().print(f"{PAGE.relative_to(ROOT)}: {'written' if changed else 'unchanged'}")
