@@ -10,9 +10,10 @@ from .array.beat_issuer import BeatIssuer
 from .array.block_walker import BlockWalker
 from .array.mac_array import MACArray
 from .blocks.mx_packer import MXPacker
+from .contract.config import JOBS_UNDER_WAY
 from .contract.job import job_layout
 from .contract.job_codes import FLOATING, PACKED
-from .control.job_queue import JOBS_UNDER_WAY, JobQueue
+from .control.job_queue import JobQueue
 from .control.scoreboard import SCORE, Scoreboard
 from .operands.operand_store import OperandStore
 from .operands.tile_router import TileRouter

@@ -5,14 +5,13 @@ from amaranth.lib import data, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
+from hw.contract.config import JOBS_UNDER_WAY
 from hw.contract.counts import BEAT_COUNTS, CONVERSION_COUNTS, COUNT_BITS
 from hw.contract.job import converts, job_layout, report_signature
 from hw.contract.job_codes import JobKind, Selection
 from hw.parts.ring import index_signal
 from hw.parts.sram import Sram
 from hw.registers.map import StreamFault
-
-from .job_queue import JOBS_UNDER_WAY
 
 REPORTS = {"beat_counts": BEAT_COUNTS, "conversion_counts": CONVERSION_COUNTS,
            "act_faults": 2, "weight_faults": 2}

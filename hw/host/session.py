@@ -5,8 +5,9 @@ from typing import Protocol
 
 from golden.formats import BLOCK_SIZE
 from hw.contract.job_codes import JobKind, Selection
+from hw.registers.built import build_config
 
-from .driver import Driver, ResultLengthError, build_config
+from .driver import Driver, ResultLengthError
 from .packet_order import (
     activation_packets,
     assemble_packed,
