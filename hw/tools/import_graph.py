@@ -4,9 +4,10 @@
 """
 
 import ast
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 
-from commands.outputs import write_if_changed
+from commands.outputs import check_file, write_if_changed
 from commands.running import sentences, start
 from commands.terminal import make_console
 
@@ -106,7 +107,10 @@ def _short(package: str) -> str:
 
 def main() -> None:
     """Write the table into the page."""
+    ArgumentParser(prog="python -m hw.tools.import_graph", description=__doc__,
+                   formatter_class=RawDescriptionHelpFormatter).parse_args()
     with sentences("Interrupted: the page is as it was."):
+        check_file(PAGE)
         changed = write_if_changed(PAGE, page_text())
     make_console().print(f"{PAGE.relative_to(ROOT)}: {'written' if changed else 'unchanged'}")
 
