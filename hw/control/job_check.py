@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.formats import BLOCK_SIZE
-from hw.contract.job import job_layout
+from hw.contract.job import job_layout, reads_tags
 from hw.contract.job_codes import FORMAT_CODES, JobKind, Selection
 from hw.registers.codes import Refusal
 from hw.registers.csr import fields_of
@@ -67,7 +67,6 @@ class JobCheck(wiring.Component):
         uses_units, uses_threshold = self._uses("UNITS"), self._uses("THRESHOLD")
         is_head = job.policy.selection == Selection.HEAD
         reorders = self._uses("REORDER") & job.reorder
-        reads_tags = self._uses("TABLE") & (job.policy.selection == Selection.STATIC)
         tiles_fit = (self.job_tiles != 0) & (self.job_tiles <= config.tile_slots) & (
             job.tiles * job.k_blocks <= config.act_depth)
         loaded = self.loaded
@@ -86,10 +85,10 @@ class JobCheck(wiring.Component):
                                         & ~_is_one_of(self.job_selection, Selection)),
             Refusal.TOO_MANY_UNITS: uses_units & (self.job_units > Mux(is_head, 1, k_blocks)),
             Refusal.BAD_THRESHOLD: uses_threshold & (self.job_threshold > FP32_INFINITY),
-            Refusal.UNKNOWN_TABLE: (reorders | reads_tags) & (self.job_table >= config.tables),
+            Refusal.UNKNOWN_TABLE: (reorders | reads_tags(job)) & (self.job_table >= config.tables),
             Refusal.ORDER_DOUBLE: reorders & loaded.is_double,
             Refusal.ORDER_INCOMPLETE: reorders & ~(loaded.is_whole & (loaded.channels == job.k)),
-            Refusal.TAGS_INCOMPLETE: reads_tags & (loaded.tags != job.k_blocks),
+            Refusal.TAGS_INCOMPLETE: reads_tags(job) & (loaded.tags != job.k_blocks),
         }
         m.d.comb += self.refusal.eq(Refusal.NONE)
         for code in reversed(CHECKS):  # the last one that is assigned stays
