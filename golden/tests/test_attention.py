@@ -1,6 +1,7 @@
 """Attention's two products under a scheme each, and everything that attention can be asked for."""
 
 import copy
+import functools
 import inspect
 import pickle
 
@@ -339,6 +340,23 @@ class Doubling(MXScheme):
         return 2 * a
 
 
+class Through:
+    """Hands everything on to another scheme."""
+
+    def __init__(self):
+        self._scheme = Doubling("MX6", "MX6")
+
+    def __getattr__(self, name):
+        return getattr(self.__dict__["_scheme"], name)
+
+
+def wrapped() -> MXScheme:
+    """Wrap the activation of one object, which takes more than what is around it."""
+    scheme = MXScheme("MX6", "MX6")
+    scheme.activation = functools.wraps(scheme.activation)(lambda a: 2 * a)
+    return scheme
+
+
 class Around:
     """Has another scheme inside."""
 
@@ -352,7 +370,7 @@ class Around:
         return 2 * a
 
 
-@pytest.mark.parametrize("kind", [lambda: Doubling("MX6", "MX6"), Around])
+@pytest.mark.parametrize("kind", [lambda: Doubling("MX6", "MX6"), Around, Through, wrapped])
 def test_a_scheme_with_an_activation_of_its_own_is_asked_for_p(kind):
     given = operands()
     attention, plain = floating(), floating()
@@ -360,3 +378,21 @@ def test_a_scheme_with_an_activation_of_its_own_is_asked_for_p(kind):
     expected = 2 * torch.softmax(given[0] @ given[1].mT * WIDTH**-0.5, -1)
     values = attention.pv.weight(given[2].mT).mT
     torch.testing.assert_close(attention.attend(*given), expected @ values)
+
+
+class Keeping(MXScheme):
+    """Keeps what it made, and lays it out in its own way."""
+
+    def exact(self, a, b):
+        self.kept = super().exact(a, b).mT.contiguous().mT
+        return self.kept
+
+
+def test_scores_that_a_scheme_keeps_are_its_own():
+    schemes = (kind("MX6", "MX6") for kind in (Keeping, MXScheme))
+    attention, plain = (QuantizedAttention(Processor(1), scheme, None) for scheme in schemes)
+    attention.mode = plain.mode = "exact"
+    query, key, value = operands()
+    with torch.no_grad():
+        assert torch.equal(attention.attend(query, key, value), plain.attend(query, key, value))
+    assert torch.equal(attention.qk.kept, plain.qk.exact(query, key))

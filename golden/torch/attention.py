@@ -158,6 +158,8 @@ class QuantizedAttention:
         scale: float | None,
     ) -> Tensor:
         scores = self._product(self.qk, query, key)
+        if self.qk is not None and self.mode == "exact":  # the scheme's own, which it may keep
+            scores = scores.clone(memory_format=torch.contiguous_format)
         factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
         scores = scores * factor if scores.requires_grad else scores.mul_(factor)
         if is_causal:
@@ -184,14 +186,14 @@ class QuantizedAttention:
 
 
 def _fake_product(scheme: Scheme, a: Tensor, b: Tensor, reuse: bool) -> Tensor:
-    settings = {"reuse": True} if reuse and _can_reuse(type(scheme)) else {}
+    settings = {"reuse": True} if reuse and _can_reuse(scheme) else {}
     return scheme.activation(a, **settings) @ scheme.weight(b).mT
 
 
-@lru_cache(maxsize=256)
-def _can_reuse(scheme: type) -> bool:
-    """Return whether a scheme's own `activation` may be told to use the memory of A."""
-    return "reuse" in inspect.signature(scheme.activation).parameters
+def _can_reuse(scheme: Scheme) -> bool:
+    """Return whether the `activation` that is called may be told to use the memory of A."""
+    # What is wrapped may take more than what is around it.
+    return "reuse" in inspect.signature(scheme.activation, follow_wrapped=False).parameters
 
 
 def _probabilities(scores: Tensor, mask: Tensor | None) -> Tensor:
