@@ -247,6 +247,15 @@ def test_the_state_of_another_dtype_or_of_nans_is_its_own(model):
     assert torch.equal(model[1](X), expected)
 
 
+def test_a_bias_of_nans_is_its_own():
+    layer = nn.Linear(K, N)
+    with torch.no_grad():
+        layer.bias[0] = torch.nan
+    made = nn.Sequential(layer)
+    quantize_(made, uniform("mx6"))
+    made.load_state_dict(made.state_dict())
+
+
 def test_what_is_written_through_a_state_dict_is_told(model):
     with torch.no_grad():
         model.state_dict()["1.quantized_weight"].mul_(2)

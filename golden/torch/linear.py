@@ -168,8 +168,7 @@ class QuantizedLinear(nn.Module):
                 values, encode = scheme.weight(linear.weight), getattr(scheme, "codes", None)
                 codes = None if encode is None else encode(linear.weight)
             else:
-                scheme.take_codes(codes)
-                values = torch.from_numpy(codes.dequantize()).to(linear.weight.device)
+                values = scheme.take_codes(codes).to(linear.weight.device)
             bias = None if linear.bias is None else linear.bias.float().clone()
             self.register_buffer("bias", bias)
             self._first_bias = bias.cpu().clone() if keep and bias is not None else None
@@ -330,7 +329,7 @@ class QuantizedLinear(nn.Module):
             refused = []
         bias = state.get(f"{prefix}bias")
         if self._kept and self.bias is not None and bias is not None:
-            same = bias.shape == self.bias.shape and torch.equal(bias.to(self.bias), self.bias)
+            same = same_bits(bias.to(self.bias), self.bias)
             refused += [] if same else ["bias"]
         if refused:
             raise ValueError(
