@@ -104,6 +104,7 @@ def save_quantized(path: str | Path, model: nn.Module) -> None:
         partial.replace(path)
 
 
+@torch.inference_mode(False)  # whose tensors could never be trained
 def load_quantized(path: str | Path, model: nn.Module) -> None:
     """Turn a model, built anew with any weights, into the one that was saved.
 

@@ -163,7 +163,7 @@ class QuantizedLinear(nn.Module):
         self.shared = shared
         self._kept = (linear,) if keep else ()
         self.mode: Mode = "fake"
-        with torch.no_grad():
+        with torch.inference_mode(False), torch.no_grad():  # a pass with gradients may be next
             if codes is None:
                 values, encode = scheme.weight(linear.weight), getattr(scheme, "codes", None)
                 codes = None if encode is None else encode(linear.weight)
@@ -222,14 +222,22 @@ class QuantizedLinear(nn.Module):
 
     def check_bias(self) -> None:
         """Raise a ValueError if `original` was kept and has another bias by now."""
-        if self.original is None or self.bias is None:
+        if self.original is None:
             return
-        bias, own = self.bias.detach().cpu(), self.original.bias.detach().cpu()
-        if not (same_bits(bias, self._first_bias) or same_bits(bias.to(own.dtype), own)):
+        bias, own, first = (
+            None if each is None else each.detach().cpu()
+            for each in (self.bias, self.original.bias, self._first_bias)
+        )
+        if bias is None or own is None:
+            is_kept = bias is own
+        else:
+            is_first = first is not None and same_bits(bias, first)
+            is_kept = is_first or same_bits(bias.to(own.dtype), own)
+        if not is_kept:
             raise ValueError(
                 "the bias of a quantized layer was changed, and the layer that was kept has the "
-                "old one: copy the bias into the layer's original.bias if it is to stay, or back "
-                "from there"
+                "old one, or none: give the layer's original.bias the same if it is to stay, or "
+                "change it back"
             )
 
     @torch.compiler.disable  # it counts, shares and asks, which a graph cannot
