@@ -256,6 +256,23 @@ def test_a_bias_of_nans_is_its_own():
     made.load_state_dict(made.state_dict())
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_bias_is_fp32_whatever_is_loaded_or_set(dtype):
+    made = network().bfloat16().half()
+    quantize_(made, uniform("mx6"))
+    x = X.half()
+    expected = made(x)
+    state = {name: each.to(dtype) for name, each in made[1].state_dict().items()}
+    made[1].load_state_dict(state, assign=True)
+    assert made[1].bias.dtype == torch.float32
+    assert torch.equal(made(x), expected)
+    for bias in (state["bias"], nn.Parameter(state["bias"])):
+        with pytest.raises(TypeError, match=r"float32, not of torch\..*: give bias\.float\(\)"):
+            made[1].bias = bias
+    made[1].bias = state["bias"].float()
+    assert torch.equal(made(x), expected)
+
+
 def test_what_is_written_through_a_state_dict_is_told(model):
     with torch.no_grad():
         model.state_dict()["1.quantized_weight"].mul_(2)

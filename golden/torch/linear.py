@@ -195,9 +195,14 @@ class QuantizedLinear(nn.Module):
         return self._kept[0] if self._kept else None
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Refuse another weight."""
+        """Refuse another weight, and a bias that is not FP32."""
         if name in ("weight", "quantized_weight"):
             raise ValueError(FROZEN)
+        if name == "bias" and isinstance(value, torch.Tensor) and value.dtype != torch.float32:
+            raise TypeError(
+                f"the bias of a quantized layer is of float32, not of {value.dtype}: give "
+                "bias.float()"
+            )
         super().__setattr__(name, value)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
@@ -317,8 +322,11 @@ class QuantizedLinear(nn.Module):
         """Refuse another weight, or another bias where `original` keeps one of its own."""
         self.check_state(state, prefix)
         own = {name: each for name, each in state.items() if name != f"{prefix}quantized_weight"}
+        bias = own.get(f"{prefix}bias")
+        if bias is not None:  # it may come to be the layer's own
+            own[f"{prefix}bias"] = bias.float()
         _, strict, missing, *_ = rest
-        if strict and len(own) == len(state):
+        if strict and f"{prefix}quantized_weight" not in state:
             missing.append(f"{prefix}quantized_weight")
         super()._load_from_state_dict(own, prefix, *rest)
 
