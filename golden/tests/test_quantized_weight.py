@@ -256,6 +256,20 @@ def test_a_bias_of_nans_is_its_own():
     made.load_state_dict(made.state_dict())
 
 
+@pytest.mark.parametrize("name", ["1.quantized_weight", "1.bias"])
+@pytest.mark.parametrize("change", [
+    lambda x: 3, lambda x: x.to_sparse(), lambda x: x.to("meta"), lambda x: x + 1j,
+    lambda x: torch.nested.nested_tensor([x]),
+])  # fmt: skip
+def test_what_is_no_plain_tensor_is_not_loaded(model, name, change):
+    state = model.state_dict()
+    state[name] = change(state[name])
+    state["0.weight"] = torch.zeros(K)
+    with pytest.raises(ValueError, match=rf"{name} cannot be loaded into a quantized layer"):
+        model.load_state_dict(state, strict=False)
+    assert model[0].weight.all()
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_a_bias_is_fp32_whatever_is_loaded_or_set(dtype):
     made = network().bfloat16().half()

@@ -17,7 +17,7 @@ from golden.formats import BF16, FP16
 from golden.mx import MXTensor
 from golden.torch.codes import check_layout
 from golden.torch.fake import straight_through
-from golden.torch.held import FROZEN, HeldWeight, same_bits
+from golden.torch.held import FROZEN, HeldWeight, is_plain, same_bits
 from golden.torch.held import bits as bits_of
 from golden.torch.meter import Meter
 from golden.torch.scheme import Scheme
@@ -333,6 +333,8 @@ class QuantizedLinear(nn.Module):
     def check_state(self, state: Mapping[str, torch.Tensor], prefix: str) -> None:
         """Raise a ValueError if a state dict has another weight for the layer than it holds.
 
+        Or another bias, where `original` keeps one, or as a bias no numbers at all.
+
         Parameters
         ----------
         state : mapping of str to Tensor
@@ -344,9 +346,11 @@ class QuantizedLinear(nn.Module):
         if refused == ["quantized_weight"] and self._held.holds(given["quantized_weight"]):
             refused = []
         bias = state.get(f"{prefix}bias")
-        if self._kept and self.bias is not None and bias is not None:
-            same = same_bits(bias.to(self.bias), self.bias)
-            refused += [] if same else ["bias"]
+        if self.bias is not None and bias is not None:
+            fits = is_plain(bias)
+            if fits and self._kept:
+                fits = same_bits(bias.to(self.bias), self.bias)
+            refused += [] if fits else ["bias"]
         if refused:
             raise ValueError(
                 f"{prefix}{refused[0]} cannot be loaded into a quantized layer: load weights into "
