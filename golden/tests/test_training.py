@@ -15,6 +15,7 @@ from torch import nn  # noqa: E402
 
 from golden.torch import (  # noqa: E402
     MXScheme,
+    QuantizedAttention,
     QuantizedLinear,
     SharedInput,
     load_quantized,
@@ -220,6 +221,18 @@ def test_a_bias_that_was_added_or_taken_off_is_not_lost_by_restoring(new):
     model[0].original.bias = None if new is None else nn.Parameter(new)
     restore_(model)
     assert (model[0].bias is None) == (new is None)
+
+
+@pytest.mark.parametrize("mode", ["fake", "exact"])
+def test_outputs_may_be_written_to_before_their_gradients_are_taken(mode):
+    x = torch.randn(16, 32, requires_grad=True)
+    layer = QuantizedLinear(nn.Linear(32, 32), MXScheme("MX6", "MX6"))
+    attention = QuantizedAttention(nn.Identity(), MXScheme("MX6", "MX6"), MXScheme("MX6", "MX6"))
+    layer.mode = attention.mode = mode
+    for run in (layer, lambda x: attention.attend(x[None], x[None], x[None])):
+        expected = torch.autograd.grad((run(x) + 1).relu().sum(), x)[0]
+        written = torch.autograd.grad(run(x).add_(1).relu_().sum(), x)[0]
+        assert torch.equal(written, expected)
 
 
 @pytest.mark.parametrize("how", ["quantized", "loaded"])

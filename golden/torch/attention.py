@@ -182,7 +182,8 @@ class QuantizedAttention:
         exact = scheme.exact(a.detach(), b.detach())
         if not (torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)):
             return exact
-        return straight_through(_fake_product(scheme, a, b, reuse=False), exact)
+        fake = _fake_product(scheme, a, b, reuse=False)
+        return straight_through(fake, exact).clone()  # a view could not be written to
 
 
 def _fake_product(scheme: Scheme, a: Tensor, b: Tensor, reuse: bool) -> Tensor:

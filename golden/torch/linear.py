@@ -263,7 +263,7 @@ class QuantizedLinear(nn.Module):
         is_traced = x.requires_grad or (bias is not None and bias.requires_grad)
         if not (is_traced and torch.is_grad_enabled()):
             return exact
-        return straight_through(self._fake(x, bias), exact)
+        return straight_through(self._fake(x, bias), exact).clone()  # a view takes no write
 
     def _checked(self, x: torch.Tensor) -> torch.Tensor:
         if not isinstance(x, torch.Tensor):
