@@ -196,6 +196,33 @@ def test_what_cannot_be_quantized_is_refused():
         attend(query, key, value, attn_mask=torch.ones(KEYS, dtype=torch.int64))
 
 
+@pytest.mark.parametrize("change, message", [
+    (lambda q, k, v: (q[0, 0, 0], k[0, 0, 0], v[0]), "need two dimensions or more"),
+    (lambda q, k, v: (q, k, v[0, 0, 0]), "need two dimensions or more"),
+    (lambda q, k, v: (q, k[0, 0], v), "need heads in queries and keys, or in neither"),
+    (lambda q, k, v: (q[0, 0], k[0], v[0]), "need heads in queries and keys, or in neither"),
+    (lambda q, k, v: (q, k[..., 1:], v), r"one width, not shapes \(2, 3, 21, 40\), \(2, 3, 19, 39"),
+    (lambda q, k, v: (q, k, v[..., 1:, :]), "need as many values as keys"),
+])  # fmt: skip
+@pytest.mark.parametrize("options", [{}, {"enable_gqa": True}])
+def test_shapes_that_do_not_multiply_are_refused(change, message, options):
+    with pytest.raises(ValueError, match=message):
+        floating().attend(*change(*operands()), **options)
+
+
+def test_batches_are_broadcast_as_torch_does():
+    query, key, value = operands()
+    expected = scaled_dot_product_attention(query[0], key, value)
+    torch.testing.assert_close(floating().attend(query[0], key, value), expected)
+
+
+def test_a_mode_that_does_not_exist_is_refused():
+    attention = floating()
+    attention.mode = "Exact"
+    with pytest.raises(ValueError, match="mode must be one of fake, exact, not 'Exact'"):
+        attention.attend(*operands())
+
+
 class Processor:
     """Attention of one head, `calls` times over."""
 

@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from golden.torch.codes import check_floats, check_layout
 from golden.torch.fake import straight_through
-from golden.torch.linear import Mode
+from golden.torch.linear import MODES, Mode
 from golden.torch.processors import hidden_backend
 from golden.torch.scheme import Scheme
 
@@ -127,13 +127,16 @@ class QuantizedAttention:
         TypeError
             If queries, keys or values are no dense tensors of FP32, FP16 or BF16.
         ValueError
-            If there is dropout, a mask although it is causal, a mask that torch does not know, or
-            another number of heads.
+            If there is dropout, a mask although it is causal, a mask that torch does not know,
+            another number of heads, shapes that do not fit, or no such mode.
         """
         query, key, value = (
             _checked(name, each)
             for name, each in (("queries", query), ("keys", key), ("values", value))
         )
+        if self.mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}, not {self.mode!r}")
+        _check_shapes(query, key, value)
         if dropout_p:
             raise ValueError("quantized attention has no dropout: put the model in eval() mode")
         if enable_gqa or key.shape[-3:-2] == (1,):  # which torch broadcasts
@@ -265,6 +268,22 @@ def _checked(name: str, x: object) -> Tensor:
         return check_floats(x)
     except TypeError as error:
         raise TypeError(f"{name} of attention: {error}") from None
+
+
+def _check_shapes(query: Tensor, key: Tensor, value: Tensor) -> None:
+    """Raise a ValueError unless queries and keys, and keys and values, can be multiplied."""
+    if min(query.dim(), key.dim(), value.dim()) < 2:
+        problem = "need two dimensions or more"
+    elif (query.dim() == 2) != (key.dim() == 2):
+        problem = "need heads in queries and keys, or in neither"
+    elif query.shape[-1] != key.shape[-1]:
+        problem = "need queries and keys of one width"
+    elif key.shape[-2] != value.shape[-2]:
+        problem = "need as many values as keys"
+    else:
+        return
+    shapes = ", ".join(str(tuple(each.shape)) for each in (query, key, value))
+    raise ValueError(f"queries, keys and values of attention {problem}, not shapes {shapes}")
 
 
 def _check_mask(mask: object, is_causal: bool, scores: tuple[int, ...]) -> None:
