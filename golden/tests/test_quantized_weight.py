@@ -256,6 +256,13 @@ def test_a_bias_of_nans_is_its_own():
     made.load_state_dict(made.state_dict())
 
 
+def test_a_bias_that_was_made_a_parameter_stays_in_fp32(model):
+    bias = model[1].bias = nn.Parameter(torch.full((N,), 1 / 3))
+    model.half().double().float()
+    assert model[1].bias is bias
+    assert torch.equal(bias, torch.full((N,), 1 / 3))
+
+
 @pytest.mark.parametrize("name", ["1.quantized_weight", "1.bias"])
 @pytest.mark.parametrize("change", [
     lambda x: 3, lambda x: x.to_sparse(), lambda x: x.to("meta"), lambda x: x + 1j,

@@ -300,11 +300,15 @@ class QuantizedLinear(nn.Module):
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Self:
         """Move with the module, but undo a cast. The weight takes nothing from `fn` but a place."""
         bias = self.bias
+        values = None if bias is None else bias.detach()
         super()._apply(fn, recurse)
         if self.original is not None:
             self.original._apply(fn, recurse)
-        if bias is not None and self.bias.dtype != bias.dtype:
-            self.bias = bias.to(self.bias.device)
+        if values is not None and self.bias.dtype != values.dtype:
+            if self.bias is bias:  # a parameter, which has other data now
+                bias.data = values.to(bias.device)
+            else:
+                self.bias = bias.to(self.bias.device)
         self._held.move(fn(torch.empty(0, device=self._held.device)).device)
         return self
 
