@@ -387,6 +387,21 @@ def test_buffers_in_no_state_dict_come_back_as_they_were(dtype, angles, tmp_path
     assert again.read_bytes() == (tmp_path / "model").read_bytes()
 
 
+def test_what_is_loaded_lies_as_the_model_had_it(tmp_path):
+    """Sums come in another order where a convolution's weight does not."""
+
+    def made() -> nn.Module:
+        model = nn.Sequential(nn.Conv2d(4, 8, 3), nn.Linear(6, 3))
+        return model.to(memory_format=torch.channels_last)
+
+    saved, loaded = made(), made()
+    quantize_(saved, uniform("mx6"))
+    save_quantized(tmp_path / "model", saved)
+    load_quantized(tmp_path / "model", loaded)
+    assert torch.equal(loaded[0].weight, saved[0].weight)
+    assert loaded[0].weight.stride() == saved[0].weight.stride()
+
+
 def test_a_file_that_lacks_a_buffer_is_refused(tmp_path):
     saved = Rotary()
     quantize_(saved, uniform("mx6"))
@@ -517,6 +532,36 @@ def test_a_threshold_on_the_edge_of_a_number_is_no_contradiction(share, tmp_path
     quantize_(saved, lambda site: MXScheme("MX6", policy))
     save_quantized(tmp_path / "model", saved)
     load_quantized(tmp_path / "model", loaded)
+
+
+@pytest.mark.parametrize("threshold", [0, 2.0**-149, float(torch.finfo().max), math.inf])
+def test_a_threshold_beyond_all_numbers_is_no_contradiction(threshold, tmp_path):
+    """Only a NaN, or an infinity too, may be above it."""
+    saved, loaded = Network(), Network(seed=1)
+    policy = golden.Policy(selection="threshold", threshold=threshold, granularity="block")
+    with torch.no_grad():
+        saved.last.weight[0, 5], saved.last.weight[1, 20] = torch.nan, -torch.inf
+        saved.last.weight[2, :16], saved.last.weight[3, :16] = 1e-45, torch.finfo().max
+    quantize_(saved, lambda site: MXScheme("MX6", policy))
+    save_quantized(tmp_path / "model", saved)
+    load_quantized(tmp_path / "model", loaded)
+    assert_same_bits(loaded.last.codes.is_mx9, saved.last.codes.is_mx9)
+
+
+@pytest.mark.parametrize("outliers", [None, [False]])
+def test_numbers_that_round_to_zero_have_one_sign_before_and_after(outliers, tmp_path):
+    """Of one product alone it can be seen."""
+    saved, loaded = (nn.Sequential(nn.Linear(1, 2, bias=False)) for _ in range(2))
+    with torch.no_grad():
+        saved[0].weight[:] = torch.tensor([[-0.0], [-1e-45]])
+    policy = "MX6" if outliers is None else golden.Policy()
+    quantize_(saved, lambda site: MXScheme("MX6", policy, outliers=outliers))
+    save_quantized(tmp_path / "model", saved)
+    load_quantized(tmp_path / "model", loaded)
+    x = torch.tensor([[1.0], [-1.0]])
+    assert_same_bits(loaded(x).numpy(), saved(x).numpy())
+    loaded.load_state_dict(saved.state_dict())
+    assert not torch.signbit(saved[0].weight).any()
 
 
 @pytest.mark.parametrize("other", WAYS)
