@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -260,3 +261,16 @@ def test_a_bias_of_16_bits_is_no_changed_one(dtype):
     model.float().half().bfloat16()
     restore_(model)
     assert model[1].bias.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("is_training", [True, False])
+@pytest.mark.parametrize("has_gradients", [True, False])
+def test_a_pass_that_would_train_says_that_weights_are_frozen(is_training, has_gradients):
+    model = nn.Sequential(nn.Linear(K, N), nn.LayerNorm(N)).train(is_training)
+    quantize_(model, uniform("mx6"))
+    with warnings.catch_warnings(record=True) as caught, torch.set_grad_enabled(has_gradients):
+        warnings.simplefilter("always")
+        model(torch.ones(2, K))
+    texts = [str(each.message) for each in caught]
+    assert len(texts) == (is_training and has_gradients)
+    assert all("is frozen" in text and "restore_ the model" in text for text in texts)

@@ -1,6 +1,7 @@
 """A linear layer whose GEMM is quantized, and the input that several such layers share."""
 
 import threading
+import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -139,7 +140,8 @@ class QuantizedLinear(nn.Module):
 
     Notes
     -----
-    The weight is frozen: gradients go straight through the rounding of the input, and end there.
+    The weight is frozen: gradients go straight through the rounding of the input, and end there. A
+    pass with gradients in training mode says so, in a warning.
     A gradient of the bias can be had by ``layer.bias.requires_grad_()``.
 
     ``torch.compile`` compiles what is around the layer, and leaves the layer as it is.
@@ -159,6 +161,7 @@ class QuantizedLinear(nn.Module):
     ) -> None:
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
+        self.training = linear.training
         self.scheme = scheme
         self.shared = shared
         self._kept = (linear,) if keep else ()
@@ -250,6 +253,8 @@ class QuantizedLinear(nn.Module):
         """Multiply: (..., K) to (..., N)."""
         x = self._checked(x)
         self.check_weight()
+        if self.training and torch.is_grad_enabled():
+            warnings.warn(f"a pass in training mode, but {FROZEN}", stacklevel=2)
         self.scheme.meter.repeat_weight()
         bias, correction = self.bias, self.scheme.correction
         if correction is not None:
