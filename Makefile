@@ -22,7 +22,7 @@ NEEDS = @$(or $(wildcard $(PY)),$(PYTHON)) -m commands.tools
 HW ?= --rows 8 --cols 8 --acc-width 40
 
 .PHONY: help setup setup-torch verilog registers emission demo demo-attention gemm test test-matrix test-x test-icarus test-full test-torch \
-        fuzz fuzz-files planted-bugs waves lint bench bench-rtl perf perf-check sweep ppa accumulators fpga train samples quality quality-full capture clean \
+        fuzz fuzz-files fuzz-quantized planted-bugs waves lint bench bench-rtl perf perf-check sweep ppa accumulators fpga train samples quality quality-full capture clean \
         tools-venv tools-verilator tools-icarus tools-lint tools-ppa
 
 help:  ## List the targets
@@ -98,6 +98,9 @@ fuzz: tools-verilator $(VENV)/ready  ## 2,000 random jobs, good, bad, broken and
 
 fuzz-files: $(VENV)/ready  ## Broken files of MX tensors for an hour, in bounded memory
 	$(PY) -m golden.tests.fuzz_files --minutes 60
+
+fuzz-quantized: $(VENV)/torch-ready  ## Broken files of quantized models for an hour, in bounded memory
+	$(PY) -m golden.tests.fuzz_quantized --minutes 60
 
 test-torch: $(VENV)/torch-ready  ## The tests that need torch or diffusers
 	$(PY) -m pytest -n $(JOBS) golden/tests quality/tests perf/tests/test_workloads.py

@@ -1,6 +1,7 @@
-"""Schemes and weights in one file: what a scheme can have made is loaded, all else refused."""
+"""What a file says of schemes and weights: what can have been saved is loaded, all else refused."""
 
 import math
+import random
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from safetensors import safe_open  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 from torch import nn  # noqa: E402
 
+from golden.tests import fuzz_quantized  # noqa: E402
 from golden.tests.test_files import HIDDEN, K, Network  # noqa: E402
 from golden.torch import (  # noqa: E402
     ModelPolicy,
@@ -129,3 +131,14 @@ def test_a_scheme_that_contradicts_its_planes_is_refused(way, other, tmp_path):
     with pytest.raises(ValueError, match=r"the weight of (first|last) and its scheme differ: "):
         load_quantized(tmp_path / "c", loaded)
     assert list(loaded.modules()) == layers
+
+
+def test_the_fuzzer_breaks_files_and_reads_some(tmp_path):
+    files = fuzz_quantized.valid_files(tmp_path)
+    assert all(fuzz_quantized.read(each, tmp_path / "whole") for each in files)
+    break_one = fuzz_quantized.break_one(files)
+    taken = [
+        fuzz_quantized.read(break_one(random.Random(seed)), tmp_path / "broken")
+        for seed in range(300)
+    ]
+    assert 0 < sum(taken) < len(taken)
