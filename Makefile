@@ -22,7 +22,7 @@ NEEDS = @$(or $(wildcard $(PY)),$(PYTHON)) -m commands.tools
 HW ?= --rows 8 --cols 8 --acc-width 40
 
 .PHONY: help setup setup-torch verilog registers emission demo demo-attention gemm test test-matrix test-x test-icarus test-full test-torch \
-        fuzz fuzz-files planted-bugs waves lint bench bench-rtl perf perf-check sweep ppa accumulators fpga train samples quality quality-full capture clean \
+        fuzz fuzz-files fuzz-quantized planted-bugs waves lint bench bench-rtl perf perf-check sweep ppa accumulators fpga train samples quality quality-full capture clean \
         tools-venv tools-verilator tools-icarus tools-lint tools-ppa
 
 help:  ## List the targets
@@ -79,8 +79,7 @@ gemm: tools-verilator $(VENV)/ready  ## Run your own: ACTIVATIONS=a.npy WEIGHTS=
 test: tools-verilator $(VENV)/ready  ## Golden model and all benches, without torch
 	$(PY) -m pytest -n $(JOBS) --dist loadgroup
 
-ACCELERATOR_TESTS := sim_tests/accelerator/test_accelerator.py sim_tests/accelerator/test_faults.py sim_tests/accelerator/test_abort.py \
-  sim_tests/accelerator/test_isolation.py sim_tests/accelerator/test_reset.py
+ACCELERATOR_TESTS := $(addprefix sim_tests/accelerator/test_,accelerator.py faults.py abort.py isolation.py reset.py)
 
 test-matrix: tools-verilator $(VENV)/ready  ## The accelerator's tests on every machine of the parameter matrix
 	MIXDIT_MATRIX=1 $(PY) -m pytest -n $(JOBS) --dist loadgroup $(ACCELERATOR_TESTS)
@@ -99,6 +98,9 @@ fuzz: tools-verilator $(VENV)/ready  ## 2,000 random jobs, good, bad, broken and
 
 fuzz-files: $(VENV)/ready  ## Broken files of MX tensors for an hour, in bounded memory
 	$(PY) -m golden.tests.fuzz_files --minutes 60
+
+fuzz-quantized: $(VENV)/torch-ready  ## Broken files of quantized models for an hour, in bounded memory
+	$(PY) -m golden.tests.fuzz_quantized --minutes 60
 
 test-torch: $(VENV)/torch-ready  ## The tests that need torch or diffusers
 	$(PY) -m pytest -n $(JOBS) golden/tests quality/tests perf/tests/test_workloads.py
