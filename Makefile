@@ -75,8 +75,7 @@ gemm: tools-verilator $(VENV)/ready  ## Run your own: ACTIVATIONS=a.npy WEIGHTS=
 test: tools-verilator $(VENV)/ready  ## Golden model and all benches, without torch
 	$(PY) -m pytest -n $(JOBS) --dist loadgroup
 
-ACCELERATOR_TESTS := sim_tests/accelerator/test_accelerator.py sim_tests/accelerator/test_faults.py sim_tests/accelerator/test_abort.py \
-  sim_tests/accelerator/test_isolation.py sim_tests/accelerator/test_reset.py
+ACCELERATOR_TESTS := $(addprefix sim_tests/accelerator/test_,accelerator.py faults.py abort.py isolation.py reset.py)
 
 test-matrix: tools-verilator $(VENV)/ready  ## The accelerator's tests on every machine of the parameter matrix
 	MIXDIT_MATRIX=1 $(PY) -m pytest -n $(JOBS) --dist loadgroup $(ACCELERATOR_TESTS)

@@ -38,6 +38,9 @@ GROUPS = {
                  "Mix good jobs, bad jobs, broken packets, stalls and aborts; check every bit."),
         "fuzz-files": ("golden.tests.fuzz_files:main",
                        "Break files of MX tensors at random: each is refused, or read whole."),
+        "fuzz-quantized": ("golden.tests.fuzz_quantized:main",
+                           "Break files of quantized models at random: each is refused, or gives "
+                           "a model that runs."),
         "planted-bugs": ("sim_tests.planted_bugs:main",
                          "Plant bugs, one at a time, and see that a test turns red."),
         "registers": ("hw.registers.files:check",
@@ -106,7 +109,7 @@ GROUPS = {
             "Example: mixdit dev registers", DEVELOPERS, {
         "registers": ("hw.registers.files:main", "Write what follows from the register map."),
         "packages": ("hw.tools.import_graph:main",
-                     "Write the table of packages in docs/architecture.md."),
+                     "Write the packages and their files in docs/architecture.md."),
         "workloads": ("perf.workloads.command:trace",
                       "Trace diffusers' models on the meta device, and write the workloads."),
     }),

@@ -1,38 +1,14 @@
-"""Options of commands for the parameters of a machine, made from the fields of `Config`."""
+"""Options of commands for the parameters of a machine, made from `PARAMETERS`."""
 
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import fields
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from .contract.config import Config
-
-CHOSEN = {
-    "weight_bytes": "4 x cols, to a power of two",
-    "act_depth": "3 x k_max / 16",
-    "weight_depth": "2 x k_max / 16",
-    "stage_depth": "the larger of rows and cols x k_max / 16, and some",
-    "drain_lanes": "cols",
-}
-"""What `Config.sized` chooses where nothing is given."""
-
-
-def sentences_of(documented: type) -> dict[str, str]:
-    """Return what a class's docstring says of each attribute, as plain text."""
-    section = inspect.cleandoc(documented.__doc__ or "").partition("Attributes\n----------\n")[2]
-    found: dict[str, list[str]] = {}
-    names: list[str] = []
-    for line in section.splitlines():
-        if line.startswith(" "):
-            for name in names:
-                found[name].append(line.strip().replace("`", ""))
-        else:
-            names = line.partition(" : ")[0].split(", ")
-            found |= {name: [] for name in names}
-    return {name: " ".join(lines) for name, lines in found.items()}
+from .contract.config import PARAMETERS
+from .contract.parameter import Parameter
 
 
 def machine_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -44,7 +20,7 @@ def machine_options(*names: str) -> Callable[[Callable[..., Any]], Callable[...,
     Parameters
     ----------
     *names : str
-        Fields of `Config`; all without.
+        Names in `PARAMETERS`; all without.
     """
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         signature = inspect.signature(command, eval_str=True)
@@ -64,26 +40,39 @@ def machine_options(*names: str) -> Callable[[Callable[..., Any]], Callable[...,
 
 
 def _options(names: tuple[str, ...]) -> list[inspect.Parameter]:
-    """Make an option of each field."""
-    sentences = sentences_of(Config)
-    made = []
-    for field in fields(Config):
-        if names and field.name not in names:
-            continue
-        kind, default = (int, field.default) if field.type is int else (str, field.default)
-        if isinstance(default, tuple):
-            default = ",".join(default)
-        is_chosen = field.name in CHOSEN
-        option = typer.Option(help=sentences[field.name],
-                              show_default=CHOSEN[field.name] if is_chosen else True)
-        made.append(inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=None if is_chosen else default,
-            annotation=Annotated[kind | None if is_chosen else kind, option]))
-    return made
+    """Make an option of each parameter."""
+    return [inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=_default(each),
+        annotation=Annotated[_kind(each), typer.Option(
+            help=f"{each.doc} {_allowed(each)}".strip(), show_default=each.chosen or True)])
+        for name, each in PARAMETERS.items() if not names or name in names]
+
+
+def _kind(parameter: Parameter) -> Any:
+    if _is_list(parameter):
+        return str
+    return int | None if parameter.is_number else Literal[parameter.choices]
+
+
+def _allowed(parameter: Parameter) -> str:
+    """Say what a value may be, as a sentence, where its type does not."""
+    text = parameter.range_text() if parameter.is_number else (
+        f"some of {','.join(parameter.choices)}" if _is_list(parameter) else "")
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _default(parameter: Parameter) -> Any:
+    """Return what the command line has where nothing is given; None is left to `Config.sized`."""
+    if parameter.chosen:
+        return None
+    return parameter.default if not _is_list(parameter) else ",".join(parameter.default)
+
+
+def _is_list(parameter: Parameter) -> bool:
+    return isinstance(parameter.default, tuple)
 
 
 def _parsed(given: Mapping[str, Any]) -> dict[str, Any]:
     """Split the values that are lists."""
-    lists = {field.name for field in fields(Config) if isinstance(field.default, tuple)}
-    return {name: tuple(value.split(",")) if name in lists else value
+    return {name: tuple(value.split(",")) if _is_list(PARAMETERS[name]) else value
             for name, value in given.items()}
