@@ -23,9 +23,9 @@ NEEDS = @$(or $(wildcard $(PY)),$(PYTHON)) -m commands.tools
 # One size for a start: what `mixdit verilog --help` lists can be given in HW.
 HW ?= --rows 8 --cols 8 --acc-width 40
 
-.PHONY: help setup setup-torch verilog demo attention gemm test test-matrix test-x test-icarus test-full test-torch \
-        waves lint bench perf area quality clean \
-        tools-venv tools-verilator tools-icarus tools-lint tools-ppa
+.PHONY: help setup setup-torch verilog demo gemm test test-matrix test-x test-icarus test-full test-torch \
+        waves lint perf quality clean \
+        tools-venv tools-verilator tools-icarus tools-lint
 
 help:  ## List the targets
 	@grep -hE '^[a-z -]+:.*## ' Makefile | sed -E 's/^([a-z -]+):.*## (.*)/\1\t\2/' | \
@@ -43,9 +43,6 @@ tools-icarus: tools-venv
 
 tools-lint: tools-venv
 	$(NEEDS) perl
-
-tools-ppa: tools-venv
-	$(NEEDS) sta osu018
 
 $(VENV)/ready: pyproject.toml | tools-venv
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
@@ -65,9 +62,6 @@ verilog: $(VENV)/ready  ## Emit the accelerator and its memory module: build/ver
 
 demo: tools-verilator $(VENV)/ready  ## Run every kind of layer of a trained DiT through the Verilog
 	$(MIXDIT) run demo
-
-attention: tools-verilator $(VENV)/ready  ## Run one whole attention of that DiT through the Verilog
-	$(MIXDIT) run attention
 
 gemm: tools-verilator $(VENV)/ready  ## Run your own: ACTIVATIONS=a.npy WEIGHTS=w.npy
 	$(MIXDIT) run gemm --activations "$(ACTIVATIONS)" --weights "$(WEIGHTS)"
@@ -100,14 +94,8 @@ lint: tools-lint $(VENV)/ready  ## ruff on the Python, Verilator -Wall on the Ve
 	$(PY) -m ruff check .
 	$(MIXDIT) check lint
 
-bench: $(VENV)/ready  ## Speed of the golden model (beside AMD Quark, where installed)
-	$(MIXDIT) bench golden
-
 perf: $(VENV)/ready  ## Whole models beside an RTX 3090: tables and build/perf/report.html
 	$(MIXDIT) study report --out build/perf --jobs $(JOBS)
-
-area: tools-ppa $(VENV)/ready  ## Area and clock of the parts and of references (Debian: qflow-tech-osu018 opensta)
-	$(MIXDIT) area --jobs $(JOBS)
 
 quality: $(VENV)/torch-ready  ## Every policy on the small DiT, 3 x 250 images (POLICY=); half an hour
 	$(MIXDIT) quality evaluate --policy $(POLICY) --images 250 --probe 10 --jobs $(JOBS)

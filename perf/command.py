@@ -1,4 +1,4 @@
-"""How fast whole models run, and beside what: ``mixdit study model|layer|sweep|report``.
+"""How fast whole models run, and beside what: ``mixdit study``.
 
 Exit codes: 1 when a target is missed; 2 also for a cluster that cannot be used; else as
 `commands.exit_codes` has them.
