@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from golden.formats import FP32
-from hw.array.block_walker import tile_layout
 from hw.contract.block_bits import NAN_EXPONENT
+from hw.contract.output_tile import output_tile_layout
 from hw.contract.result_rows import result_rows_layout
 from hw.parts.emit import instantiate
 from hw.streams.stream_fifo import StreamFIFO
@@ -29,7 +29,7 @@ class ResultPath(wiring.Component):
 
     Members
     -------
-    tile : In(tile_layout), act_anchors, weight_anchors : In
+    tile : In(output_tile_layout), act_anchors, weight_anchors : In
         Of the tile whose last beat enters the array now.
     bias : In(cols x unsigned(32), flat)
         FP32 patterns for its columns, where ``tile.has_bias``.
@@ -51,7 +51,7 @@ class ResultPath(wiring.Component):
     def __init__(self, config):
         self.config = config
         super().__init__({
-            "tile": In(tile_layout(config)), "tile_ends": In(1),
+            "tile": In(output_tile_layout(config)), "tile_ends": In(1),
             "act_anchors": In(data.ArrayLayout(8, config.rows)),
             "weight_anchors": In(data.ArrayLayout(8, config.cols)),
             "bias": In(FP32.width * config.cols),
@@ -67,7 +67,7 @@ class ResultPath(wiring.Component):
         m = Module()
         config = self.config
         tile_state = data.StructLayout({
-            "tile": tile_layout(config),
+            "tile": output_tile_layout(config),
             "act_anchors": data.ArrayLayout(8, config.rows),
             "weight_anchors": data.ArrayLayout(8, config.cols),
             "bias": FP32.width * config.cols,

@@ -4,9 +4,9 @@ from collections import deque
 from collections.abc import Iterable
 
 from golden.formats import BLOCK_SIZE
-from hw.array.block_walker import parts_of_block
 from hw.contract.config import Config
 from hw.contract.job_codes import Output
+from hw.contract.output_tile import parts_of_block
 from perf.schedule.chain import Chain, Paces
 from perf.schedule.job import Job
 from perf.schedule.latencies import CONVERTED, NARROWED, RELEASED, array_latencies
