@@ -34,7 +34,7 @@ class BeatIssuer(wiring.Component):
     act_address, weight_address, act_slot, weight_slot : Out
     act_residual, weight_residual : Out(1)
     first, last : Out(1)
-        Of the output tile's sum.
+        The beat is the first, the last one of its output tile.
     tile : Out(output_tile_layout)
     row_left : In(1)
         A group of `drain_rows` result rows left the queue behind the array.

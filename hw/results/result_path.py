@@ -30,17 +30,17 @@ class ResultPath(wiring.Component):
     Members
     -------
     tile : In(output_tile_layout), act_anchors, weight_anchors : In
-        Of the tile whose last beat enters the array now.
+        The output tile whose beat enters the array in this cycle, and its anchors.
     bias : In(cols x unsigned(32), flat)
-        FP32 patterns for its columns, where ``tile.has_bias``.
+        FP32 patterns for the tile's columns, where ``tile.has_bias``.
     tile_ends : In(1)
-        It does.
+        The beat is the tile's last.
     captured : In(1), row_valid : In(1), rows : In(drain_lanes x signed(acc_width))
-        From the array.
+        As in `MACArray`.
     releases_act, releases_weight : Out(1)
         The captured tile was the last to need its token tile, its column tile.
     released_blocks : Out
-        Blocks per lane in it.
+        Blocks per lane in that tile.
     o : Out(stream of result_rows_layout)
     row_left : Out(1)
         A group left the queue.

@@ -37,7 +37,7 @@ class SramSize:
 
     @property
     def bits(self):
-        """Bits it holds."""
+        """How many bits the memory holds."""
         return self.width * self.depth
 
 
