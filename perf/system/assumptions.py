@@ -23,6 +23,8 @@ class Instead:
         Numbers of the preset that are multiplied.
     values : mapping of str to object
         Parameters of the preset that are replaced.
+    network : float or None
+        The network's bytes per second, in those of DRAM.
     policy : Policy or None
         In place of the study's.
     """
@@ -30,12 +32,15 @@ class Instead:
     title: str
     factors: Mapping[str, float] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
+    network: float | None = None
     policy: Policy | None = None
 
     def machine(self, preset: Preset) -> Preset:
         """Change a machine."""
         scaled = {name: type(getattr(preset, name))(factor * getattr(preset, name))
                   for name, factor in self.factors.items()}
+        if self.network is not None:
+            scaled["network_bytes_per_s"] = self.network * preset.dram_bytes_per_s
         return replace(preset, **scaled, **self.values)
 
 
@@ -64,25 +69,23 @@ ASSUMPTIONS = (
         Instead("a quarter", {"vector_lanes": 1 / 4}),
         Instead("a sixteenth", {"vector_lanes": 1 / 16}))),
     Assumption("A network that is never the bottleneck", (
-        Instead("memories send 1 TB/s, each byte to all who need it",
-                values={"network_bytes_per_s": 1e12}),
-        Instead("4 TB/s, to one core at a time",
-                values={"network_bytes_per_s": 4e12, "multicast": False}))),
+        Instead("as fast as DRAM, each byte to all cores that need it", network=1),
+        Instead("four times as fast as DRAM, each byte to one core",
+                network=4, values={"multicast": False}))),
     Assumption("A host that starts jobs in time", (
         Instead("0.01 µs for each job", values={"job_s": 1e-8}),
         Instead("0.1 µs", values={"job_s": 1e-7}),
         Instead("1 µs", values={"job_s": 1e-6}))),
-    Assumption("Results return as operands within 1 µs", (
-        Instead("5 µs", values={"turnaround_s": 5e-6}),
-        Instead("20 µs", values={"turnaround_s": 20e-6}))),
+    Assumption("Results return as operands at once (`turnaround_s`)", (
+        Instead("5 times as late", {"turnaround_s": 5}),
+        Instead("20 times", {"turnaround_s": 20}))),
     Assumption("DRAM gives all of its bandwidth", (
         Instead("80 %", {"dram_bytes_per_s": 0.8}),
         Instead("50 %", {"dram_bytes_per_s": 0.5}))),
-    Assumption("0.9 GHz", (
-        Instead("0.7 GHz", values={"clock_hz": 0.7e9}),
-        Instead("0.54 GHz", values={"clock_hz": 0.54e9}))),
+    Assumption("The clock of the preset", (
+        Instead("80 % of it", {"clock_hz": 0.8}),
+        Instead("60 %: the whole machine's longest path over the cell's", {"clock_hz": 0.6}))),
     Assumption("Weights, K and V are MX6", (
         Instead("one sixth of both operands is MX9, in linear layers and attention",
                 policy=HELD),)),
 )
-"""Figures are of the preset ``server``, whose values the titles name."""
