@@ -65,7 +65,8 @@ GROUPS = {
         "layer": ("perf.command:layer",
                   "Print what binds each layer of a model, and its share of the time."),
         "assumptions": ("perf.command:assumptions",
-                        "Print what the speedup rests on, and what is left without it."),
+                        "Print what the speedup rests on: the worst of all models, one assumption "
+                        "changed at a time."),
         "sweep": ("perf.command:sweep",
                   "Run a grid of machines; Ctrl-C keeps what is done, the next call goes on."),
         "report": ("perf.command:report",
