@@ -143,7 +143,7 @@ class RadixSelect(wiring.Component):
         is_tie = (value == pivot) & ~left[-1]
         m.d.comb += [
             next_left.eq(left), counters.next_wanted.eq(next_left), counters.wanted.eq(left),
-            self.o.p.is_outlier.eq((value > pivot) | is_tie),
+            self.o.p.is_mx9.eq((value > pivot) | is_tie),
         ]
         m.d.sync += left.eq(next_left)
 
