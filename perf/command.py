@@ -12,9 +12,10 @@ import typer
 from commands.exit_codes import ExitCode
 from commands.figures import Figures
 from commands.outputs import check_file, check_folder, write_text
+from commands.running import sentences
 from perf import report as reports
 from perf import sweep as sweeps
-from perf.report.terminal import console, find, mistakes, progress, write_json
+from perf.report.terminal import KEPT, console, find, progress, write_json
 from perf.system import POLICIES, Preset, load_preset, preset_names
 from perf.workloads import Model, load_models
 
@@ -38,7 +39,7 @@ def model(
 
     Example: mixdit study model dit-512 --policy mx6 --policy mixdit --preset edge
     """
-    with mistakes():
+    with sentences(KEPT):
         study = _study(load_preset(preset), find(names, load_models(), "model"), policies)
         claims = reports.make_claims(study)
         for table in (reports.latency_table(study), reports.speedup_table(study)):
@@ -57,7 +58,7 @@ def layer(
 
     Example: mixdit study layer sd3-1024 --json
     """
-    with mistakes():
+    with sentences(KEPT):
         study = _study(load_preset(preset), find([name], load_models(), "model"), [policy])
         run = study.entries[0].run
         console.print(reports.layer_table(run).for_terminal())
@@ -88,7 +89,7 @@ def sweep(
 
     Example: mixdit study sweep --axis cores=32,64 --axis dram_bytes_per_s=468e9,936e9
     """
-    with mistakes():
+    with sentences(KEPT):
         check_file(store)
         axes = dict(sweeps.parse_axis(each) for each in axis or ())
         wanted = sweeps.read_grid(grid or sweeps.DEFAULT).changed(
@@ -97,7 +98,7 @@ def sweep(
         for table in (reports.front_table(reports.designs(points, records)),
                       reports.refusal_table(records)):
             console.print(table.for_terminal())
-        return Figures({"code": sweeps.code_version(),
+        return Figures({"code": sweeps.figures_version(),
                         "records": [record.plain() for record in records]})
 
 
@@ -116,7 +117,7 @@ def report(
 
     Example: mixdit study report --out build/perf --jobs 2
     """
-    with mistakes():
+    with sentences(KEPT):
         check_folder(out)
         for name in (*REPORTS, *[STORE] * with_sweep):
             check_file(out / name)
@@ -131,8 +132,7 @@ def report(
         ))
         tables = (reports.latency_table(study), reports.speedup_table(study),
                   reports.claim_table(claims))
-        write_text(out / "report.md", "\n".join(
-            f"**{table.title}**\n\n{table.for_markdown()}\n{table.note}\n" for table in tables))
+        write_text(out / "report.md", "\n".join(table.as_section() for table in tables))
         for table in tables:
             console.print(table.for_terminal())
         console.print(f"Written: {out / 'report.html'}, report.md, report.json", soft_wrap=True)

@@ -9,7 +9,7 @@ import typer
 
 from commands.figures import Figures
 from commands.outputs import check_folder
-from quality.console import console, resumable, unit_progress
+from quality.console import KEPT, console, sentences, unit_progress
 from quality.harness.ranks import Rank
 from quality.harness.settings import REFERENCE, Settings
 from quality.models.options import DTYPES, SMALL, ModelOptions
@@ -93,7 +93,7 @@ def evaluate(
 
     Example: mixdit quality evaluate --policy mx6 --policy mixdit --images 250 --probe 10
     """
-    with resumable():
+    with sentences(KEPT):
         check_folder(out)
         numbers = parse_seeds(seeds)
         import torch

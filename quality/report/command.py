@@ -1,6 +1,5 @@
 """The command `report`."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +28,7 @@ def report(
     with sentences():
         if out is not None:
             check_folder(out)
-        from quality.report.claims import make_claims
+        from quality.report.claims import make_claims, record, sentence
         from quality.report.document import make_tables, write_report
         from quality.report.study import load_study
 
@@ -38,10 +37,10 @@ def report(
             wide.print(table.for_terminal())
         claims = make_claims(study)
         for claim in claims:
-            console.print(f"{claim.name}: {claim.text} ({claim.bound}: {claim.verdict})")
+            console.print(sentence(claim))
         files = write_report(study, out or folder)
     console.print(f"{files[0]} and {len(files) - 1} more")
     return Figures(
-        {"records": study.policies, "claims": [asdict(claim) for claim in claims]},
+        {"records": study.policies, "claims": [record(claim) for claim in claims]},
         ExitCode.DIFFERENT if any(claim.verdict == "missed" for claim in claims) else ExitCode.DONE,
     )

@@ -59,7 +59,7 @@ def one_step(
         wide.print(table.for_terminal())
         if output is not None:
             with whole(output) as file:
-                file.write(table.for_markdown().encode())
+                file.write(table.as_section().encode())
     if output is not None:
         console.print(f"{output}: {len(table.rows)} policies")
     return Figures(
