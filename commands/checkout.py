@@ -6,7 +6,7 @@ from pathlib import Path
 from commands.tools import ToolError
 
 FOLDERS = {"examples": "sim", "golden.tests": "sim", "perf": "sim", "quality": "quality",
-           "sim_tests": "sim"}
+           "reporting": "sim", "sim_tests": "sim"}
 """Folders that wheels do not hold, and the extra with the packages that each needs."""
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -12,9 +12,10 @@ import typer
 from commands.exit_codes import ExitCode
 from commands.figures import Figures
 from commands.outputs import check_file, check_folder, write_text
+from commands.running import sentences
 from perf import report as reports
 from perf import sweep as sweeps
-from perf.report.terminal import console, find, mistakes, progress, write_json
+from perf.report.terminal import KEPT, console, find, progress, write_json
 from perf.system import POLICIES, Preset, load_preset, preset_names
 from perf.workloads import Model, load_models
 
@@ -38,7 +39,7 @@ def model(
 
     Example: mixdit study model dit-512 --policy mx6 --policy mixdit --preset edge
     """
-    with mistakes():
+    with sentences(KEPT):
         study = _study(load_preset(preset), find(names, load_models(), "model"), policies)
         claims = reports.make_claims(study)
         for table in (reports.latency_table(study), reports.speedup_table(study)):
@@ -57,7 +58,7 @@ def layer(
 
     Example: mixdit study layer sd3-1024 --json
     """
-    with mistakes():
+    with sentences(KEPT):
         study = _study(load_preset(preset), find([name], load_models(), "model"), [policy])
         run = study.entries[0].run
         console.print(reports.layer_table(run).for_terminal())
@@ -88,9 +89,13 @@ def sweep(
     axis: Annotated[list[str] | None, typer.Option(
         metavar="NAME=VALUE,…", help="An axis beside those of --grid, or instead of the project's "
         f"own; of {', '.join(sweeps.AXES)}.")] = None,
-    preset: Annotated[str | None, typer.Option(metavar="NAME|FILE")] = None,
-    policy: Annotated[str | None, typer.Option(metavar="NAME")] = None,
-    models: Annotated[list[str] | None, typer.Option("--model", metavar="NAME")] = None,
+    preset: Annotated[str | None, typer.Option(
+        metavar="NAME|FILE", help="Machine that the axes change, instead of the grid's.")] = None,
+    policy: Annotated[str | None, typer.Option(
+        metavar="NAME", help=f"Of {', '.join(POLICIES)}, instead of the grid's.")] = None,
+    models: Annotated[list[str] | None, typer.Option(
+        "--model", metavar="NAME",
+        help=f"Of {', '.join(load_models())}, instead of the grid's; may be repeated.")] = None,
     jobs: Jobs = 2,
     cluster: Annotated[str | None, typer.Option(
         metavar="tcp://HOST:PORT", help="Scheduler of a dask.distributed cluster, instead.")] = (
@@ -102,7 +107,7 @@ def sweep(
 
     Example: mixdit study sweep --axis cores=32,64 --axis dram_bytes_per_s=468e9,936e9
     """
-    with mistakes():
+    with sentences(KEPT):
         check_file(store)
         axes = dict(sweeps.parse_axis(each) for each in axis or ())
         wanted = sweeps.read_grid(grid or sweeps.DEFAULT).changed(
@@ -111,15 +116,18 @@ def sweep(
         for table in (reports.front_table(reports.designs(points, records)),
                       reports.refusal_table(records)):
             console.print(table.for_terminal())
-        return Figures({"code": sweeps.code_version(),
+        return Figures({"code": sweeps.figures_version(),
                         "records": [record.plain() for record in records]})
 
 
 def report(
-    out: Annotated[Path, typer.Option(metavar="FOLDER")] = OUT, preset: PresetName = "server",
+    out: Annotated[Path, typer.Option(
+        metavar="FOLDER", help="For the page, the Markdown, the JSON and the sweep.")] = OUT,
+    preset: PresetName = "server",
     grid: Annotated[Path, typer.Option(
         help="TOML file of the sweep.", show_default=False)] = sweeps.DEFAULT,
-    with_sweep: Annotated[bool, typer.Option("--sweep/--no-sweep")] = True, jobs: Jobs = 2,
+    with_sweep: Annotated[bool, typer.Option(
+        "--sweep/--no-sweep", help="Also run the grid of machines.")] = True, jobs: Jobs = 2,
 ) -> Figures:
     """Run everything; write one HTML page, and every number as JSON.
 
@@ -127,7 +135,7 @@ def report(
 
     Example: mixdit study report --out build/perf --jobs 2
     """
-    with mistakes():
+    with sentences(KEPT):
         check_folder(out)
         for name in (*REPORTS, *[STORE] * with_sweep):
             check_file(out / name)
@@ -142,8 +150,7 @@ def report(
         ))
         tables = (reports.latency_table(study), reports.speedup_table(study),
                   reports.claim_table(claims))
-        write_text(out / "report.md", "\n".join(
-            f"**{table.title}**\n\n{table.for_markdown()}\n{table.note}\n" for table in tables))
+        write_text(out / "report.md", "\n".join(table.as_section() for table in tables))
         for table in tables:
             console.print(table.for_terminal())
         console.print(f"Written: {out / 'report.html'}, report.md, report.json", soft_wrap=True)

@@ -7,7 +7,7 @@ import typer
 
 from commands.outputs import check_file
 from quality.captured import CAPTURE_FILE, DATA_FOLDER
-from quality.console import console, resumable, sentences, training_report
+from quality.console import KEPT, console, sentences, training_report
 from quality.dataset import DEFAULT_FOLDER, load
 from quality.recipe import CLASS_NAMES, Recipe
 
@@ -40,7 +40,7 @@ def train(
 
     Example: mixdit quality train --steps 2000 --output build/model.safetensors
     """
-    with resumable():
+    with sentences(KEPT):
         check_file(output)
         check_file(state)
         recipe = Recipe(steps=steps, batch_size=batch_size, seed=seed, precision=precision)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -13,7 +13,7 @@ from commands.terminal import make_console
 if TYPE_CHECKING:  # importing it for real would import torch
     from quality.train import Trainer
 
-__all__ = ["console", "resumable", "sentences", "training_report", "unit_progress", "wide"]
+__all__ = ["KEPT", "console", "sentences", "training_report", "unit_progress", "wide"]
 
 console = make_console(soft_wrap=True)
 wide = make_console(soft_wrap=True, width=150)
@@ -22,9 +22,8 @@ if wide.width < 150:
     wide.width = 150
 
 
-def resumable() -> AbstractContextManager[None]:
-    """Give `sentences` that say of an interrupt that what is done is kept."""
-    return sentences("Interrupted: what is done is kept, and the same command goes on from there.")
+KEPT = "Interrupted: what is done is kept, and the same command goes on from there."
+"""What `sentences` say of an interrupt where that is so."""
 
 
 @contextmanager

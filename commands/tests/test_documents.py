@@ -10,13 +10,12 @@ import typer
 
 from commands import mixdit
 from commands.deferred import Deferred
-from commands.tests.test_exit_codes import ROOT
+from commands.tests.test_exit_codes import FOLDERS, ROOT
 
 PAGES = sorted(path for pattern in ("*.md", "docs/*.md", "*/README.md") for path in
                ROOT.glob(pattern))
 SOURCES = sorted(
-    path for folder in ("commands", "examples", "golden", "hw", "perf", "quality", "sim_tests")
-    for path in (ROOT / folder).rglob("*")
+    path for folder in (*FOLDERS, "golden") for path in (ROOT / folder).rglob("*")
     if path.suffix in (".py", ".toml", ".h", ".c", ".json") and path != Path(__file__))
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from commands.tests.waiting import HANG_SECONDS, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
-FOLDERS = ("commands", "examples", "hw", "perf", "quality", "sim_tests")
+FOLDERS = ("commands", "examples", "hw", "perf", "quality", "reporting", "sim_tests")
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for folder in (*FOLDERS, "golden") for path in (ROOT / folder).rglob("*.py")
@@ -47,6 +47,13 @@ def program(text: str, **environment: str) -> subprocess.Popen:
 def test_all_commands_are_mixdits():
     """The halves of a simulation are started by commands, and the check of tools by make."""
     assert MODULES == ["commands.tools", "examples.run_jobs", "perf.check_simulation"]
+
+
+def test_nothing_starts_a_module_that_is_no_program():
+    started = {module for folder in (*FOLDERS, "golden") for path in (ROOT / folder).rglob("*.py")
+               for module in re.findall(rf'"-m",\s*"((?:{"|".join(FOLDERS)}|golden)\b[^"]*)"',
+                                        path.read_text(encoding="utf-8"))}
+    assert started <= set(MODULES)
 
 
 @pytest.mark.parametrize("name", NAMES, ids=" ".join)

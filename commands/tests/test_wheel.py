@@ -55,7 +55,7 @@ def program(wheel) -> Path:
 
 def test_the_wheel_holds_what_users_need_and_no_tests_of_the_machine(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"golden/py.typed", "golden/torch/__init__.py", "hw/host/c/mixdit.h",
+    assert {"golden/py.typed", "hw/py.typed", "golden/torch/__init__.py", "hw/host/c/mixdit.h",
             "hw/registers/map.py", "commands/mixdit.py"} <= set(names)
     assert not [name for name in names if name.startswith("perf/") or "tests" in name]
 

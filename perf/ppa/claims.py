@@ -1,8 +1,9 @@
 """What must be shown of area and clock: figures against targets, from the measured units."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
+
+from reporting.claim import Claim
 
 from .measure import Measured
 from .mixes import find_mixes
@@ -18,30 +19,6 @@ FLEXIBLE_TARGET = 1.05
 MIX_TARGET = 1.8
 PATH_TARGET = 7.5
 CONVERTER_TARGET = 2200
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One figure beside its target.
-
-    Attributes
-    ----------
-    name, unit : str
-    value, target : float
-    at_least : bool
-        Whether the target is a lower bound.
-    """
-
-    name: str
-    value: float
-    target: float
-    unit: str
-    at_least: bool = False
-
-    @property
-    def met(self) -> bool:
-        """Whether the target is met."""
-        return self.value >= self.target if self.at_least else self.value <= self.target
 
 
 def work_per_area(cell: Measured, mx9: Measured, *, beats: float) -> float:
@@ -67,8 +44,8 @@ def make_claims(found: Mapping[str, Measured]) -> list[Claim]:
 
     def claim(name, needs, value, target, unit, at_least=False):
         if all(each in found for each in needs):
-            claims.append(Claim(name, value(*(found[each] for each in needs)), target, unit,
-                                at_least))
+            claims.append(Claim(name=name, value=value(*(found[each] for each in needs)),
+                                target=target, unit=unit, at_least=at_least))
 
     claim("cell, GE per MX6 MAC", ["cell, cell_stages=1"], lambda cell: cell.per_mac,
           CELL_TARGET, "GE")

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from commands.outputs import whole, write_text
+from reporting.claim import Claim
 
-from .claims import Claim
 from .library import Library
 from .measure import Measured
 from .peers import PEERS
@@ -62,9 +62,8 @@ def print_table(console: Console, found: Sequence[Measured], claims: Sequence[Cl
 def claim_cells(claim: Claim) -> list[str]:
     """Write one claim."""
     digits = 0 if claim.target >= 100 else 2
-    bound = "at least" if claim.at_least else "at most"
     return [claim.name, f"{claim.value:,.{digits}f} {claim.unit}",
-            f"{bound} {claim.target:,.{digits}f}", "yes" if claim.met else "NO"]
+            f"{claim.bound_word} {claim.target:,.{digits}f}", "yes" if claim.met else "NO"]
 
 
 def write_json(path: Path, found: Sequence[Measured], claims: Sequence[Claim],

@@ -5,10 +5,10 @@ The lower end is asked for against a perfect GPU, the upper one at a calibrated 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from perf.gpu import RTX_3090
 from perf.report.study import Entry, Study
+from reporting.claim import Claim
 
 PERFECT, CALIBRATED = 2.10, 5.32
 OWN_ROOFLINE, AREA_SHARE, MIXED_COST = 1.10, 0.25, 1.08
@@ -17,39 +17,6 @@ JUDGED = "server"
 
 CHOSEN, BASE = "mixdit", "mx6"
 """Policies: what the claims are about, and what its cost is measured against."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A figure beside its target.
-
-    Attributes
-    ----------
-    name : str
-    value, target : float
-    at_least : bool
-        Else at most.
-    unit : str
-    where : str
-        Of which model or machine the value is, the worst of all.
-    """
-
-    name: str
-    value: float
-    target: float
-    at_least: bool
-    unit: str
-    where: str
-
-    @property
-    def met(self) -> bool:
-        """Whether the target is reached."""
-        return self.value >= self.target if self.at_least else self.value <= self.target
-
-    @property
-    def bound(self) -> str:
-        """The target in words."""
-        return f"{'at least' if self.at_least else 'at most'} {self.target:.2f}"
 
 
 def make_claims(study: Study) -> list[Claim]:
@@ -67,8 +34,9 @@ def make_claims(study: Study) -> list[Claim]:
     """
     if study.preset.name != JUDGED:
         return []
-    claims = [Claim("area, share of the RTX 3090's die", study.silicon.area / RTX_3090.area,
-                    AREA_SHARE, False, "", study.preset.name)]
+    claims = [Claim(name="area, share of the RTX 3090's die",
+                    value=study.silicon.area / RTX_3090.area, target=AREA_SHARE,
+                    where=study.preset.name)]
     chosen = study.of_policy(CHOSEN)
     if chosen:
         claims += [
@@ -89,4 +57,5 @@ def make_claims(study: Study) -> list[Claim]:
 def _worst(name: str, entries: list[Entry], target: float, at_least: bool,
            value: Callable[[Entry], float]) -> Claim:
     entry = (min if at_least else max)(entries, key=value)
-    return Claim(name, value(entry), target, at_least, "x", entry.run.model.name)
+    return Claim(name=name, value=value(entry), target=target, at_least=at_least, unit="x",
+                 where=entry.run.model.name)

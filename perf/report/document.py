@@ -4,17 +4,19 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from perf.gpu import RTX_3090, calibrated_efficiency, same_gpu_efficiency
-from perf.report.claims import CHOSEN, Claim
+from perf.report.claims import CHOSEN
 from perf.report.estimates import DRAM, energy_rows
 from perf.report.machine_pictures import draw_pareto, draw_roofline
-from perf.report.page import Picture, Section, Tile, render
 from perf.report.pareto import Design, design_of, front
 from perf.report.pictures import draw_breakdown, draw_energy, draw_speedups
 from perf.report.speedups import claim_table, latency_table, layer_table, speedup_table
 from perf.report.study import Study
-from perf.report.tables import Column, Table
-from perf.sweep import code_version
+from perf.sweep import figures_version
 from perf.system import POLICIES, Preset, silicon
+from reporting.claim import Claim
+from reporting.page import Picture, Section, Tile, render
+from reporting.style import svg
+from reporting.table import Column, Table
 
 TITLE = "Diffusion transformers on a mixed MX6/MX9 machine, beside an RTX 3090"
 
@@ -51,25 +53,25 @@ def make_page(study: Study, claims: Sequence[Claim], designs: Sequence[Design], 
             "passes between small layers, out of DRAM.",),
             tuple(filter(None, (speedup_table(study), claim_table(list(claims)) if claims
                                 else None))),
-            (Picture(draw_speedups(chosen), "Bars: speedup of every model over each rival"),)),
+            (Picture(svg(draw_speedups(chosen)), "Bars: speedup of every model over each rival"),)),
         Section("latency", "Latency, and where it goes", (
             "The arrays' cycles come from the schedule that equals the simulated Verilog's "
             "counters. Memory waits are what DRAM traffic takes longer than the arrays; the "
             "vector unit counts where it takes longer than both.",),
             (latency_table(study),),
-            (Picture(draw_breakdown(study), "Stacked bars: time of an evaluation by cause"),)),
+            (Picture(svg(draw_breakdown(study)), "Stacked bars: time of an evaluation by cause"),)),
         Section("roofline", "Roofline of the machine", (
             "Each point is a layer of a model under MixDiT; its size is its share of the model's "
             "time. A layer on the line is as fast as the machine can be. Above it are layers of "
             "the condition, whose weights come while others compute; at the right edge, layers "
             "whose operands stay on chip.",),
-            (), (Picture(draw_roofline(chosen), "Layers below the machine's roofline"),)),
+            (), (Picture(svg(draw_roofline(chosen)), "Layers below the machine's roofline"),)),
         *_sweep_section(study, designs, refused),
         Section("energy", "Energy: an estimate", (
             "Counts of operations and bytes times published energies of each, at 45 nm; not a "
             "prediction of watts. Clocks, control and leakage are not in it, nor are the GPU's "
             f"caches and register files. All DRAM is {DRAM.name} at {DRAM.pj_per_bit:g} pJ/bit.",),
-            (), (Picture(draw_energy(energy_rows(study)),
+            (), (Picture(svg(draw_energy(energy_rows(study))),
                          "Stacked bars: estimated joules by arithmetic, SRAM and DRAM"),)),
         Section("layers", "Layers", (), tuple(layer_table(entry.run) for entry in chosen)),
         Section("models", "Models and policies", (
@@ -107,7 +109,7 @@ def machine_table(presets: Sequence[Preset]) -> Table:
 def versions() -> list[str]:
     """Say what the page was made with; no dates."""
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
-    return [f"mixdit {version('mixdit')}, code and data {code_version()}; {libraries}.",
+    return [f"mixdit {version('mixdit')}, code and data {figures_version()}; {libraries}.",
             "Made by mixdit study report; the same code gives the same page."]
 
 
@@ -162,12 +164,12 @@ def _sweep_section(study: Study, designs: Sequence[Design], refused: int) -> lis
             "cannot hold a model's layers. Bandwidth costs no area here, so each has a front of "
             "its own. Milliseconds are the geometric mean of the models.")
     return [Section("sweep", "Area against latency", (text,), (table,) if same else (), (
-        Picture(draw_pareto(designs, design_of(study, CHOSEN)),
+        Picture(svg(draw_pareto(designs, design_of(study, CHOSEN))),
                 "Area against latency of all machines, with a front for each bandwidth"),))]
 
 
 def _tile(claim: Claim) -> Tile:
     value = f"{claim.value:.2f}x" if claim.unit == "x" else f"{100 * claim.value:.0f} %"
-    target = claim.bound if claim.unit == "x" else f"at most {100 * claim.target:.0f} %"
+    target = f"{claim.target:.2f}" if claim.unit == "x" else f"{100 * claim.target:.0f} %"
     where = f"worst: {claim.where}; " if claim.unit == "x" else ""
-    return Tile(value, claim.name, f"{where}target {target}", claim.met)
+    return Tile(value, claim.name, f"{where}target {claim.bound_word} {target}", claim.verdict)

@@ -13,7 +13,7 @@ from perf.report.claims import AREA_SHARE
 from perf.report.pareto import Design, front
 from perf.report.pictures import WIDTH
 from perf.report.study import Entry
-from quality.report.style import styled
+from reporting.style import styled
 
 MODEL_COLOURS = (style.BLUE, style.SKY, style.ORANGE, style.RED)
 MARKERS = {"linear": "o", "attention": "s", "condition": "^"}

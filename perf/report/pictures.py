@@ -12,7 +12,7 @@ from perf.report.breakdown import Part, parts_of_model
 from perf.report.claims import CALIBRATED, PERFECT
 from perf.report.estimates import EnergyRow
 from perf.report.study import Entry, Study, rivals
-from quality.report.style import styled
+from reporting.style import styled
 
 WIDTH = 11.0
 """Of every picture, inches."""

@@ -5,11 +5,11 @@ from dataclasses import asdict
 from typing import Any
 
 from perf.report.breakdown import parts_of_model
-from perf.report.claims import Claim
 from perf.report.estimates import DRAM, energy_rows
 from perf.report.study import Entry, Study
-from perf.sweep import code_version
+from perf.sweep import figures_version
 from perf.system import LayerRun, ModelRun
+from reporting.claim import Claim
 
 SCHEMA = 1
 """Grows when a key changes its meaning or leaves."""
@@ -18,7 +18,7 @@ SCHEMA = 1
 def study_record(study: Study, claims: Sequence[Claim] = ()) -> dict[str, Any]:
     """Give every number of a study; no dates, no paths, so that equal runs give equal files."""
     return {
-        "schema": SCHEMA, "code": code_version(), "preset": asdict(study.preset),
+        "schema": SCHEMA, "code": figures_version(), "preset": asdict(study.preset),
         "silicon": {**asdict(study.silicon), "area": study.silicon.area},
         "runs": [_entry(entry) for entry in study.entries],
         "energy_estimate": {
@@ -33,7 +33,7 @@ def study_record(study: Study, claims: Sequence[Claim] = ()) -> dict[str, Any]:
 
 def layers_record(run: ModelRun) -> dict[str, Any]:
     """Give every number of a model's layers."""
-    return {"schema": SCHEMA, "code": code_version(), "preset": asdict(run.preset),
+    return {"schema": SCHEMA, "code": figures_version(), "preset": asdict(run.preset),
             "model": run.model.name, "policy": run.policy.name, "step_seconds": run.step_seconds,
             "layers": [_layer(layer) for layer in run.layers]}
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from perf.report.study import Entry, make_study
-from perf.report.tables import Column, Table
 from perf.system import Policy, Preset
 from perf.system.assumptions import ASSUMPTIONS, Instead
 from perf.workloads import Model
+from reporting.table import Column, Table
 
 AS_ASSUMED = Instead("")
 

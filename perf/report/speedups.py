@@ -1,10 +1,11 @@
 """Tables of latencies, speedups and layers."""
 
 from perf.gpu import RTX_3090
-from perf.report.claims import CALIBRATED, CHOSEN, JUDGED, OWN_ROOFLINE, PERFECT, Claim
+from perf.report.claims import CALIBRATED, CHOSEN, JUDGED, OWN_ROOFLINE, PERFECT
 from perf.report.study import Entry, Study, rivals
-from perf.report.tables import Column, Table
 from perf.system import ModelRun
+from reporting.claim import Claim
+from reporting.table import Column, Table
 
 STEPS = (20, 50, 100)
 """In every table, beside the steps that each model is usually sampled with."""
@@ -63,7 +64,8 @@ def claim_table(claims: list[Claim]) -> Table:
     table = Table((Column("Figure", text=True), Column("Worst of", text=True), Column("Value"),
                    Column("Target", text=True), Column("Met", text=True)), title="Targets")
     for claim in claims:
-        table.add(claim.name, claim.where, f"{claim.value:.3f}", claim.bound,
+        table.add(claim.name, claim.where, f"{claim.value:.3f}",
+                  f"{claim.bound_word} {claim.target:.2f}",
                   "yes" if claim.met else "NO", missed=() if claim.met else [2, 4])
     return table
 

@@ -1,10 +1,7 @@
-"""Colours, scales and numbers of the pictures; the rest of how they look is quality's."""
+"""Colours, scales and numbers of the pictures; the rest of how they look is `reporting.style`'s."""
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-from quality.report import style
 
 BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#7F7F7F")
@@ -23,8 +20,3 @@ def set_log(axes: Axes) -> None:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
         axis.set_minor_formatter(NullFormatter())
-
-
-def data_uri(figure: Figure) -> str:
-    """Render a figure as an SVG image for an ``img`` element."""
-    return style.data_uri(style.svg(figure))

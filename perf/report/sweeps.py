@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from perf.report.pareto import Design, front
-from perf.report.tables import Column, Table
 from perf.sweep import Record
+from reporting.table import Column, Table
 
 
 def front_table(designs: Sequence[Design]) -> Table:

@@ -9,32 +9,16 @@ from typing import Any, TypeVar
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from commands.outputs import write_text
-from commands.running import sentences
 from commands.terminal import make_console
-from perf.sweep import ClusterError
 
 PIPED_WIDTH = 200
 """Columns where the output is no terminal."""
 
+KEPT = "Interrupted. What a sweep has done is kept."
+
 Found = TypeVar("Found")
 
 console = make_console(width=PIPED_WIDTH)
-
-
-@contextmanager
-def mistakes() -> Iterator[None]:
-    """Turn a mistake in the call or its files into one sentence, and Ctrl-C into another.
-
-    Raises
-    ------
-    SystemExit
-        With a `commands.exit_codes.ExitCode`; a cluster that cannot be used is a mistake.
-    """
-    with sentences("Interrupted. What a sweep has done is kept."):
-        try:
-            yield
-        except ClusterError as error:
-            raise ValueError(str(error)) from None
 
 
 @contextmanager

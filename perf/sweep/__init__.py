@@ -4,8 +4,8 @@ from perf.sweep.grid import DEFAULT, Grid, GridError, parse_axis, read_grid
 from perf.sweep.point import AXES, Point, Value
 from perf.sweep.runner import ClusterError, cluster, processes, run
 from perf.sweep.store import Record, Store, StoreError
-from perf.sweep.version import code_version
+from perf.sweep.version import figures_version
 
 __all__ = ["AXES", "DEFAULT", "ClusterError", "Grid", "GridError", "Point", "Record", "Store",
-           "StoreError", "Value", "cluster", "code_version", "parse_axis", "processes", "read_grid",
-           "run"]
+           "StoreError", "Value", "cluster", "figures_version", "parse_axis", "processes",
+           "read_grid", "run"]

@@ -74,7 +74,7 @@ class Point:
         Parameters
         ----------
         version : str
-            Of the code, as `perf.sweep.version.code_version` gives it.
+            Of the code, as `perf.sweep.version.figures_version` gives it.
         """
         content = [asdict(self.preset), dict(self.changes), self.models, self.policy, version]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

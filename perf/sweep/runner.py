@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from perf.sweep.evaluate import evaluate_all
 from perf.sweep.point import Point
 from perf.sweep.store import Record, Store
-from perf.sweep.version import code_version
+from perf.sweep.version import figures_version
 
 CONNECT_SECONDS = 10
 """How long a cluster may take to answer."""
@@ -20,7 +20,7 @@ BATCH = 16
 """Most points that a worker is given at once."""
 
 
-class ClusterError(RuntimeError):
+class ClusterError(ValueError):
     """There is no such cluster, or none that gives the same results; the sentence says why."""
 
 
@@ -89,12 +89,12 @@ def _check_address(address: str) -> None:
 def _check_versions(client) -> None:
     """Refuse workers that would compute something else."""
     try:
-        versions = client.run(code_version)
+        versions = client.run(figures_version)
     except ModuleNotFoundError as error:
         raise ClusterError(f"The cluster's workers cannot import {error.name}: start them where "
                            "this code is installed.") from None
     for worker, version in versions.items():
-        if version != code_version():
+        if version != figures_version():
             raise ClusterError(f"The worker at {worker} runs another version of this code.")
 
 
@@ -126,7 +126,7 @@ def run(points: Sequence[Point], store: Store, executor: Executor, *,
     list of Record
         In the order of the points, whoever was first.
     """
-    keys = [point.key(code_version()) for point in points]
+    keys = [point.key(figures_version()) for point in points]
     todo = {key: point for key, point in zip(keys, points, strict=True)
             if key not in store.records}
     known = len(set(keys)) - len(todo)

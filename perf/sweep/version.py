@@ -1,10 +1,6 @@
-"""Which code and data a result was computed from, as a number that changes with them."""
+"""Which code and data the figures of whole models are computed from."""
 
-import hashlib
-from functools import cache
-from pathlib import Path
-
-ROOT = Path(__file__).resolve().parents[2]
+from reporting.version import code_version
 
 SOURCES = ("golden/*.py", "hw/**/*.py", "perf/*.py", "perf/presets/*.toml", "perf/schedule/*.py",
            "perf/workloads/*.py", "perf/workloads/models.json", "perf/gpu/*.py", "perf/system/*",
@@ -12,12 +8,6 @@ SOURCES = ("golden/*.py", "hw/**/*.py", "perf/*.py", "perf/presets/*.toml", "per
 """Everything that a point's figures can depend on, and more: a change too many only costs time."""
 
 
-@cache
-def code_version(root: Path = ROOT) -> str:
-    """Hash all files of `SOURCES`, names and contents, to 16 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for path in sorted({path for pattern in SOURCES for path in root.glob(pattern)
-                        if path.is_file()}):
-        digest.update(f"{path.relative_to(root).as_posix()}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:16]
+def figures_version() -> str:
+    """Return the version of `SOURCES`, as `reporting.version.code_version` gives it."""
+    return code_version(SOURCES)

@@ -12,10 +12,8 @@ from rich.console import Console
 from perf.gpu import RTX_3090, Precision
 from perf.published_energies import HOROWITZ_45NM, Operation
 from perf.report import (
-    Column,
     Design,
     Study,
-    Table,
     claim_table,
     claims,
     designs,
@@ -29,14 +27,16 @@ from perf.report import (
 from perf.report.breakdown import Part, parts_of, parts_of_model
 from perf.report.estimates import energy_rows, gpu_counts
 from perf.report.machine_pictures import draw_pareto, draw_roofline
-from perf.report.page import Section, Tile, render
 from perf.report.pareto import design_of, front, geometric_mean
 from perf.report.pictures import draw_breakdown, draw_energy, draw_speedups
 from perf.report.study import rivals
-from perf.report.style import data_uri, significant
+from perf.report.style import significant
 from perf.sweep import Grid, Record
 from perf.system import POLICIES, LayerRun, load_preset
 from perf.workloads import load_models
+from reporting.page import Section, Tile, render
+from reporting.style import svg
+from reporting.table import Column, Table
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +277,7 @@ class TestPictures:
             assert unit in labels[-1]
 
     def test_equal_figures_give_equal_bytes(self, study):
-        assert data_uri(draw_energy(energy_rows(study))) == data_uri(
+        assert svg(draw_energy(energy_rows(study))) == svg(
             draw_energy(energy_rows(study)))
 
     @pytest.mark.parametrize(("value", "text"), [
@@ -316,7 +316,8 @@ class TestPage:
         assert 'id="sweep"' not in make_page(server, [], [], 0, [load_preset("edge")])
 
     def test_escapes_what_it_is_given(self):
-        page = render("<b>", "a & b", [Tile("1", "<i>", "", True)], [Section("s", "<u>")], ["<p>x"])
+        page = render("<b>", "a & b", [Tile("1", "<i>", "", "met")],
+                      [Section("s", "<u>")], ["<p>x"])
         assert "<b>&" not in page
         assert "&lt;i&gt;" in page
         assert "a &amp; b" in page

@@ -12,6 +12,7 @@ from unittest import mock
 
 import pytest
 
+from commands.tests.calling import MIXDIT
 from commands.tests.waiting import HANG_SECONDS, wait_until
 from perf.sweep import (
     ClusterError,
@@ -28,9 +29,10 @@ from perf.sweep import (
     runner,
 )
 from perf.sweep.evaluate import evaluate
-from perf.sweep.version import ROOT, SOURCES, code_version
+from perf.sweep.version import SOURCES
 from perf.system import compare, load_preset, run_model, silicon
 from perf.workloads import load_models
+from reporting.version import ROOT, code_version
 
 AXES = {"cores": (1, 2), "drain_rows": (1, 3), "clock_hz": (0.5e9, 1e9)}
 SMALL = Grid("edge", "mixdit", ("dit-256",), AXES)
@@ -161,16 +163,16 @@ class TestPoint:
         assert missing in ([], ["perf/ppa/*.json"]), "measured gates are optional, the rest is not"
         (tmp_path / "hw").mkdir()
         (tmp_path / "hw" / "a.py").write_text("a = 1\n")
-        versions = [code_version.__wrapped__(tmp_path)]
+        versions = [code_version.__wrapped__(SOURCES, tmp_path)]
         (tmp_path / "hw" / "a.py").write_text("a = 2\n")
-        versions.append(code_version.__wrapped__(tmp_path))
+        versions.append(code_version.__wrapped__(SOURCES, tmp_path))
         (tmp_path / "hw" / "a.py").rename(tmp_path / "hw" / "b.py")
-        versions.append(code_version.__wrapped__(tmp_path))
+        versions.append(code_version.__wrapped__(SOURCES, tmp_path))
         (tmp_path / "hw" / "array").mkdir()
         (tmp_path / "hw" / "b.py").rename(tmp_path / "hw" / "array" / "b.py")
-        versions.append(code_version.__wrapped__(tmp_path))
+        versions.append(code_version.__wrapped__(SOURCES, tmp_path))
         (tmp_path / "hw" / "array" / "b.py").write_text("a = 3\n")
-        versions.append(code_version.__wrapped__(tmp_path))
+        versions.append(code_version.__wrapped__(SOURCES, tmp_path))
         assert len(set(versions)) == 5
 
 
@@ -246,7 +248,7 @@ class TestRun:
     def test_another_version_of_the_code_runs_again(self, tmp_path, monkeypatch):
         path, executor = tmp_path / "a.jsonl", Here()
         run(SMALL.points(), Store(path), Here())
-        monkeypatch.setattr(runner, "code_version", lambda: "another")
+        monkeypatch.setattr(runner, "figures_version", lambda: "another")
         run(SMALL.points(), Store(path), executor)
         assert executor.count == 8
 
@@ -276,8 +278,8 @@ class TestCtrlC:
     def test_keeps_what_is_done_and_exits_with_130(self, tmp_path):
         path = tmp_path / "a.jsonl"
         process = subprocess.Popen(
-            [sys.executable, "-m", "perf", "sweep", "--model", "dit-256", "--jobs", "1",
-             "--store", str(path)], cwd=ROOT, stderr=subprocess.PIPE, text=True,
+            [*MIXDIT, "study", "sweep", "--model", "dit-256", "--jobs", "1", "--store", str(path)],
+            cwd=ROOT, stderr=subprocess.PIPE, text=True,
             # A shell's background job ignores interrupts, and so would what it starts.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
         try:
@@ -325,7 +327,7 @@ class TestCluster:
         def version():
             return "this" if os.getpid() == here else "another"
 
-        monkeypatch.setattr(runner, "code_version", version)
+        monkeypatch.setattr(runner, "figures_version", version)
         with pytest.raises(ClusterError, match="another version"), cluster(two_workers):
             pass
 

@@ -7,7 +7,7 @@ import typer
 
 from commands.outputs import check_file
 from quality.calibration.record import CALIBRATION
-from quality.console import console, resumable, unit_progress
+from quality.console import KEPT, console, sentences, unit_progress
 from quality.models.options import DTYPES, SMALL, ModelOptions
 
 
@@ -33,7 +33,7 @@ def calibrate(
 
     Example: mixdit quality calibrate --images 20 --output build/calibration.safetensors
     """
-    with resumable():
+    with sentences(KEPT):
         check_file(output)
         check_file(output.with_name(f"{output.stem}.notes"))
         import torch

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quality.harness.record import Images, Scored
-from quality.harness.store import code_version
 from quality.metrics.judge import CLASSIFIER, EXTRACTOR, REFERENCE
-from quality.models.identity import hash_files, is_small
+from quality.models.file_hash import hash_files
+from quality.models.identity import is_small
 from quality.models.kinds import read_prompts
 from quality.models.options import ModelOptions
 from quality.recipe import CLASS_NAMES
+from reporting.version import code_version
 
 JUDGING = ("quality/metrics/*.py", "quality/harness/judges.py", "quality/harness/record.py")
 """Code that scores and records depend on."""

@@ -11,8 +11,9 @@ from quality.harness.pool import run_units
 from quality.harness.ranks import Rank
 from quality.harness.record import Images, make_record, write_record
 from quality.harness.settings import REFERENCE, Settings, Unit
-from quality.harness.store import QUANTIZING, SAMPLING, code_version, is_done, unit_key
+from quality.harness.store import QUANTIZING, SAMPLING, is_done, unit_key
 from quality.models.identity import identify
+from reporting.version import code_version
 
 Progress = Callable[[int, int, str], None]
 """Told how many units are done, of how many, and what the last one was."""

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 from quality.harness.settings import REFERENCE, Unit
 from quality.storage import read_tensors, save_tensors
 
-ROOT = Path(__file__).resolve().parents[2]
 SAMPLING = ("quality/sample.py", "quality/schedule.py", "quality/model.py", "quality/recipe.py",
             "quality/dataset.py", "quality/models/*.py")  # fmt: skip
 """Everything that the reference's tensors can depend on, and more: a change too many only costs
@@ -28,16 +26,6 @@ QUANTIZATION = ("calibration_sha256", "quantizing_code")
 """Circumstances that only quantized models have."""
 
 COMMAND = "mixdit quality evaluate"
-
-
-@cache
-def code_version(patterns: tuple[str, ...], root: Path = ROOT) -> str:
-    """Hash all files that fit, names and contents, to 16 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for path in sorted({path for pattern in patterns for path in root.glob(pattern)}):
-        digest.update(f"{path.relative_to(root).as_posix()}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:16]
 
 
 def unit_key(unit: Unit, circumstances: dict[str, Any]) -> str:

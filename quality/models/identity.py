@@ -1,10 +1,10 @@
 """What decides a model's images apart from the seed, found without loading the model: no torch."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 from quality.captured import DATA_FOLDER
+from quality.models.kinds import identify_pipeline
 from quality.models.options import SMALL, ModelOptions
 from quality.storage import read_tensors
 
@@ -39,8 +39,6 @@ def identify(options: ModelOptions) -> dict[str, Any]:
         belong to its kind.
     """
     if not is_small(options):
-        from quality.models.kinds import identify_pipeline
-
         return {"dtype": options.dtype, **identify_pipeline(options)}
     if options.dtype != "float32":
         raise ValueError(f"the small model computes in float32, not in {options.dtype}")
@@ -53,13 +51,3 @@ def identify(options: ModelOptions) -> dict[str, Any]:
         **small_sampler(options),
         "weights_sha256": provenance["sha256"],
     }
-
-
-def hash_files(paths: list[Path]) -> str:
-    """Hash names and contents of files to SHA-256, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    for path in sorted(paths):
-        with path.open("rb") as file:
-            digest.update(f"{path.name}\0".encode())
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from quality.models.identity import hash_files
+from quality.models.file_hash import hash_files
 from quality.models.options import ModelOptions
 
 

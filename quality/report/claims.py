@@ -1,10 +1,12 @@
 """The best policy's figures beside their targets."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict
+from typing import Any
 
-from quality.report.differences import range_text
 from quality.report.study import Figure, Study
 from quality.report.tables import FID_LOST, ONE_STEP
+from reporting.claim import Claim
 
 BEST, BASE = "best", "mx6"
 """The policy that is judged, and the one whose loss it is to close."""
@@ -13,57 +15,54 @@ WIDTH, LOSS, GAIN = 6.5, 0.015, 4.0
 """Most mean bits of activations and of weights; most FID lost to FP32; least dB over `BASE`."""
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A figure beside its target.
-
-    Parameters
-    ----------
-    name : str
-    text : str
-        The figure with its unit.
-    bound : str
-        The target in words.
-    verdict : {"met", "missed", "open"}
-        Open where the figure's 95 % interval holds the target, or one seed gives no interval.
-    """
-
-    name: str
-    text: str
-    bound: str
-    verdict: str
-
-
 def make_claims(study: Study) -> list[Claim]:
-    """Judge `BEST`; without it, or without `BASE`, nothing is claimed."""
+    """Judge `BEST`; without it, or without `BASE`, nothing is claimed.
+
+    Of figures over seeds the interval decides; one seed leaves the verdict open.
+    """
     if BEST not in study.policies or BASE not in study.policies:
         return []
-    claims = []
-    for kind in ("activation", "weight"):
-        width = study.figure(BEST, "bits", kind).mean  # counted, not estimated
-        verdict = "met" if width <= WIDTH else "missed"
-        name = f"mean bits of {kind}s, {BEST}"
-        claims.append(Claim(name, f"{width:.2f}", f"at most {WIDTH}", verdict))
+    claims = [
+        Claim(name=f"mean bits of {kind}s, {BEST}",
+              value=study.figure(BEST, "bits", kind).mean, target=WIDTH)  # counted, not estimated
+        for kind in ("activation", "weight")
+    ]  # fmt: skip
     loss = study.figure(BEST, *FID_LOST)
     if loss.values:
-        verdict = judge(loss, LOSS)
-        text = _with_interval(loss, "+.3f")
-        claims.append(Claim("FID lost to FP32, same noise", text, f"at most {LOSS}", verdict))
+        claims.append(claim_of(loss, name="FID lost to FP32, same noise", target=LOSS))
     gain = study.difference(BEST, BASE, *ONE_STEP)
-    verdict = judge(gain.times(-1), -GAIN)
-    text = _with_interval(gain, "+.1f", " dB")
-    claims.append(Claim(f"one-step QSNR over {BASE}", text, f"at least {GAIN:g} dB", verdict))
+    claims.append(
+        claim_of(gain, name=f"one-step QSNR over {BASE}", target=GAIN, unit="dB", at_least=True)
+    )
     return claims
 
 
-def judge(figure: Figure, most: float) -> str:
-    """Say whether a figure is shown to be at most `most`; see `Claim`."""
-    if figure.interval is None:
-        return "open"
-    low, high = figure.interval
-    return "met" if high <= most else "missed" if low > most else "open"
+def claim_of(figure: Figure, **others: Any) -> Claim:
+    """Make a claim of a figure over seeds; see `reporting.claim.Claim` for the others."""
+    return Claim(value=figure.mean, interval=figure.interval or (-math.inf, math.inf), **others)
 
 
-def _with_interval(figure: Figure, style: str, unit: str = "") -> str:
-    text = f"{figure.mean:{style}}{unit}"
-    return f"{text}, 95 % interval {range_text(figure, style)}" if figure.interval else text
+def figure_text(claim: Claim) -> str:
+    """Write a value with its unit and interval."""
+    if claim.interval is None:
+        return f"{claim.value:.2f}"
+    style, unit = ("+.1f", f" {claim.unit}") if claim.unit else ("+.3f", "")
+    text, (low, high) = f"{claim.value:{style}}{unit}", claim.interval
+    is_known = math.isfinite(low)
+    return f"{text}, 95 % interval {low:{style}} to {high:{style}}" if is_known else text
+
+
+def bound_text(claim: Claim) -> str:
+    """Write a target."""
+    return f"{claim.bound_word} {claim.target:g} {claim.unit}".rstrip()
+
+
+def sentence(claim: Claim) -> str:
+    """Write a claim in one line."""
+    return f"{claim.name}: {figure_text(claim)} ({bound_text(claim)}: {claim.verdict})"
+
+
+def record(claim: Claim) -> dict[str, Any]:
+    """Give a claim as JSON values; an interval that is not known is null."""
+    known = claim.interval if claim.interval and math.isfinite(claim.interval[0]) else None
+    return asdict(claim) | {"interval": known, "verdict": claim.verdict}

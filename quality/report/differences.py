@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from quality.report.study import Figure, Study
-from quality.report.tables import FID_LOST, ONE_STEP, Table, amount
+from quality.report.tables import FID_LOST, ONE_STEP, amount
+from reporting.table import Table, figures_table
 
 COMPARED = (
     ("mixdit", "mx6"),
@@ -40,7 +41,7 @@ def difference_table(study: Study) -> Table:
     ]  # fmt: skip
     columns = ("Policies", "Δ FID", "95 % interval", "p", "p, Holm", "Δ one-step QSNR, dB",
                "95 % interval of it")  # fmt: skip
-    return Table(
+    return figures_table(
         "Differences between policies, seed by seed",
         columns,
         rows,

@@ -3,18 +3,26 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from commands.outputs import whole
 from quality.harness.settings import REFERENCE
-from quality.report.claims import BASE, BEST, make_claims
+from quality.report.claims import (
+    BASE,
+    BEST,
+    bound_text,
+    figure_text,
+    make_claims,
+    sentence,
+)
 from quality.report.differences import difference_table
 from quality.report.outliers import draw_outliers
 from quality.report.pictures import draw_steps, draw_widths, has_fid
 from quality.report.samples import AMPLIFIED, draw_samples
 from quality.report.study import Study
-from quality.report.style import data_uri, svg
-from quality.report.tables import Table, amount, paired_table, score_table
+from quality.report.tables import amount, paired_table, score_table
+from reporting import page
+from reporting.claim import Claim
+from reporting.style import svg
+from reporting.table import Table
 
 SHOWN = ("mx9", BASE, "mixdit", BEST, "int8", "mx4")
 """Policies in the pictures that have room for few."""
@@ -39,9 +47,11 @@ class Picture:
     content: bytes
 
     @property
-    def source(self) -> str:
-        """The picture as an address."""
-        return data_uri(self.content)
+    def section(self) -> page.Section:
+        """Its place on the page."""
+        return page.Section(
+            self.name, self.title, (self.text,), pictures=(page.Picture(self.content, self.text),)
+        )
 
 
 def make_pictures(study: Study) -> list[Picture]:
@@ -88,28 +98,29 @@ def write_report(study: Study, out: Path) -> list[Path]:
     pictures = make_pictures(study)
     tables = make_tables(study)
     claims = make_claims(study)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True,
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    page = environment.get_template("page.html").render(
-        title=_title(study), lead=_lead(study), claims=claims, tables=tables, pictures=pictures,
-        footer=_footer(study),
+    html = page.render(
+        _title(study), _lead(study), [_tile(claim) for claim in claims],
+        [page.Section("tables", "Tables", tables=tuple(tables)),
+         *(picture.section for picture in pictures)], _footer(study),
     )  # fmt: skip
     lines = [f"# {_title(study)}\n\n{_lead(study)}\n"]
-    lines += [
-        f"- {claim.name}: {claim.text} ({claim.bound}: {claim.verdict})\n"
-        for claim in claims
-    ]
-    lines += [f"\n{table.for_markdown()}" for table in tables]
+    lines += [f"- {sentence(claim)}\n" for claim in claims]
+    lines += [f"\n{table.as_section()}" for table in tables]
     lines += [f"\n### {p.title}\n\n![{p.title}]({p.name}.svg)\n\n{p.text}\n" for p in pictures]
     lines += [f"\n{line}  \n" for line in _footer(study)]
-    files = {"report.html": page.encode(), "report.md": "".join(lines).encode()}
+    files = {"report.html": html.encode(), "report.md": "".join(lines).encode()}
     files |= {f"{picture.name}.svg": picture.content for picture in pictures}
     for name, content in files.items():
         with whole(out / name) as file:
             file.write(content)
     return [out / name for name in files]
+
+
+def _tile(claim: Claim) -> page.Tile:
+    return page.Tile(
+        figure_text(claim), claim.name, f"target: {bound_text(claim)}; {claim.verdict}",
+        claim.verdict,
+    )  # fmt: skip
 
 
 def _title(study: Study) -> str:

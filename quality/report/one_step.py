@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from quality.harness.one_step import OneStep
 from quality.report.differences import range_text
 from quality.report.study import Figure
-from quality.report.tables import Table
+from reporting.table import Table, figures_table
 
 
 def one_step_table(results: Sequence[OneStep], images: int) -> Table:
@@ -22,7 +22,7 @@ def one_step_table(results: Sequence[OneStep], images: int) -> Table:
     columns = ("Policy", "Activation bits", "Weight bits", "QSNR, dB", "95 % interval",
                "Last step, dB", "95 % interval of it")  # fmt: skip
     count = len(results[0].pooled) if results else 0
-    return Table(
+    return figures_table(
         "Single evaluations at FP32's own states",
         columns,
         rows,

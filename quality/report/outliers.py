@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from quality.harness.settings import REFERENCE
 from quality.report.study import Study
-from quality.report.style import styled
+from reporting.style import styled
 
 Grid = dict[str, dict[int, NDArray[np.float64]]]
 """By kind of layer and block: a figure for each step."""

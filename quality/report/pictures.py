@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from quality.report.study import Study
-from quality.report.style import COLOURS, MARKERS, styled
 from quality.report.tables import ONE_STEP, PSNR
+from reporting.style import COLOURS, MARKERS, styled
 
 
 def draw_widths(study: Study) -> Figure:

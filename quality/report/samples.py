@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from quality.harness.store import read_unit
 from quality.report.study import Study
-from quality.report.style import styled
+from reporting.style import styled
 
 SHOWN = 10
 """Images of each policy."""

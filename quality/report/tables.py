@@ -1,53 +1,10 @@
-"""Tables as data, drawn on a terminal, in Markdown and on the page."""
+"""The tables of a study, policy by policy."""
 
-from dataclasses import dataclass, field
-
-from rich import box
-from rich.table import Table as RichTable
+from dataclasses import dataclass
 
 from quality.harness.settings import REFERENCE
 from quality.report.study import Study
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table; the first column is words, the others are figures.
-
-    Parameters
-    ----------
-    title : str
-    columns : tuple of str
-        With their units.
-    rows : list of tuple of str
-    note : str
-        What stands below.
-    """
-
-    title: str
-    columns: tuple[str, ...]
-    rows: list[tuple[str, ...]] = field(default_factory=list)
-    note: str = ""
-
-    def for_markdown(self) -> str:
-        """Give the lines of a Markdown table with its note."""
-        lines = [self.columns, ("---", *["---:"] * (len(self.columns) - 1)), *self.rows]
-        text = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-        return f"### {self.title}\n\n{text}\n{self.note}\n"
-
-    def for_terminal(self) -> RichTable:
-        """Give what `rich` prints."""
-        table = RichTable(
-            title=self.title, caption=self.note, box=box.SIMPLE_HEAD, title_justify="left",
-            caption_justify="left", padding=(0, 1),
-        )  # fmt: skip
-        for index, column in enumerate(self.columns):
-            table.add_column(
-                column.replace(" bits", "\nbits").replace(", ", ",\n"),
-                justify="right" if index else "left", vertical="bottom", no_wrap=True,
-            )  # fmt: skip
-        for row in self.rows:
-            table.add_row(*row)
-        return table
+from reporting.table import Table, figures_table
 
 
 @dataclass(frozen=True)
@@ -98,9 +55,9 @@ def paired_table(study: Study) -> Table:
         row += [_text(study, name, "paired", "agreement")] if has_classes else []
         row += [study.figure(name, *key).text(".1f") for key in (PSNR, ONE_STEP)]
         rows.append(tuple(row))
-    return Table(
+    return figures_table(
         "Differences to FP32 from the same noise",
-        tuple(columns),
+        columns,
         rows,
         f"{amount(study)}, mean ± standard deviation over seeds. "
         "Bits are means over all elements that reach a quantized GEMM. PSNR: median image. "
@@ -116,7 +73,7 @@ def score_table(study: Study) -> Table:
         for name in study.policies
     ]
     columns = ("Policy", *(METRICS[key].title for key in metrics), "Seconds a seed")
-    return Table("Scores", columns, rows, amount(study))
+    return figures_table("Scores", columns, rows, amount(study))
 
 
 WIDTHS = ("activation", "weight")

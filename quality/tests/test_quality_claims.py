@@ -41,7 +41,7 @@ def holds_zero(figure: Figure) -> bool:
 
 @pytest.mark.parametrize("make", [paired_table, difference_table, score_table])
 def test_the_tables_are_those_of_the_records(study: Study, make):
-    _, table, _ = make(study).for_markdown().split("\n\n")
+    _, table, _ = make(study).as_section().split("\n\n")
     assert table.strip() in PAGE
 
 
@@ -63,7 +63,7 @@ def test_no_other_difference_is_claimed():
 
 
 def test_two_comparisons_stay_below_a_twentieth_for_all_at_once(study: Study):
-    adjusted = [float(row[4]) for row in difference_table(study).rows]
+    adjusted = [float(row.cells[4]) for row in difference_table(study).rows]
     assert len(adjusted) == 12
     assert sum(p < 0.05 for p in adjusted) == 2
     assert "for all twelve comparisons at once, of which two stay below 0.05" in PROSE

@@ -15,7 +15,7 @@ pytest.importorskip("matplotlib")
 from quality.harness.record import SCHEMA
 from quality.harness.settings import REFERENCE, Unit
 from quality.harness.store import write_unit
-from quality.report.claims import judge, make_claims
+from quality.report.claims import claim_of, figure_text, make_claims
 from quality.report.differences import difference_table, holm
 from quality.report.document import make_tables, write_report
 from quality.report.outliers import split_name
@@ -86,7 +86,7 @@ def test_policies_stand_by_falling_width_after_the_reference(study: Study):
 
 def test_a_cell_is_the_mean_and_the_sample_deviation_over_seeds(study: Study):
     table = paired_table(study)
-    cells = dict(zip(table.columns, table.rows[1], strict=True))
+    cells = dict(zip(table.titles, table.rows[1].cells, strict=True))
     assert cells["Policy"] == "mx6"
     assert cells["Activation bits"] == "6.00"
     assert cells["Δ FID"] == "+0.071 ± 0.001"
@@ -96,8 +96,8 @@ def test_a_cell_is_the_mean_and_the_sample_deviation_over_seeds(study: Study):
 
 
 def test_scores_that_no_record_has_get_no_column(study: Study):
-    assert "CLIP score" not in score_table(study).columns
-    assert score_table(study).columns == ("Policy", "FID", "Class right, %", "Seconds a seed")
+    assert "CLIP score" not in score_table(study).titles
+    assert score_table(study).titles == ("Policy", "FID", "Class right, %", "Seconds a seed")
 
 
 def test_figures_that_are_infinite_are_left_out(study: Study):
@@ -111,8 +111,8 @@ def test_figures_that_are_infinite_are_left_out(study: Study):
 def test_claims_are_met_or_missed_only_where_the_interval_shows_it(folder: Path, study: Study):
     # Two seeds, 0.010 and 0.012: the mean may be 12.7 standard errors off.
     assert [claim.verdict for claim in make_claims(study)] == ["met", "met", "open", "met"]
-    assert make_claims(study)[2].text == "+0.011, 95 % interval -0.002 to +0.024"
-    assert make_claims(study)[3].text == "+5.0 dB, 95 % interval +5.0 to +5.0"
+    assert figure_text(make_claims(study)[2]) == "+0.011, 95 % interval -0.002 to +0.024"
+    assert figure_text(make_claims(study)[3]) == "+5.0 dB, 95 % interval +5.0 to +5.0"
     for seed in (0, 1):
         write(folder, make_record("best", seed, 0.03 + 0.0001 * seed, 6.6, 29.0))
     claims = make_claims(load_study(folder))
@@ -129,7 +129,7 @@ def test_claims_are_met_or_missed_only_where_the_interval_shows_it(folder: Path,
      ((0.012, 0.0121), "met"), ((0.001,), "open"), ((0.015, 0.015), "met")],
 )  # fmt: skip
 def test_a_target_that_the_interval_holds_is_open(values: tuple[float, ...], verdict: str):
-    assert judge(Figure(values), 0.015) == verdict
+    assert claim_of(Figure(values), name="loss", target=0.015).verdict == verdict
 
 
 def test_one_seed_shows_nothing(folder: Path):
@@ -137,7 +137,7 @@ def test_one_seed_shows_nothing(folder: Path):
         path.unlink()
     study = load_study(folder)
     assert [claim.verdict for claim in make_claims(study)] == ["met", "met", "open", "open"]
-    assert make_claims(study)[2].text == "+0.010"
+    assert figure_text(make_claims(study)[2]) == "+0.010"
     assert study.figure("best", "paired", "fid").p is None
     assert [table.title for table in make_tables(study)] == [
         "Differences to FP32 from the same noise", "Scores"
@@ -158,7 +158,7 @@ def test_differences_are_taken_seed_by_seed(folder: Path):
     # t = -6.928 with two degrees of freedom: 1 - t / sqrt(2 + t^2).
     assert difference.p == pytest.approx(1 - 48**0.5 / 50**0.5)
     (row,) = difference_table(study).rows
-    assert row == ("best - mx6", "-0.040", "-0.065 to -0.015", "0.020", "0.02", "+0.00",
+    assert row.cells == ("best - mx6", "-0.040", "-0.065 to -0.015", "0.020", "0.02", "+0.00",
                    "+0.00 to +0.00")  # fmt: skip
 
 

@@ -72,10 +72,18 @@ class Table:
             raise ValueError(f"{len(cells)} cells do not fill {len(self.columns)} columns")
         self.rows.append(Row(cells, frozenset(missed), starts_group))
 
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """The columns' titles, each in one line."""
+        return tuple(column.title.replace("\n", " ") for column in self.columns)
+
+    def as_section(self) -> str:
+        """Give title, table and note in Markdown."""
+        return f"### {self.title}\n\n{self.for_markdown()}\n{self.note}\n"
+
     def for_markdown(self) -> str:
-        """Give the table as it stands in the documentation."""
-        titles = [column.title.replace("\n", " ") for column in self.columns]
-        lines = [titles, ["---" if column.text else "---:" for column in self.columns],
+        """Give the table alone, as it stands in the documentation."""
+        lines = [self.titles, ["---" if column.text else "---:" for column in self.columns],
                  *(row.cells for row in self.rows)]
         return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
@@ -92,3 +100,27 @@ class Table:
             table.add_row(*(Text(cell, "bold red" if number in row.missed else "")
                             for number, cell in enumerate(row.cells)))
         return table
+
+
+def figures_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], note: str = ""
+                  ) -> Table:
+    """Make a table whose first column is words, and whose others are figures.
+
+    Parameters
+    ----------
+    title : str
+    columns : sequence of str
+        Their titles; units, after a comma, stand in a line of their own.
+    rows : sequence of sequence of str
+    note : str
+
+    Raises
+    ------
+    ValueError
+        If there is not a cell for each column.
+    """
+    table = Table(tuple(Column(each.replace(" bits", "\nbits").replace(", ", ",\n"), text=not index)
+                        for index, each in enumerate(columns)), note=note, title=title)
+    for row in rows:
+        table.add(*row)
+    return table

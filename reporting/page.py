@@ -1,34 +1,34 @@
-"""The study as one HTML file that needs nothing else, not even a network."""
+"""A study as one HTML file that needs nothing else, not even a network."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from matplotlib.figure import Figure
 
-from perf.report.style import data_uri
-from perf.report.tables import Table
+from reporting.style import data_uri
+from reporting.table import Table
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure, and what it shows in words.
+    """A picture, and what it shows in words.
 
     Attributes
     ----------
-    figure : matplotlib.figure.Figure
+    content : bytes
+        SVG.
     description : str
         For readers who do not see it.
     """
 
-    figure: Figure
+    content: bytes
     description: str
 
     @property
     def source(self) -> str:
         """The picture itself, as an address."""
-        return data_uri(self.figure)
+        return data_uri(self.content)
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,13 @@ class Tile:
     Attributes
     ----------
     value, title, note : str
-    met : bool
+    verdict : {"met", "missed", "open"}
     """
 
     value: str
     title: str
     note: str
-    met: bool
+    verdict: str
 
 
 def render(title: str, lead: str, tiles: Sequence[Tile], sections: Sequence[Section],

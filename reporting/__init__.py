@@ -1,0 +1,1 @@
+"""What the reports of `perf` and `quality` are made with: tables, claims, pages, versions."""
