@@ -95,6 +95,7 @@ def build(
     memory: Path | None = None,
     poison: bool = False,
     simulator: str | None = None,
+    emitted: Mapping[str, str] | None = None,
 ) -> Build:
     """Emit a component and compile it; an unchanged one costs a second.
 
@@ -118,6 +119,8 @@ def build(
         `POISONED_SRAM` does: memories return garbage for what was not written since the reset.
     simulator : str, optional
         By its name in `sim_tests.simulators`; default is the environment's MIXDIT_SIMULATOR.
+    emitted : mapping of str to str, optional
+        What `emit_files` gave for this component and name, where it is at hand.
 
     Returns
     -------
@@ -138,7 +141,7 @@ def build(
         waves = environment.flag(environment.WAVES)
     directory = BUILD / f"{name}{chosen.suffix}{'_waves' if waves else ''}"
     verilog, control = directory / f"{name}.v", directory / "ports.vlt"
-    files = emit_files(component, name)
+    files = dict(emit_files(component, name) if emitted is None else emitted)
     module = f"{name}_{MODULE}"
     if memory is not None:
         files[f"{module}.v"] = memory.read_text(encoding="utf-8")
