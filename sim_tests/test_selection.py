@@ -63,7 +63,7 @@ def test_every_test_of_the_push_has_its_turn_but_large_areas(everything):
         for unit in ("mac_array 8x8", "accelerator 4x4")}
 
 
-def test_the_test_of_every_planted_bug_is_in_every_turn(everything):
+def test_a_case_of_every_planted_bugs_test_is_in_every_turn(everything):
     chosen = selection.read()["push"]
     for turn in range(12):
         kept = chosen.choose(everything, turn)
