@@ -23,7 +23,7 @@ HW ?= --rows 8 --cols 8 --acc-width 40
 
 .PHONY: help setup setup-torch verilog registers emission demo demo-attention gemm test test-quick test-whole test-area \
         test-matrix test-turn test-x test-icarus test-full test-torch \
-        fuzz fuzz-files planted-bugs waves lint bench bench-rtl perf perf-check sweep ppa accumulators fpga train samples quality quality-full capture clean \
+        fuzz fuzz-files fuzz-quantized planted-bugs waves lint bench bench-rtl perf perf-check sweep ppa accumulators fpga train samples quality quality-full capture clean \
         tools-venv tools-verilator tools-icarus tools-lint tools-ppa
 
 help:  ## List the targets
@@ -93,8 +93,7 @@ test-whole: tools-verilator $(VENV)/ready  ## All tests of all turns of make tes
 test-area: $(VENV)/ready  ## The budgets of area, those of the 4x4 accelerator included
 	$(PYTEST) perf/tests/test_budgets.py
 
-ACCELERATOR_TESTS := sim_tests/accelerator/test_accelerator.py sim_tests/accelerator/test_faults.py sim_tests/accelerator/test_abort.py \
-  sim_tests/accelerator/test_isolation.py sim_tests/accelerator/test_reset.py
+ACCELERATOR_TESTS := $(addprefix sim_tests/accelerator/test_,accelerator.py faults.py abort.py isolation.py reset.py)
 
 test-matrix: tools-verilator $(VENV)/ready  ## The accelerator's tests on every machine of the parameter matrix
 	MIXDIT_MATRIX=1 $(PY) -m pytest -n $(JOBS) --dist loadgroup $(ACCELERATOR_TESTS)
@@ -116,6 +115,9 @@ fuzz: tools-verilator $(VENV)/ready  ## 2,000 random jobs, good, bad, broken and
 
 fuzz-files: $(VENV)/ready  ## Broken files of MX tensors for an hour, in bounded memory
 	$(PY) -m golden.tests.fuzz_files --minutes 60
+
+fuzz-quantized: $(VENV)/torch-ready  ## Broken files of quantized models for an hour, in bounded memory
+	$(PY) -m golden.tests.fuzz_quantized --minutes 60
 
 test-torch: $(VENV)/torch-ready  ## The tests that need torch or diffusers
 	$(PY) -m pytest -n $(JOBS) golden/tests quality/tests perf/tests/test_workloads.py

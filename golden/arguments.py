@@ -129,6 +129,10 @@ def array(x: ArrayLike, what: str) -> NDArray[np.generic]:
     except (TypeError, RuntimeError) as error:
         if not is_tensor(x):
             raise TypeError(f"{what} is no array: {error}") from error
+        if x.is_meta:
+            raise TypeError(
+                f"{what} is a torch tensor on meta, without values: load or compute them first"
+            ) from None
         raise TypeError(
             f"{what} is a torch tensor of {_tensor_kind(x)}, and NumPy cannot see it: use "
             f"golden.torch.quantize and its relatives, or give x{_way_to_numpy(x)}"
@@ -217,6 +221,7 @@ def _tensor_kind(x: Any) -> str:
     kind = f"{str(x.dtype).removeprefix('torch.')} on {x.device}"
     layout = str(x.layout).removeprefix("torch.")
     kind += "" if layout == "strided" else f", laid out as {layout}"
+    kind += ", nested" if x.is_nested else ""
     kind += ", whose signs are put off" if x.is_neg() or x.is_conj() else ""
     return kind + (", which requires a gradient" if x.requires_grad else "")
 
@@ -224,7 +229,11 @@ def _tensor_kind(x: Any) -> str:
 def _way_to_numpy(x: Any) -> str:
     """Return the calls after which NumPy sees the numbers of a torch tensor."""
     way = ".detach()"
-    way += "" if str(x.layout) == "torch.strided" else ".to_dense()"
+    if x.is_nested:
+        way += ".to_padded_tensor(0.0)"
+    elif str(x.layout) != "torch.strided":
+        way += ".to_dense()"
+    way += ".dequantize()" if x.is_quantized else ""
     way += ".resolve_conj()" if x.is_conj() else ""
     way += ".resolve_neg()" if x.is_neg() else ""
     return way + ("" if x.is_complex() else ".float()") + ".cpu()"

@@ -80,6 +80,11 @@ def float_bits(
                 f"but the array holds {found.dtype.name}"
             )
         return found, float_format
+    if found.dtype.kind == "c":
+        raise TypeError(
+            f"expected float32, float16 or bfloat16 numbers, not {found.dtype.name}: give the real "
+            "and the imaginary parts by themselves, each converted if it has another width"
+        )
     if isinstance(x, np.ndarray):
         way = "x.astype(numpy.float32)"
     else:

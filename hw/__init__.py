@@ -1,1 +1,1 @@
-"""The accelerator: AMBA ports, registers, gates; and the engines, which an abort resets."""
+"""Generator of the accelerator: the top, and a package for each stage of the machine."""

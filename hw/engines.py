@@ -10,9 +10,10 @@ from .array.beat_issuer import BeatIssuer
 from .array.block_walker import BlockWalker
 from .array.mac_array import MACArray
 from .blocks.mx_packer import MXPacker
+from .contract.config import JOBS_UNDER_WAY
 from .contract.job import job_layout
-from .contract.job_codes import FLOATING, PACKED
-from .control.job_queue import JOBS_UNDER_WAY, JobQueue
+from .contract.job_codes import FLOATING, GEMMS, PACKED
+from .control.job_queue import JobQueue
 from .control.scoreboard import SCORE, Scoreboard
 from .operands.operand_store import OperandStore
 from .operands.tile_router import TileRouter
@@ -24,8 +25,6 @@ from .results.result_path import ResultPath
 from .results.result_writer import ResultWriter
 from .streams.packet_guard import beat_layout
 from .streams.stream_buffer import StreamBuffer
-
-_GEMMS = {kind for kind in FLOATING | PACKED if not kind.converts}
 
 
 class Engines(wiring.Component):
@@ -81,8 +80,6 @@ class Engines(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        m.submodules.queue = queue = JobQueue(config, (
-            *ENGINES, FLOATING | PACKED, _GEMMS, _GEMMS, _GEMMS, FLOATING | PACKED))
         m.submodules.scoreboard = scoreboard = Scoreboard(config)
         m.submodules.activation_path = activation_path = ActivationPath(config)
         m.submodules.router = router = TileRouter(config)
@@ -93,10 +90,14 @@ class Engines(wiring.Component):
             config, lanes=config.cols, unit_bytes=config.weight_bytes, with_tags=True)
         m.submodules.result_writer = result_writer = ResultWriter(config)
 
+        engines = (  # who reads the queue, and which kinds of jobs
+            *((getattr(activation_path.jobs, name), kinds) for name, kinds in ENGINES.items()),
+            (router.jobs, FLOATING | PACKED), (tile_writer.jobs, GEMMS),
+            (weight_loader.jobs, GEMMS), (walker.jobs, GEMMS),
+            (result_writer.jobs, FLOATING | PACKED))
+        m.submodules.queue = queue = JobQueue(config, [kinds for _, kinds in engines])
         wiring.connect(m, wiring.flipped(self.jobs), queue.i)
-        engines = (*activation_path.jobs, router.jobs, tile_writer.jobs, weight_loader.jobs,
-                   walker.jobs, result_writer.jobs)
-        for jobs, engine in zip(queue.o, engines, strict=True):
+        for jobs, (engine, _) in zip(queue.o, engines, strict=True):
             wiring.connect(m, jobs, engine)
         for name, port, engine in (("act_buffer", self.act, activation_path),
                                    ("weight_buffer", self.weight, weight_loader)):

@@ -309,6 +309,14 @@ WAYS = {
         lambda torch, x: x.to_sparse(),
         r"laid out as sparse_coo.*give x\.detach\(\)\.to_dense\(\)\.float\(\)\.cpu\(\)$",
     ),
+    "nested": (
+        lambda torch, x: torch.nested.nested_tensor([x[0], x[1, :9]]),
+        r"nested.*give x\.detach\(\)\.to_padded_tensor\(0\.0\)\.float\(\)\.cpu\(\)$",
+    ),
+    "quantized": (
+        lambda torch, x: torch.quantize_per_tensor(x, 0.1, 0, torch.qint8),
+        r"qint8.*give x\.detach\(\)\.dequantize\(\)\.float\(\)\.cpu\(\)$",
+    ),
     "gradient": (
         lambda torch, x: x.requires_grad_(),
         r"which requires a gradient.*give x\.detach\(\)\.float\(\)\.cpu\(\)$",
@@ -324,3 +332,13 @@ def test_the_advice_for_tensors_of_torch_leads_on(change, message):
         golden.quantize(x, "MX6")
     advice = str(caught.value).rpartition("x.")[2]
     assert golden.quantize(eval(f"x.{advice}"), "MX6").shape == (2, 16)
+
+
+def test_what_has_no_values_or_two_each_is_told_so():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(TypeError, match="on meta, without values: load or compute them first"):
+        golden.quantize(torch.ones(2, 16, device="meta"), "MX6")
+    for x in (np.ones(16, np.complex64), torch.ones(16, dtype=torch.complex64)):
+        with pytest.raises(TypeError, match="give the real and the imaginary parts by themselves"):
+            golden.quantize(x, "MX6")
+        golden.quantize(x.real, "MX6")

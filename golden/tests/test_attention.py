@@ -1,6 +1,7 @@
 """Attention's two products under a scheme each, and everything that attention can be asked for."""
 
 import copy
+import functools
 import inspect
 import pickle
 
@@ -195,6 +196,33 @@ def test_what_cannot_be_quantized_is_refused():
         attend(query, key, value, attn_mask=torch.ones(KEYS, dtype=torch.int64))
 
 
+@pytest.mark.parametrize("change, message", [
+    (lambda q, k, v: (q[0, 0, 0], k[0, 0, 0], v[0]), "need two dimensions or more"),
+    (lambda q, k, v: (q, k, v[0, 0, 0]), "need two dimensions or more"),
+    (lambda q, k, v: (q, k[0, 0], v), "need heads in queries and keys, or in neither"),
+    (lambda q, k, v: (q[0, 0], k[0], v[0]), "need heads in queries and keys, or in neither"),
+    (lambda q, k, v: (q, k[..., 1:], v), r"one width, not shapes \(2, 3, 21, 40\), \(2, 3, 19, 39"),
+    (lambda q, k, v: (q, k, v[..., 1:, :]), "need as many values as keys"),
+])  # fmt: skip
+@pytest.mark.parametrize("options", [{}, {"enable_gqa": True}])
+def test_shapes_that_do_not_multiply_are_refused(change, message, options):
+    with pytest.raises(ValueError, match=message):
+        floating().attend(*change(*operands()), **options)
+
+
+def test_batches_are_broadcast_as_torch_does():
+    query, key, value = operands()
+    expected = scaled_dot_product_attention(query[0], key, value)
+    torch.testing.assert_close(floating().attend(query[0], key, value), expected)
+
+
+def test_a_mode_that_does_not_exist_is_refused():
+    attention = floating()
+    attention.mode = "Exact"
+    with pytest.raises(ValueError, match="mode must be one of fake, exact, not 'Exact'"):
+        attention.attend(*operands())
+
+
 class Processor:
     """Attention of one head, `calls` times over."""
 
@@ -339,6 +367,23 @@ class Doubling(MXScheme):
         return 2 * a
 
 
+class Through:
+    """Hands everything on to another scheme."""
+
+    def __init__(self):
+        self._scheme = Doubling("MX6", "MX6")
+
+    def __getattr__(self, name):
+        return getattr(self.__dict__["_scheme"], name)
+
+
+def wrapped() -> MXScheme:
+    """Wrap the activation of one object, which takes more than what is around it."""
+    scheme = MXScheme("MX6", "MX6")
+    scheme.activation = functools.wraps(scheme.activation)(lambda a: 2 * a)
+    return scheme
+
+
 class Around:
     """Has another scheme inside."""
 
@@ -352,7 +397,7 @@ class Around:
         return 2 * a
 
 
-@pytest.mark.parametrize("kind", [lambda: Doubling("MX6", "MX6"), Around])
+@pytest.mark.parametrize("kind", [lambda: Doubling("MX6", "MX6"), Around, Through, wrapped])
 def test_a_scheme_with_an_activation_of_its_own_is_asked_for_p(kind):
     given = operands()
     attention, plain = floating(), floating()
@@ -360,3 +405,21 @@ def test_a_scheme_with_an_activation_of_its_own_is_asked_for_p(kind):
     expected = 2 * torch.softmax(given[0] @ given[1].mT * WIDTH**-0.5, -1)
     values = attention.pv.weight(given[2].mT).mT
     torch.testing.assert_close(attention.attend(*given), expected @ values)
+
+
+class Keeping(MXScheme):
+    """Keeps what it made, and lays it out in its own way."""
+
+    def exact(self, a, b):
+        self.kept = super().exact(a, b).mT.contiguous().mT
+        return self.kept
+
+
+def test_scores_that_a_scheme_keeps_are_its_own():
+    schemes = (kind("MX6", "MX6") for kind in (Keeping, MXScheme))
+    attention, plain = (QuantizedAttention(Processor(1), scheme, None) for scheme in schemes)
+    attention.mode = plain.mode = "exact"
+    query, key, value = operands()
+    with torch.no_grad():
+        assert torch.equal(attention.attend(query, key, value), plain.attend(query, key, value))
+    assert torch.equal(attention.qk.kept, plain.qk.exact(query, key))

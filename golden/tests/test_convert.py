@@ -160,7 +160,7 @@ def test_the_clock_is_set_before_each_pass(network, x):
 
 
 @pytest.mark.parametrize("message, change", [
-    ("Network is quantized already: restore_ it first", {"again": True}),
+    ("Network is quantized already: restore_ it first, or build it anew", {"again": True}),
     ("Sequential's 0 is quantized already", {"around": True}),
     ("quantize it before torch.compile", {"compiled": True}),
     (r"no linear layer of the model is called 'rest\.7'", {"include": ["rest.1", "rest.7"]}),

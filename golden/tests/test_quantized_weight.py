@@ -247,6 +247,53 @@ def test_the_state_of_another_dtype_or_of_nans_is_its_own(model):
     assert torch.equal(model[1](X), expected)
 
 
+def test_a_bias_of_nans_is_its_own():
+    layer = nn.Linear(K, N)
+    with torch.no_grad():
+        layer.bias[0] = torch.nan
+    made = nn.Sequential(layer)
+    quantize_(made, uniform("mx6"))
+    made.load_state_dict(made.state_dict())
+
+
+def test_a_bias_that_was_made_a_parameter_stays_in_fp32(model):
+    bias = model[1].bias = nn.Parameter(torch.full((N,), 1 / 3))
+    model.half().double().float()
+    assert model[1].bias is bias
+    assert torch.equal(bias, torch.full((N,), 1 / 3))
+
+
+@pytest.mark.parametrize("name", ["1.quantized_weight", "1.bias"])
+@pytest.mark.parametrize("change", [
+    lambda x: 3, lambda x: x.to_sparse(), lambda x: x.to("meta"), lambda x: x + 1j,
+    lambda x: torch.nested.nested_tensor([x]),
+])  # fmt: skip
+def test_what_is_no_plain_tensor_is_not_loaded(model, name, change):
+    state = model.state_dict()
+    state[name] = change(state[name])
+    state["0.weight"] = torch.zeros(K)
+    with pytest.raises(ValueError, match=rf"{name} cannot be loaded into a quantized layer"):
+        model.load_state_dict(state, strict=False)
+    assert model[0].weight.all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_bias_is_fp32_whatever_is_loaded_or_set(dtype):
+    made = network().bfloat16().half()
+    quantize_(made, uniform("mx6"))
+    x = X.half()
+    expected = made(x)
+    state = {name: each.to(dtype) for name, each in made[1].state_dict().items()}
+    made[1].load_state_dict(state, assign=True)
+    assert made[1].bias.dtype == torch.float32
+    assert torch.equal(made(x), expected)
+    for bias in (state["bias"], nn.Parameter(state["bias"])):
+        with pytest.raises(TypeError, match=r"float32, not of torch\..*: give bias\.float\(\)"):
+            made[1].bias = bias
+    made[1].bias = state["bias"].float()
+    assert torch.equal(made(x), expected)
+
+
 def test_what_is_written_through_a_state_dict_is_told(model):
     with torch.no_grad():
         model.state_dict()["1.quantized_weight"].mul_(2)

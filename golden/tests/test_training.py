@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -15,10 +16,13 @@ from torch import nn  # noqa: E402
 
 from golden.torch import (  # noqa: E402
     MXScheme,
+    QuantizedAttention,
     QuantizedLinear,
     SharedInput,
+    load_quantized,
     quantize_,
     restore_,
+    save_quantized,
     set_mode,
     uniform,
 )
@@ -208,6 +212,46 @@ def test_a_bias_that_was_changed_is_not_lost_by_restoring(model):
     assert torch.equal(model[1].bias, network()[1].bias + 1)
 
 
+@pytest.mark.parametrize("new", [None, torch.ones(3)])
+def test_a_bias_that_was_added_or_taken_off_is_not_lost_by_restoring(new):
+    model = nn.Sequential(nn.Linear(K, 3, bias=new is None))
+    quantize_(model, uniform("mx6"))
+    model[0].bias = new
+    with pytest.raises(ValueError, match=r"bias of a quantized layer was changed.*original\.bias"):
+        restore_(model)
+    model[0].original.bias = None if new is None else nn.Parameter(new)
+    restore_(model)
+    assert (model[0].bias is None) == (new is None)
+
+
+@pytest.mark.parametrize("mode", ["fake", "exact"])
+def test_outputs_may_be_written_to_before_their_gradients_are_taken(mode):
+    x = torch.randn(16, 32, requires_grad=True)
+    layer = QuantizedLinear(nn.Linear(32, 32), MXScheme("MX6", "MX6"))
+    attention = QuantizedAttention(nn.Identity(), MXScheme("MX6", "MX6"), MXScheme("MX6", "MX6"))
+    layer.mode = attention.mode = mode
+    for run in (layer, lambda x: attention.attend(x[None], x[None], x[None])):
+        expected = torch.autograd.grad((run(x) + 1).relu().sum(), x)[0]
+        written = torch.autograd.grad(run(x).add_(1).relu_().sum(), x)[0]
+        assert torch.equal(written, expected)
+
+
+@pytest.mark.parametrize("how", ["quantized", "loaded"])
+def test_what_was_made_in_inference_mode_can_be_trained(how, tmp_path):
+    model, saved = network(), network()
+    quantize_(saved, uniform("mx6"))
+    save_quantized(tmp_path / "model", saved)
+    with torch.inference_mode():
+        if how == "quantized":
+            quantize_(model, uniform("mx6"))
+        else:
+            load_quantized(tmp_path / "model", model)
+    model[1].bias.requires_grad_()
+    x = torch.randn(4, K, requires_grad=True)
+    model(x).sum().backward()
+    assert x.grad.any() and model[0][2].weight.grad.any() and model[1].bias.grad.all()
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_a_bias_of_16_bits_is_no_changed_one(dtype):
     model = network().to(dtype)
@@ -217,3 +261,16 @@ def test_a_bias_of_16_bits_is_no_changed_one(dtype):
     model.float().half().bfloat16()
     restore_(model)
     assert model[1].bias.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("is_training", [True, False])
+@pytest.mark.parametrize("has_gradients", [True, False])
+def test_a_pass_that_would_train_says_that_weights_are_frozen(is_training, has_gradients):
+    model = nn.Sequential(nn.Linear(K, N), nn.LayerNorm(N)).train(is_training)
+    quantize_(model, uniform("mx6"))
+    with warnings.catch_warnings(record=True) as caught, torch.set_grad_enabled(has_gradients):
+        warnings.simplefilter("always")
+        model(torch.ones(2, K))
+    texts = [str(each.message) for each in caught]
+    assert len(texts) == (is_training and has_gradients)
+    assert all("is frozen" in text and "restore_ the model" in text for text in texts)

@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from golden.torch.codes import check_floats, check_layout
 from golden.torch.fake import straight_through
-from golden.torch.linear import Mode
+from golden.torch.linear import MODES, Mode
 from golden.torch.processors import hidden_backend
 from golden.torch.scheme import Scheme
 
@@ -127,13 +127,16 @@ class QuantizedAttention:
         TypeError
             If queries, keys or values are no dense tensors of FP32, FP16 or BF16.
         ValueError
-            If there is dropout, a mask although it is causal, a mask that torch does not know, or
-            another number of heads.
+            If there is dropout, a mask although it is causal, a mask that torch does not know,
+            another number of heads, shapes that do not fit, or no such mode.
         """
         query, key, value = (
             _checked(name, each)
             for name, each in (("queries", query), ("keys", key), ("values", value))
         )
+        if self.mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}, not {self.mode!r}")
+        _check_shapes(query, key, value)
         if dropout_p:
             raise ValueError("quantized attention has no dropout: put the model in eval() mode")
         if enable_gqa or key.shape[-3:-2] == (1,):  # which torch broadcasts
@@ -158,6 +161,8 @@ class QuantizedAttention:
         scale: float | None,
     ) -> Tensor:
         scores = self._product(self.qk, query, key)
+        if self.qk is not None and self.mode == "exact":  # the scheme's own, which it may keep
+            scores = scores.clone(memory_format=torch.contiguous_format)
         factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
         scores = scores * factor if scores.requires_grad else scores.mul_(factor)
         if is_causal:
@@ -180,18 +185,19 @@ class QuantizedAttention:
         exact = scheme.exact(a.detach(), b.detach())
         if not (torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)):
             return exact
-        return straight_through(_fake_product(scheme, a, b, reuse=False), exact)
+        fake = _fake_product(scheme, a, b, reuse=False)
+        return straight_through(fake, exact).clone()  # a view could not be written to
 
 
 def _fake_product(scheme: Scheme, a: Tensor, b: Tensor, reuse: bool) -> Tensor:
-    settings = {"reuse": True} if reuse and _can_reuse(type(scheme)) else {}
+    settings = {"reuse": True} if reuse and _can_reuse(scheme) else {}
     return scheme.activation(a, **settings) @ scheme.weight(b).mT
 
 
-@lru_cache(maxsize=256)
-def _can_reuse(scheme: type) -> bool:
-    """Return whether a scheme's own `activation` may be told to use the memory of A."""
-    return "reuse" in inspect.signature(scheme.activation).parameters
+def _can_reuse(scheme: Scheme) -> bool:
+    """Return whether the `activation` that is called may be told to use the memory of A."""
+    # What is wrapped may take more than what is around it.
+    return "reuse" in inspect.signature(scheme.activation, follow_wrapped=False).parameters
 
 
 def _probabilities(scores: Tensor, mask: Tensor | None) -> Tensor:
@@ -262,6 +268,22 @@ def _checked(name: str, x: object) -> Tensor:
         return check_floats(x)
     except TypeError as error:
         raise TypeError(f"{name} of attention: {error}") from None
+
+
+def _check_shapes(query: Tensor, key: Tensor, value: Tensor) -> None:
+    """Raise a ValueError unless queries and keys, and keys and values, can be multiplied."""
+    if min(query.dim(), key.dim(), value.dim()) < 2:
+        problem = "need two dimensions or more"
+    elif (query.dim() == 2) != (key.dim() == 2):
+        problem = "need heads in queries and keys, or in neither"
+    elif query.shape[-1] != key.shape[-1]:
+        problem = "need queries and keys of one width"
+    elif key.shape[-2] != value.shape[-2]:
+        problem = "need as many values as keys"
+    else:
+        return
+    shapes = ", ".join(str(tuple(each.shape)) for each in (query, key, value))
+    raise ValueError(f"queries, keys and values of attention {problem}, not shapes {shapes}")
 
 
 def _check_mask(mask: object, is_causal: bool, scores: tuple[int, ...]) -> None:

@@ -226,7 +226,10 @@ def check_not_quantized(model: nn.Module) -> None:
         )
         if is_part or isinstance(getattr(module, RECORD, None), Quantization):
             what = "what was given to quantize_" if name else "it"
-            raise ValueError(f"{part} is quantized already: restore_ {what} first")
+            raise ValueError(
+                f"{part} is quantized already: restore_ {what} first, or build it anew if its "
+                "original weights were not kept"
+            )
 
 
 def restore_(model: nn.Module) -> None:

@@ -104,6 +104,7 @@ def save_quantized(path: str | Path, model: nn.Module) -> None:
         partial.replace(path)
 
 
+@torch.inference_mode(False)  # whose tensors could never be trained
 def load_quantized(path: str | Path, model: nn.Module) -> None:
     """Turn a model, built anew with any weights, into the one that was saved.
 
@@ -268,8 +269,11 @@ def _fitted(
         if not _alike(each, own[name]) or (name in biases and each.dtype != torch.float32):
             raise ValueError(f"{path} is damaged: {name} cannot be {each.dtype}")
     # Copies: tensors of the file lie at other addresses than torch's own, which changes the order
-    # of sums, and follow what is written to the file.
-    return {name: each.clone().to(own[name].device) for name, each in state.items()}
+    # of sums, as do other strides, and follow what is written to the file.
+    return {
+        name: torch.empty_like(own[name], dtype=each.dtype, requires_grad=False).copy_(each)
+        for name, each in state.items()
+    }
 
 
 def _fitted_buffers(

@@ -37,6 +37,13 @@ def same_bits(x: Tensor, y: Tensor) -> bool:
     return x.dtype == y.dtype and x.shape == y.shape and torch.equal(bits(x), bits(y))
 
 
+def is_plain(given: object) -> bool:
+    """Return whether something is a dense tensor of floating-point numbers, and has values."""
+    if not isinstance(given, Tensor) or given.is_nested or given.layout != torch.strided:
+        return False
+    return given.is_floating_point() and not given.is_meta
+
+
 class HeldWeight:
     """The weight of a quantized layer.
 
@@ -82,11 +89,11 @@ class HeldWeight:
         if not same_bits(shown, self._values.to(shown.device, torch.float32)):
             raise ValueError(f"the weight of a quantized layer was written to: {FROZEN}")
 
-    def holds(self, given: Tensor) -> bool:
-        """Return whether a floating-point tensor, wherever it is, has the same values."""
-        if given.layout != torch.strided or not given.is_floating_point() or given.is_meta:
-            return False
-        return same_bits(given.to(self.device, torch.float32), self._wide(self.device))
+    def holds(self, given: object) -> bool:
+        """Return whether this is a tensor, wherever it is, that has the same values."""
+        return is_plain(given) and same_bits(
+            given.to(self.device, torch.float32), self._wide(self.device)
+        )
 
     def multiply(self, a: Tensor, bias: Tensor | None) -> Tensor:
         """Return A @ B^T + bias in FP32. Until `a` has its gradient, no wide weight is kept."""

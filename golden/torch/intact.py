@@ -185,8 +185,8 @@ class Refused:
                 "call golden.torch.save_quantized instead, or restore_ the model first"
             )
         raise ValueError(
-            f"{self.name} would change what is quantized: restore_ the model first, and quantize "
-            "it again afterwards"
+            f"{self.name} would change what is quantized: restore_ the model first (or build it "
+            "anew), and quantize it again afterwards"
         )
 
 

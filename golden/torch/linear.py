@@ -1,6 +1,7 @@
 """A linear layer whose GEMM is quantized, and the input that several such layers share."""
 
 import threading
+import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from golden.formats import BF16, FP16
 from golden.mx import MXTensor
 from golden.torch.codes import check_layout
 from golden.torch.fake import straight_through
-from golden.torch.held import FROZEN, HeldWeight, same_bits
+from golden.torch.held import FROZEN, HeldWeight, is_plain, same_bits
 from golden.torch.held import bits as bits_of
 from golden.torch.meter import Meter
 from golden.torch.scheme import Scheme
@@ -139,7 +140,8 @@ class QuantizedLinear(nn.Module):
 
     Notes
     -----
-    The weight is frozen: gradients go straight through the rounding of the input, and end there.
+    The weight is frozen: gradients go straight through the rounding of the input, and end there. A
+    pass with gradients in training mode says so, in a warning.
     A gradient of the bias can be had by ``layer.bias.requires_grad_()``.
 
     ``torch.compile`` compiles what is around the layer, and leaves the layer as it is.
@@ -159,17 +161,17 @@ class QuantizedLinear(nn.Module):
     ) -> None:
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
+        self.training = linear.training
         self.scheme = scheme
         self.shared = shared
         self._kept = (linear,) if keep else ()
         self.mode: Mode = "fake"
-        with torch.no_grad():
+        with torch.inference_mode(False), torch.no_grad():  # a pass with gradients may be next
             if codes is None:
                 values, encode = scheme.weight(linear.weight), getattr(scheme, "codes", None)
                 codes = None if encode is None else encode(linear.weight)
             else:
-                scheme.take_codes(codes)
-                values = torch.from_numpy(codes.dequantize()).to(linear.weight.device)
+                values = scheme.take_codes(codes).to(linear.weight.device)
             bias = None if linear.bias is None else linear.bias.float().clone()
             self.register_buffer("bias", bias)
             self._first_bias = bias.cpu().clone() if keep and bias is not None else None
@@ -196,9 +198,14 @@ class QuantizedLinear(nn.Module):
         return self._kept[0] if self._kept else None
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Refuse another weight."""
+        """Refuse another weight, and a bias that is not FP32."""
         if name in ("weight", "quantized_weight"):
             raise ValueError(FROZEN)
+        if name == "bias" and isinstance(value, torch.Tensor) and value.dtype != torch.float32:
+            raise TypeError(
+                f"the bias of a quantized layer is of float32, not of {value.dtype}: give "
+                "bias.float()"
+            )
         super().__setattr__(name, value)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
@@ -223,14 +230,22 @@ class QuantizedLinear(nn.Module):
 
     def check_bias(self) -> None:
         """Raise a ValueError if `original` was kept and has another bias by now."""
-        if self.original is None or self.bias is None:
+        if self.original is None:
             return
-        bias, own = self.bias.detach().cpu(), self.original.bias.detach().cpu()
-        if not (same_bits(bias, self._first_bias) or same_bits(bias.to(own.dtype), own)):
+        bias, own, first = (
+            None if each is None else each.detach().cpu()
+            for each in (self.bias, self.original.bias, self._first_bias)
+        )
+        if bias is None or own is None:
+            is_kept = bias is own
+        else:
+            is_first = first is not None and same_bits(bias, first)
+            is_kept = is_first or same_bits(bias.to(own.dtype), own)
+        if not is_kept:
             raise ValueError(
                 "the bias of a quantized layer was changed, and the layer that was kept has the "
-                "old one: copy the bias into the layer's original.bias if it is to stay, or back "
-                "from there"
+                "old one, or none: give the layer's original.bias the same if it is to stay, or "
+                "change it back"
             )
 
     @torch.compiler.disable  # it counts, shares and asks, which a graph cannot
@@ -238,6 +253,8 @@ class QuantizedLinear(nn.Module):
         """Multiply: (..., K) to (..., N)."""
         x = self._checked(x)
         self.check_weight()
+        if self.training and torch.is_grad_enabled():
+            warnings.warn(f"a pass in training mode, but {FROZEN}", stacklevel=2)
         self.scheme.meter.repeat_weight()
         bias, correction = self.bias, self.scheme.correction
         if correction is not None:
@@ -251,7 +268,7 @@ class QuantizedLinear(nn.Module):
         is_traced = x.requires_grad or (bias is not None and bias.requires_grad)
         if not (is_traced and torch.is_grad_enabled()):
             return exact
-        return straight_through(self._fake(x, bias), exact)
+        return straight_through(self._fake(x, bias), exact).clone()  # a view takes no write
 
     def _checked(self, x: torch.Tensor) -> torch.Tensor:
         if not isinstance(x, torch.Tensor):
@@ -288,11 +305,15 @@ class QuantizedLinear(nn.Module):
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Self:
         """Move with the module, but undo a cast. The weight takes nothing from `fn` but a place."""
         bias = self.bias
+        values = None if bias is None else bias.detach()
         super()._apply(fn, recurse)
         if self.original is not None:
             self.original._apply(fn, recurse)
-        if bias is not None and self.bias.dtype != bias.dtype:
-            self.bias = bias.to(self.bias.device)
+        if values is not None and self.bias.dtype != values.dtype:
+            if self.bias is bias:  # a parameter, which has other data now
+                bias.data = values.to(bias.device)
+            else:
+                self.bias = bias.to(self.bias.device)
         self._held.move(fn(torch.empty(0, device=self._held.device)).device)
         return self
 
@@ -310,13 +331,18 @@ class QuantizedLinear(nn.Module):
         """Refuse another weight, or another bias where `original` keeps one of its own."""
         self.check_state(state, prefix)
         own = {name: each for name, each in state.items() if name != f"{prefix}quantized_weight"}
+        bias = own.get(f"{prefix}bias")
+        if bias is not None:  # it may come to be the layer's own
+            own[f"{prefix}bias"] = bias.float()
         _, strict, missing, *_ = rest
-        if strict and len(own) == len(state):
+        if strict and f"{prefix}quantized_weight" not in state:
             missing.append(f"{prefix}quantized_weight")
         super()._load_from_state_dict(own, prefix, *rest)
 
     def check_state(self, state: Mapping[str, torch.Tensor], prefix: str) -> None:
         """Raise a ValueError if a state dict has another weight for the layer than it holds.
+
+        Or another bias, where `original` keeps one, or as a bias no numbers at all.
 
         Parameters
         ----------
@@ -329,9 +355,11 @@ class QuantizedLinear(nn.Module):
         if refused == ["quantized_weight"] and self._held.holds(given["quantized_weight"]):
             refused = []
         bias = state.get(f"{prefix}bias")
-        if self._kept and self.bias is not None and bias is not None:
-            same = bias.shape == self.bias.shape and torch.equal(bias.to(self.bias), self.bias)
-            refused += [] if same else ["bias"]
+        if self.bias is not None and bias is not None:
+            fits = is_plain(bias)
+            if fits and self._kept:
+                fits = same_bits(bias.to(self.bias), self.bias)
+            refused += [] if fits else ["bias"]
         if refused:
             raise ValueError(
                 f"{prefix}{refused[0]} cannot be loaded into a quantized layer: load weights into "

@@ -32,6 +32,9 @@ from golden.torch.weight_codes import check_weight_codes, outlier_bits, stored_b
 
 __all__ = ["MXScheme", "Precision", "TimestepScheme"]
 
+_NEGATIVE_ZERO = -(1 << 31)
+"""Pattern of FP32's -0 as an integer of 32 bits."""
+
 
 class MXScheme:
     """Operands in MX formats; see `Scheme`.
@@ -119,7 +122,7 @@ class MXScheme:
         """Return the values of B; see `Scheme.weight`."""
         if self.outliers is not None:
             self.meter.add_weight(b.numel(), outlier_bits(self.outliers, self.b) * b.numel())
-            return torch.from_numpy(self.codes(b).dequantize()).to(b.device)
+            return _decoded(self.codes(b)).to(b.device)
         values, bits = fake_values(self._in_order(b), self._b)
         self.meter.add_weight(b.numel(), bits)
         return values
@@ -131,8 +134,13 @@ class MXScheme:
             return quantized(wide, self._b)
         return quantize_weight(wide.T, self.outliers, self._b).transpose()
 
-    def take_codes(self, codes: MXTensor) -> None:
+    def take_codes(self, codes: MXTensor) -> torch.Tensor:
         """Count a weight (N, K) that this scheme quantized once and whose codes were kept.
+
+        Returns
+        -------
+        Tensor of float32, shape (N, K)
+            What `weight` gave, on the host.
 
         Raises
         ------
@@ -142,6 +150,7 @@ class MXScheme:
         check_weight_codes(codes, self._b, self.outliers)
         bits = stored_bits(codes, self._b, self.outliers)
         self.meter.add_weight(codes.shape[0] * codes.shape[1], bits)
+        return _decoded(codes)
 
     def exact(self, a: torch.Tensor, b: torch.Tensor | MXTensor) -> torch.Tensor:
         """Return the bits of `golden.gemm`, computed on the host, on the device of A.
@@ -210,6 +219,12 @@ class MXScheme:
             raise ValueError(
                 f"the permutation orders {len(self.order)} channels, but there are {x.shape[-1]}"
             )
+
+
+def _decoded(codes: MXTensor) -> torch.Tensor:
+    """Return the values of codes as `fake_values` gives them: zeros have no sign."""
+    bits = torch.from_numpy(codes.dequantize()).view(torch.int32)
+    return bits.masked_fill_(bits == _NEGATIVE_ZERO, 0).view(torch.float32)
 
 
 class TimestepScheme:
@@ -296,9 +311,9 @@ class TimestepScheme:
         """
         return self._of_weight().codes(b)
 
-    def take_codes(self, codes: MXTensor) -> None:
+    def take_codes(self, codes: MXTensor) -> torch.Tensor:
         """Count a weight whose codes were kept; see `MXScheme.take_codes`."""
-        self._of_weight().take_codes(codes)
+        return self._of_weight().take_codes(codes)
 
     def _of_weight(self) -> MXScheme:
         """Return a range's scheme, if all of them make one weight."""

@@ -16,8 +16,8 @@ from golden.policy import Policy
 from golden.torch.precision import Precision
 from golden.torch.selection import outlier_blocks
 
-_LARGEST, _MAGNITUDE_OF_NAN = 0x7F7FFFFF, 0x7FFFFFFF
-"""Patterns of FP32's largest number, and of the NaN that counts as larger than any."""
+_INFINITY, _MAGNITUDE_OF_NAN = 0x7F800000, 0x7FFFFFFF
+"""Patterns of FP32's infinity, and of the NaN that counts as larger than any."""
 
 Outliers = NDArray[np.bool_] | None
 
@@ -76,7 +76,7 @@ def _may_choose(codes: MXTensor, policy: Policy, outliers: Outliers) -> bool:
         ordinary, outlier = (fmt == MX9 for fmt in policy.weights)
         return bool(np.all(chosen == np.where(outliers, outlier, ordinary)))
     # If the chosen blocks are large, and all others zero, the same units are chosen.
-    as_chosen = chosen.astype(np.int32) * _LARGEST
+    as_chosen = chosen.astype(np.int32) * _MAGNITUDE_OF_NAN
     bounds = _largest_magnitudes(codes) if policy.selection == "threshold" else ()
     is_possible = np.array_equal(_select(as_chosen, policy), chosen)
     for bound, is_least in zip(bounds, (True, False), strict=False):
@@ -93,13 +93,16 @@ def _largest_magnitudes(codes: MXTensor) -> tuple[NDArray[np.int32], NDArray[np.
     """Return FP32 patterns between which the largest number of each block was.
 
     A value is off by at most half a step, or, where it is saturated, by less than a step. Zero
-    blocks may have had subnormals.
+    blocks may have had subnormals, and blocks of NaNs infinities or NaNs.
     """
     point = np.where(codes.is_mx9, MX9.mantissa_bits, MX6.mantissa_bits)[..., None] - 1
     top = codes.exponent.astype(np.int32)[..., None] - 127 - codes.microexponent
     power = np.repeat(top, 2, axis=-1) - point
     bounds = []
-    for offset, infinite in ((-0.5, -np.inf), (1.0, np.inf)):
+    for offset, infinite, of_nans in (
+        (-0.5, -np.inf, _INFINITY),
+        (1.0, np.inf, _MAGNITUDE_OF_NAN),
+    ):
         bound = np.ldexp(codes.mantissa + offset, power).max(axis=-1).clip(0)
         if offset > 0:
             bound = np.maximum(bound, 2.0**-126)
@@ -107,5 +110,5 @@ def _largest_magnitudes(codes: MXTensor) -> tuple[NDArray[np.int32], NDArray[np.
             near = bound.astype(np.float32)
         pattern = np.nextafter(near, np.float32(infinite)).view(np.int32)
         pattern = np.where(pattern < 0, 0, pattern)
-        bounds.append(np.where(codes.exponent == NAN_EXPONENT, _MAGNITUDE_OF_NAN, pattern))
+        bounds.append(np.where(codes.exponent == NAN_EXPONENT, of_nans, pattern))
     return bounds[0].astype(np.int32), bounds[1].astype(np.int32)

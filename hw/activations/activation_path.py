@@ -31,8 +31,9 @@ from .reorder import Reorder
 from .row_unpacker import RowUnpacker
 from .tile_stage import TileStage
 
-ENGINES = (FLOATING | PACKED, FLOATING, FLOATING, PACKED)
-"""Kinds of the jobs of each stream in `ActivationPath.jobs`."""
+ENGINES = {"input": FLOATING | PACKED, "unpacker": FLOATING, "stage": FLOATING,
+           "packed_unpacker": PACKED}
+"""Who reads jobs in an `ActivationPath`, and which kinds."""
 
 
 class ActivationPath(wiring.Component):
@@ -48,8 +49,8 @@ class ActivationPath(wiring.Component):
 
     Members
     -------
-    jobs : In(4 x stream of job_layout)
-        For the input, the `RowUnpacker`, the `TileStage` and the `PackedUnpacker`: see `ENGINES`.
+    jobs : In of a stream of job_layout for each of `ENGINES`
+        For the input, the `RowUnpacker`, the `TileStage` and the `PackedUnpacker`.
     i : In(stream of beat_layout)
     floating, packed : Out(stream of tile_block_layout)
         Tiles of jobs of the kinds in `FLOATING`, in `PACKED`.
@@ -66,7 +67,8 @@ class ActivationPath(wiring.Component):
     def __init__(self, config):
         self.config = config
         super().__init__({
-            "jobs": In(stream.Signature(job_layout(config))).array(len(ENGINES)),
+            "jobs": In(wiring.Signature({
+                name: Out(stream.Signature(job_layout(config))) for name in ENGINES})),
             "i": In(stream.Signature(beat_layout(config.act_bytes))),
             "floating": Out(stream.Signature(tile_block_layout(config))),
             "packed": Out(stream.Signature(tile_block_layout(config))),
@@ -87,11 +89,11 @@ class ActivationPath(wiring.Component):
         m.submodules.reorder = reorder = Reorder(config)
         m.submodules.stage = stage = TileStage(config)
 
-        input_jobs, unpacker_jobs, stage_jobs, packed_jobs = map(wiring.flipped, self.jobs)
-        wiring.connect(m, unpacker_jobs, unpacker.jobs)
-        wiring.connect(m, stage_jobs, stage.jobs)
-        wiring.connect(m, packed_jobs, packed_unpacker.jobs)
-        self._route(m, input_jobs, unpacker, packed_unpacker)
+        jobs = wiring.flipped(self.jobs)
+        wiring.connect(m, jobs.unpacker, unpacker.jobs)
+        wiring.connect(m, jobs.stage, stage.jobs)
+        wiring.connect(m, jobs.packed_unpacker, packed_unpacker.jobs)
+        self._route(m, jobs.input, unpacker, packed_unpacker)
         # A register, so that no stall of those who take the blocks reaches the stream's logic.
         m.submodules.packed_buffer = packed_buffer = StreamBuffer(tile_block_layout(config))
         wiring.connect(m, packed_unpacker.o, packed_buffer.i)
@@ -157,7 +159,9 @@ class ActivationPath(wiring.Component):
         wide = stream.Signature(widened.shape()).create(path=("wide",))
         m.d.comb += [
             widen.i.eq(raw.p.elements), widen.format.eq(raw.p.job.float_format),
-            widened.block.eq(raw.p), widened.block.elements.eq(widen.o),
+            widened.block.elements.eq(widen.o),
+            *(widened.block[name].eq(raw.p[name]) for name in raw_block_layout(config).members
+              if name != "elements"),
             # Widening changes no order, so magnitudes may be compared before it, and meanwhile.
             *(place.eq(found) for place, found in zip(
                 widened.largest_at, largest_in_fours(m, self._magnitudes(raw.p)), strict=True)),
@@ -171,7 +175,8 @@ class ActivationPath(wiring.Component):
             stage.i.valid.eq(aligned.valid & detector.i.ready), stage.i.p.eq(aligned.p.block),
             detector.i.valid.eq(aligned.valid & stage.i.ready),
             aligned.ready.eq(stage.i.ready & detector.i.ready),
-            detector.policy.eq(place.policy),
+            detector.policy.units.eq(place.policy.units),
+            detector.policy.threshold.eq(place.policy.threshold),
             # Where tags do not depend on magnitudes, the detector need not search.
             detector.policy.selection.eq(Mux(place.policy.selection == Selection.TOP,
                                              Selection.TOP, Selection.THRESHOLD)),

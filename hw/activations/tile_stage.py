@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.blocks.block_rounder import BlockRounding
 from hw.contract.job import job_layout
-from hw.contract.layouts import AlignedBlock
+from hw.contract.layouts import AlignedBlock, MXBlock
 from hw.contract.outlier_policy import Tag
 from hw.contract.tile_block import tile_block_layout
 from hw.parts.bits import total_of
@@ -72,9 +72,12 @@ class TileStage(wiring.Component):
         m.submodules.blocks = blocks = Sram(width=AlignedBlock.as_shape().size,
                                             depth=config.stage_depth)
         m.submodules.rounding = rounding = BlockRounding(rounding=config.rounding)
-        leaving = data.StructLayout({"block": tile_block_layout(config),
-                                     "is_saturated": rounding.is_saturated.shape()})
-        m.submodules.leaves = leaves = StreamBuffer(leaving)
+        place_layout = data.StructLayout({
+            name: shape for name, shape in tile_block_layout(config).members.items()
+            if name != "rounded"})
+        m.submodules.leaves = leaves = StreamBuffer(data.StructLayout({
+            "place": place_layout, "block": MXBlock, "is_mx9": 1, "has_nan": 1,
+            "is_saturated": rounding.is_saturated.shape()}))
         wiring.connect(m, wiring.flipped(self.jobs), settle.jobs)
         wiring.connect(m, wiring.flipped(self.tags), settle.i)
         wiring.connect(m, settle.static_tags, wiring.flipped(self.static_tags))
@@ -83,9 +86,6 @@ class TileStage(wiring.Component):
 
         # Cycle 0: a block is read. Cycle 1: it is there. Cycle 2: it is rounded, and counted up.
         # Whatever stalls `o` ends at the register in between.
-        place_layout = data.StructLayout({
-            name: shape for name, shape in tile_block_layout(config).members.items()
-            if name != "rounded"})
         place = Signal(place_layout)
         fetched_place = Signal(place_layout, reset_less=True)
         is_fetched, is_mx9 = Signal(), Signal(reset_less=True)
@@ -93,15 +93,15 @@ class TileStage(wiring.Component):
         m.d.comb += [
             moves.eq(~is_fetched | leaves.i.ready),
             rounding.i.block.eq(blocks.read_data), rounding.i.is_mx9.eq(is_mx9),
-            leaves.i.valid.eq(is_fetched), leaves.i.p.block.rounded.eq(rounding.o),
-            leaves.i.p.block.rounded.saturated.eq(0), leaves.i.p.block.rounded.has_residual.eq(0),
+            leaves.i.valid.eq(is_fetched), leaves.i.p.place.eq(fetched_place),
+            *(leaves.i.p[name].eq(rounding.o[name]) for name in ("block", "is_mx9", "has_nan")),
             leaves.i.p.is_saturated.eq(rounding.is_saturated),
-            *(leaves.i.p.block[name].eq(fetched_place[name]) for name in place_layout.members),
             self.o.valid.eq(leaves.o.valid), leaves.o.ready.eq(self.o.ready),
-            self.o.p.eq(leaves.o.p.block),
+            *(self.o.p[name].eq(leaves.o.p.place[name]) for name in place_layout.members),
+            *(self.o.p.rounded[name].eq(leaves.o.p[name])
+              for name in ("block", "is_mx9", "has_nan")),
             self.o.p.rounded.saturated.eq(total_of(leaves.o.p.is_saturated)),
-            self.o.p.rounded.has_residual.eq(
-                leaves.o.p.block.rounded.block.residual.as_value().any()),
+            self.o.p.rounded.has_residual.eq(leaves.o.p.block.residual.as_value().any()),
         ]
         released = self._read(m, settle.tiles, tags.o, blocks, moves, place)
         self._write(m, blocks, released)

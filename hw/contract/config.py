@@ -4,7 +4,8 @@ from dataclasses import dataclass, fields
 
 from golden.formats import BLOCK_SIZE, FLOAT_FORMATS
 
-from .job_codes import ROUNDINGS
+from .job_codes import ROUNDINGS, Output
+from .parameter import is_power_of_two, parameter, parameters_of
 
 DIMENSION_BITS = 32
 """Width of a job's M and N: all that a register holds."""
@@ -15,65 +16,52 @@ PRODUCT_BITS = 15
 MOST_CELL_STAGES = 3
 """Of the pipeline in a cell."""
 
+JOBS_UNDER_WAY = 4
+"""Most jobs that are dispatched and have not ended."""
+
 MOST_BEATS = 4
 """Beats of one MX9 x MX9 block product."""
-
-
-def is_power_of_two(value):
-    """Tell whether an integer is a positive power of two."""
-    return value > 0 and value & (value - 1) == 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Build parameters of an accelerator.
 
-    Attributes
-    ----------
-    rows, cols : int
-        R x C cells, 16 multipliers each: rows of A and columns of B computed together.
-    acc_width : int
-        Bits of the anchored accumulator.
-    k_max : int
-        Largest K of a job.
-    float_formats : tuple of str
-        Activation formats that the machine reads: of "fp32", "fp16", "bf16".
-    act_bytes, weight_bytes : int
-        Bytes per beat of ``s_axis_act`` and ``s_axis_wgt``; powers of two.
-    act_depth : int
-        Blocks that each array row's operand memory holds: resident and incoming token tiles.
-    weight_depth : int
-        Blocks that each array column's operand memory holds: current and incoming tile.
-    stage_depth : int
-        Aligned blocks that wait for their precision tags; at least one token tile.
-    tile_slots : int
-        Most token tiles that the operand memory tells apart; a power of two.
-    rounding : str
-        "half_even", or "truncate" for comparison with converters that do.
-    cell_stages : int
-        Pipeline registers of a cell before its accumulator, 0 to 3: see `hw.array.mac_cell`.
-    drain_lanes : int
-        Results normalized per cycle: `cols` times 1, 2, 4, … up to all rows. More than `cols` pays
-        where K is so short that a tile takes fewer beats than the array has rows.
-    tables : int
-        Calibration tables (channel order and static tags) on chip; a power of two.
+    Each is declared once, here: the command line, the registers that show it and the machines of
+    `perf` follow from `PARAMETERS`.
     """
 
-    rows: int = 8
-    cols: int = 8
-    acc_width: int = 40
-    k_max: int = 6144
-    float_formats: tuple[str, ...] = ("fp32", "fp16", "bf16")
-    act_bytes: int = 32
-    weight_bytes: int = 32
-    act_depth: int = 1152
-    weight_depth: int = 768
-    stage_depth: int = 3842
-    tile_slots: int = 32
-    rounding: str = "half_even"
-    cell_stages: int = 1
-    drain_lanes: int = 8
-    tables: int = 2
+    rows: int = parameter(8, "Rows R of the array.", least=1, most=128)
+    cols: int = parameter(8, "Columns C of the array.", least=1, most=128)
+    acc_width: int = parameter(40, "Bits of the anchored accumulator.", most=62)
+    k_max: int = parameter(6144, "Largest K of a job.", least=1, most=65535)
+    float_formats: tuple[str, ...] = parameter(
+        ("fp32", "fp16", "bf16"), "Activation formats that the machine reads.",
+        choices=tuple(FLOAT_FORMATS))
+    act_bytes: int = parameter(32, "Bytes per beat of s_axis_act.")
+    weight_bytes: int = parameter(
+        32, "Bytes per beat of s_axis_wgt.", least=2, most=1024, power_of_two=True,
+        chosen="4 x cols, to a power of two")
+    act_depth: int = parameter(
+        1152, "Blocks of A per array row that fit on chip.", chosen="3 x k_max / 16")
+    weight_depth: int = parameter(
+        768, "Blocks of B per array column that fit on chip.", chosen="2 x k_max / 16")
+    stage_depth: int = parameter(
+        3842, "Blocks that wait on chip for their precision.",
+        chosen="the larger of rows and cols x k_max / 16, and some")
+    tile_slots: int = parameter(
+        32, "Most token tiles on chip at a time.", least=2, most=256, power_of_two=True)
+    rounding: str = parameter(
+        "half_even", "How activations are rounded to MX.", choices=ROUNDINGS)
+    cell_stages: int = parameter(
+        1, "Pipeline registers of a cell before its accumulator.", least=0, most=MOST_CELL_STAGES)
+    drain_lanes: int = parameter(
+        8, "Results that leave the array per cycle: cols times 1, 2, 4, ... up to all rows.",
+        chosen="cols")
+    # More than cols pays where K is so short that a tile takes fewer beats than there are rows.
+    tables: int = parameter(
+        2, "Calibration tables: channel order and static tags.", least=1, most=16,
+        power_of_two=True)
 
     @classmethod
     def sized(cls, *, k_max=6144, rows=8, cols=8, **others):
@@ -96,28 +84,15 @@ class Config:
         return cls(rows=rows, cols=cols, k_max=k_max, **(chosen | given))
 
     def __post_init__(self):
-        for name in ("rows", "cols", "acc_width", "k_max", "act_bytes", "weight_bytes", "act_depth",
-                     "weight_depth", "stage_depth", "tile_slots", "cell_stages", "drain_lanes",
-                     "tables"):
-            if not isinstance(getattr(self, name), int):
-                raise TypeError(f"{name} must be an integer, not {getattr(self, name)!r}")
-        if not (1 <= self.rows <= 128 and 1 <= self.cols <= 128):
-            raise ValueError(f"rows and cols must be 1 to 128, not {self.rows} x {self.cols}")
-        if not 1 <= self.k_max <= 65535:
-            raise ValueError(f"k_max must be 1 to 65535, not {self.k_max}")
+        for name, each in PARAMETERS.items():
+            each.check(getattr(self, name))
         if self.fraction_bits < 0:
             raise ValueError(
                 f"acc_width={self.acc_width} is too narrow for k_max={self.k_max}: a product takes "
                 f"{PRODUCT_BITS} bits and the sum {self.acc_width - self.fraction_bits}; "
                 f"use acc_width >= {self.acc_width - self.fraction_bits} or a smaller k_max")
-        if self.acc_width > 62:
-            raise ValueError(f"acc_width must be at most 62, not {self.acc_width}")
         self._check_streams()
         self._check_memories()
-        if self.rounding not in ROUNDINGS:
-            raise ValueError(f"rounding must be {' or '.join(ROUNDINGS)}, not {self.rounding!r}")
-        if not 0 <= self.cell_stages <= MOST_CELL_STAGES:
-            raise ValueError(f"cell_stages must be 0 to {MOST_CELL_STAGES}, not {self.cell_stages}")
         if self.drain_lanes % self.cols or not is_power_of_two(self.drain_rows) or (
                 self.drain_rows >= 2 * self.rows):
             raise ValueError(
@@ -125,21 +100,12 @@ class Config:
                 f"rows={self.rows}, rounded up, not {self.drain_lanes}")
 
     def _check_streams(self):
-        unknown = [name for name in self.float_formats if name not in FLOAT_FORMATS]
-        if unknown or not self.float_formats:
-            raise ValueError(f"float_formats must be some of {', '.join(FLOAT_FORMATS)}, "
-                             f"not {', '.join(unknown) or 'none'}")
-        if len(set(self.float_formats)) < len(self.float_formats):
-            raise ValueError(f"float_formats names one twice: {', '.join(self.float_formats)}")
         smallest, largest = self.element_bytes
         if not is_power_of_two(self.act_bytes) or not (
                 largest <= self.act_bytes <= BLOCK_SIZE * smallest):
             raise ValueError(
                 f"act_bytes must be a power of two from one element ({largest}) to one block of "
                 f"the smallest format ({BLOCK_SIZE * smallest}), not {self.act_bytes}")
-        if not is_power_of_two(self.weight_bytes) or not 2 <= self.weight_bytes <= 1024:
-            raise ValueError(
-                f"weight_bytes must be a power of two from 2 to 1024, not {self.weight_bytes}")
 
     def _check_memories(self):
         for name, least in (("act_depth", self.k_blocks_max), ("weight_depth", self.k_blocks_max),
@@ -147,11 +113,6 @@ class Config:
             if getattr(self, name) < least:
                 raise ValueError(f"{name}={getattr(self, name)} cannot hold one tile of "
                                  f"k_max={self.k_max}: at least {least} blocks are needed")
-        if not is_power_of_two(self.tile_slots) or not 2 <= self.tile_slots <= 256:
-            raise ValueError(f"tile_slots must be a power of two from 2 to 256, "
-                             f"not {self.tile_slots}")
-        if not is_power_of_two(self.tables) or self.tables > 16:
-            raise ValueError(f"tables must be a power of two from 1 to 16, not {self.tables}")
 
     @property
     def k_blocks_max(self):
@@ -206,6 +167,12 @@ class Config:
         return BLOCK_SIZE % self.cols == 0 or self.cols % BLOCK_SIZE == 0
 
     @property
+    def outputs(self):
+        """Formats in which results may leave."""
+        return [output for output in Output
+                if self.packs_results or output not in (Output.MX6, Output.MX9)]
+
+    @property
     def weight_slots(self):
         """Column tiles that the weight memory tells apart."""
         return 4
@@ -223,3 +190,7 @@ class Config:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         values["float_formats"] = ",".join(self.float_formats)
         return " ".join(f"{name}={value}" for name, value in values.items())
+
+
+PARAMETERS = parameters_of(Config)
+"""What a machine is built from, by name."""

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import Out
 from amaranth.utils import bits_for
 
 from .config import DIMENSION_BITS
-from .job_codes import FORMAT_BITS, JobKind, Output
+from .job_codes import FORMAT_BITS, JobKind, Output, Selection
 from .named import Named
 from .outlier_policy import policy_layout
 
@@ -14,6 +14,19 @@ from .outlier_policy import policy_layout
 def converts(kind):
     """Tell whether a kind of job converts, as an expression: its bit 1."""
     return Value.cast(kind)[1]
+
+
+def reads_tags(job):
+    """Tell whether a job reads the static tags of its table, as an expression.
+
+    Packed activations have their precision, whatever policy their job names.
+    """
+    return (job.policy.selection == Selection.STATIC) & (job.kind != JobKind.GEMM_PACKED)
+
+
+def uses_table(job):
+    """Tell whether a job reads its table at all, as an expression."""
+    return job.reorder | reads_tags(job)
 
 
 def job_layout(config):

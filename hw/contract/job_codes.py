@@ -38,6 +38,9 @@ PACKED = {JobKind.GEMM_PACKED}
 FLOATING = set(JobKind) - PACKED
 """Jobs whose activations arrive as numbers, and are converted as their policy says."""
 
+GEMMS = {kind for kind in JobKind if not kind.converts}
+"""Jobs that multiply."""
+
 
 class Output(Enum):
     """In what format the results of a GEMM leave."""

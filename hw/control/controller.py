@@ -5,14 +5,15 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.activations.calibration_tables import order_write_signature, tag_write_signature
+from hw.contract.config import JOBS_UNDER_WAY
 from hw.contract.counts import BEAT_COUNTS, CONVERSION_COUNTS, COUNT_BITS
 from hw.contract.job import job_layout
-from hw.contract.job_codes import FORMAT_CODES, ROUNDINGS
-from hw.registers.csr import register_signature
-from hw.registers.map import COUNTERS, IDENTIFICATION, VERSION, Command, Refusal, StreamFault
+from hw.registers.built import build_values
+from hw.registers.codes import Refusal, StreamFault
+from hw.registers.csr import fields_of, register_signature
+from hw.registers.map import COUNTERS
 
-from .job_check import JobCheck, outputs
-from .job_queue import JOBS_UNDER_WAY
+from .job_check import JobCheck
 from .scoreboard import SCORE
 from .table_record import TableRecord
 
@@ -81,19 +82,21 @@ class Controller(wiring.Component):
         m.d.comb += refusal.eq(checked)
         with m.If(self.under_way == JOBS_UNDER_WAY):
             m.d.comb += refusal.eq(Refusal.QUEUE_FULL)
+        command, status = fields_of(registers, "control"), fields_of(registers, "status")
+        events = fields_of(registers, "irq_pending", "_set")
         start, abort, resume = Signal(), Signal(), Signal()
         refused = Signal()
         with m.If(self.drain | abort):
             m.d.comb += refusal.eq(Refusal.DRAINING)
         m.d.comb += [
-            *(flag.eq((registers.control & command.value).any()) for flag, command in
-              ((start, Command.START), (abort, Command.ABORT), (resume, Command.RESUME))),
+            start.eq(command.start), abort.eq(command.abort), resume.eq(command.resume),
             refused.eq(start & (refusal != Refusal.NONE)),
             self.jobs.p.eq(check.job), self.jobs.valid.eq(start & ~refused),
-            registers.status[0:8].eq(self.under_way),
-            registers.status[8:16].eq(Mux(self.drain, 0, JOBS_UNDER_WAY - self.under_way)),
-            registers.status[16].eq(self.drain), registers.status[17].eq(self.output_pending),
-            registers.irq_pending_set.eq(Cat(self.job_ended, refused, self.faults)),
+            status.under_way.eq(self.under_way),
+            status.free.eq(Mux(self.drain, 0, JOBS_UNDER_WAY - self.under_way)),
+            status.draining.eq(self.drain), status.output_pending.eq(self.output_pending),
+            events.ended.eq(self.job_ended), events.refused.eq(refused),
+            Cat(events[fault.name.lower()] for fault in StreamFault).eq(self.faults),
             self.irq.eq((registers.irq_pending & registers.irq_enable).any()),
         ]
         with m.If(start):
@@ -129,20 +132,9 @@ class Controller(wiring.Component):
             m.d.comb += Cat(low, high).eq(shown[COUNTED.get(name, name)])
 
     def _identify(self, m):
-        """Show the build parameters."""
-        registers, config = self.registers, self.config
-        m.d.comb += [registers.id.eq(IDENTIFICATION), registers.version.eq(VERSION)]
-        for name in ("rows", "cols", "acc_width", "k_max", "act_bytes", "weight_bytes",
-                     "result_bytes", "act_depth", "weight_depth", "tile_slots", "stage_depth",
-                     "drain_lanes", "tables", "fraction_bits", "cell_stages", "weight_slots",
-                     "result_depth"):
-            m.d.comb += getattr(registers, name).eq(getattr(config, name))
-        m.d.comb += [
-            registers.formats.eq(sum(1 << FORMAT_CODES[name] for name in config.float_formats)),
-            registers.outputs.eq(sum(1 << output.value for output in outputs(config))),
-            registers.rounding.eq(ROUNDINGS.index(config.rounding)),
-            registers.job_slots.eq(JOBS_UNDER_WAY),
-        ]
+        """Show how the machine was built."""
+        for name, value in build_values(self.config).items():
+            m.d.comb += getattr(self.registers, name.lower()).eq(value)
 
     def _fill_tables(self, m, record):
         """Let entries through to tables that exist and are not in use, and into their record."""
@@ -150,23 +142,24 @@ class Controller(wiring.Component):
         table = registers.table_select
         in_use = Signal()
         m.d.comb += in_use.eq((table >= config.tables) | Array(self.tables_in_use)[table])
-        order, tag = registers.order_entry, registers.tag_entry
+        order, tag = fields_of(registers, "order_entry"), fields_of(registers, "tag_entry")
+        clear = fields_of(registers, "table_clear")
         m.d.comb += [
             registers.order_entry_busy.eq(
-                in_use | (order[:16] >= config.k_max) | (order[16:] >= config.k_max)
+                in_use | (order.place >= config.k_max) | (order.channel >= config.k_max)
                 | ~record.order_fits),
             registers.tag_entry_busy.eq(
-                in_use | (tag[16:] >= config.k_blocks_max) | ~record.tag_fits),
+                in_use | (tag.k_block >= config.k_blocks_max) | ~record.tag_fits),
             registers.table_clear_busy.eq(in_use),
             registers.entries_wait.eq(record.busy),
             self.order_write.valid.eq(registers.order_entry_write),
-            self.order_write.table.eq(table), self.order_write.place.eq(order[:16]),
-            self.order_write.channel.eq(order[16:]),
+            self.order_write.table.eq(table), self.order_write.place.eq(order.place),
+            self.order_write.channel.eq(order.channel),
             self.tag_write.valid.eq(registers.tag_entry_write), self.tag_write.table.eq(table),
-            self.tag_write.k_block.eq(tag[16:]), self.tag_write.is_mx9.eq(tag[0]),
+            self.tag_write.k_block.eq(tag.k_block), self.tag_write.is_mx9.eq(tag.mx9),
             record.clear.table.eq(table),
-            Cat(record.clear.order, record.clear.tags).eq(
-                registers.table_clear & registers.table_clear_write.replicate(2)),
+            record.clear.order.eq(registers.table_clear_write & clear.order),
+            record.clear.tags.eq(registers.table_clear_write & clear.tags),
         ]
         for name in ("order_write", "tag_write"):
             written = getattr(self, name)

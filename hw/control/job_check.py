@@ -5,25 +5,18 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.formats import BLOCK_SIZE
-from hw.contract.job import job_layout
-from hw.contract.job_codes import FORMAT_CODES, JobKind, Output, Selection
+from hw.contract.job import job_layout, reads_tags
+from hw.contract.job_codes import FORMAT_CODES, JobKind, Selection
+from hw.registers.codes import Refusal
+from hw.registers.csr import fields_of
 from hw.registers.job_rules import CHECKS, USE
-from hw.registers.map import JobFlag, Refusal
+from hw.registers.map import JOB
+from hw.registers.model import REGISTER_BITS
 
 from .table_record import loaded_signature
 
-_SETTINGS = ("kind", "m", "n", "k", "tiles", "format", "output", "flags", "table", "selection",
-             "units", "threshold")
-
-
 FP32_INFINITY = 0x7F800000
 """The largest pattern of a magnitude; those above it are NaNs or have a sign."""
-
-
-def outputs(config):
-    """List the formats in which results of a machine may leave."""
-    return [output for output in Output
-            if config.packs_results or output not in (Output.MX6, Output.MX9)]
 
 
 class JobCheck(wiring.Component):
@@ -47,39 +40,39 @@ class JobCheck(wiring.Component):
     def __init__(self, config):
         self.config = config
         super().__init__({
-            **{f"job_{name}": In(32) for name in _SETTINGS},
+            **{register.name.lower(): In(REGISTER_BITS) for register in JOB},
             "loaded": In(loaded_signature(config)),
             "job": Out(job_layout(config)), "refusal": Out(Refusal),
         })
 
     def connect_settings(self, m, registers):
         """Connect the inputs to the registers."""
-        for name in _SETTINGS:
-            m.d.comb += getattr(self, f"job_{name}").eq(getattr(registers, f"job_{name}"))
+        for name in (register.name.lower() for register in JOB):
+            m.d.comb += getattr(self, name).eq(getattr(registers, name))
 
     def elaborate(self, platform):
         m = Module()
         config, job = self.config, self.job
-        k_blocks = Signal(32)
+        k_blocks, flags = Signal(32), fields_of(self, "job_flags")
         m.d.comb += [
             k_blocks.eq((self.job_k + (BLOCK_SIZE - 1)) >> (BLOCK_SIZE - 1).bit_length()),
             job.kind.eq(self.job_kind), job.m.eq(self.job_m), job.n.eq(self.job_n),
             job.k.eq(self.job_k), job.k_blocks.eq(k_blocks), job.tiles.eq(self.job_tiles),
             job.float_format.eq(self.job_format), job.output.eq(self.job_output),
-            Cat(job.has_bias, job.reorder, job.measure).eq(self.job_flags),
+            job.has_bias.eq(flags.bias), job.reorder.eq(flags.reorder),
+            job.measure.eq(flags.measure),
             job.table.eq(self.job_table), job.policy.selection.eq(self.job_selection),
             job.policy.units.eq(self.job_units), job.policy.threshold.eq(self.job_threshold),
         ]
         uses_units, uses_threshold = self._uses("UNITS"), self._uses("THRESHOLD")
         is_head = job.policy.selection == Selection.HEAD
         reorders = self._uses("REORDER") & job.reorder
-        reads_tags = self._uses("TABLE") & (job.policy.selection == Selection.STATIC)
         tiles_fit = (self.job_tiles != 0) & (self.job_tiles <= config.tile_slots) & (
             job.tiles * job.k_blocks <= config.act_depth)
         loaded = self.loaded
         fails = {
             Refusal.UNKNOWN_KIND: ~_is_one_of(self.job_kind, JobKind),
-            Refusal.BAD_COMBINATION: (self.job_flags >= 1 << len(JobFlag)) | self._not_zero({
+            Refusal.BAD_COMBINATION: flags.unknown.any() | self._not_zero({
                 "OUTPUT": self.job_output.any(), "BIAS": job.has_bias, "REORDER": job.reorder,
                 "MEASURE": job.measure}),
             Refusal.ZERO_SIZE: ((self._uses("M") & (self.job_m == 0))
@@ -87,15 +80,15 @@ class JobCheck(wiring.Component):
             Refusal.K_TOO_LARGE: self.job_k > config.k_max,
             Refusal.TILES_OUT_OF_RANGE: self._uses("TILES") & ~tiles_fit,
             Refusal.UNKNOWN_FORMAT: self._uses("FORMAT") & ~_is_code(self.job_format, config),
-            Refusal.UNKNOWN_OUTPUT: ~_is_one_of(self.job_output, outputs(config)),
+            Refusal.UNKNOWN_OUTPUT: ~_is_one_of(self.job_output, config.outputs),
             Refusal.UNKNOWN_SELECTION: (self._uses("SELECTION")
                                         & ~_is_one_of(self.job_selection, Selection)),
             Refusal.TOO_MANY_UNITS: uses_units & (self.job_units > Mux(is_head, 1, k_blocks)),
             Refusal.BAD_THRESHOLD: uses_threshold & (self.job_threshold > FP32_INFINITY),
-            Refusal.UNKNOWN_TABLE: (reorders | reads_tags) & (self.job_table >= config.tables),
+            Refusal.UNKNOWN_TABLE: (reorders | reads_tags(job)) & (self.job_table >= config.tables),
             Refusal.ORDER_DOUBLE: reorders & loaded.is_double,
             Refusal.ORDER_INCOMPLETE: reorders & ~(loaded.is_whole & (loaded.channels == job.k)),
-            Refusal.TAGS_INCOMPLETE: reads_tags & (loaded.tags != job.k_blocks),
+            Refusal.TAGS_INCOMPLETE: reads_tags(job) & (loaded.tags != job.k_blocks),
         }
         m.d.comb += self.refusal.eq(Refusal.NONE)
         for code in reversed(CHECKS):  # the last one that is assigned stays

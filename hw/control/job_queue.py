@@ -4,11 +4,9 @@ from amaranth import Array, Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.contract.config import JOBS_UNDER_WAY
 from hw.contract.job import job_layout
 from hw.parts.ring import index_signal
-
-JOBS_UNDER_WAY = 4
-"""Most jobs that are dispatched and have not ended."""
 
 
 class JobQueue(wiring.Component):

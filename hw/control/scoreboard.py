@@ -5,14 +5,12 @@ from amaranth.lib import data, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
+from hw.contract.config import JOBS_UNDER_WAY
 from hw.contract.counts import BEAT_COUNTS, CONVERSION_COUNTS, COUNT_BITS
-from hw.contract.job import converts, job_layout, report_signature
-from hw.contract.job_codes import JobKind, Selection
+from hw.contract.job import converts, job_layout, report_signature, uses_table
 from hw.parts.ring import index_signal
 from hw.parts.sram import Sram
 from hw.registers.map import StreamFault
-
-from .job_queue import JOBS_UNDER_WAY
 
 REPORTS = {"beat_counts": BEAT_COUNTS, "conversion_counts": CONVERSION_COUNTS,
            "act_faults": 2, "weight_faults": 2}
@@ -119,11 +117,7 @@ class Scoreboard(wiring.Component):
             with m.If(self.started & (after == index)):
                 m.d.sync += [
                     job.converts.eq(converts(self.job.kind)),
-                    # Packed activations need no policy: their job may hold any.
-                    job.uses_table.eq(self.job.reorder
-                                      | (self.job.policy.selection == Selection.STATIC)
-                                      & (self.job.kind != JobKind.GEMM_PACKED)),
-                    job.table.eq(self.job.table),
+                    job.uses_table.eq(uses_table(self.job)), job.table.eq(self.job.table),
                 ]
         for table in range(self.config.tables):
             m.d.comb += self.tables_in_use[table].eq(

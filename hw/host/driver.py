@@ -3,18 +3,15 @@
 import asyncio
 import time
 
-from golden.formats import FLOAT_FORMATS
-from hw.contract.config import Config
-from hw.contract.job_codes import FORMAT_CODES
-from hw.registers.codes import Command, Refusal, Rounding, StreamFault, TablePart
+from hw.registers.codes import Command, Refusal, StreamFault, TablePart
 from hw.registers.map import (
     ADDRESSES,
     BUILD,
-    CONTROL,
     COUNTERS,
     FAULTS,
     IDENTIFICATION,
     REFUSED,
+    REGISTER,
     VERSION,
 )
 
@@ -32,17 +29,13 @@ from .packet_order import resident_tiles, result_rows, weight_passes
 
 __all__ = ["LIMIT", "BusError", "Driver", "Job", "JobRefusedError", "MachineError",
            "NoMachineError", "ResultLengthError", "StreamFaultError", "WaitTimeoutError",
-           "build_config", "let_others_run", "resident_tiles", "result_rows", "weight_passes"]
+           "let_others_run", "resident_tiles", "result_rows", "weight_passes"]
 
 LIMIT = 600.0
 """Seconds after which a wait is given up, unless the driver or the call has another limit."""
 
 PARAMETERS = tuple(register.name for register in BUILD if register.name not in ("ID", "VERSION"))
 """The registers that show the build parameters."""
-
-
-_OUTPUT_PENDING = next(field.mask for register in CONTROL for field in register.fields
-                       if field.name == "OUTPUT_PENDING")
 
 
 _COUNTS = 1 << 32
@@ -60,28 +53,6 @@ async def let_others_run():
     except RuntimeError:
         return
     await asyncio.sleep(0)
-
-
-def build_config(parameters):
-    """Make the configuration of a machine from its build parameters.
-
-    Parameters
-    ----------
-    parameters : dict of str to int
-        As from `Driver.identify`.
-
-    Returns
-    -------
-    Config
-        Its `float_formats` in the order of `golden.formats.FLOAT_FORMATS`.
-    """
-    shown = {name.lower(): value for name, value in parameters.items()}
-    formats = tuple(name for name in FLOAT_FORMATS
-                    if shown["formats"] >> FORMAT_CODES[name] & 1)
-    names = ("rows", "cols", "acc_width", "k_max", "act_bytes", "weight_bytes", "act_depth",
-             "weight_depth", "stage_depth", "tile_slots", "cell_stages", "drain_lanes", "tables")
-    return Config(float_formats=formats, rounding=Rounding(shown["rounding"]).name.lower(),
-                  **{name: shown[name] for name in names})
 
 
 class Driver:
@@ -114,6 +85,10 @@ class Driver:
         """Write a register by name."""
         await self._write(ADDRESSES[name], value)
 
+    async def fields(self, name):
+        """Read a register's fields, by their names in lower case."""
+        return REGISTER[name].unpack(await self.read(name))
+
     async def identify(self):
         """Check that a machine answers, and return its build parameters by register name.
 
@@ -126,7 +101,8 @@ class Driver:
         if found != IDENTIFICATION:
             raise NoMachineError(f"no accelerator answers: ID reads {found:#010x}")
         version = await self.read("VERSION")
-        if version >> 16 != VERSION >> 16:
+        major = REGISTER["VERSION"].unpack
+        if major(version)["major"] != major(VERSION)["major"]:
             raise NoMachineError(f"the machine's register map is version {version:#010x}, "
                                  f"this driver's {VERSION:#010x}")
         return {name: await self.read(name) for name in PARAMETERS}
@@ -203,7 +179,7 @@ class Driver:
 
     async def output_pending(self):
         """Tell whether a result waits to be taken, or its packet has not ended."""
-        return bool(await self.read("STATUS") & _OUTPUT_PENDING)
+        return bool((await self.fields("STATUS"))["output_pending"])
 
     async def abort(self):
         """Drop every job under way; what still comes in is swallowed until `resume`."""
@@ -244,9 +220,11 @@ class Driver:
         await self.write("TABLE_SELECT", table)
         for part, loaded, register, entries in (
                 (TablePart.ORDER, self.orders, "ORDER_ENTRY",
-                 [channel << 16 | place for place, channel in enumerate(order)]),
+                 [REGISTER["ORDER_ENTRY"].pack(place=place, channel=channel)
+                  for place, channel in enumerate(order)]),
                 (TablePart.TAGS, self.tags, "TAG_ENTRY",
-                 [k_block << 16 | is_mx9 for k_block, is_mx9 in enumerate(tags)])):
+                 [REGISTER["TAG_ENTRY"].pack(k_block=k_block, mx9=is_mx9)
+                  for k_block, is_mx9 in enumerate(tags)])):
             if entries:
                 await self.write("TABLE_CLEAR", part.value)
                 loaded.pop(table, None)  # what takes only some of its entries is not loaded

@@ -61,6 +61,16 @@ class Job:
         """Whether the results are MX blocks."""
         return self.output in (Output.MX6, Output.MX9)
 
+    @property
+    def reads_tags(self):
+        """Whether the job reads the static tags of its table; packed activations need none."""
+        return self.selection is Selection.STATIC and self.kind is not JobKind.GEMM_PACKED
+
+    @property
+    def uses_table(self):
+        """Whether the job reads its table at all."""
+        return self.reorder or self.reads_tags
+
     def registers(self):
         """Give the job registers' values, by register name."""
         flags = JobFlag.BIAS * self.bias | JobFlag.REORDER * self.reorder

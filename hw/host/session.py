@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from golden.formats import BLOCK_SIZE
-from hw.contract.job_codes import JobKind, Selection
+from hw.registers.built import build_config
 
-from .driver import Driver, ResultLengthError, build_config
+from .driver import Driver, ResultLengthError
 from .packet_order import (
     activation_packets,
     assemble_packed,
@@ -169,10 +169,9 @@ class Session:
     def _check_table(self, job):
         """Refuse a job whose table was not loaded for its K: say so before packets are made."""
         blocks = -(-job.k // BLOCK_SIZE)
-        reads_tags = (job.selection is Selection.STATIC) and job.kind is not JobKind.GEMM_PACKED
         for needed, loaded, length, what in (
                 (job.reorder, self.driver.orders, job.k, "order of {} channels"),
-                (reads_tags, self.driver.tags, blocks, "static tags of {} K-blocks")):
+                (job.reads_tags, self.driver.tags, blocks, "static tags of {} K-blocks")):
             if needed and loaded.get(job.table) != length:
                 raise ValueError(f"load the {what.format(length)} into table {job.table} first, "
                                  "with driver.load_table")

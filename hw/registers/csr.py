@@ -1,10 +1,10 @@
 """AXI4-Lite access to the registers."""
 
 from amaranth import Cat, Module, Mux, Signal
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from .map import ADDRESS_BITS, REGISTERS, Access
+from .map import ADDRESS_BITS, REGISTER, REGISTERS, Access
 
 OKAY, SLVERR = 0b00, 0b10
 
@@ -50,6 +50,27 @@ def register_signature():
                 members[f"{name}_set"] = In(register.width)
                 members[f"{name}_cleared"] = Out(register.width)
     return wiring.Signature(members)
+
+
+def field_layout(register):
+    """Describe a register's bits by its fields' names in lower case."""
+    return data.FlexibleLayout(register.width, {
+        field.name.lower(): data.Field(field.width, field.low) for field in register.fields})
+
+
+def fields_of(registers, name, end=""):
+    """View a member of `register_signature` by the register's fields.
+
+    Parameters
+    ----------
+    registers : interface object
+        Of `register_signature`.
+    name : str
+        Of the register, in lower case.
+    end : str
+        What the member's name has behind the register's: "", "_set" or "_cleared".
+    """
+    return data.View(field_layout(REGISTER[name.upper()]), getattr(registers, f"{name}{end}"))
 
 
 class CSR(wiring.Component):

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from hw.contract.job_codes import FLOATING, JobKind, Selection
+from hw.contract.job_codes import FLOATING, GEMMS, JobKind, Selection
 
 from .codes import JobFlag, Refusal
 
-GEMMS = frozenset(kind for kind in JobKind if not kind.converts)
 STRAIGHT = frozenset({JobKind.GEMM, JobKind.CONVERT})
 """Jobs whose channels may be put into order, and measured."""
 

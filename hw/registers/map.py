@@ -1,5 +1,6 @@
 """The register map, as data: what the RTL, the drivers and the documentation are made from."""
 
+from hw.contract.config import PARAMETERS
 from hw.contract.job_codes import JobKind, Output, Selection
 
 from .codes import (
@@ -24,6 +25,17 @@ ADDRESS_BITS = 12
 ENDED, REFUSED, FAULTS = 0, 1, 2
 """Bits of IRQ_PENDING and IRQ_ENABLE; the faults take four, in the order of `StreamFault`."""
 
+DERIVED = {
+    "RESULT_BYTES": "Bytes per beat of m_axis_out.",
+    "FORMATS": "Bit f is set when JOB_FORMAT may be f.",
+    "JOB_SLOTS": "Most jobs under way at a time.",
+    "FRACTION_BITS": "Bits of the accumulator below a block product's unit.",
+    "OUTPUTS": "Bit o is set when JOB_OUTPUT may be o.",
+    "WEIGHT_SLOTS": "Most column tiles on chip at a time.",
+    "RESULT_DEPTH": "Groups of results, DRAIN_LANES each, that wait for m_axis_out.",
+}
+"""Registers of what follows from the build parameters."""
+
 BUILD = consecutive(
     0x000, Access.CONSTANT,
     whole("ID", "The letters MXDT, M in the highest byte: 0x4D584454.", reset=IDENTIFICATION),
@@ -31,30 +43,15 @@ BUILD = consecutive(
         Field("MINOR", 0, 16, "Counts what software may ignore."),
         Field("MAJOR", 16, 16, "Counts what it may not."),
     ), "Version of this register map.", VERSION),
-    *(whole(name, doc, values=values, reset=None) for name, doc, values in (
-        ("ROWS", "Rows R of the array.", None),
-        ("COLS", "Columns C of the array.", None),
-        ("ACC_WIDTH", "Bits of the accumulator.", None),
-        ("K_MAX", "Largest K.", None),
-        ("ACT_BYTES", "Bytes per beat of s_axis_act.", None),
-        ("WEIGHT_BYTES", "Bytes per beat of s_axis_wgt.", None),
-        ("RESULT_BYTES", "Bytes per beat of m_axis_out.", None),
-        ("ACT_DEPTH", "Blocks of A per array row that fit on chip.", None),
-        ("WEIGHT_DEPTH", "Blocks of B per array column that fit on chip.", None),
-        ("TILE_SLOTS", "Most token tiles on chip at a time.", None),
-        ("FORMATS", "Bit f is set when JOB_FORMAT may be f.", None),
-        ("JOB_SLOTS", "Most jobs under way at a time.", None),
-        ("STAGE_DEPTH", "Blocks that wait on chip for their precision.", None),
-        ("DRAIN_LANES", "Results that leave the array per cycle; a multiple of COLS.", None),
-        ("TABLES", "Calibration tables: channel order and static tags.", None),
-        ("FRACTION_BITS", "Bits of the accumulator below a block product's unit.", None),
-        ("ROUNDING", "How activations are rounded to MX.", Rounding),
-        ("OUTPUTS", "Bit o is set when JOB_OUTPUT may be o.", None),
-        ("CELL_STAGES", "Pipeline registers of a cell before its accumulator.", None),
-        ("WEIGHT_SLOTS", "Most column tiles on chip at a time.", None),
-        ("RESULT_DEPTH", "Groups of results, DRAIN_LANES each, that wait for m_axis_out.", None),
-    )),
+    *(whole(name, DERIVED.get(name) or PARAMETERS[name.lower()].doc, reset=None,
+            values=Rounding if name == "ROUNDING" else None)
+      for name in (
+        "ROWS", "COLS", "ACC_WIDTH", "K_MAX", "ACT_BYTES", "WEIGHT_BYTES", "RESULT_BYTES",
+        "ACT_DEPTH", "WEIGHT_DEPTH", "TILE_SLOTS", "FORMATS", "JOB_SLOTS", "STAGE_DEPTH",
+        "DRAIN_LANES", "TABLES", "FRACTION_BITS", "ROUNDING", "OUTPUTS", "CELL_STAGES",
+        "WEIGHT_SLOTS", "RESULT_DEPTH")),
 )
+"""By address: build parameters, under their own names, and what follows from them."""
 
 JOB = consecutive(
     0x080, Access.SETTING,
@@ -157,5 +154,7 @@ GROUPS = (
 
 REGISTERS = tuple(register for group in GROUPS for register in group.registers)
 """Every register; addresses between them do not exist."""
+
+REGISTER = {register.name: register for register in REGISTERS}
 
 ADDRESSES = {register.name: register.address for register in REGISTERS}

@@ -108,6 +108,34 @@ class Register:
         """Whether the register is a single field without a name of its own."""
         return self.fields[0].name == WHOLE
 
+    def pack(self, **values):
+        """Put values into their fields.
+
+        Parameters
+        ----------
+        **values : int
+            By the fields' names in lower case; the other fields are zero.
+
+        Raises
+        ------
+        ValueError
+            If there is no such field, or a value does not fit.
+        """
+        fields = {field.name.lower(): field for field in self.fields}
+        word = 0
+        for name, value in values.items():
+            if name not in fields:
+                raise ValueError(f"{self.name} has the fields {', '.join(fields)}, not {name!r}")
+            if not 0 <= value < 1 << fields[name].width:
+                raise ValueError(f"{self.name}.{fields[name].name} has {fields[name].width} bits: "
+                                 f"{value} does not fit")
+            word |= int(value) << fields[name].low
+        return word
+
+    def unpack(self, word):
+        """Return the fields of a word by their names in lower case."""
+        return {field.name.lower(): (word & field.mask) >> field.low for field in self.fields}
+
 
 WHOLE = "VALUE"
 """Name of the field of a register that has only one."""

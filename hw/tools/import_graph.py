@@ -1,12 +1,13 @@
-"""The packages of the generator and who imports whom, for docs/architecture.md.
+"""The packages of the generator, their files, and who imports whom.
 
-``python -m hw.tools.import_graph`` writes both between the page's markers.
+For docs/architecture.md: ``python -m hw.tools.import_graph`` writes them between its markers.
 """
 
 import ast
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 
-from commands.outputs import write_if_changed
+from commands.outputs import check_file, write_if_changed
 from commands.running import sentences, start
 from commands.terminal import make_console
 
@@ -72,16 +73,24 @@ def in_order() -> list[str]:
 
 
 def listing() -> str:
-    """Return the table of packages in Markdown, each above those that import it."""
-    rows = ["| package | what it is | files | imports |", "|---|---|---|---|"]
-    for package in in_order():
+    """Return the packages and their files in Markdown, each package below all that it imports."""
+    order, others = in_order(), arrows()
+    parts = []
+    for package in order:
         path = ROOT / package.replace(".", "/") / "__init__.py"
-        head = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).split("\n")[0]
-        files = [f"`{module.rpartition('.')[2]}`" for module in modules()
-                 if package_of(module) == package and not module.endswith("__main__")]
-        others = [f"`{_short(other)}`" for other in in_order() if other in arrows()[package]]
-        rows.append(f"| `{_short(package)}` | {head} | {' '.join(files)} | {' '.join(others)} |")
-    return "\n".join(rows) + "\n"
+        imported = ", ".join(f"`{_short(other)}`" for other in order if other in others[package])
+        imported = imported or "none of these"
+        rows = [f"| `{module.rpartition('.')[2]}` | {_head(file)} |"
+                for module, file in modules().items() if package_of(module) == package]
+        parts += [f"**`{_short(package)}`**: {_head(path)} Imports: {imported}.\n",
+                  "\n".join(["| file | holds |", "|---|---|", *rows]) + "\n"]
+    return "\n".join(parts)
+
+
+def _head(path: Path) -> str:
+    """Return the first sentence or line of a file's docstring, in one line."""
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return " ".join(text.partition("\n\n")[0].split())
 
 
 def page_text() -> str:
@@ -106,7 +115,10 @@ def _short(package: str) -> str:
 
 def main() -> None:
     """Write the table into the page."""
+    ArgumentParser(prog="python -m hw.tools.import_graph", description=__doc__,
+                   formatter_class=RawDescriptionHelpFormatter).parse_args()
     with sentences("Interrupted: the page is as it was."):
+        check_file(PAGE)
         changed = write_if_changed(PAGE, page_text())
     make_console().print(f"{PAGE.relative_to(ROOT)}: {'written' if changed else 'unchanged'}")
 

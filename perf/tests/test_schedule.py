@@ -13,7 +13,6 @@ from rich.console import Console
 from golden.formats import BLOCK_SIZE
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind, Output, Selection
-from hw.control.job_check import outputs
 from hw.host.packet_order import resident_tiles
 from perf.check import conclude
 from perf.checked_jobs import draw_groups, order_cycles
@@ -93,7 +92,7 @@ def random_job(config: Config, rng: np.random.Generator) -> Job:
     blocks, lines = -(-k // BLOCK_SIZE), -(-(n if kind.converts else m) // (
         config.cols if kind.converts else config.rows))
     most = resident_tiles(config, m, k)
-    formats, choices = config.float_formats, outputs(config)
+    formats, choices = config.float_formats, config.outputs
     reorders = kind in (JobKind.GEMM, JobKind.CONVERT) and rng.random() < 0.5
     return Job(
         kind=kind, m=1 if kind.converts else m, n=n, k=k, tiles=int(rng.integers(1, most + 1)),

@@ -8,7 +8,6 @@ import pytest
 from cocotbext.axi import AxiResp
 
 from hw.contract.job_codes import JobKind, Output, Selection
-from hw.control.job_check import outputs
 from hw.host.driver import BusError, Job, JobRefusedError, StreamFaultError
 from hw.registers.map import ADDRESSES, ENDED, FAULTS, REFUSED, Refusal, StreamFault
 from sim_tests import accelerators, drive
@@ -29,7 +28,7 @@ GEMMS = (JobKind.GEMM, JobKind.GEMM_PACKED)
 def small_work(config, rng, kind, **choices):
     """Make a job of a kind: more than one tile each way, and more than one K-block if possible."""
     if kind in GEMMS:
-        choices = {"bias": True, "output": outputs(config)[-1]} | choices
+        choices = {"bias": True, "output": config.outputs[-1]} | choices
     m, n = config.rows + 1, config.cols + 1
     return make_work(config, rng, m, n, min(40, config.k_max), kind=kind, **choices)
 
@@ -52,7 +51,7 @@ async def bad_jobs_are_refused_and_the_next_one_runs(dut):
     too_many = config.act_depth // blocks + 1
     missing = [code for code, name in enumerate(("fp32", "fp16", "bf16", "none"))
                if name not in config.float_formats]
-    unknown = [code for code in range(8) if code not in [each.value for each in outputs(config)]]
+    unknown = [code for code in range(8) if code not in [each.value for each in config.outputs]]
     bad = [
         ({"JOB_M": 0}, Refusal.ZERO_SIZE), ({"JOB_N": 0}, Refusal.ZERO_SIZE),
         ({"JOB_K": 0, "JOB_UNITS": 0}, Refusal.ZERO_SIZE),

@@ -7,7 +7,6 @@ import pytest
 from cocotb.triggers import ReadWrite, RisingEdge, SimTimeoutError, with_timeout
 
 from hw.contract.job_codes import JobKind, Selection
-from hw.control.job_check import outputs
 from hw.registers.map import ENDED, Command
 from sim_tests import accelerators, drive
 from sim_tests.accelerator.test_abort import abort
@@ -38,7 +37,7 @@ def small_jobs(config, rng) -> list[Known]:
     """Make a job of every kind that is over soon; orders, maxima, biases and tags among them."""
     m, n, k = 2, 2, min(17, config.k_max)
     more = min(4, config.rows)  # rows, so that a packet of MX results has more than one beat
-    last = outputs(config)[-1]  # MX9, where results can leave in MX
+    last = config.outputs[-1]  # MX9, where results can leave in MX
     works = [
         make_work(config, rng, m, n, k, order=True, measure=True, bias=True, units=1),
         make_work(config, rng, more, n, k, kind=JobKind.GEMM_PACKED, output=last),

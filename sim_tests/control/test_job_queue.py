@@ -4,9 +4,9 @@ import cocotb
 import pytest
 from cocotb.triggers import RisingEdge
 
-from hw.contract.config import Config
+from hw.contract.config import JOBS_UNDER_WAY, Config
 from hw.contract.job_codes import JobKind
-from hw.control.job_queue import JOBS_UNDER_WAY, JobQueue
+from hw.control.job_queue import JobQueue
 from hw.host.driver import Job
 from sim_tests import bench, drive
 from sim_tests.stimuli.operands import configuration, handed_over, job_words

@@ -20,8 +20,8 @@ from hw.host.driver import (
     NoMachineError,
     StreamFaultError,
     WaitTimeoutError,
-    build_config,
 )
+from hw.registers.built import build_config
 from hw.registers.map import FAULTS, REFUSED, Refusal, StreamFault
 from sim_tests.host.register_stand_in import SMALL, Bus, StandIn, build_parameters
 

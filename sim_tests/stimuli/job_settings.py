@@ -6,7 +6,6 @@ import numpy as np
 
 from hw.contract.config import Config
 from hw.contract.job_codes import FORMAT_CODES, JobKind, Selection
-from hw.control.job_check import outputs
 from hw.registers.codes import JobFlag, Refusal
 from hw.registers.job_rules import CHECKS, USE
 
@@ -116,7 +115,7 @@ def _fails(config: Config, job: dict[str, int], loaded: Loaded, code: Refusal) -
             return looks_at(job, "FORMAT") and job["format"] not in formats
         case Refusal.UNKNOWN_OUTPUT:
             return looks_at(job, "OUTPUT") and (
-                job["output"] not in [output.value for output in outputs(config)])
+                job["output"] not in [output.value for output in config.outputs])
         case Refusal.UNKNOWN_SELECTION:
             return looks_at(job, "SELECTION") and (
                 job["selection"] not in [selection.value for selection in Selection])

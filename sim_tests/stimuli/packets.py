@@ -9,7 +9,7 @@ from golden.floats import float_bits
 from golden.formats import FLOAT_FORMATS
 from golden.packing import activation_rows, activation_tiles, weight_stream
 from hw.contract.config import Config
-from hw.contract.job_codes import JobKind, Selection
+from hw.contract.job_codes import JobKind
 from hw.host.driver import Job
 from hw.host.packet_order import Part, number_bytes
 
@@ -50,8 +50,7 @@ class Work:
     @property
     def uses_table(self) -> bool:
         """Whether the job reads its calibration table."""
-        return self.job.reorder or (
-            self.job.selection is Selection.STATIC and self.job.kind is not JobKind.GEMM_PACKED)
+        return self.job.uses_table
 
 
 def act_packets(config: Config, work: Work) -> list[bytes]:

@@ -12,7 +12,6 @@ from golden.formats import BLOCK_SIZE, FLOAT_FORMATS
 from golden.precision import mix
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind, Output, Selection
-from hw.control.job_check import outputs
 from hw.host.driver import Job, resident_tiles
 from sim_tests.stimuli.packets import Work
 
@@ -157,7 +156,7 @@ def random_work(
         choices |= {"order": _pick(rng, False, order, golden.spread_lanes(order)),
                     "measure": _pick(rng, False, False, True)}
     if kind in (JobKind.GEMM, JobKind.GEMM_PACKED):
-        choices |= {"output": _pick(rng, *outputs(config)), "bias": _pick(rng, False, True)}
+        choices |= {"output": _pick(rng, *config.outputs), "bias": _pick(rng, False, True)}
     return make_work(config, rng, m, n, k, **choices)
 
 

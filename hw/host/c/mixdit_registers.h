@@ -17,8 +17,8 @@ extern "C" {
 #define MIXDIT_REG_VERSION 0x004u /* Version of this register map. */
 #define MIXDIT_REG_ROWS 0x008u /* Rows R of the array. */
 #define MIXDIT_REG_COLS 0x00Cu /* Columns C of the array. */
-#define MIXDIT_REG_ACC_WIDTH 0x010u /* Bits of the accumulator. */
-#define MIXDIT_REG_K_MAX 0x014u /* Largest K. */
+#define MIXDIT_REG_ACC_WIDTH 0x010u /* Bits of the anchored accumulator. */
+#define MIXDIT_REG_K_MAX 0x014u /* Largest K of a job. */
 #define MIXDIT_REG_ACT_BYTES 0x018u /* Bytes per beat of s_axis_act. */
 #define MIXDIT_REG_WEIGHT_BYTES 0x01Cu /* Bytes per beat of s_axis_wgt. */
 #define MIXDIT_REG_RESULT_BYTES 0x020u /* Bytes per beat of m_axis_out. */
@@ -28,7 +28,7 @@ extern "C" {
 #define MIXDIT_REG_FORMATS 0x030u /* Bit f is set when JOB_FORMAT may be f. */
 #define MIXDIT_REG_JOB_SLOTS 0x034u /* Most jobs under way at a time. */
 #define MIXDIT_REG_STAGE_DEPTH 0x038u /* Blocks that wait on chip for their precision. */
-#define MIXDIT_REG_DRAIN_LANES 0x03Cu /* Results that leave the array per cycle; a multiple of COLS. */
+#define MIXDIT_REG_DRAIN_LANES 0x03Cu /* Results that leave the array per cycle: cols times 1, 2, 4, ... up to all rows. */
 #define MIXDIT_REG_TABLES 0x040u /* Calibration tables: channel order and static tags. */
 #define MIXDIT_REG_FRACTION_BITS 0x044u /* Bits of the accumulator below a block product's unit. */
 #define MIXDIT_REG_ROUNDING 0x048u /* How activations are rounded to MX. */
