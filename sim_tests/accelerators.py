@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import asdict, fields
-from functools import cache
 from typing import Any
 
 import cocotb
@@ -10,8 +9,7 @@ import pytest
 
 from hw.accelerator import Accelerator
 from hw.contract.config import Config
-from hw.parts.emit import emit_files
-from sim_tests import bench, drive
+from sim_tests import bench, drive, emission
 from sim_tests.accelerator import x_watch
 from sim_tests.machine import Machine
 
@@ -58,19 +56,11 @@ NAMES = [pytest.param(name, marks=pytest.mark.xdist_group(f"accelerator_{name}")
 """For `pytest.mark.parametrize`: the benches of one machine share its model and run in turn."""
 
 
-@cache
-def emitted(name: str) -> dict[str, str]:
-    """Emit a machine by its name in `MATRIX`, once for all benches in this process.
-
-    It takes seconds, and the benches of one machine run in one process.
-    """
-    return emit_files(Accelerator(MATRIX[name]), f"accelerator_{name}")
-
-
 def build(name: str, simulator: str | None = None) -> bench.Build:
     """Build a machine by its name in `MATRIX`; its memories hold garbage after every reset."""
     return bench.build(Accelerator(MATRIX[name]), f"accelerator_{name}", poison=True,
-                       simulator=simulator, emitted=emitted(name))
+                       simulator=simulator,
+                       emitted=emission.machine(MATRIX[name], f"accelerator_{name}"))
 
 
 def run(built: bench.Build, test_module: str, label: str = "run", **more: Any) -> None:
