@@ -9,6 +9,7 @@ def pytest_addoption(parser) -> None:
     group.addoption("--selection", choices=sorted(selection.read()),
                     help="run what selection.toml says; without it everything")
     group.addoption("--turn", type=int, help="which turn (default: the day, counted from 1970)")
+    group.addoption("--every-turn", action="store_true", help="run only what is in every turn")
 
 
 def pytest_configure(config) -> None:
@@ -20,7 +21,10 @@ def pytest_configure(config) -> None:
 def pytest_report_header(config) -> str:
     """Print what a rerun needs."""
     name = config.option.selection
-    return f"selection: {name} --turn={config.option.turn}" if name else "selection: everything"
+    if not name:
+        return "selection: everything"
+    turn = "--every-turn" if config.option.every_turn else f"--turn={config.option.turn}"
+    return f"selection: {name} {turn}"
 
 
 def pytest_collection_modifyitems(config, items) -> None:
@@ -29,7 +33,8 @@ def pytest_collection_modifyitems(config, items) -> None:
     if name is None:
         return
     chosen = selection.read()[name]
-    kept = chosen.choose([item.nodeid for item in items], config.option.turn)
+    turn = None if config.option.every_turn else config.option.turn
+    kept = chosen.choose([item.nodeid for item in items], turn)
     config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in kept])
     items[:] = sorted((item for item in items if item.nodeid in kept),
                       key=lambda item: chosen.rank(item.nodeid))

@@ -1,7 +1,7 @@
 """Plant bugs, one at a time, and see that a test turns red: ``make planted-bugs``.
 
 Each bug is a replacement in a copy of the sources under ``build/planted``, and of its test run the
-cases that ``make test`` runs in the day's turn. A bug that no longer applies, or that its test does
+cases that ``make test`` runs in every turn. A bug that no longer applies, or that its test does
 not notice, is a failure.
 """
 
@@ -247,7 +247,7 @@ def turns_red(bug: Bug) -> bool:
     source = path.read_text(encoding="utf-8")
     path.write_text(source.replace(bug.right, bug.wrong, 1), encoding="utf-8")
     done = children.run([sys.executable, "-m", "pytest", "-q", "-x", "--selection", "push",
-                         *bug.test.split()], cwd=COPY,
+                         "--every-turn", *bug.test.split()], cwd=COPY,
                         env=os.environ | {"PYTHONPATH": str(COPY)}, stdout=subprocess.PIPE,
                         stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace")
     if done.returncode not in (0, 1):  # 1 says that tests failed, the others that none ran

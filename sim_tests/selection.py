@@ -38,10 +38,12 @@ class Turns:
         """List the tests that take turns or are kept."""
         return [name for name in names if any(_is_of(name, place) for place in self.tests)]
 
-    def choose(self, names: Sequence[str], turn: int) -> set[str]:
-        """Choose this turn's members."""
+    def choose(self, names: Sequence[str], turn: int | None) -> set[str]:
+        """Choose this turn's members; without a turn those of every turn."""
         members = self.members(names)
         kept = {name for name in members if name.endswith(self.keep)}
+        if turn is None:
+            return kept
         others = [name for name in members if name not in kept]
         return kept | {others[(turn * self.take + step) % len(others)]
                        for step in range(min(self.take, len(others)))}
@@ -65,15 +67,15 @@ class Selection:
     first: tuple[str, ...] = ()
     turns: tuple[Turns, ...] = ()
 
-    def choose(self, names: Sequence[str], turn: int) -> set[str]:
+    def choose(self, names: Sequence[str], turn: int | None) -> set[str]:
         """Choose the tests of a turn.
 
         Parameters
         ----------
         names : sequence of str
             Of all tests, as pytest has them, behind which xdist may have put ``@`` and a group.
-        turn : int
-            Any; the same one chooses the same tests.
+        turn : int or None
+            Any; the same one chooses the same tests. None chooses those of every turn.
         """
         plain = {_plain(name): name for name in names}
         chosen = {name for name in plain
