@@ -64,7 +64,7 @@ def test_every_test_of_the_push_has_its_turn_but_large_areas(everything):
 
 
 def test_a_case_of_every_planted_bugs_test_is_in_every_turn(everything):
-    """`make planted-bugs` runs no other case."""
+    """`mixdit check planted-bugs` runs no other case."""
     chosen = selection.read()["push"]
     kept = chosen.choose(everything, None)
     assert all(kept <= chosen.choose(everything, turn) for turn in range(12))

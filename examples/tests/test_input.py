@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from examples.__main__ import app
+from commands.tests.calling import call
 from examples.matrices import load_matrices
 from examples.tests.helpers import TINY, TINY_CONFIG
 
@@ -37,7 +36,7 @@ BAD = {
 
 def refused(*arguments) -> str:
     """Run a command that must be refused; return its sentence."""
-    result = CliRunner().invoke(app, list(map(str, arguments)))
+    result = call("run", *arguments)
     assert result.exit_code == 2, result.output
     assert "Traceback" not in result.output
     assert len(result.stderr.strip().splitlines()) == 1

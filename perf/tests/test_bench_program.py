@@ -1,7 +1,6 @@
 """Programs that simulate: exit codes and sentences instead of tracebacks."""
 
 import signal
-import sys
 from contextlib import nullcontext
 
 import pytest
@@ -13,16 +12,10 @@ from perf import check
 from perf.bench_program import run_program
 
 
-@pytest.fixture(autouse=True)
-def called_without_options(monkeypatch):
-    """Let programs find no options."""
-    monkeypatch.setattr(sys, "argv", ["program"])
-
-
-def code_of(body, folder, name="p", width=80):
+def code_of(body, folder, width=80):
     """Run a program to the end; return its exit code."""
     try:
-        return run_program(name, "", body, width=width, folder=folder)
+        return run_program(body, width=width, folder=folder)
     except SystemExit as end:
         return end.code
 
@@ -61,21 +54,11 @@ def test_a_folder_that_is_a_file_is_found_before_the_body(tmp_path, capsys):
     assert "folder is a file, and a folder is needed there" in capsys.readouterr().err
 
 
-def test_help_is_printed_and_an_option_refused(tmp_path, monkeypatch, capsys):
-    for option, code, text in (("--help", 0, "What it does."), ("--seed", 2, "unrecognized")):
-        monkeypatch.setattr(sys, "argv", ["program", option])
-        with pytest.raises(SystemExit) as exit_:
-            run_program("p", "What it does.", raising(ZeroDivisionError()), width=80,
-                        folder=tmp_path)
-        said = capsys.readouterr()
-        assert exit_.value.code == code and text in said.out + said.err
-
-
 @pytest.mark.parametrize("is_used", [False, True])
 def test_a_check_that_is_under_way_is_not_disturbed(tmp_path, monkeypatch, capsys, is_used):
     monkeypatch.setattr(check, "FOLDER", tmp_path / "check")
     monkeypatch.setattr(check, "MACHINES", {})
     with locked(tmp_path / "check.lock") if is_used else nullcontext():
-        code = code_of(check.main, tmp_path / "check", "perf.check", width=200)
+        code = code_of(check.run, tmp_path / "check", width=200)
     assert code == (ExitCode.FAILED if is_used else ExitCode.DIFFERENT)
     assert ("Another check is using" in capsys.readouterr().err) == is_used
