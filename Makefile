@@ -23,8 +23,8 @@ NEEDS = @$(or $(wildcard $(PY)),$(PYTHON)) -m commands.tools
 # One size for a start: what `mixdit verilog --help` lists can be given in HW.
 HW ?= --rows 8 --cols 8 --acc-width 40
 
-.PHONY: help setup setup-torch verilog demo gemm test test-matrix test-x test-icarus test-full test-torch \
-        waves lint perf quality clean \
+.PHONY: help setup setup-torch verilog demo gemm test test-quick test-whole test-area test-matrix test-turn test-x test-icarus \
+        test-full test-torch waves lint perf quality clean \
         tools-venv tools-verilator tools-icarus tools-lint
 
 help:  ## List the targets
@@ -66,13 +66,29 @@ demo: tools-verilator $(VENV)/ready  ## Run every kind of layer of a trained DiT
 gemm: tools-verilator $(VENV)/ready  ## Run your own: ACTIVATIONS=a.npy WEIGHTS=w.npy
 	$(MIXDIT) run gemm --activations "$(ACTIVATIONS)" --weights "$(WEIGHTS)"
 
-test: tools-verilator $(VENV)/ready  ## Golden model and all benches, without torch
-	$(PY) -m pytest -n $(JOBS) --dist loadgroup
+# Which turn of what takes turns (selection.toml); the default is the day's.
+TURN ?=
+PYTEST = $(PY) -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(if $(TURN),--turn $(TURN))
+
+test: tools-verilator $(VENV)/ready  ## Golden model and every bench, a size or two of each in turn (TURN=)
+	$(PYTEST) --selection push
+
+test-quick: tools-verilator $(VENV)/ready  ## Golden model and one small machine (two minutes)
+	$(PYTEST) --selection quick
+
+test-whole: tools-verilator $(VENV)/ready  ## All tests of all turns of make test (half an hour)
+	$(PYTEST)
+
+test-area: $(VENV)/ready  ## The budgets of area, those of the 4x4 accelerator included
+	$(PYTEST) perf/tests/test_budgets.py
 
 ACCELERATOR_TESTS := $(addprefix sim_tests/accelerator/test_,accelerator.py faults.py abort.py isolation.py reset.py)
 
 test-matrix: tools-verilator $(VENV)/ready  ## The accelerator's tests on every machine of the parameter matrix
 	MIXDIT_MATRIX=1 $(PY) -m pytest -n $(JOBS) --dist loadgroup $(ACCELERATOR_TESTS)
+
+test-turn: tools-verilator $(VENV)/ready  ## The same on one machine of the matrix, in turn (TURN=)
+	MIXDIT_MATRIX=1 $(PYTEST) --selection matrix $(ACCELERATOR_TESTS)
 
 test-x: tools-verilator $(VENV)/ready  ## The accelerator's tests from random registers and memories (SEED=)
 	MIXDIT_SIMULATOR=random $(PY) -m pytest -n $(JOBS) --dist loadgroup $(ACCELERATOR_TESTS)

@@ -31,7 +31,7 @@ from hw.contract.config import Config
 from hw.host.driver import Driver, Job
 from hw.host.packet_order import weight_passes
 from hw.registers.map import ENDED, FAULTS, StreamFault
-from sim_tests import bench, drive
+from sim_tests import bench, drive, emission
 from sim_tests.machine import STREAMS, Machine, Results, Work
 from sim_tests.stimuli.packets import act_packets, weight_packets
 
@@ -173,7 +173,7 @@ def build_and_run(folder: Path, tests: str, label: str) -> int:
     config, name = read_config(folder)
     report(folder, stage="build")
     try:
-        built = bench.build(Accelerator(config), name)
+        built = bench.build(Accelerator(config), name, emitted=emission.machine(config, name))
         report(folder, stage="run", verilog=str(built.directory / f"{built.name}.v"))
         bench.run(built, tests, parameters={"folder": str(folder)}, label=label)
     except (AssertionError, ToolError, OSError) as error:

@@ -9,7 +9,7 @@ import pytest
 
 from hw.accelerator import Accelerator
 from hw.contract.config import Config
-from sim_tests import bench, drive
+from sim_tests import bench, drive, emission
 from sim_tests.accelerator import x_watch
 from sim_tests.machine import Machine
 
@@ -59,7 +59,8 @@ NAMES = [pytest.param(name, marks=pytest.mark.xdist_group(f"accelerator_{name}")
 def build(name: str, simulator: str | None = None) -> bench.Build:
     """Build a machine by its name in `MATRIX`; its memories hold garbage after every reset."""
     return bench.build(Accelerator(MATRIX[name]), f"accelerator_{name}", poison=True,
-                       simulator=simulator)
+                       simulator=simulator,
+                       emitted=emission.machine(MATRIX[name], f"accelerator_{name}"))
 
 
 def run(built: bench.Build, test_module: str, label: str = "run", **more: Any) -> None:

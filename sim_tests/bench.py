@@ -45,6 +45,9 @@ from sim_tests.simulators import Simulator, choose
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "sim"
 
+STAMP = "made_of"
+"""The file in a build's folder that has the digest of all that its model was made of."""
+
 POISONED_SRAM = ROOT / "sim_tests" / "verilog" / "sram_poisoned.v"
 
 
@@ -95,8 +98,9 @@ def build(
     memory: Path | None = None,
     poison: bool = False,
     simulator: str | None = None,
+    emitted: Mapping[str, str] | None = None,
 ) -> Build:
-    """Emit a component and compile it; an unchanged one costs a second.
+    """Emit a component and compile it, unless the folder has the model of the same Verilog.
 
     One process at a time builds in a folder, and what a killed one left is built anew.
 
@@ -118,6 +122,8 @@ def build(
         `POISONED_SRAM` does: memories return garbage for what was not written since the reset.
     simulator : str, optional
         By its name in `sim_tests.simulators`; default is the environment's MIXDIT_SIMULATOR.
+    emitted : mapping of str to str, optional
+        What `emit_files` gave for this component and name, where it is at hand.
 
     Returns
     -------
@@ -138,7 +144,7 @@ def build(
         waves = environment.flag(environment.WAVES)
     directory = BUILD / f"{name}{chosen.suffix}{'_waves' if waves else ''}"
     verilog, control = directory / f"{name}.v", directory / "ports.vlt"
-    files = emit_files(component, name)
+    files = dict(emit_files(component, name) if emitted is None else emitted)
     module = f"{name}_{MODULE}"
     if memory is not None:
         files[f"{module}.v"] = memory.read_text(encoding="utf-8")
@@ -150,8 +156,17 @@ def build(
     public = [*ports(component), "clk", "rst"]
     runner, log = chosen.runner(BUILD, waves), directory / "build.log"
     commands = chosen.control(name, public)
+    text, arguments = "\n".join(files.values()), [*chosen.build_args, *args]
+    others = (path.read_text(encoding="utf-8") for path in sources)
+    made_of = chosen.made_of(text, commands, *others,
+                             *map(str, [directory, waves, *sources, *arguments]))
+    stamp = directory / STAMP
     with builds.building(directory) as runner.lock:
-        write_if_changed(verilog, "\n".join(files.values()))
+        runner.is_built = (stamp.is_file() and (directory / chosen.model(name)).is_file()
+                           and stamp.read_text(encoding="utf-8") == made_of)
+        if not runner.is_built:
+            stamp.unlink(missing_ok=True)
+        write_if_changed(verilog, text)
         if commands:
             write_if_changed(control, commands)
         try:
@@ -159,7 +174,7 @@ def build(
                 sources=[*([VerilatorControlFile(control)] if commands else []), *sources, verilog],
                 hdl_toplevel=name,
                 build_dir=directory,
-                build_args=[*chosen.build_args, *args],
+                build_args=arguments,
                 timescale=("1ns", "1ps"),
                 waves=waves,
                 log_file=log,
@@ -168,6 +183,7 @@ def build(
             raise AssertionError(f"{name} does not build, see {log}\n{_tail(log)}") from None
         finally:
             runner.lock = None
+        write_if_changed(stamp, made_of)
     return Build(name, directory, component, waves, chosen, runner)
 
 

@@ -1,7 +1,8 @@
 """Plant bugs, one at a time, and see that a test turns red: ``mixdit check planted-bugs``.
 
-Each bug is a replacement in a copy of the sources under ``build/planted``. A bug that no longer
-applies, or that its test does not notice, is a failure.
+Each bug is a replacement in a copy of the sources under ``build/planted``, and of its test run the
+cases that ``make test`` runs in every turn. A bug that no longer applies, or that its test does
+not notice, is a failure.
 """
 
 import os
@@ -238,14 +239,16 @@ def turns_red(bug: Bug) -> bool:
     for package in PACKAGES:
         shutil.copytree(ROOT / package, COPY / package,
                         ignore=shutil.ignore_patterns("__pycache__", "*.safetensors"))
-    shutil.copy(ROOT / "pyproject.toml", COPY)
+    for name in ("pyproject.toml", "conftest.py", "selection.toml"):
+        shutil.copy(ROOT / name, COPY)
     for runtime in (ROOT / "build" / "sim").glob("runtime_*"):
         # Verilator's own objects, the same for every model.
         shutil.copytree(runtime, COPY / "build" / "sim" / runtime.name)
     path = COPY / bug.file
     source = path.read_text(encoding="utf-8")
     path.write_text(source.replace(bug.right, bug.wrong, 1), encoding="utf-8")
-    done = children.run([sys.executable, "-m", "pytest", "-q", "-x", *bug.test.split()], cwd=COPY,
+    done = children.run([sys.executable, "-m", "pytest", "-q", "-x", "--selection", "push",
+                         "--every-turn", *bug.test.split()], cwd=COPY,
                         env=os.environ | {"PYTHONPATH": str(COPY)}, stdout=subprocess.PIPE,
                         stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace")
     if done.returncode not in (0, 1):  # 1 says that tests failed, the others that none ran

