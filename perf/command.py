@@ -74,7 +74,7 @@ def assumptions(
 
     Example: mixdit study assumptions --preset edge
     """
-    with mistakes():
+    with sentences(KEPT):
         machine, [chosen] = load_preset(preset), find([policy], POLICIES, "policy")
         with progress(machine.name) as show:
             outcomes = reports.study_assumptions(
