@@ -1,0 +1,109 @@
+"""Speed of the harness beside that of the bare model: ``python -m simulation.bench``.
+
+Both are measured in turns in one run, since a busy computer slows both.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+import typer
+
+import golden
+from commands.running import start
+from golden.packing import activation_rows, weight_stream
+from simulation.build import build
+from simulation.generator import Config, Job, resident_tiles, result_packets, weight_passes
+from simulation.jobs import Task, run_tasks
+from simulation.machine import SimulatedMachine
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Cycles per second.
+
+    Attributes
+    ----------
+    idle : float
+        Of the model alone whose clock is toggled, without any traffic.
+    busy : float
+        With jobs: all streams at full rate, monitors on, packets in and out of Python.
+    ratio : float
+        Median over the turns, each of which measured both.
+    utilisation : float
+        Share of the jobs' cycles in which a beat entered the array.
+    """
+
+    idle: float
+    busy: float
+    ratio: float
+    utilisation: float
+
+
+def linear_layer(config: Config, m: int, n: int, k: int, seed: int = 1) -> Task:
+    """Make a GEMM of random numbers: FP16 activations in MX6, weights in MX6."""
+    rng = np.random.default_rng(seed)
+    activations = rng.standard_normal((m, k)).astype(np.float16)
+    weights = golden.quantize(rng.standard_normal((k, n)).astype(np.float32), golden.MX6, axis=0)
+    job = Job(m=m, n=n, k=k, tiles=resident_tiles(config, m, k), float_format="fp16")
+    packets = weight_stream(weights, config.cols, config.weight_bytes)
+    return Task(job, activation_rows(activations), packets * weight_passes(config, job),
+                sum(1 for _ in result_packets(config, job)))
+
+
+def measure(machine: SimulatedMachine, task: Task, *, turns: int = 5, jobs: int = 2) -> Speed:
+    """Measure both speeds in turns.
+
+    Parameters
+    ----------
+    machine : SimulatedMachine
+        Idle.
+    task : Task
+        What keeps it busy; `jobs` of it run back to back in every turn.
+    turns, jobs : int
+    """
+    idle, busy, beats = [], [], []
+    for _ in range(turns):
+        first = machine.cycles
+        seconds, done = _timed(lambda: run_tasks(machine, [task] * jobs))
+        cycles = machine.cycles - first
+        busy.append(cycles / seconds)
+        beats.append(sum(each.counters["beats"] for each in done if each.counters) / sum(
+            each.counters["cycles"] for each in done if each.counters))
+        seconds, _ = _timed(lambda count=cycles: machine.toggle(count))
+        idle.append(cycles / seconds)
+    ratios = [one / other for one, other in zip(busy, idle, strict=True)]
+    return Speed(median(idle), median(busy), median(ratios), median(beats))
+
+
+def _timed(call: Callable[[], object]) -> tuple[float, object]:
+    began = time.perf_counter()
+    result = call()
+    return time.perf_counter() - began, result
+
+
+def main(
+    rows: int = typer.Option(8, help="Rows of the array."),
+    cols: int = typer.Option(8, help="Columns of the array."),
+    m: int = typer.Option(128, help="Rows of A."),
+    n: int = typer.Option(128, help="Columns of B."),
+    k: int = typer.Option(128, help="Columns of A."),
+    turns: int = typer.Option(5, help="How often both are measured."),
+) -> None:
+    """Measure cycles per second of the bare model, of the harness with jobs, and their ratio."""
+    config = Config() if (rows, cols) == (8, 8) else Config.sized(rows=rows, cols=cols)
+    began = time.perf_counter()
+    library = build(config)
+    print(f"{rows}x{cols} model ready in {time.perf_counter() - began:.1f} s")
+    with SimulatedMachine(library) as machine:
+        speed = measure(machine, linear_layer(config, m, n, k), turns=turns)
+    print(f"bare model, no traffic  {speed.idle:10,.0f} cycles/s")
+    print(f"jobs {m}x{k}x{n}".ljust(24) + f"{speed.busy:10,.0f} cycles/s, "
+          f"a beat in {speed.utilisation:.0%} of the jobs' cycles")
+    print(f"ratio                   {speed.ratio:10.2f}")
+
+
+if __name__ == "__main__":
+    start(lambda: typer.run(main))

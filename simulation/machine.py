@@ -1,0 +1,333 @@
+"""A simulated accelerator: a `Carrier` whose machine is a Verilator model in this process."""
+
+import itertools
+from collections.abc import Callable, Iterable
+from ctypes import byref, c_uint32, c_uint64, create_string_buffer
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from simulation.carrier import (
+    ACTIVATIONS,
+    LIMIT,
+    RESULTS,
+    WEIGHTS,
+    CarrierError,
+    CarrierTimeoutError,
+    ProtocolError,
+    RegisterError,
+)
+from simulation.library import (
+    FAILED,
+    Library,
+    Ran,
+    RawCounts,
+    RawPacket,
+    Stream,
+    StreamCounts,
+    Until,
+)
+
+REGISTERS = "registers"
+RESET_CYCLES = 4
+ANSWER_CYCLES = 100_000
+"""Cycles in which a register access must be answered."""
+
+QUIET_CYCLES = 256
+"""Cycles without a result after which none is on its way, for `SimulatedMachine.drain`."""
+
+SLICE = 20_000
+"""Cycles between two looks at signals: half a second of an 8x8 machine."""
+
+_STREAMS = {ACTIVATIONS: Stream.ACTIVATIONS, WEIGHTS: Stream.WEIGHTS, RESULTS: Stream.RESULTS,
+            REGISTERS: Stream.REGISTERS}
+_PORTS = {ACTIVATIONS: "s_axis_act", WEIGHTS: "s_axis_wgt", RESULTS: "m_axis_out"}
+_RESPONSES = ("OKAY", "EXOKAY", "SLVERR", "DECERR")
+
+
+@dataclass(frozen=True)
+class Packet:
+    """A packet of results.
+
+    Attributes
+    ----------
+    marked : bytes
+        The bytes that ``tkeep`` marks; all others are zero, or a violation was reported.
+    keeps : tuple of int
+        ``tkeep`` of each beat, bit 0 for byte 0.
+    first_cycle, last_cycle : int
+        In which its first and its last beat were taken.
+    """
+
+    marked: bytes
+    keeps: tuple[int, ...]
+    first_cycle: int
+    last_cycle: int
+
+
+class SimulatedMachine:
+    """Drive a compiled model; fulfils `simulation.carrier.Carrier`.
+
+    It comes out of a reset of `RESET_CYCLES`. Use it as a context manager, or `close` it.
+
+    Parameters
+    ----------
+    library : pathlib.Path
+        From `simulation.build.build`.
+    progress : callable, optional
+        ``progress(cycles)`` is called at least every `SLICE` cycles of a wait.
+    """
+
+    def __init__(self, library: Path, *, progress: Callable[[int], None] | None = None):
+        self._library = Library(library)
+        self._progress = progress
+        self._bench = self._library.create()
+        if not self._bench:
+            raise CarrierError(self._library.error(None).decode())
+        self._beat_bytes = {name: self._library.beat(_STREAMS[name]) for name in _PORTS}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the simulation; a waveform is complete then. Other calls are refused afterwards."""
+        bench, self._bench = self._bench, None
+        if bench:
+            self._library.destroy(bench)
+
+    # Registers
+
+    def read(self, address: int) -> int:
+        """Read a register; the clock runs until the answer. See `simulation.carrier.Registers`."""
+        value = c_uint32()
+        response = self._library.read(self._open, _address(address), byref(value), ANSWER_CYCLES)
+        self._check_answer(response, f"reading {address:#05x}")
+        return value.value
+
+    def write(self, address: int, value: int) -> None:
+        """Write a register; the clock runs until the answer."""
+        if not 0 <= value < 1 << 32:
+            raise ValueError(f"a register holds 0 to 2^32 - 1, not {value}")
+        response = self._library.write(self._open, _address(address), value, ANSWER_CYCLES)
+        self._check_answer(response, f"writing {address:#05x}")
+
+    def _check_answer(self, response: int, what: str) -> None:
+        if response == FAILED:
+            sentence = self._error()
+            if not sentence.startswith("s_axil_"):
+                raise CarrierError(sentence)
+            raise CarrierTimeoutError(f"{what} was not answered within {ANSWER_CYCLES} cycles: it "
+                                      f"waits for {sentence}; {self.describe()}")
+        self._check_rules()
+        if response:
+            name = _RESPONSES[response]
+            raise RegisterError(f"{what} was answered with {name}", name)
+
+    # Clock
+
+    @property
+    def cycles(self) -> int:
+        """Cycles since the machine was made, resets included."""
+        return self._library.cycles(self._open)
+
+    @property
+    def interrupt(self) -> bool:
+        """The level of ``irq``."""
+        return bool(self._library.interrupt(self._open))
+
+    def reset(self, cycles: int = RESET_CYCLES) -> None:
+        """Hold reset for some cycles. Queued packets and results are dropped, counts begin anew."""
+        if cycles < 1:
+            raise ValueError(f"a reset takes at least one cycle, not {cycles}")
+        self._check_call(self._library.reset(self._open, cycles))
+        self._check_rules()
+
+    def advance(self, cycles: int) -> None:
+        """Let that many cycles pass."""
+        if cycles < 0:
+            raise ValueError(f"time does not pass backwards: {cycles} cycles")
+        self._run(cycles, Until.CYCLES)
+
+    def wait_for_interrupt(self, limit: int = LIMIT) -> None:
+        """Run until ``irq`` is high."""
+        if not self._run(limit, Until.INTERRUPT):
+            raise CarrierTimeoutError(f"no interrupt within {limit} cycles; {self.describe()}")
+
+    def _run(self, limit: int, until: Until, argument: int = 0) -> bool:
+        """Run in slices, so that signals get through; tell whether it was reached."""
+        if limit < 0:
+            raise ValueError(f"a wait takes at least 0 cycles, not {limit}")
+        end = self.cycles + limit
+        while True:
+            left = end - self.cycles
+            ran = self._library.run(self._open, min(left, SLICE), until, argument)
+            self._check_call(ran)
+            self._check_rules()
+            if self._progress is not None:
+                self._progress(self.cycles)
+            if ran == Ran.REACHED:
+                return True
+            if left <= SLICE:
+                return False
+
+    # Streams
+
+    def send(self, stream: str, packets: Iterable[bytes]) -> None:
+        """Queue packets; see `simulation.carrier.Streams`."""
+        if stream not in (ACTIVATIONS, WEIGHTS):
+            raise ValueError(f"packets go to {ACTIVATIONS} or {WEIGHTS}, not to {stream!r}")
+        if isinstance(packets, bytes | bytearray | memoryview):
+            raise TypeError("send takes packets, not one: put it into a list")
+        packets = [bytes(memoryview(packet)) for packet in packets]
+        lengths = list(map(len, packets))
+        if 0 in lengths:
+            raise ValueError(f"packet {lengths.index(0)} for {stream} is empty: AXI4-Stream has "
+                             "no packet without a beat")
+        array = (c_uint64 * len(lengths))(*lengths)
+        self._check_call(self._library.send(
+            self._open, _STREAMS[stream], b"".join(packets), array, len(packets)))
+
+    def take(self, packets: int, limit: int = LIMIT) -> list[bytes]:
+        """Run until so many packets of results are there, and take them."""
+        return [packet.marked for packet in self.take_packets(packets, limit)]
+
+    def take_packets(self, packets: int, limit: int = LIMIT) -> list[Packet]:
+        """Do what `take` does; give also ``tkeep`` and when the packets came."""
+        if packets < 0:
+            raise ValueError(f"{packets} packets cannot be taken")
+        if not self._run(limit, Until.PACKETS, packets):
+            raise CarrierTimeoutError(
+                f"{self.available} of {packets} packets of results came within {limit} cycles; "
+                f"{self.describe()}")
+        marked_bytes, keep_bytes = c_uint64(), c_uint64()
+        self._library.measure(self._open, packets, byref(marked_bytes), byref(keep_bytes))
+        marked = create_string_buffer(max(1, marked_bytes.value))
+        keeps = create_string_buffer(max(1, keep_bytes.value))
+        infos = (RawPacket * packets)()
+        self._library.take(self._open, packets, marked, keeps, infos)
+        return self._packets(memoryview(marked).cast("B"), memoryview(keeps).cast("B"), infos)
+
+    def _packets(
+        self, marked: memoryview, keeps: memoryview, infos: Iterable[RawPacket]
+    ) -> list[Packet]:
+        """Cut what was taken into packets."""
+        keep_bytes = self._library.keep()
+        first, first_keep, packets = 0, 0, []
+        for info in infos:
+            last, last_keep = first + info.marked, first_keep + info.beats * keep_bytes
+            bits = tuple(int.from_bytes(keeps[place : place + keep_bytes], "little")
+                         for place in range(first_keep, last_keep, keep_bytes))
+            packets.append(Packet(bytes(marked[first:last]), bits, info.first_cycle,
+                                  info.last_cycle))
+            first, first_keep = last, last_keep
+        return packets
+
+    def drain(self, limit: int = LIMIT) -> None:
+        """Run until all is sent and nothing has come for `QUIET_CYCLES`; drop what came."""
+        if not self._run(limit, Until.QUIET, QUIET_CYCLES):
+            raise CarrierTimeoutError(f"the streams were not quiet within {limit} cycles; "
+                                      f"{self.describe()}")
+        self._library.forget(self._open)
+
+    @property
+    def available(self) -> int:
+        """Packets of results that can be taken at once."""
+        return self._library.available(self._open)
+
+    def beat_bytes(self, stream: str) -> int:
+        """Count the bytes of a beat of a stream."""
+        return self._beat_bytes[stream]
+
+    # What the bench does and sees
+
+    def stall(self, stream: str, share: float = 0.0, *, break_share: float = 0.0,
+              break_cycles: int = 0, seed: int = 1) -> None:
+        """Let a stream's end take cycles off from now on; a call without a share ends it.
+
+        Parameters
+        ----------
+        stream : str
+            `ACTIVATIONS`, `WEIGHTS`, `RESULTS`, or `REGISTERS`, whose answers then wait.
+        share : float
+            Of the cycles, at random; below 1. A source takes them off between two beats only.
+        break_share, break_cycles : float, int
+            In such a share of the cycles a break of that many cycles begins.
+        seed : int
+        """
+        if stream not in _STREAMS:
+            raise ValueError(f"there are {', '.join(_STREAMS)}, no {stream!r}")
+        for name, value in (("share", share), ("break_share", break_share)):
+            if not 0 <= value < 1:
+                raise ValueError(f"{name} must be at least 0 and less than 1, not {value}")
+        if break_cycles < 0 or bool(break_share) != bool(break_cycles):
+            raise ValueError("a break has a share and a length, of at least one cycle: "
+                             f"not {break_share} and {break_cycles}")
+        mixed = seed * len(_STREAMS) + _STREAMS[stream]  # one seed serves all streams
+        self._library.stall(self._open, _STREAMS[stream], share, break_share, break_cycles,
+                            mixed % (1 << 64))
+
+    def counts(self, stream: str) -> StreamCounts:
+        """Count what a stream did since the reset."""
+        if stream not in _PORTS:
+            raise ValueError(f"there are {', '.join(_PORTS)}, no {stream!r}")
+        raw = RawCounts()
+        self._library.counts(self._open, _STREAMS[stream], byref(raw))
+        values = {name: getattr(raw, name) for name in StreamCounts.__dataclass_fields__}
+        return StreamCounts(**values | {"inside": bool(raw.inside)})
+
+    def trace(self, path: Path | None) -> None:
+        """Write a waveform (VCD) from now on; None ends it.
+
+        Raises
+        ------
+        CarrierError
+            If the model was not built with waveforms, or the file cannot be written.
+        """
+        self._check_call(self._library.trace(self._open, str(path or "").encode()))
+
+    def toggle(self, cycles: int) -> None:
+        """Toggle the clock and do nothing else: what the model alone costs, for a comparison."""
+        for first in range(0, cycles, SLICE):
+            self._check_call(self._library.toggle(self._open, min(SLICE, cycles - first)))
+
+    def describe(self) -> str:
+        """Say what waits where."""
+        parts = []
+        for name, port in _PORTS.items():
+            counts = self.counts(name)
+            verb = "to be taken" if name == RESULTS else "to be sent"
+            last = f"last beat in cycle {counts.last_beat - 1}" if counts.last_beat else "no beat"
+            middle = ", in the middle of one" if counts.inside else ""
+            parts.append(f"{port}: {counts.waiting} packets {verb}{middle}, {last}")
+        return f"cycle {self.cycles}: {'; '.join(parts)}; irq {int(self.interrupt)}"
+
+    @property
+    def _open(self) -> int:
+        if self._bench is None:
+            raise ValueError("the simulated machine was closed")
+        return self._bench
+
+    def _error(self) -> str:
+        return self._library.error(self._open).decode()
+
+    def _check_call(self, returned: int) -> None:
+        if returned == FAILED:
+            raise CarrierError(self._error())
+
+    def _check_rules(self) -> None:
+        """Raise what the monitors have seen since the last look."""
+        if self._library.violation_count(self._open):
+            raise ProtocolError(self._library.violations(self._open).decode().splitlines())
+
+
+def _address(address: int) -> int:
+    if not 0 <= address < 1 << 32 or address % 4:
+        raise ValueError(f"registers are at multiples of 4, not at {address:#x}")
+    return address
+
+
