@@ -1,1 +1,1 @@
-"""The accelerator in Verilator, driven by a compiled harness: whole jobs at the model's own speed."""
+"""The accelerator's Verilog behind a compiled harness: whole jobs at the model's own speed."""

@@ -1,6 +1,6 @@
 """A simulated accelerator: a `Carrier` whose machine is a Verilator model in this process."""
 
-import itertools
+
 from collections.abc import Callable, Iterable
 from ctypes import byref, c_uint32, c_uint64, create_string_buffer
 from dataclasses import dataclass
