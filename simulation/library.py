@@ -84,12 +84,6 @@ class RawCounts(Structure):
     _fields_ = [(name, c_uint64) for name in StreamCounts.__dataclass_fields__]
 
 
-class RawPacket(Structure):
-    """What is known of a packet beside its bytes."""
-
-    _fields_ = [(name, c_uint64) for name in ("marked", "beats", "first_cycle", "last_cycle")]
-
-
 _BENCH = c_void_p
 _FUNCTIONS = {
     "create": (c_void_p, []),
@@ -98,7 +92,7 @@ _FUNCTIONS = {
     "reset": (c_int, [_BENCH, c_uint64]),
     "send": (c_int, [_BENCH, c_int, c_char_p, POINTER(c_uint64), c_uint64]),
     "measure": (None, [_BENCH, c_uint64, POINTER(c_uint64), POINTER(c_uint64)]),
-    "take": (None, [_BENCH, c_uint64, c_void_p, c_void_p, POINTER(RawPacket)]),
+    "take": (None, [_BENCH, c_uint64, c_char_p, c_char_p, POINTER(c_uint64)]),
     "forget": (None, [_BENCH]),
     "write": (c_int, [_BENCH, c_uint32, c_uint32, c_uint64]),
     "read": (c_int, [_BENCH, c_uint32, POINTER(c_uint32), c_uint64]),

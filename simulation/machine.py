@@ -1,9 +1,10 @@
 """A simulated accelerator: a `Carrier` whose machine is a Verilator model in this process."""
 
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from ctypes import byref, c_uint32, c_uint64, create_string_buffer
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,7 +24,6 @@ from simulation.library import (
     Library,
     Ran,
     RawCounts,
-    RawPacket,
     Stream,
     StreamCounts,
     Until,
@@ -31,6 +31,9 @@ from simulation.library import (
 
 REGISTERS = "registers"
 RESET_CYCLES = 4
+ADDRESS_BITS = 12
+"""Of ``s_axil``."""
+
 ANSWER_CYCLES = 100_000
 """Cycles in which a register access must be answered."""
 
@@ -43,6 +46,9 @@ SLICE = 20_000
 _STREAMS = {ACTIVATIONS: Stream.ACTIVATIONS, WEIGHTS: Stream.WEIGHTS, RESULTS: Stream.RESULTS,
             REGISTERS: Stream.REGISTERS}
 _PORTS = {ACTIVATIONS: "s_axis_act", WEIGHTS: "s_axis_wgt", RESULTS: "m_axis_out"}
+_INFO_WORDS = 4
+"""Of a packet: bytes, beats, first and last cycle."""
+
 _RESPONSES = ("OKAY", "EXOKAY", "SLVERR", "DECERR")
 
 
@@ -194,10 +200,22 @@ class SimulatedMachine:
 
     def take(self, packets: int, limit: int = LIMIT) -> list[bytes]:
         """Run until so many packets of results are there, and take them."""
-        return [packet.marked for packet in self.take_packets(packets, limit)]
+        marked, _, infos = self._take(packets, limit)
+        return _cut(marked, infos[::_INFO_WORDS])
 
     def take_packets(self, packets: int, limit: int = LIMIT) -> list[Packet]:
         """Do what `take` does; give also ``tkeep`` and when the packets came."""
+        marked, keeps, infos = self._take(packets, limit)
+        keep_bytes, beats = self._library.keep(), infos[1::_INFO_WORDS]
+        masks = [tuple(int.from_bytes(keep[place : place + keep_bytes], "little")
+                       for place in range(0, len(keep), keep_bytes))
+                 for keep in _cut(keeps, [count * keep_bytes for count in beats])]
+        columns = (_cut(marked, infos[::_INFO_WORDS]), masks, *(
+            infos[first::_INFO_WORDS] for first in (2, 3)))
+        return [Packet(*each) for each in zip(*columns, strict=True)]
+
+    def _take(self, packets: int, limit: int) -> tuple[bytes, bytes, list[int]]:
+        """Take packets: the bytes of all, their ``tkeep``, and `_INFO_WORDS` words of each."""
         if packets < 0:
             raise ValueError(f"{packets} packets cannot be taken")
         if not self._run(limit, Until.PACKETS, packets):
@@ -206,26 +224,11 @@ class SimulatedMachine:
                 f"{self.describe()}")
         marked_bytes, keep_bytes = c_uint64(), c_uint64()
         self._library.measure(self._open, packets, byref(marked_bytes), byref(keep_bytes))
-        marked = create_string_buffer(max(1, marked_bytes.value))
-        keeps = create_string_buffer(max(1, keep_bytes.value))
-        infos = (RawPacket * packets)()
+        marked = create_string_buffer(marked_bytes.value + 1)
+        keeps = create_string_buffer(keep_bytes.value + 1)
+        infos = (c_uint64 * (_INFO_WORDS * packets))()
         self._library.take(self._open, packets, marked, keeps, infos)
-        return self._packets(memoryview(marked).cast("B"), memoryview(keeps).cast("B"), infos)
-
-    def _packets(
-        self, marked: memoryview, keeps: memoryview, infos: Iterable[RawPacket]
-    ) -> list[Packet]:
-        """Cut what was taken into packets."""
-        keep_bytes = self._library.keep()
-        first, first_keep, packets = 0, 0, []
-        for info in infos:
-            last, last_keep = first + info.marked, first_keep + info.beats * keep_bytes
-            bits = tuple(int.from_bytes(keeps[place : place + keep_bytes], "little")
-                         for place in range(first_keep, last_keep, keep_bytes))
-            packets.append(Packet(bytes(marked[first:last]), bits, info.first_cycle,
-                                  info.last_cycle))
-            first, first_keep = last, last_keep
-        return packets
+        return marked.raw, keeps.raw, list(infos)
 
     def drain(self, limit: int = LIMIT) -> None:
         """Run until all is sent and nothing has come for `QUIET_CYCLES`; drop what came."""
@@ -325,9 +328,17 @@ class SimulatedMachine:
             raise ProtocolError(self._library.violations(self._open).decode().splitlines())
 
 
+def _cut(octets: bytes, lengths: Sequence[int]) -> list[bytes]:
+    """Cut bytes into parts of these lengths."""
+    places = [0, *accumulate(lengths)]
+    return [octets[first:last] for first, last in pairwise(places)]
+
+
 def _address(address: int) -> int:
-    if not 0 <= address < 1 << 32 or address % 4:
+    if address < 0 or address % 4:
         raise ValueError(f"registers are at multiples of 4, not at {address:#x}")
+    if address >= 1 << ADDRESS_BITS:
+        raise ValueError(f"registers lie below {1 << ADDRESS_BITS:#x}, not at {address:#x}")
     return address
 
 

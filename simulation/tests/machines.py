@@ -13,9 +13,10 @@ from simulation.generator import Config, result_packets
 from simulation.jobs import Done, Task
 from simulation.machine import Packet
 
-__all__ = ["TINY", "VERILOG", "Work", "check", "make_work", "random_work", "spread", "task_of"]
+__all__ = ["FAULTY", "TINY", "Work", "check", "make_work", "random_work", "spread", "task_of"]
 
-VERILOG = Path(__file__).resolve().parent / "verilog"
+FAULTY = Path(__file__).resolve().parent / "verilog" / "faulty.v"
+"""A top that breaks a rule when it is told to."""
 
 
 def parts_of(config: Config, work: Work) -> list:
