@@ -23,7 +23,10 @@ class Bench {
     using Port = std::remove_cvref_t<Reference>;
 
     // First, so that all that follows may refer to it.
-    VerilatedContext context_;
+    struct Context : VerilatedContext {
+        Context() { traceEverOn(VM_TRACE); }  // before the model is there
+    };
+    Context context_;
     Vmachine model_{&context_};
 
   public:

@@ -83,3 +83,12 @@ def test_waveforms_are_written_where_asked_for(tmp_path):
         machine.advance(10)
         assert dump.stat().st_size == size
     assert "m_axis_out_tvalid" in dump.read_text(encoding="utf-8")
+
+
+def test_the_example_in_the_docs_runs():
+    text = (ROOT / "docs" / "simulation.md").read_text(encoding="utf-8")
+    program = text.partition("```python\n")[2].partition("```")[0]
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "[ 8.  9. 10. 11.]\n [12. 13. 14. 15.]]" in done.stdout
