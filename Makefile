@@ -22,7 +22,7 @@ NEEDS = @$(or $(wildcard $(PY)),$(PYTHON)) -m commands.tools
 HW ?= --rows 8 --cols 8 --acc-width 40
 
 .PHONY: help setup setup-torch verilog registers emission demo demo-attention gemm test test-matrix test-x test-icarus test-full test-torch \
-        fuzz fuzz-files planted-bugs waves lint bench bench-rtl perf perf-check sweep ppa accumulators fpga train samples quality quality-full capture clean \
+        fuzz fuzz-files fuzz-quantized planted-bugs waves lint bench bench-rtl perf perf-check sweep ppa accumulators fpga train samples quality quality-full capture clean \
         tools-venv tools-verilator tools-icarus tools-lint tools-ppa
 
 help:  ## List the targets
@@ -62,10 +62,10 @@ verilog: $(VENV)/ready  ## Emit the accelerator and its memory module: build/ver
 	$(PY) -m hw $(HW)
 
 registers: $(VENV)/ready  ## Make the register page, the C header and SystemRDL anew
-	$(PY) -m hw.register_files
+	$(PY) -m hw.registers.files
 
 emission: $(VENV)/ready  ## Time and size of the Verilog at 4x4, 16x16 and 64x64
-	$(PY) -m hw.emission
+	$(PY) -m hw.tools.emission
 
 demo: tools-verilator $(VENV)/ready  ## Run every kind of layer of a trained DiT through the Verilog
 	$(PY) -m examples demo
@@ -79,8 +79,7 @@ gemm: tools-verilator $(VENV)/ready  ## Run your own: ACTIVATIONS=a.npy WEIGHTS=
 test: tools-verilator $(VENV)/ready  ## Golden model and all benches, without torch
 	$(PY) -m pytest -n $(JOBS) --dist loadgroup
 
-ACCELERATOR_TESTS := sim_tests/test_accelerator.py sim_tests/test_faults.py sim_tests/test_abort.py \
-  sim_tests/test_isolation.py sim_tests/test_reset.py
+ACCELERATOR_TESTS := $(addprefix sim_tests/accelerator/test_,accelerator.py faults.py abort.py isolation.py reset.py)
 
 test-matrix: tools-verilator $(VENV)/ready  ## The accelerator's tests on every machine of the parameter matrix
 	MIXDIT_MATRIX=1 $(PY) -m pytest -n $(JOBS) --dist loadgroup $(ACCELERATOR_TESTS)
@@ -89,7 +88,7 @@ test-x: tools-verilator $(VENV)/ready  ## The accelerator's tests from random re
 	MIXDIT_SIMULATOR=random $(PY) -m pytest -n $(JOBS) --dist loadgroup $(ACCELERATOR_TESTS)
 
 test-icarus: tools-icarus $(VENV)/ready  ## The accelerator's tests in four-state Icarus, from X (half an hour and more)
-	MIXDIT_ICARUS=1 MIXDIT_REQUIRE_ICARUS=1 $(PY) -m pytest -n $(JOBS) sim_tests/test_icarus.py
+	MIXDIT_ICARUS=1 MIXDIT_REQUIRE_ICARUS=1 $(PY) -m pytest -n $(JOBS) sim_tests/accelerator/test_icarus.py
 
 test-full: tools-verilator $(VENV)/ready  ## Everything with more seeds and sizes, on every machine (hours)
 	MIXDIT_FULL=1 MIXDIT_MATRIX=1 $(PY) -m pytest -n $(JOBS) --dist loadgroup
@@ -100,19 +99,22 @@ fuzz: tools-verilator $(VENV)/ready  ## 2,000 random jobs, good, bad, broken and
 fuzz-files: $(VENV)/ready  ## Broken files of MX tensors for an hour, in bounded memory
 	$(PY) -m golden.tests.fuzz_files --minutes 60
 
+fuzz-quantized: $(VENV)/torch-ready  ## Broken files of quantized models for an hour, in bounded memory
+	$(PY) -m golden.tests.fuzz_quantized --minutes 60
+
 test-torch: $(VENV)/torch-ready  ## The tests that need torch or diffusers
 	$(PY) -m pytest -n $(JOBS) golden/tests quality/tests perf/tests/test_workloads.py
 
 planted-bugs: tools-verilator $(VENV)/ready  ## Plant bugs one by one and see a test turn red (half an hour)
 	$(PY) -m sim_tests.planted_bugs
 
-waves: tools-verilator $(VENV)/ready  ## Run one bench with waveforms: TEST=sim_tests/test_mac_array.py
-	WAVES=1 $(PY) -m pytest $(or $(TEST),$(error say which: make waves TEST=sim_tests/test_mac_array.py))
+waves: tools-verilator $(VENV)/ready  ## Run one bench with waveforms: TEST=sim_tests/array/test_mac_array.py
+	WAVES=1 $(PY) -m pytest $(or $(TEST),$(error say which: make waves TEST=sim_tests/array/test_mac_array.py))
 	@find build/sim -name 'dump.*' -newer $(VENV)/ready | sort
 
 lint: tools-lint $(VENV)/ready  ## ruff on the Python, Verilator -Wall on the Verilog
 	$(PY) -m ruff check .
-	$(PY) -m hw.lint
+	$(PY) -m hw.tools.lint
 
 bench: $(VENV)/ready  ## Speed of the golden model (beside AMD Quark, where installed)
 	$(PY) -m golden.bench

@@ -24,7 +24,7 @@ from examples.gemms import Gemm, Matrices, Order, Style, alternate_tables, prepa
 from examples.matrices import load_matrices
 from examples.report import Row, make_row, print_table, write_json
 from examples.simulation import Simulation, simulate
-from hw.config import Config
+from hw.contract.config import Config
 from quality.calibration.record import CALIBRATION, load_calibration
 from quality.captured import CAPTURE_FILE, load_layers, load_provenance
 from quality.recipe import Recipe as ModelRecipe

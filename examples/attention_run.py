@@ -15,9 +15,9 @@ from examples.gemms import Order
 from examples.job_files import Outcome
 from examples.report import Row
 from examples.simulation import Simulation, simulate
-from hw.config import Config
+from hw.contract.config import Config
 from sim_tests.machine import Counters, Results, Work
-from sim_tests.works import expected_counts, expected_results, operand_a, operand_b
+from sim_tests.stimuli.works import expected_counts, expected_results, operand_a, operand_b
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,9 @@ from golden import MXTensor, Policy
 from golden.packing import weight_stream
 from golden.policy import outlier_blocks
 from golden.unpacking import read_weight_stream
-from hw.config import Config
-from hw.driver import Job, resident_tiles
-from hw.job import JobKind, Output
-from hw.outlier_policy import Selection
+from hw.contract.config import Config
+from hw.contract.job_codes import JobKind, Output, Selection
+from hw.host.driver import Job, resident_tiles
 from sim_tests.machine import Results, Work
 
 

@@ -16,9 +16,9 @@ from golden.floats import MAGNITUDE_MASK, widen
 from golden.formats import BLOCK_SIZE, FLOAT_FORMATS
 from golden.policy import permute
 from golden.units import unit_magnitudes
-from hw.config import Config
-from hw.driver import Job, resident_tiles
-from hw.outlier_policy import Selection
+from hw.contract.config import Config
+from hw.contract.job_codes import Selection
+from hw.host.driver import Job, resident_tiles
 from sim_tests.machine import Work
 
 INFINITY = 0x7F800000

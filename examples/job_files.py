@@ -12,9 +12,8 @@ import numpy as np
 import golden
 from commands.outputs import write_text
 from golden import MXTensor
-from hw.driver import Job
-from hw.job import JobKind, Output
-from hw.outlier_policy import Selection
+from hw.contract.job_codes import JobKind, Output, Selection
+from hw.host.driver import Job
 from sim_tests.machine import Results, Work
 
 _STALLS = "stalls.json"
@@ -34,7 +33,7 @@ class Outcome:
     results : ndarray or list of bytes
         Patterns of floating-point results, shape (m, n), or packets of MX blocks.
     counters : dict of str to int
-        The machine's counters, see `hw.registers.COUNTERS`.
+        The machine's counters, see `hw.registers.map.COUNTERS`.
     """
 
     results: Results

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from examples.gemms import Matrices
-from hw.config import DIMENSION_BITS, Config
+from hw.contract.config import DIMENSION_BITS, Config
 
 _NPY_MAGIC = b"\x93NUMPY"
 _FLOAT_FORMATS = {"float16": "fp16", "float32": "fp32", "bfloat16": "bf16"}

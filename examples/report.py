@@ -20,7 +20,7 @@ from commands.outputs import write_text
 from examples.gemms import Gemm, Order, Style
 from examples.job_files import Outcome
 from examples.simulation import Simulation
-from hw.config import Config
+from hw.contract.config import Config
 from sim_tests.bench import ROOT, seed
 
 SCHEMA = 1

@@ -27,13 +27,13 @@ from commands.tools import ToolError
 from examples.job_files import Outcome, read_stalls, read_works, write_outcomes
 from examples.streams import Sink, Source
 from hw.accelerator import Accelerator
-from hw.config import Config
-from hw.driver import Driver, Job
-from hw.packet_order import weight_passes
-from hw.registers import ENDED, FAULTS, StreamFault
+from hw.contract.config import Config
+from hw.host.driver import Driver, Job
+from hw.host.packet_order import weight_passes
+from hw.registers.map import ENDED, FAULTS, StreamFault
 from sim_tests import bench, drive
 from sim_tests.machine import STREAMS, Machine, Results, Work
-from sim_tests.packets import act_packets, weight_packets
+from sim_tests.stimuli.packets import act_packets, weight_packets
 
 MACHINE_FILE, PROGRESS_FILE = "machine.json", "progress.jsonl"
 

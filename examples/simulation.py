@@ -18,7 +18,7 @@ from commands import builds, children, environment, tools
 from commands.tools import ToolError
 from examples.job_files import Outcome, read_outcomes, write_stalls, write_works
 from examples.run_jobs import PROGRESS_FILE, read_config, write_config
-from hw.config import Config
+from hw.contract.config import Config
 from sim_tests.bench import BUILD, ROOT
 from sim_tests.machine import Work
 

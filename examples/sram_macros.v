@@ -1,5 +1,5 @@
 // The memory module of the machine `mixdit_1x1`, made of macros: an example for docs/memories.md,
-// simulated by sim_tests/test_memories.py. Small memories become registers. Larger ones are a
+// simulated by sim_tests/tools/test_memories.py. Small memories become registers. Larger ones are a
 // matrix of one macro, BITS wide and WORDS deep, which has a write enable for each bit.
 module mixdit_1x1_sram_1r1w #(
   parameter WIDTH = 8,

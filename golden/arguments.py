@@ -113,8 +113,8 @@ def array(x: ArrayLike, what: str) -> NDArray[np.generic]:
     Raises
     ------
     TypeError
-        If it is a torch tensor that NumPy cannot see: of bfloat16, on another device, or one that
-        requires a gradient.
+        If it is a torch tensor that NumPy cannot see: of bfloat16, on another device, one that
+        requires a gradient, or whose elements do not lie as they are.
     ValueError
         If some of its numbers are masked, or rows differ in length.
     """
@@ -129,11 +129,13 @@ def array(x: ArrayLike, what: str) -> NDArray[np.generic]:
     except (TypeError, RuntimeError) as error:
         if not is_tensor(x):
             raise TypeError(f"{what} is no array: {error}") from error
-        kind = f"{str(x.dtype).removeprefix('torch.')} on {x.device}"
-        gradient = ", which requires a gradient" if x.requires_grad else ""
+        if x.is_meta:
+            raise TypeError(
+                f"{what} is a torch tensor on meta, without values: load or compute them first"
+            ) from None
         raise TypeError(
-            f"{what} is a torch tensor of {kind}{gradient}, and NumPy cannot see it: use "
-            "golden.torch.quantize and its relatives, or give x.detach().float().cpu()"
+            f"{what} is a torch tensor of {_tensor_kind(x)}, and NumPy cannot see it: use "
+            f"golden.torch.quantize and its relatives, or give x{_way_to_numpy(x)}"
         ) from None
     except ValueError as error:
         raise ValueError(f"{what} is no array: {error}") from error
@@ -212,6 +214,29 @@ def is_tensor(value: Any) -> bool:
     """Return whether a value is a torch tensor; without torch there is none."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
+
+
+def _tensor_kind(x: Any) -> str:
+    """Describe a torch tensor that NumPy cannot see."""
+    kind = f"{str(x.dtype).removeprefix('torch.')} on {x.device}"
+    layout = str(x.layout).removeprefix("torch.")
+    kind += "" if layout == "strided" else f", laid out as {layout}"
+    kind += ", nested" if x.is_nested else ""
+    kind += ", whose signs are put off" if x.is_neg() or x.is_conj() else ""
+    return kind + (", which requires a gradient" if x.requires_grad else "")
+
+
+def _way_to_numpy(x: Any) -> str:
+    """Return the calls after which NumPy sees the numbers of a torch tensor."""
+    way = ".detach()"
+    if x.is_nested:
+        way += ".to_padded_tensor(0.0)"
+    elif str(x.layout) != "torch.strided":
+        way += ".to_dense()"
+    way += ".dequantize()" if x.is_quantized else ""
+    way += ".resolve_conj()" if x.is_conj() else ""
+    way += ".resolve_neg()" if x.is_neg() else ""
+    return way + ("" if x.is_complex() else ".float()") + ".cpu()"
 
 
 def _check_unmasked(x: list | tuple, what: str) -> None:

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golden.arguments import array
+from golden.arguments import array, is_tensor
 from golden.formats import BF16, FLOAT_FORMATS, FP16, FP32, FloatFormat
 
 MAGNITUDE_MASK = np.uint32(0x7FFFFFFF)
@@ -80,9 +80,18 @@ def float_bits(
                 f"but the array holds {found.dtype.name}"
             )
         return found, float_format
+    if found.dtype.kind == "c":
+        raise TypeError(
+            f"expected float32, float16 or bfloat16 numbers, not {found.dtype.name}: give the real "
+            "and the imaginary parts by themselves, each converted if it has another width"
+        )
+    if isinstance(x, np.ndarray):
+        way = "x.astype(numpy.float32)"
+    else:
+        way = "x.float()" if is_tensor(x) else "numpy.asarray(x, numpy.float32)"
     raise TypeError(
         f"expected float32, float16 or bfloat16 numbers, not {found.dtype.name}; "
-        "convert them first, for example with x.astype(numpy.float32)"
+        f"convert them first, for example with {way}"
     )
 
 

@@ -1,1 +1,1 @@
-"""Amaranth generator of the MixDiT accelerator."""
+"""Generator of the accelerator: the top, and a package for each stage of the machine."""

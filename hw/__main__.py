@@ -12,10 +12,10 @@ from commands.running import sentences, start
 from commands.terminal import make_console
 
 from .accelerator import Accelerator
-from .config import Config
-from .emit import emit_files
-from .sram import MODULE
-from .verilog_names import check_name
+from .contract.config import Config
+from .parts.emit import emit_files
+from .parts.sram import MODULE
+from .parts.verilog_names import check_name
 
 DEFAULTS = {field.name: field.default for field in fields(Config)}
 

@@ -4,10 +4,10 @@ from amaranth import ClockDomain, DomainRenamer, Module, Mux, ResetSignal, Signa
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .controller import Controller
-from .csr import AXI_LITE, CSR
+from .control.controller import Controller
 from .engines import Engines
-from .stream_gate import InputGate, OutputHold
+from .registers.csr import AXI_LITE, CSR
+from .streams.stream_gate import InputGate, OutputHold
 
 
 def _axi_stream(prefix, stream_bytes, flow):

@@ -4,27 +4,27 @@ from amaranth import Cat, Module, ResetSignal, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .activation_path import ENGINES, ActivationPath
-from .beat_issuer import BeatIssuer
-from .block_walker import BlockWalker
-from .calibration_tables import order_write_signature, tag_write_signature
-from .job import FLOATING, PACKED, job_layout
-from .job_queue import JOBS_UNDER_WAY, JobQueue
-from .mac_array import MACArray
-from .mx_packer import MXPacker
-from .operand_store import OperandStore
-from .packet_guard import beat_layout
-from .registers import StreamFault
-from .result_path import ResultPath
-from .result_writer import ResultWriter
-from .scoreboard import SCORE, Scoreboard
-from .sram import Sram
-from .stream_buffer import StreamBuffer
-from .tile_router import TileRouter
-from .tile_writer import TileWriter
-from .weight_loader import WeightLoader
-
-_GEMMS = {kind for kind in FLOATING | PACKED if not kind.converts}
+from .activations.activation_path import ENGINES, ActivationPath
+from .activations.calibration_tables import order_write_signature, tag_write_signature
+from .array.beat_issuer import BeatIssuer
+from .array.block_walker import BlockWalker
+from .array.mac_array import MACArray
+from .blocks.mx_packer import MXPacker
+from .contract.config import JOBS_UNDER_WAY
+from .contract.job import job_layout
+from .contract.job_codes import FLOATING, GEMMS, PACKED
+from .control.job_queue import JobQueue
+from .control.scoreboard import SCORE, Scoreboard
+from .operands.operand_store import OperandStore
+from .operands.tile_router import TileRouter
+from .operands.tile_writer import TileWriter
+from .operands.weight_loader import WeightLoader
+from .parts.sram import Sram
+from .registers.map import StreamFault
+from .results.result_path import ResultPath
+from .results.result_writer import ResultWriter
+from .streams.packet_guard import beat_layout
+from .streams.stream_buffer import StreamBuffer
 
 
 class Engines(wiring.Component):
@@ -37,7 +37,7 @@ class Engines(wiring.Component):
     tiles meet in the array; results are brought into their format. Each runs as far ahead as its
     memory has room, across jobs, so that the array stops only when a stream is late.
 
-    See `hw.registers` for what a job is, `RowUnpacker`, `PackedUnpacker` and `WeightLoader` for
+    See `hw.registers.map` for what a job is, `RowUnpacker`, `PackedUnpacker` and `WeightLoader` for
     what the streams carry in, `ResultWriter` and `MXPacker` for what they carry out, `BlockWalker`
     for the order of tiles.
 
@@ -80,8 +80,6 @@ class Engines(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        m.submodules.queue = queue = JobQueue(config, (
-            *ENGINES, FLOATING | PACKED, _GEMMS, _GEMMS, _GEMMS, FLOATING | PACKED))
         m.submodules.scoreboard = scoreboard = Scoreboard(config)
         m.submodules.activation_path = activation_path = ActivationPath(config)
         m.submodules.router = router = TileRouter(config)
@@ -92,10 +90,14 @@ class Engines(wiring.Component):
             config, lanes=config.cols, unit_bytes=config.weight_bytes, with_tags=True)
         m.submodules.result_writer = result_writer = ResultWriter(config)
 
+        engines = (  # who reads the queue, and which kinds of jobs
+            *((getattr(activation_path.jobs, name), kinds) for name, kinds in ENGINES.items()),
+            (router.jobs, FLOATING | PACKED), (tile_writer.jobs, GEMMS),
+            (weight_loader.jobs, GEMMS), (walker.jobs, GEMMS),
+            (result_writer.jobs, FLOATING | PACKED))
+        m.submodules.queue = queue = JobQueue(config, [kinds for _, kinds in engines])
         wiring.connect(m, wiring.flipped(self.jobs), queue.i)
-        engines = (*activation_path.jobs, router.jobs, tile_writer.jobs, weight_loader.jobs,
-                   walker.jobs, result_writer.jobs)
-        for jobs, engine in zip(queue.o, engines, strict=True):
+        for jobs, (engine, _) in zip(queue.o, engines, strict=True):
             wiring.connect(m, jobs, engine)
         for name, port, engine in (("act_buffer", self.act, activation_path),
                                    ("weight_buffer", self.weight, weight_loader)):

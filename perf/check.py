@@ -19,7 +19,7 @@ from commands.exit_codes import ExitCode
 from commands.outputs import write_text
 from commands.running import start
 from examples.simulation import SimulationError
-from hw.config import Config
+from hw.contract.config import Config
 from perf.bench_program import run_program
 from perf.checked_jobs import draw_groups
 from perf.checked_runs import Compared, compare, simulate

@@ -17,8 +17,8 @@ from commands.outputs import write_text
 from commands.running import start
 from examples.job_files import read_works
 from examples.run_jobs import InterruptDriver, ReportingMachine, read_config, run_folder
-from hw.config import Config
-from hw.registers import ADDRESSES, COUNTERS
+from hw.contract.config import Config
+from hw.registers.map import ADDRESSES, COUNTERS
 from perf.schedule import COUNTER_NAMES
 from sim_tests import drive
 from sim_tests.machine import Work

@@ -8,14 +8,13 @@ from golden import MXTensor
 from golden.floats import narrow
 from golden.formats import BLOCK_SIZE, FLOAT_FORMATS
 from golden.lanes import destinations
-from hw.config import Config
-from hw.job import JobKind
-from hw.outlier_policy import Selection
-from hw.scatter import scatter_lanes
+from hw.activations.scatter import scatter_lanes
+from hw.contract.config import Config
+from hw.contract.job_codes import JobKind, Selection
 from perf.schedule import Job
-from sim_tests.packets import Work
-from sim_tests.random_works import random_work
-from sim_tests.works import operand_a, operand_b
+from sim_tests.stimuli.packets import Work
+from sim_tests.stimuli.random_works import random_work
+from sim_tests.stimuli.works import operand_a, operand_b
 
 _SIZES = ((40, 600), (100, 256), (160, 40), (60, 16))
 """Most rows and columns of a job, and most channels: mixed, long sums, many tiles, short sums."""

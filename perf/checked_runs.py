@@ -11,11 +11,11 @@ from pathlib import Path
 from examples.job_files import write_works
 from examples.run_jobs import PROGRESS_FILE, write_config
 from examples.simulation import SimulationError, simulator
-from hw.config import Config
+from hw.contract.config import Config
 from perf.check_simulation import Timed, read_timed
 from perf.checked_jobs import schedule_job
 from perf.schedule import Counts, predict
-from sim_tests.packets import Work
+from sim_tests.stimuli.packets import Work
 
 _POLL_SECONDS = 0.2
 

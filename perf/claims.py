@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from golden.formats import BLOCK_SIZE
 from golden.lanes import conflicts
-from hw.outlier_detector import detection_cycles
-from hw.outlier_policy import Selection
+from hw.activations.outlier_detector import detection_cycles
+from hw.contract.job_codes import Selection
 from perf.measured import Measured
 from perf.scenarios import STALL
 

@@ -7,13 +7,13 @@ from functools import cached_property
 import numpy as np
 
 from examples.job_files import Outcome
-from hw.config import Config
-from hw.driver import weight_passes
-from hw.packet_order import result_packets
+from hw.contract.config import Config
+from hw.host.driver import weight_passes
+from hw.host.packet_order import result_packets
 from perf.scenarios import Case, Group
 from sim_tests.machine import Results, Work
-from sim_tests.packets import act_packets, weight_packets
-from sim_tests.works import expected_counts, expected_results
+from sim_tests.stimuli.packets import act_packets, weight_packets
+from sim_tests.stimuli.works import expected_counts, expected_results
 
 
 @dataclass(frozen=True)

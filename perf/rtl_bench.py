@@ -15,7 +15,7 @@ from commands.exit_codes import ExitCode
 from commands.running import start
 from examples.job_files import Outcome
 from examples.simulation import simulate
-from hw.config import Config
+from hw.contract.config import Config
 from perf.bench_program import run_program
 from perf.claims import make_rows
 from perf.measured import Measured, expected_cycles, pair_outcomes

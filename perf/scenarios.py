@@ -11,12 +11,11 @@ import numpy as np
 
 import golden
 from golden import MX6, MX9
-from hw.config import Config
-from hw.job import JobKind, Output
-from hw.outlier_policy import Selection
+from hw.contract.config import Config
+from hw.contract.job_codes import JobKind, Output, Selection
 from perf.linear_layer import LinearLayer, resident_work
 from sim_tests.machine import Work
-from sim_tests.random_works import make_work
+from sim_tests.stimuli.random_works import make_work
 
 WIDE, NARROW = "wide", "narrow"
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from commands.outputs import write_text
-from hw.config import Config
+from hw.contract.config import Config
 from perf.claims import Row
 from perf.verilog_size import LIMIT_BYTES, VerilogSize
 

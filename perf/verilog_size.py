@@ -5,8 +5,8 @@ import time
 from dataclasses import dataclass
 
 from hw.accelerator import Accelerator
-from hw.config import Config
-from hw.emit import emit
+from hw.contract.config import Config
+from hw.parts.emit import emit
 
 LIMIT_BYTES = 5_000_000
 SIZE = 64

@@ -8,8 +8,9 @@ import cocotb
 import pytest
 
 from hw.accelerator import Accelerator
-from hw.config import Config
-from sim_tests import bench, drive, x_watch
+from hw.contract.config import Config
+from sim_tests import bench, drive
+from sim_tests.accelerator import x_watch
 from sim_tests.machine import Machine
 
 TINY = Config.sized(rows=4, cols=4, k_max=256, act_depth=128, weight_depth=32, tile_slots=16,

@@ -38,8 +38,8 @@ from cocotb_tools.runner import Runner, VerilatorControlFile
 
 from commands import builds, environment
 from commands.outputs import write_if_changed
-from hw.emit import emit_files
-from hw.sram import MODULE
+from hw.parts.emit import emit_files
+from hw.parts.sram import MODULE
 from sim_tests.simulators import Simulator, choose
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -6,7 +6,7 @@ import pytest
 
 from commands import builds, environment
 from sim_tests.bench import BUILD
-from sim_tests.c_driver import HOSTS, Host, require
+from sim_tests.host.c_driver import HOSTS, Host, require
 
 os.environ["AMARANTH_USE_YOSYS"] = "builtin"
 

@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import EnumType
 from typing import Any
 
 import cocotb
@@ -232,9 +231,9 @@ def _rows(fields: Any) -> int:
 
 
 def _layout(shape: Any) -> data.Layout | None:
-    """Return a shape's struct or array layout, None for a scalar or an enumeration."""
-    is_layout = isinstance(shape, data.Layout) or hasattr(shape, "as_shape")
-    return data.Layout.cast(shape) if is_layout and not isinstance(shape, EnumType) else None
+    """Return a shape's struct or array layout, None for a scalar or a named number."""
+    is_struct = isinstance(shape, type) and issubclass(shape, data.View)
+    return data.Layout.cast(shape) if is_struct or isinstance(shape, data.Layout) else None
 
 
 def _to_bits(shape: Any, value: Any, rows: int) -> np.ndarray:

@@ -18,17 +18,17 @@ from cocotbext.axi import (
     AxiStreamSource,
 )
 
-from hw.config import Config
-from hw.driver import BusError, Driver, Job
-from hw.packet_order import (
+from hw.contract.config import Config
+from hw.host.driver import BusError, Driver, Job
+from hw.host.packet_order import (
     conversion_packets,
     number_bytes,
     packed_result_chunks,
     result_packets,
     weight_passes,
 )
-from sim_tests.job_settings import Loaded
-from sim_tests.packets import Work, act_packets, read_rows, weight_packets
+from sim_tests.stimuli.job_settings import Loaded
+from sim_tests.stimuli.packets import Work, act_packets, read_rows, weight_packets
 
 __all__ = ["STREAMS", "Counters", "Machine", "Results", "Work"]
 

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from hw.registers import Command
+from hw.registers.map import Command
 from sim_tests import drive
-from sim_tests.broken_packets import Delivery
 from sim_tests.machine import Counters, Machine
-from sim_tests.packets import Work
+from sim_tests.stimuli.broken_packets import Delivery
+from sim_tests.stimuli.packets import Work
 
 TIMED = ("cycles", "act_stalls", "weight_stalls", "result_stalls")
 """Counters that depend on when what arrives."""

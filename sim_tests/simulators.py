@@ -24,7 +24,7 @@ from typing import Any
 from cocotb_tools.runner import Icarus, Runner, Verilator
 
 from commands import children, environment, tools
-from hw.waivers import WAIVERS
+from hw.tools.waivers import WAIVERS
 
 POISON = "-DSRAM_POISON"
 
@@ -100,7 +100,7 @@ class IcarusSimulator(Simulator):
     """Icarus Verilog by the rules of SystemVerilog, where what has no value yet is X.
 
     An output may be X where nobody looks, such as in bytes without ``tkeep``. cocotb takes that for
-    zeros; `sim_tests.x_watch` looks at what counts before it does.
+    zeros; `sim_tests.accelerator.x_watch` looks at what counts before it does.
     """
 
     suffix = "_icarus"

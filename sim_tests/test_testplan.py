@@ -30,5 +30,5 @@ def test_every_test_in_the_plan_exists():
 
 
 def test_every_bench_is_in_the_plan():
-    benches = {path.name for path in (ROOT / "sim_tests").glob("test_*.py")}
+    benches = {path.name for path in (ROOT / "sim_tests").rglob("test_*.py")}
     assert not {name for name in benches - {"test_testplan.py"} if name not in PLAN}

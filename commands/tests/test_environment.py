@@ -62,7 +62,8 @@ def test_right_values_are_read(monkeypatch):
 def test_benches_without_assertions_are_refused():
     done = subprocess.run(
         [sys.executable, "-O", "-m", "pytest", "-q", "-p", "no:cacheprovider",
-         "sim_tests/test_memories.py"], cwd=ROOT, capture_output=True, text=True, encoding="utf-8",
+         "sim_tests/tools/test_memories.py"],
+        cwd=ROOT, capture_output=True, text=True, encoding="utf-8",
         timeout=HANG_SECONDS, check=False)
     assert done.returncode == 4
     assert "benches are assertions" in done.stderr

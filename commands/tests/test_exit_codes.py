@@ -37,7 +37,7 @@ def program(text: str, **environment: str) -> subprocess.Popen:
 
 
 def test_there_are_programs():
-    assert {"examples", "hw", "hw.lint", "perf", "perf.check", "quality", "quality.metrics",
+    assert {"examples", "hw", "hw.tools.lint", "perf", "perf.check", "quality", "quality.metrics",
             "sim_tests.fuzz", "commands.tools"} <= set(PROGRAMS)
 
 

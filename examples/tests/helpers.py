@@ -8,10 +8,10 @@ import numpy as np
 from examples.gemms import Gemm, Matrices
 from examples.job_files import Outcome
 from examples.simulation import Simulation
-from hw.config import Config
+from hw.contract.config import Config
 from sim_tests.bench import ROOT
 from sim_tests.machine import Work
-from sim_tests.works import expected_results
+from sim_tests.stimuli.works import expected_results
 
 TINY = ("--rows", "2", "--cols", "2", "--k-max", "64")
 TINY_CONFIG = Config.sized(rows=2, cols=2, k_max=64)

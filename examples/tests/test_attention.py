@@ -20,14 +20,13 @@ from examples.job_files import Outcome
 from examples.simulation import Simulation
 from examples.tests.helpers import TINY, TINY_CONFIG
 from golden.packing import weight_stream
-from hw.driver import Job
-from hw.job import JobKind
-from hw.outlier_policy import Selection
+from hw.contract.job_codes import JobKind, Selection
+from hw.host.driver import Job
 from quality.captured import load_layers
 from quality.recipe import Recipe as ModelRecipe
 from sim_tests.bench import ROOT
 from sim_tests.machine import Work
-from sim_tests.works import expected_counts, expected_results
+from sim_tests.stimuli.works import expected_counts, expected_results
 
 pytestmark = pytest.mark.xdist_group("examples")  # one build of the tiny machine
 

@@ -4,9 +4,9 @@ import numpy as np
 
 from examples.job_files import Outcome, read_outcomes, read_works, write_outcomes, write_works
 from examples.tests.helpers import TINY_CONFIG
-from hw.job import JobKind, Output
-from sim_tests.packets import act_packets, weight_packets
-from sim_tests.random_works import random_work
+from hw.contract.job_codes import JobKind, Output
+from sim_tests.stimuli.packets import act_packets, weight_packets
+from sim_tests.stimuli.random_works import random_work
 
 
 def test_works_of_every_kind_are_read_as_they_were_written(tmp_path):

@@ -5,6 +5,7 @@ in bounded memory, and stops at the first file that brings another error than a 
 """
 
 import argparse
+import copy
 import json
 import random
 import resource
@@ -100,7 +101,7 @@ def _header(change: Callable[[dict[str, Any], random.Random], None]) -> Callable
     return mutated
 
 
-def _replace_node(record: Any, rng: random.Random) -> None:
+def replace_node(record: Any, rng: random.Random) -> None:
     """Put another value somewhere into nested objects and lists, or take one out."""
     while isinstance(record, dict | list) and record:
         key = rng.choice(list(record)) if isinstance(record, dict) else rng.randrange(len(record))
@@ -108,7 +109,7 @@ def _replace_node(record: Any, rng: random.Random) -> None:
             if rng.random() < 0.2:
                 del record[key]
             else:
-                record[key] = rng.choice(VALUES)
+                record[key] = copy.deepcopy(rng.choice(VALUES))
             return
         record = record[key]
 
@@ -120,9 +121,10 @@ def _replace_description(header: dict[str, Any], rng: random.Random) -> None:
         metadata[name] = rng.choice(TEXTS)
         return
     record = json.loads(metadata[name])
-    _replace_node(record, rng)
+    replace_node(record, rng)
     if rng.random() < 0.3:
-        record[rng.choice(["axis", "shape", "format", "granularity", "more"])] = rng.choice(VALUES)
+        key = rng.choice(["axis", "shape", "format", "granularity", "more"])
+        record[key] = copy.deepcopy(rng.choice(VALUES))
     metadata[name] = json.dumps(record)
 
 
@@ -135,7 +137,7 @@ MUTATIONS = (
     _bytes,
     _cut,
     _length,
-    _header(_replace_node),
+    _header(replace_node),
     _header(_replace_description),
     _header(_replace_description),
     _header(_rename),
@@ -171,31 +173,55 @@ def bound_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
-def main() -> int:
-    """Read broken files until the time is up; return 1 at the first finding."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def broken(files: list[bytes], rng: random.Random) -> bytes:
+    """Return one of the files, broken."""
+    return mutate(rng.choice(files), rng)
+
+
+def search(
+    break_one: Callable[[random.Random], bytes],
+    read_one: Callable[[bytes], bool],
+    minutes: float,
+    seed: int,
+) -> int:
+    """Read broken files until the time is up; return 1 at the first finding, which is kept."""
+    first, end, taken = seed, time.monotonic() + 60 * minutes, 0
+    while time.monotonic() < end:
+        data = break_one(random.Random(seed))
+        try:
+            taken += read_one(data)
+        except BaseException as error:
+            FOUND.mkdir(parents=True, exist_ok=True)
+            (FOUND / f"{seed}.safetensors").write_bytes(data)
+            print(f"seed {seed}: {type(error).__name__}: {error}; see {FOUND}", flush=True)
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            return 1
+        seed += 1
+    print(f"{seed - first} files, {taken} of them read, the others refused")
+    return 0
+
+
+def parse_arguments(doc: str | None) -> argparse.Namespace:
+    """Read the options of a fuzzer."""
+    parser = argparse.ArgumentParser(description=doc)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Break files of MX tensors and read them."""
+    arguments = parse_arguments(__doc__)
     bound_memory()
-    end, seed, taken = time.monotonic() + 60 * arguments.minutes, arguments.seed, 0
     with tempfile.TemporaryDirectory() as folder:
         files = valid_files(Path(folder))
-        while time.monotonic() < end:
-            rng = random.Random(seed)
-            data = mutate(rng.choice(files), rng)
-            try:
-                taken += read(data, Path(folder) / "broken")
-            except BaseException as error:
-                FOUND.mkdir(parents=True, exist_ok=True)
-                (FOUND / f"{seed}.safetensors").write_bytes(data)
-                print(f"seed {seed}: {type(error).__name__}: {error}; see {FOUND}", flush=True)
-                if isinstance(error, KeyboardInterrupt):
-                    raise
-                return 1
-            seed += 1
-    print(f"{seed - arguments.seed} files, {taken} of them read, the others refused")
-    return 0
+        return search(
+            lambda rng: broken(files, rng),
+            lambda data: read(data, Path(folder) / "broken"),
+            arguments.minutes,
+            arguments.seed,
+        )
 
 
 if __name__ == "__main__":

@@ -286,3 +286,59 @@ def test_masks_are_seen_inside_of_lists_too():
 def test_spans_of_time_are_no_integers():
     with pytest.raises(TypeError, match="must hold integers, not timedelta64"):
         golden.arguments.integers(np.array([1, 2], "m8[s]"), "order")
+
+
+@pytest.mark.parametrize("x, way", [
+    (np.ones(16), r"x\.astype\(numpy\.float32\)"),
+    ([0.5] * 16, r"numpy\.asarray\(x, numpy\.float32\)"),
+    ((1, 2), r"numpy\.asarray\(x, numpy\.float32\)"),
+    (range(16), r"numpy\.asarray\(x, numpy\.float32\)"),
+])  # fmt: skip
+def test_the_advice_fits_what_was_given(x, way):
+    with pytest.raises(TypeError, match=f"convert them first, for example with {way}$"):
+        golden.quantize(x, "MX6")
+
+
+WAYS = {
+    "float64": (lambda torch, x: x.double(), r"for example with x\.float\(\)$"),
+    "signs": (
+        lambda torch, x: torch.complex(x, x).conj().imag,
+        r"whose signs are put off.*give x\.detach\(\)\.resolve_neg\(\)\.float\(\)\.cpu\(\)$",
+    ),
+    "sparse": (
+        lambda torch, x: x.to_sparse(),
+        r"laid out as sparse_coo.*give x\.detach\(\)\.to_dense\(\)\.float\(\)\.cpu\(\)$",
+    ),
+    "nested": (
+        lambda torch, x: torch.nested.nested_tensor([x[0], x[1, :9]]),
+        r"nested.*give x\.detach\(\)\.to_padded_tensor\(0\.0\)\.float\(\)\.cpu\(\)$",
+    ),
+    "quantized": (
+        lambda torch, x: torch.quantize_per_tensor(x, 0.1, 0, torch.qint8),
+        r"qint8.*give x\.detach\(\)\.dequantize\(\)\.float\(\)\.cpu\(\)$",
+    ),
+    "gradient": (
+        lambda torch, x: x.requires_grad_(),
+        r"which requires a gradient.*give x\.detach\(\)\.float\(\)\.cpu\(\)$",
+    ),
+}
+
+
+@pytest.mark.parametrize("change, message", WAYS.values(), ids=list(WAYS))
+def test_the_advice_for_tensors_of_torch_leads_on(change, message):
+    torch = pytest.importorskip("torch")
+    x = change(torch, torch.ones(2, 16))
+    with pytest.raises(TypeError, match=message) as caught:
+        golden.quantize(x, "MX6")
+    advice = str(caught.value).rpartition("x.")[2]
+    assert golden.quantize(eval(f"x.{advice}"), "MX6").shape == (2, 16)
+
+
+def test_what_has_no_values_or_two_each_is_told_so():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(TypeError, match="on meta, without values: load or compute them first"):
+        golden.quantize(torch.ones(2, 16, device="meta"), "MX6")
+    for x in (np.ones(16, np.complex64), torch.ones(16, dtype=torch.complex64)):
+        with pytest.raises(TypeError, match="give the real and the imaginary parts by themselves"):
+            golden.quantize(x, "MX6")
+        golden.quantize(x.real, "MX6")

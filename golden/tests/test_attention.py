@@ -1,6 +1,7 @@
 """Attention's two products under a scheme each, and everything that attention can be asked for."""
 
 import copy
+import functools
 import inspect
 import pickle
 
@@ -15,6 +16,7 @@ torch = pytest.importorskip("torch")
 from torch.nn.functional import scaled_dot_product_attention  # noqa: E402
 
 from golden.torch import MXScheme, QuantizedAttention  # noqa: E402
+from golden.torch.attention import _softmax_in_place  # noqa: E402
 
 BATCH, HEADS, QUERIES, KEYS, WIDTH = 2, 3, 21, 19, 40
 
@@ -194,6 +196,33 @@ def test_what_cannot_be_quantized_is_refused():
         attend(query, key, value, attn_mask=torch.ones(KEYS, dtype=torch.int64))
 
 
+@pytest.mark.parametrize("change, message", [
+    (lambda q, k, v: (q[0, 0, 0], k[0, 0, 0], v[0]), "need two dimensions or more"),
+    (lambda q, k, v: (q, k, v[0, 0, 0]), "need two dimensions or more"),
+    (lambda q, k, v: (q, k[0, 0], v), "need heads in queries and keys, or in neither"),
+    (lambda q, k, v: (q[0, 0], k[0], v[0]), "need heads in queries and keys, or in neither"),
+    (lambda q, k, v: (q, k[..., 1:], v), r"one width, not shapes \(2, 3, 21, 40\), \(2, 3, 19, 39"),
+    (lambda q, k, v: (q, k, v[..., 1:, :]), "need as many values as keys"),
+])  # fmt: skip
+@pytest.mark.parametrize("options", [{}, {"enable_gqa": True}])
+def test_shapes_that_do_not_multiply_are_refused(change, message, options):
+    with pytest.raises(ValueError, match=message):
+        floating().attend(*change(*operands()), **options)
+
+
+def test_batches_are_broadcast_as_torch_does():
+    query, key, value = operands()
+    expected = scaled_dot_product_attention(query[0], key, value)
+    torch.testing.assert_close(floating().attend(query[0], key, value), expected)
+
+
+def test_a_mode_that_does_not_exist_is_refused():
+    attention = floating()
+    attention.mode = "Exact"
+    with pytest.raises(ValueError, match="mode must be one of fake, exact, not 'Exact'"):
+        attention.attend(*operands())
+
+
 class Processor:
     """Attention of one head, `calls` times over."""
 
@@ -257,3 +286,140 @@ def test_copies_and_pickles_keep_everything():
         assert twin.qk is not attention.qk
         assert inspect.signature(twin.__call__) == inspect.signature(attention.__call__)
         assert torch.equal(twin(module, x, image_rotary_emb=2.0), expected)
+
+
+ODD = {
+    "integers": (lambda x: x.long(), r"not torch\.int64"),
+    "float64": (lambda x: x.double(), r"not torch\.float64"),
+    "complex": (lambda x: x.to(torch.complex64), r"not torch\.complex64"),
+    "bool": (lambda x: x > 0, r"not torch\.bool"),
+    "sparse": (lambda x: x.to_sparse(), r"one of torch\.sparse_coo; give x\.to_dense\(\)"),
+    "array": (lambda x: x.numpy(), "a NumPy array, not a torch tensor"),
+    "list": (lambda x: x.tolist(), "not a list"),
+}
+
+
+@pytest.mark.parametrize("place, name", list(enumerate(["queries", "keys", "values"])))
+@pytest.mark.parametrize("change, message", ODD.values(), ids=list(ODD))
+def test_other_numbers_are_refused(place, name, change, message):
+    given = operands()
+    given[place] = change(given[place])
+    for scheme in (None, MXScheme("MX6", "MX6")):
+        attention = floating()
+        attention.qk = scheme
+        with pytest.raises(TypeError, match=f"{name} of attention: .*{message}"):
+            attention.attend(*given)
+
+
+def test_signs_that_are_put_off_are_signs():
+    given = operands()
+    put_off = [torch.complex(each, -each).conj().imag for each in given]
+    assert all(each.is_neg() for each in put_off)
+    attention = floating()
+    attention.qk, attention.pv = (MXScheme("MX6", "MX6") for _ in range(2))
+    assert torch.equal(attention.attend(*put_off), attention.attend(*given))
+
+
+@pytest.mark.parametrize("shape", [
+    (KEYS + 1,), (5, QUERIES, KEYS), (1, BATCH, HEADS, QUERIES, KEYS), (BATCH + 1, 1, 1, KEYS),
+])  # fmt: skip
+def test_a_mask_of_another_shape_is_refused(shape):
+    with pytest.raises(ValueError, match="does not fit scores of shape"):
+        floating().attend(*operands(), attn_mask=torch.zeros(shape))
+
+
+PRECISIONS = {"format": golden.MX6, "heads": HEAD, "tiles": TILES}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS.values(), ids=list(PRECISIONS))
+@pytest.mark.parametrize("keys", [KEYS, 32])
+@pytest.mark.parametrize("options", ["none", "bool", "added"])
+def test_working_in_place_changes_no_bit_and_none_of_what_was_given(precision, keys, options):
+    query, key, value = (each[..., :32].clone() for each in operands())
+    key, value = (each.repeat(1, 1, 2, 1)[:, :, :keys].clone() for each in (key, value))
+    mask = MASKS[options].get("attn_mask")
+    mask = None if mask is None else mask.repeat_interleave(2, -1)[..., :keys].clone()
+    given = [query, key, value] + ([] if mask is None else [mask])
+    before = [each.clone() for each in given]
+    results = []
+    for gradient in (False, True):
+        attention = floating()
+        attention.qk, attention.pv = (MXScheme(precision, precision) for _ in range(2))
+        first = query.clone().requires_grad_() if gradient else query
+        results.append(attention.attend(first, key, value, attn_mask=mask))
+        assert results[-1].requires_grad == gradient
+    assert torch.equal(*results)
+    assert all(torch.equal(*pair) for pair in zip(given, before, strict=True))
+
+
+def test_the_softmax_in_place_has_the_bits_of_torchs(monkeypatch):
+    for rows, columns, together in ((3, 7, 1), (50, 77, 100), (600, 1000, 2048), (5, 0, 8)):
+        monkeypatch.setattr("golden.torch.attention._AT_ONCE", together)
+        scores = 20 * torch.randn(rows, columns, generator=torch.Generator().manual_seed(rows))
+        expected = scores.softmax(-1)
+        assert torch.equal(_softmax_in_place(scores), expected)
+
+
+class Doubling(MXScheme):
+    """Quantizes A in its own way, and knows of no memory to use again."""
+
+    def activation(self, a):
+        return 2 * a
+
+
+class Through:
+    """Hands everything on to another scheme."""
+
+    def __init__(self):
+        self._scheme = Doubling("MX6", "MX6")
+
+    def __getattr__(self, name):
+        return getattr(self.__dict__["_scheme"], name)
+
+
+def wrapped() -> MXScheme:
+    """Wrap the activation of one object, which takes more than what is around it."""
+    scheme = MXScheme("MX6", "MX6")
+    scheme.activation = functools.wraps(scheme.activation)(lambda a: 2 * a)
+    return scheme
+
+
+class Around:
+    """Has another scheme inside."""
+
+    def __init__(self):
+        self.scheme = MXScheme("MX6", "MX6")
+
+    def __getattr__(self, name):
+        return getattr(self.scheme, name)
+
+    def activation(self, a):
+        return 2 * a
+
+
+@pytest.mark.parametrize("kind", [lambda: Doubling("MX6", "MX6"), Around, Through, wrapped])
+def test_a_scheme_with_an_activation_of_its_own_is_asked_for_p(kind):
+    given = operands()
+    attention, plain = floating(), floating()
+    attention.pv, plain.pv = kind(), Around()
+    expected = 2 * torch.softmax(given[0] @ given[1].mT * WIDTH**-0.5, -1)
+    values = attention.pv.weight(given[2].mT).mT
+    torch.testing.assert_close(attention.attend(*given), expected @ values)
+
+
+class Keeping(MXScheme):
+    """Keeps what it made, and lays it out in its own way."""
+
+    def exact(self, a, b):
+        self.kept = super().exact(a, b).mT.contiguous().mT
+        return self.kept
+
+
+def test_scores_that_a_scheme_keeps_are_its_own():
+    schemes = (kind("MX6", "MX6") for kind in (Keeping, MXScheme))
+    attention, plain = (QuantizedAttention(Processor(1), scheme, None) for scheme in schemes)
+    attention.mode = plain.mode = "exact"
+    query, key, value = operands()
+    with torch.no_grad():
+        assert torch.equal(attention.attend(query, key, value), plain.attend(query, key, value))
+    assert torch.equal(attention.qk.kept, plain.qk.exact(query, key))

@@ -1,4 +1,4 @@
-"""Quantizing takes little memory beyond its input and its codes, whatever the axis."""
+"""Quantizing takes little memory beyond its input and its codes, and so do quantized models."""
 
 import subprocess
 import sys
@@ -52,6 +52,21 @@ def test_a_matrix_of_one_row_takes_its_codes_and_little_more(kind):
     quantized, dequantized = bytes_per_element(kind, 4 * ELEMENTS)
     assert 40 < quantized < 50
     assert dequantized < 55
+
+
+@pytest.mark.parametrize("keep, mode, held", [(False, "fake", 3.3), (True, "exact", 5.3)])
+def test_a_quantized_weight_takes_two_bytes_of_values_and_little_more_of_codes(keep, mode, held):
+    memory = pytest.importorskip("golden.torch.memory")
+    taken, peak = memory.alone(memory.bytes_per_weight, keep, mode, "bfloat16")
+    assert taken < held and peak < held + 0.6  # one of eight layers is widened at a time
+
+
+@pytest.mark.parametrize("keys, most", [(1024, 1.25), (1000, 2.25)])
+def test_attention_works_in_the_memory_of_its_scores(keys, most):
+    """A last block that is not full is filled up in a copy."""
+    memory = pytest.importorskip("golden.torch.memory")
+    peak, scores = memory.alone(memory.attention_peak, "mixdit", keys)
+    assert scores < peak < most * scores
 
 
 if __name__ == "__main__":

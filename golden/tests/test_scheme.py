@@ -249,3 +249,30 @@ def test_exact_mode_takes_a_k_beyond_the_default_machine():
     left, right = (golden.quantize(each.numpy(), "MX6") for each in (a, b))
     expected = golden.gemm(left, right.transpose(), k_max=6200)
     assert_same_bits(MXScheme("MX6", "MX6").exact(a, b).numpy(), expected)
+
+
+@pytest.mark.parametrize("limits, kind, message", [
+    ([math.nan], ValueError, r"limits that rise, not \[nan\]"),
+    ([5, math.nan], ValueError, "limits that rise"),
+    ([-math.inf, 5], ValueError, "limits that rise"),
+    ([], ValueError, "limits that rise"),
+    (["5"], TypeError, "a limit of timesteps must be a number, not '5'"),
+    ([None], TypeError, "a limit of timesteps must be a number, not None"),
+    ([True], TypeError, "a limit of timesteps must be a number"),
+])  # fmt: skip
+def test_limits_of_timesteps_are_numbers_that_rise(limits, kind, message):
+    ranges = [(limit, MXScheme("MX6", "MX6")) for limit in limits]
+    with pytest.raises(kind, match=message):
+        TimestepScheme(golden_torch.Clock(), ranges)
+    assert not any(scheme.is_timed for _, scheme in ranges)
+
+
+def test_a_scheme_counts_for_one_timestep_scheme_only():
+    shared = MXScheme("MX6", "MX6")
+    first = TimestepScheme(golden_torch.Clock(1.0), [(5, shared), (7, shared)])
+    with pytest.raises(ValueError, match="cannot count for two TimestepSchemes: make one for each"):
+        TimestepScheme(golden_torch.Clock(1.0), [(9, MXScheme("MX9", "MX6")), (10, shared)])
+    with pytest.raises(TypeError, match="a range has an MXScheme, not a TimestepScheme"):
+        TimestepScheme(golden_torch.Clock(1.0), [(9, first)])
+    first.activation(torch.ones(2, 16))
+    assert first.meter.activations.elements == 32

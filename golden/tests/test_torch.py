@@ -179,13 +179,17 @@ def test_golden_takes_tensors_that_numpy_sees():
     ids=["bfloat16", "gradient", "meta", "sparse", "negative"],
 )
 def test_golden_refuses_tensors_that_numpy_does_not_see(given):
+    if given.is_meta:
+        advice = "on meta, without values: load or compute them first"
+    else:
+        advice = r"of .* use golden\.torch\.quantize"
     for call in (
         lambda: golden.quantize(given, MX6),
         lambda: golden.apply_policy(given, Policy()),
         lambda: golden.qsnr(given, given),
         lambda: golden.channel_order([given]),
     ):
-        with pytest.raises(TypeError, match=r"is a torch tensor of .* use golden\.torch\.quantize"):
+        with pytest.raises(TypeError, match=f"is a torch tensor {advice}"):
             call()
 
 
@@ -231,3 +235,59 @@ def test_tiles_longer_than_any_memory_are_one_tile():
             assert_same_codes(golden.apply_policy(x, policy), expected)
             actual = golden_torch.apply_policy(torch.from_numpy(x), policy)
             assert_same_codes(actual.numpy(), expected)
+
+
+def put_off(x: torch.Tensor) -> torch.Tensor:
+    """Return the same numbers, their signs put off: the bits are those of -x."""
+    found = torch.complex(x, -x).conj().imag
+    assert found.is_neg() and torch.equal(found, x)
+    return found
+
+
+READERS = {
+    "quantize": lambda x: golden_torch.quantize(x, "mx6").dequantize(),
+    "stochastic": lambda x: golden_torch.quantize(x, "mx6", -1, "stochastic", 1).dequantize(),
+    "apply_policy": lambda x: golden_torch.apply_policy(x, golden.Policy(0.3)).dequantize(),
+    "fake_quantize": lambda x: golden_torch.fake_quantize(x, "mx6"),
+    "fake_quantize_policy": lambda x: golden_torch.fake_quantize_policy(x, golden.Policy(0.3)),
+    "activation": lambda x: golden_torch.MXScheme("mx6", "mx6").activation(x),
+    "exact": lambda x: golden_torch.MXScheme("mx6", "mx6").exact(x, x),
+    "layer": lambda x: layer()(x),
+    "shared": lambda x: layer(golden_torch.SharedInput())(x),
+    "weight": lambda x: layer(weight=x)(torch.ones(2, 48)),
+}
+
+
+def layer(shared=None, weight=None):
+    torch.manual_seed(0)
+    linear = torch.nn.Linear(48, 8)
+    if weight is not None:
+        linear.weight = torch.nn.Parameter(weight[:8])
+    return golden_torch.QuantizedLinear(linear, golden_torch.MXScheme("mx6", "mx6"), shared=shared)
+
+
+@pytest.mark.parametrize("reader", READERS.values(), ids=list(READERS))
+def test_signs_that_are_put_off_are_signs(reader):
+    x = torch.randn(20, 48, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(reader(put_off(x)), reader(x))
+
+
+LAYOUTS = {
+    "sparse": (lambda x: x.to_sparse(), r"torch\.sparse_coo; give x\.to_dense\(\)"),
+    "rows": (lambda x: x.to_sparse_csr(), r"torch\.sparse_csr; give x\.to_dense\(\)"),
+    "mkldnn": (lambda x: x.to_mkldnn(), r"torch\._mkldnn; give x\.to_dense\(\)"),
+    "nested": (lambda x: torch.nested.nested_tensor([x, x]), "not a nested one"),
+    "complex": (lambda x: torch.complex(x, x).conj(), r"numbers, not torch\.complex64"),
+    "wide complex": (lambda x: torch.complex(x, x).to(torch.complex128), r"not torch\.complex128"),
+    "integers": (lambda x: x.int(), r"not torch\.int32"),
+    "quantized": (lambda x: torch.quantize_per_tensor(x, 0.1, 0, torch.qint8), "qint8"),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", [name for name in READERS if name != "weight"])
+@pytest.mark.parametrize("change, message", LAYOUTS.values(), ids=list(LAYOUTS))
+def test_other_layouts_and_numbers_get_a_sentence(name, change, message):
+    with pytest.raises(TypeError, match=message):
+        READERS[name](change(torch.ones(20, 48)))

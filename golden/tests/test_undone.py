@@ -164,3 +164,55 @@ def test_a_model_whose_attention_alone_is_quantized_can_be_saved(tmp_path):
     save_quantized(tmp_path / "file", saved)
     load_quantized(tmp_path / "file", loaded)
     assert torch.equal(loaded(x), saved(x)) and not torch.equal(saved(x), Model()(x))
+
+
+class Blocks(nn.Module):
+    """A stack of blocks, one after the other."""
+
+    def __init__(self):
+        super().__init__()
+        self.blocks = nn.ModuleList(self.block() for _ in range(2))
+
+    @staticmethod
+    def block():
+        return nn.Sequential(nn.LayerNorm(32), nn.Linear(32, 32))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for block in self.blocks:
+            x = x + block(x)
+        return x
+
+
+ADDITIONS = {
+    "blocks.2": lambda model: model.blocks.append(Blocks.block()),
+    "blocks.0.2": lambda model: model.blocks[0].append(nn.Linear(32, 32)),
+    "head": lambda model: setattr(model, "head", nn.Linear(32, 8)),
+    "conv": lambda model: model.add_module("conv", nn.Conv1d(4, 4, 1)),
+}
+
+
+@pytest.mark.parametrize("name", ADDITIONS)
+def test_what_is_added_is_told(name, tmp_path):
+    model, x = Blocks(), torch.ones(1, 32)
+    quantize_(model, uniform("mx6"))
+    ADDITIONS[name](model)
+    twin = copy.deepcopy(model)
+    for each in (model, twin):
+        for use in (
+            lambda m: m(x),
+            lambda m: set_mode(m, "exact"),
+            lambda m: save_quantized(tmp_path / "file", m),
+            restore_,
+        ):
+            with pytest.raises(ValueError, match=f"^{name}, a \\w+, is new since the model was"):
+                use(each)
+
+
+def test_what_does_not_multiply_may_be_added():
+    model, x = Blocks(), torch.ones(1, 32)
+    quantize_(model, uniform("mx6"))
+    expected = model(x)
+    model.extra, model.norm = nn.Dropout(), nn.LayerNorm(32)
+    model.add_module("none", None)
+    model.blocks[0].append(nn.Identity())
+    assert torch.equal(model(x), expected)

@@ -17,7 +17,9 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from golden.torch.linear import Mode
+from golden.torch.codes import check_floats, check_layout
+from golden.torch.fake import straight_through
+from golden.torch.linear import MODES, Mode
 from golden.torch.processors import hidden_backend
 from golden.torch.scheme import Scheme
 
@@ -33,7 +35,7 @@ class QuantizedAttention:
         Of Q @ K^T and of P @ V; None leaves a product in FP32.
     mode : {"fake", "exact"}
         "fake" multiplies the values that the machine would, in FP32; "exact" gives the bits of
-        `golden.gemm`.
+        `golden.gemm`, with the gradients of "fake".
 
     Notes
     -----
@@ -122,10 +124,19 @@ class QuantizedAttention:
 
         Raises
         ------
+        TypeError
+            If queries, keys or values are no dense tensors of FP32, FP16 or BF16.
         ValueError
-            If there is dropout, a mask although it is causal, a mask that torch does not know, or
-            another number of heads.
+            If there is dropout, a mask although it is causal, a mask that torch does not know,
+            another number of heads, shapes that do not fit, or no such mode.
         """
+        query, key, value = (
+            _checked(name, each)
+            for name, each in (("queries", query), ("keys", key), ("values", value))
+        )
+        if self.mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}, not {self.mode!r}")
+        _check_shapes(query, key, value)
         if dropout_p:
             raise ValueError("quantized attention has no dropout: put the model in eval() mode")
         if enable_gqa or key.shape[-3:-2] == (1,):  # which torch broadcasts
@@ -136,7 +147,7 @@ class QuantizedAttention:
                 f"{key.shape[-3]} and {query.shape[-3]}"
             )
         if attn_mask is not None:
-            _check_mask(attn_mask, is_causal)
+            _check_mask(attn_mask, is_causal, (*query.shape[:-1], key.shape[-2]))
         with torch.autocast(query.device.type, enabled=False):
             return self._attend(query, key, value, attn_mask, is_causal, scale)
 
@@ -150,29 +161,79 @@ class QuantizedAttention:
         scale: float | None,
     ) -> Tensor:
         scores = self._product(self.qk, query, key)
-        scores *= 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+        if self.qk is not None and self.mode == "exact":  # the scheme's own, which it may keep
+            scores = scores.clone(memory_format=torch.contiguous_format)
+        factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+        scores = scores * factor if scores.requires_grad else scores.mul_(factor)
         if is_causal:
             attn_mask = scores.new_ones(scores.shape[-2:], dtype=torch.bool).tril()
-        if attn_mask is None:
-            probabilities = scores.softmax(-1)
-        else:
-            if attn_mask.dtype == torch.bool:
-                scores = scores.masked_fill(~attn_mask, -math.inf)
-            else:
-                scores = scores + attn_mask.float()
-            blind = scores.amax(-1, keepdim=True) == -math.inf
-            probabilities = scores.masked_fill(blind, 0.0).softmax(-1).masked_fill(blind, 0.0)
-        return self._product(self.pv, probabilities, value.mT).to(query.dtype)
+        is_traced = torch.is_grad_enabled() and (
+            scores.requires_grad or (attn_mask is not None and attn_mask.requires_grad)
+        )
+        softmax = _probabilities if is_traced else _probabilities_in_place
+        p = softmax(scores, attn_mask)
+        del scores  # or it takes memory until the end
+        return self._product(self.pv, p, value.mT, reuse=not is_traced).to(query.dtype)
 
-    def _product(self, scheme: Scheme | None, a: Tensor, b: Tensor) -> Tensor:
-        """Return A @ B^T in FP32."""
+    def _product(self, scheme: Scheme | None, a: Tensor, b: Tensor, reuse: bool = False) -> Tensor:
+        """Return A @ B^T in FP32; A's memory may be used for something else if it says so."""
         a, b = a.float(), b.float()
         if scheme is None:
             return a @ b.mT
-        if self.mode == "exact":
-            return scheme.exact(a, b)
-        return scheme.activation(a) @ scheme.weight(b).mT
+        if self.mode != "exact":
+            return _fake_product(scheme, a, b, reuse)
+        exact = scheme.exact(a.detach(), b.detach())
+        if not (torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)):
+            return exact
+        fake = _fake_product(scheme, a, b, reuse=False)
+        return straight_through(fake, exact).clone()  # a view could not be written to
 
+
+def _fake_product(scheme: Scheme, a: Tensor, b: Tensor, reuse: bool) -> Tensor:
+    settings = {"reuse": True} if reuse and _can_reuse(scheme) else {}
+    return scheme.activation(a, **settings) @ scheme.weight(b).mT
+
+
+def _can_reuse(scheme: Scheme) -> bool:
+    """Return whether the `activation` that is called may be told to use the memory of A."""
+    # What is wrapped may take more than what is around it.
+    return "reuse" in inspect.signature(scheme.activation, follow_wrapped=False).parameters
+
+
+def _probabilities(scores: Tensor, mask: Tensor | None) -> Tensor:
+    """Return the softmax of masked scores; zeros where a query sees no key."""
+    if mask is None:
+        return scores.softmax(-1)
+    if mask.dtype == torch.bool:
+        scores = scores.masked_fill(~mask, -math.inf)
+    else:
+        scores = scores + mask.float()
+    blind = scores.amax(-1, keepdim=True) == -math.inf
+    return scores.masked_fill(blind, 0.0).softmax(-1).masked_fill(blind, 0.0)
+
+
+def _probabilities_in_place(scores: Tensor, mask: Tensor | None) -> Tensor:
+    """Do the same in the memory of the scores, for a pass without gradients."""
+    if mask is None:
+        return _softmax_in_place(scores)
+    if mask.dtype == torch.bool:
+        scores.masked_fill_(~mask, -math.inf)
+    else:
+        scores += mask.float()
+    blind = scores.amax(-1, keepdim=True) == -math.inf
+    return _softmax_in_place(scores.masked_fill_(blind, 0.0)).masked_fill_(blind, 0.0)
+
+
+def _softmax_in_place(scores: Tensor) -> Tensor:
+    """Write the softmax of rows over them, some rows at a time: each is by itself."""
+    rows = scores.view(math.prod(scores.shape[:-1]), scores.shape[-1])
+    for part in rows.split(max(1, _AT_ONCE // max(1, rows.shape[-1]))):
+        part.copy_(part.softmax(-1))
+    return scores
+
+
+_AT_ONCE = 1 << 20
+"""Scores whose softmax is taken at once."""
 
 _PARTS = ("processor", "qk", "pv")
 
@@ -202,13 +263,42 @@ def _repeated(shared: Tensor, query: Tensor) -> Tensor:
     return shared.repeat_interleave(heads // groups, -3)
 
 
-def _check_mask(mask: object, is_causal: bool) -> None:
+def _checked(name: str, x: object) -> Tensor:
+    try:
+        return check_floats(x)
+    except TypeError as error:
+        raise TypeError(f"{name} of attention: {error}") from None
+
+
+def _check_shapes(query: Tensor, key: Tensor, value: Tensor) -> None:
+    """Raise a ValueError unless queries and keys, and keys and values, can be multiplied."""
+    if min(query.dim(), key.dim(), value.dim()) < 2:
+        problem = "need two dimensions or more"
+    elif (query.dim() == 2) != (key.dim() == 2):
+        problem = "need heads in queries and keys, or in neither"
+    elif query.shape[-1] != key.shape[-1]:
+        problem = "need queries and keys of one width"
+    elif key.shape[-2] != value.shape[-2]:
+        problem = "need as many values as keys"
+    else:
+        return
+    shapes = ", ".join(str(tuple(each.shape)) for each in (query, key, value))
+    raise ValueError(f"queries, keys and values of attention {problem}, not shapes {shapes}")
+
+
+def _check_mask(mask: object, is_causal: bool, scores: tuple[int, ...]) -> None:
     if not isinstance(mask, Tensor):
         raise ValueError(f"a mask of attention is a tensor, not a {type(mask).__name__}")
     if mask.dtype != torch.bool and not mask.is_floating_point():
         raise ValueError(f"a mask of attention is of bool or floating point, not {mask.dtype}")
     if is_causal:
         raise ValueError("attention takes a mask or is causal, not both")
+    check_layout(mask)
+    sizes = zip(reversed(mask.shape), reversed(scores), strict=False)
+    if mask.dim() > len(scores) or any(own not in (1, size) for own, size in sizes):
+        raise ValueError(
+            f"a mask of shape {tuple(mask.shape)} does not fit scores of shape {scores}"
+        )
 
 
 class _Interception(TorchFunctionMode):

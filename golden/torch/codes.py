@@ -91,7 +91,7 @@ def quantize(
         As `golden.quantize` does.
     """
     fmt = mx_format(fmt)
-    check_floats(x)
+    x = check_floats(x)
     axis = check_axis(axis, x.dim())
     seed = check_rounding(rounding, seed)
     rng = np.random.default_rng(seed) if rounding == "stochastic" else None
@@ -174,7 +174,7 @@ def apply_policy(x: torch.Tensor, policy: Policy, rounding: str = "half_even") -
     """Quantize an activation with outlier blocks in MX9; the bits of `golden.apply_policy`."""
     check_policy(policy)
     check_rounding(rounding, choices=MIXED_ROUNDINGS)
-    check_floats(x)
+    x = check_floats(x)
     if policy.order == "calibrated":
         x = x.index_select(-1, permutation(x, policy))
     ordinary, outlier = (quantize(x, fmt, rounding=rounding) for fmt in (MX6, MX9))
@@ -201,8 +201,17 @@ def permutation(x: torch.Tensor, policy: Policy) -> torch.Tensor:
     return torch.tensor(policy.permutation, device=x.device)
 
 
-def check_floats(x: torch.Tensor) -> None:
-    """Raise a TypeError unless `x` is a dense tensor of floats of 16 or 32 bits."""
+def check_floats(x: torch.Tensor) -> torch.Tensor:
+    """Return a dense tensor of floats of 16 or 32 bits, its signs in the numbers themselves.
+
+    PyTorch may put a sign off, as in the imaginary part of ``z.conj()``; a tensor's bits then are
+    those of other numbers.
+
+    Raises
+    ------
+    TypeError
+        If `x` is something else.
+    """
     if isinstance(x, np.ndarray):
         raise TypeError(
             "this is a NumPy array, not a torch tensor: use golden.quantize and its relatives, or "
@@ -210,10 +219,18 @@ def check_floats(x: torch.Tensor) -> None:
         )
     if not isinstance(x, torch.Tensor):
         raise TypeError(f"expected a torch tensor, not a {type(x).__name__}")
-    if x.layout != torch.strided:
-        raise TypeError(f"expected a dense tensor, not one of {x.layout}; give x.to_dense()")
+    check_layout(x)
     if x.dtype not in (torch.float32, torch.float16, torch.bfloat16):
         raise TypeError(f"expected float32, float16 or bfloat16 numbers, not {x.dtype}")
+    return x.resolve_neg()
+
+
+def check_layout(x: torch.Tensor) -> None:
+    """Raise a TypeError unless a tensor's elements lie one beside the other."""
+    if x.is_nested:
+        raise TypeError("expected a dense tensor, not a nested one; give x.to_padded_tensor(0.0)")
+    if x.layout != torch.strided:
+        raise TypeError(f"expected a dense tensor, not one of {x.layout}; give x.to_dense()")
 
 
 def _power_of_two(exponent: torch.Tensor) -> torch.Tensor:

@@ -21,7 +21,7 @@ from golden.torch.intact import (
 )
 from golden.torch.linear import MODES, Mode, QuantizedLinear, SharedInput
 from golden.torch.meter import Clock, Meter
-from golden.torch.plain import check_plain
+from golden.torch.plain import check_plain, check_unchanged
 from golden.torch.policies import ModelPolicy
 from golden.torch.scheme import Scheme
 from golden.torch.site import Site
@@ -110,7 +110,8 @@ def quantize_(
     policy : callable
         Gives a `Scheme` of its own to each `Site`, or None to leave that in floating point.
     clock : Clock, optional
-        Set to the timestep before each forward pass; for policies that read it.
+        Set to the timestep before each forward pass. It must be the one that the policy's schemes
+        read, if they read one.
     include, exclude : sequence of str
         Further sites, and sites to leave out; see `find_sites`.
     keep : bool
@@ -120,9 +121,10 @@ def quantize_(
     ------
     ValueError
         If the model is quantized or compiled already, has nothing to quantize, is given no timestep
-        although there is a clock, a layer to be quantized is more than its weight and bias (has
-        hooks, a forward of its own, parametrizations), or the policy asks for something that only a
-        setting of the model prevents, such as fused projections. The model is as before then.
+        although there is a clock, the policy's schemes read another clock or are shared, a layer to
+        be quantized is more than its weight and bias (has hooks, a forward of its own,
+        parametrizations), or the policy asks for something that only a setting of the model
+        prevents, such as fused projections. The model is as before then.
 
     Warns
     -----
@@ -141,6 +143,7 @@ def quantize_(
     check_not_quantized(model)
     schemes = ask(policy, model, include, exclude)
     _check_own(schemes)
+    _check_clock(schemes, clock)
     check_plain(model, schemes)
     shared = shared_inputs(schemes)
     replacements: dict[nn.Module, nn.Module] = {}
@@ -223,7 +226,10 @@ def check_not_quantized(model: nn.Module) -> None:
         )
         if is_part or isinstance(getattr(module, RECORD, None), Quantization):
             what = "what was given to quantize_" if name else "it"
-            raise ValueError(f"{part} is quantized already: restore_ {what} first")
+            raise ValueError(
+                f"{part} is quantized already: restore_ {what} first, or build it anew if its "
+                "original weights were not kept"
+            )
 
 
 def restore_(model: nn.Module) -> None:
@@ -232,8 +238,9 @@ def restore_(model: nn.Module) -> None:
     Raises
     ------
     ValueError
-        If the model is not quantized, or no longer what was quantized, or its original weights were
-        not kept. The model is as before then.
+        If the model is not quantized, or no longer what was quantized, its original weights were
+        not kept, or a quantized layer has what would be lost: hooks that were registered on it, a
+        forward of its own, another bias. The model is as before then.
     """
     record = quantization(model)
     if not record.keep:
@@ -241,6 +248,10 @@ def restore_(model: nn.Module) -> None:
             "the original weights were not kept: quantize with keep=True to restore them"
         )
     places = [edge for edge in record.structure.edges if isinstance(edge.child, QuantizedLinear)]
+    for edge in places:
+        check_unchanged(edge.site, edge.child)
+        edge.child.check_bias()
+        edge.child.original.train(edge.child.training)
     allow_calls(model, record.structure)
     _replace(model, {edge.child: edge.child.original for edge in places})
     for _, attention, processor in record.structure.processors:
@@ -302,12 +313,27 @@ def _attention_schemes(
 def _check_own(schemes: dict[Site, Scheme]) -> None:
     owners: dict[int, str] = {}
     for site, scheme in schemes.items():
-        other = owners.setdefault(id(scheme), site.name)
-        if other != site.name:
-            raise ValueError(
-                f"the policy gives one and the same scheme to {other} and {site.name}: each site "
-                "needs its own, which counts its bits"
-            )
+        parts = [scheme, scheme.meter, *(each for _, each in getattr(scheme, "ranges", ()))]
+        for part in parts:
+            other = owners.setdefault(id(part), site.name)
+            if other != site.name:
+                raise ValueError(
+                    f"the policy gives one and the same scheme to {other} and {site.name}, or "
+                    "parts of one: each site needs its own, which counts its bits"
+                )
+
+
+def _check_clock(schemes: dict[Site, Scheme], clock: Clock | None) -> None:
+    """Raise a ValueError if a scheme reads a clock that nobody would set."""
+    for site, scheme in schemes.items():
+        own = getattr(scheme, "clock", None)
+        if not isinstance(own, Clock) or own is clock:
+            continue
+        which = "needs a clock" if clock is None else "reads another clock than the one given"
+        raise ValueError(
+            f"the policy {which}, for example at {site.name}: give quantize_ the clock that the "
+            "schemes were made with, clock=..."
+        )
 
 
 def _replace(model: nn.Module, replacements: dict[nn.Module, nn.Module]) -> None:

@@ -12,13 +12,18 @@ from golden.formats import MX6, MX9, MXFormat
 from golden.mx import check_axis, mx_format
 from golden.policy import Policy, check_policy
 from golden.torch.codes import apply_policy, check_floats, permutation, quantize
-from golden.torch.rounding import find_magnitudes, round_blocks
+from golden.torch.rounding import (
+    find_block_magnitudes,
+    find_magnitudes,
+    round_blocks,
+    round_in_place,
+)
 from golden.torch.selection import block_magnitudes, outlier_blocks, to_blocks
 
 
 @torch.compiler.disable  # a CPU's numbers decide the way through it; see `round_blocks`
 def fake_values(
-    x: torch.Tensor, precision: MXFormat | Policy
+    x: torch.Tensor, precision: MXFormat | Policy, *, reuse: bool = False
 ) -> tuple[torch.Tensor, float | torch.Tensor]:
     """Quantize an operand along its last axis and dequantize it.
 
@@ -28,6 +33,8 @@ def fake_values(
         float32, float16 or bfloat16, channels in the policy's order already.
     precision : MXFormat or Policy
         Of a policy, everything but its order.
+    reuse : bool
+        Whether the values may be written into the memory of `x`, which nobody reads again.
 
     Returns
     -------
@@ -37,27 +44,49 @@ def fake_values(
         What the numbers take: bits per element by their block's format, times the elements. On the
         device of `x` if it depends on the numbers.
     """
-    check_floats(x)
+    x = check_floats(x)
     wide = x.float()
     if x.numel() == 0:
         return wide, 0
+    is_traced = torch.is_grad_enabled() and x.requires_grad
     with torch.no_grad():
         blocks = to_blocks(wide, -1)
-        magnitudes = find_magnitudes(blocks)
-        if isinstance(precision, MXFormat):
-            bits: float | torch.Tensor = precision.bits_per_element * x.numel()
-            values = round_blocks(blocks, magnitudes, precision)
+        own = blocks.untyped_storage().data_ptr() != x.untyped_storage().data_ptr()
+        if own or (reuse and not is_traced):
+            values, bits = _rounded_in_place(blocks, x, precision)
         else:
-            # A conversion to FP32 may quiet a NaN, which would change how it ranks.
-            is_wide = x.dtype == torch.float32
-            largest = magnitudes[1].squeeze(-1) if is_wide else block_magnitudes(x)
-            chosen = outlier_blocks(largest, precision)
-            bits = _mixed_bits(chosen, x.numel())
-            values = round_blocks(blocks, magnitudes, MX6, MX9, chosen)
+            values, bits = _rounded(blocks, x, precision)
         values = values.flatten(-2)[..., : x.shape[-1]]
-    if torch.is_grad_enabled() and x.requires_grad:
-        values = _StraightThrough.apply(wide, values)
-    return values, bits
+    return straight_through(wide, values) if is_traced else values, bits
+
+
+def _rounded(
+    blocks: torch.Tensor, x: torch.Tensor, precision: MXFormat | Policy
+) -> tuple[torch.Tensor, float | torch.Tensor]:
+    """Return the values of blocks, and the bits that they take."""
+    magnitudes = find_magnitudes(blocks)
+    if isinstance(precision, MXFormat):
+        bits = precision.bits_per_element * x.numel()
+        return round_blocks(blocks, magnitudes, precision), bits
+    chosen = _chosen(magnitudes[1], x, precision)
+    return round_blocks(blocks, magnitudes, MX6, MX9, chosen), _mixed_bits(chosen, x.numel())
+
+
+def _rounded_in_place(
+    blocks: torch.Tensor, x: torch.Tensor, precision: MXFormat | Policy
+) -> tuple[torch.Tensor, float | torch.Tensor]:
+    """Do the same in the memory of the blocks, whose magnitudes are then searched twice."""
+    if isinstance(precision, MXFormat):
+        return round_in_place(blocks, precision), precision.bits_per_element * x.numel()
+    chosen = _chosen(find_block_magnitudes(blocks), x, precision)
+    return round_in_place(blocks, MX6, MX9, chosen), _mixed_bits(chosen, x.numel())
+
+
+def _chosen(largest: torch.Tensor, x: torch.Tensor, policy: Policy) -> torch.Tensor:
+    """Return which blocks a policy finds to be outliers, from the magnitudes of the blocks."""
+    # A conversion to FP32 may quiet a NaN, which would change how it ranks.
+    is_wide = x.dtype == torch.float32
+    return outlier_blocks(largest.squeeze(-1) if is_wide else block_magnitudes(x), policy)
 
 
 def fake_quantize(
@@ -68,12 +97,12 @@ def fake_quantize(
     Parameters and errors are those of `golden.torch.quantize`.
     """
     fmt = mx_format(fmt)
-    check_floats(x)
+    x = check_floats(x)
     axis = check_axis(axis, x.dim())
     if rounding == "half_even" and x.numel():
         values = fake_values(x.movedim(axis, -1), fmt)[0].movedim(-1, axis)
     else:
-        values = _StraightThrough.apply(x.float(), quantize(x, fmt, axis, rounding).dequantize())
+        values = straight_through(x.float(), quantize(x, fmt, axis, rounding).dequantize())
     return values.to(x.dtype).contiguous()
 
 
@@ -86,14 +115,14 @@ def fake_quantize_policy(
     `golden.torch.apply_policy`.
     """
     check_policy(policy)
-    check_floats(x)
+    x = check_floats(x)
     order = None if policy.order == "natural" else permutation(x, policy)
     given = x if order is None else x.index_select(-1, order)
     if rounding == "half_even" and x.numel():
         values, _ = fake_values(given, policy)
     else:
         codes = apply_policy(x, policy, rounding)
-        values = _StraightThrough.apply(given.float(), codes.dequantize())
+        values = straight_through(given.float(), codes.dequantize())
     if order is not None:
         values = values.index_select(-1, order.argsort())
     return values.to(x.dtype).contiguous()
@@ -102,6 +131,11 @@ def fake_quantize_policy(
 def _mixed_bits(chosen: torch.Tensor, elements: int) -> torch.Tensor:
     share = chosen.sum().double() / chosen.numel()
     return elements * (MX6.bits_per_element + share * (MX9.bits_per_element - MX6.bits_per_element))
+
+
+def straight_through(x: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """Return `values` with the gradient of `x`, which has their shape and dtype."""
+    return _StraightThrough.apply(x, values)
 
 
 class _StraightThrough(torch.autograd.Function):

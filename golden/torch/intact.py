@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from golden.torch.attention import QuantizedAttention
+from golden.torch.held import FROZEN
 from golden.torch.linear import QuantizedLinear
 
 _OF_MODELS = (
@@ -63,10 +64,13 @@ class Structure:
         From the model to each site, and to each place where its layer is once more.
     processors : list of (str, Module, QuantizedAttention)
         The name of each attention, it, and what runs it.
+    children : list of (str, Module, tuple of str)
+        The name of each module on the way to a site, it, and the names of its children.
     """
 
     edges: list[Edge]
     processors: list[tuple[str, nn.Module, QuantizedAttention]]
+    children: list[tuple[str, nn.Module, tuple[str, ...]]]
 
     def check(self) -> None:
         """Raise a ValueError that names the first site that is no longer what was quantized."""
@@ -87,12 +91,56 @@ class Structure:
                     "QuantizedAttention again, or build the model anew and quantize it after such "
                     "changes"
                 )
+        for name, parent, keys in self.children:
+            if tuple(parent._modules) != keys:
+                self._check_added(name, parent, keys)
+
+    def _check_added(self, name: str, parent: nn.Module, keys: tuple[str, ...]) -> None:
+        """Raise a ValueError if a child that is new has weights, which nothing quantized."""
+        for key in parent._modules.keys() - set(keys):
+            child = parent._modules[key]
+            if child is not None and any(each.dim() > 1 for each in child.parameters()):
+                raise ValueError(
+                    f"{name}.{key}".lstrip(".") + f", a {type(child).__name__}, is new since the "
+                    "model was quantized, and multiplies in floating point: take it out, or, to "
+                    "have it quantized too, restore_ the model then, add it and quantize again"
+                )
 
     def check_weights(self) -> None:
         """Raise a ValueError if a quantized weight was written to."""
         for layer in dict.fromkeys(edge.child for edge in self.edges):
             if isinstance(layer, QuantizedLinear):
                 layer.check_weight()
+
+
+class RequiresGrad:
+    """Stands in the place of a module's ``requires_grad_`` where quantized layers are inside.
+
+    Parameters
+    ----------
+    module : Module
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+
+    def __call__(self, requires_grad: bool = True) -> nn.Module:
+        """Freeze everything, also what is kept for `restore_`; refuse to train everything.
+
+        Raises
+        ------
+        ValueError
+            If gradients are asked for, which weights of quantized layers do not have.
+        """
+        if requires_grad:
+            raise ValueError(
+                f"{type(self.module).__name__} has quantized layers. {FROZEN}. To train what is "
+                "not quantized, ask its own modules or parameters for gradients"
+            )
+        for module in self.module.modules():
+            if isinstance(module, QuantizedLinear):
+                module.requires_grad_(False)
+        return type(self.module).requires_grad_(self.module, False)
 
 
 class CheckState:
@@ -137,8 +185,8 @@ class Refused:
                 "call golden.torch.save_quantized instead, or restore_ the model first"
             )
         raise ValueError(
-            f"{self.name} would change what is quantized: restore_ the model first, and quantize "
-            "it again afterwards"
+            f"{self.name} would change what is quantized: restore_ the model first (or build it "
+            "anew), and quantize it again afterwards"
         )
 
 
@@ -170,13 +218,21 @@ def structure(
                 edge = Edge(owners[id(child)], parent, key, child)
                 edges.setdefault((id(parent), key), edge)
     run = [(name, model.get_submodule(name), each) for name, each in processors.items()]
-    return Structure(list(edges.values()), run)
+    around = {id(edge.parent) for edge in edges.values()}
+    children = [
+        (name, module, tuple(module._modules))
+        for name, module in model.named_modules()
+        if id(module) in around or module is model
+    ]
+    return Structure(list(edges.values()), run, children)
 
 
 def refuse_calls(model: nn.Module, kept: Structure) -> None:
     """Let calls that would undo the quantization raise, on the model and on its parts."""
     for module in _around(model, kept):
         _refuse(module, _OF_MODELS)
+        if "requires_grad_" not in vars(module):
+            module.requires_grad_ = RequiresGrad(module)
     for _, attention, _ in kept.processors:
         _refuse(attention, _OF_ATTENTION)
 
@@ -187,6 +243,8 @@ def allow_calls(model: nn.Module, kept: Structure) -> None:
         for name in (*_OF_MODELS, *_OF_ATTENTION):
             if isinstance(vars(module).get(name), Refused):
                 delattr(module, name)
+        if isinstance(vars(module).get("requires_grad_"), RequiresGrad):
+            delattr(module, "requires_grad_")
 
 
 def _around(model: nn.Module, kept: Structure) -> list[nn.Module]:

@@ -1,5 +1,6 @@
 """The schemes that the accelerator computes: operands in MX formats, the same or by timestep."""
 
+import math
 from collections.abc import Hashable, Sequence
 from itertools import pairwise
 
@@ -8,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from golden.accumulator import DEFAULT_K_MAX
-from golden.arguments import flags
+from golden.arguments import flags, real
 from golden.floats import widen
 from golden.formats import BF16
 from golden.gemm import gemm
@@ -27,8 +28,12 @@ from golden.torch.precision import (
     quantized,
     same,
 )
+from golden.torch.weight_codes import check_weight_codes, outlier_bits, stored_bits
 
 __all__ = ["MXScheme", "Precision", "TimestepScheme"]
+
+_NEGATIVE_ZERO = -(1 << 31)
+"""Pattern of FP32's -0 as an integer of 32 bits."""
 
 
 class MXScheme:
@@ -45,6 +50,11 @@ class MXScheme:
         that the policy's `weights` names (`golden.quantize_weight`).
     correction : Tensor, optional
         float32, shape (N,).
+
+    Attributes
+    ----------
+    is_timed : bool
+        Whether it is a part of a `TimestepScheme`, whose meter it has.
 
     Raises
     ------
@@ -72,6 +82,7 @@ class MXScheme:
         self.outliers = None if outliers is None else flags(outliers, "outliers")
         self.correction = correction
         self.meter = Meter()
+        self.is_timed = False
         if correction is not None and (
             not isinstance(correction, torch.Tensor)
             or correction.dim() != 1
@@ -94,19 +105,24 @@ class MXScheme:
         """See `Scheme`: what A becomes depends on its precision and on the order."""
         return self._key
 
-    def activation(self, a: torch.Tensor) -> torch.Tensor:
-        """Return the values of A; see `Scheme.activation`."""
-        values, bits = fake_values(self._in_order(a), self._a)
+    def activation(self, a: torch.Tensor, *, reuse: bool = False) -> torch.Tensor:
+        """Return the values of A; see `Scheme.activation`.
+
+        Parameters
+        ----------
+        a : Tensor, shape (..., M, K)
+        reuse : bool
+            Whether they may be written into the memory of `a`, which nobody reads again.
+        """
+        values, bits = fake_values(self._in_order(a), self._a, reuse=reuse)
         self.meter.add_activation(a.numel(), bits)
         return values
 
     def weight(self, b: torch.Tensor) -> torch.Tensor:
         """Return the values of B; see `Scheme.weight`."""
         if self.outliers is not None:
-            ordinary, outlier = (fmt.bits_per_element for fmt in self.b.weights)
-            mean = ordinary + (outlier - ordinary) * float(self.outliers.mean())
-            self.meter.add_weight(b.numel(), mean * b.numel())
-            return torch.from_numpy(self.codes(b).dequantize()).to(b.device)
+            self.meter.add_weight(b.numel(), outlier_bits(self.outliers, self.b) * b.numel())
+            return _decoded(self.codes(b)).to(b.device)
         values, bits = fake_values(self._in_order(b), self._b)
         self.meter.add_weight(b.numel(), bits)
         return values
@@ -117,6 +133,24 @@ class MXScheme:
         if self.outliers is None:
             return quantized(wide, self._b)
         return quantize_weight(wide.T, self.outliers, self._b).transpose()
+
+    def take_codes(self, codes: MXTensor) -> torch.Tensor:
+        """Count a weight (N, K) that this scheme quantized once and whose codes were kept.
+
+        Returns
+        -------
+        Tensor of float32, shape (N, K)
+            What `weight` gave, on the host.
+
+        Raises
+        ------
+        ValueError
+            If this scheme makes no such codes.
+        """
+        check_weight_codes(codes, self._b, self.outliers)
+        bits = stored_bits(codes, self._b, self.outliers)
+        self.meter.add_weight(codes.shape[0] * codes.shape[1], bits)
+        return _decoded(codes)
 
     def exact(self, a: torch.Tensor, b: torch.Tensor | MXTensor) -> torch.Tensor:
         """Return the bits of `golden.gemm`, computed on the host, on the device of A.
@@ -134,6 +168,8 @@ class MXScheme:
         ValueError
             If the shapes do not fit.
         """
+        a = check_floats(a)
+        b = b if isinstance(b, MXTensor) else check_floats(b)
         lead = tuple(b.shape[:-2])
         if b.shape[-1] != a.shape[-1] or (lead and lead != tuple(a.shape[:-2])):
             raise ValueError(
@@ -156,6 +192,7 @@ class MXScheme:
         return torch.from_numpy(product).to(a.device)
 
     def _in_order(self, x: torch.Tensor) -> torch.Tensor:
+        x = check_floats(x)
         if self.order is None:
             return x
         self._check_channels(x)
@@ -167,8 +204,7 @@ class MXScheme:
         return x.reshape(-1, x.shape[-1]).index_select(-1, order).view(x.shape)
 
     def _on_host(self, x: torch.Tensor) -> NDArray[np.float32]:
-        check_floats(x)
-        x = x.detach().cpu()
+        x = check_floats(x).detach().cpu()
         if x.dtype == torch.bfloat16:
             wide = widen(x.view(torch.int16).numpy().view(np.uint16), BF16)
         else:
@@ -185,6 +221,12 @@ class MXScheme:
             )
 
 
+def _decoded(codes: MXTensor) -> torch.Tensor:
+    """Return the values of codes as `fake_values` gives them: zeros have no sign."""
+    bits = torch.from_numpy(codes.dequantize()).view(torch.int32)
+    return bits.masked_fill_(bits == _NEGATIVE_ZERO, 0).view(torch.float32)
+
+
 class TimestepScheme:
     """Another precision in each range of timesteps, with one weight and one order for all.
 
@@ -197,26 +239,37 @@ class TimestepScheme:
         Says the timestep; see `golden.torch.quantize_`.
     ranges : sequence of (float, MXScheme)
         A scheme is used below its limit and from the limit before on. Limits rise, the last may be
-        ``math.inf``.
+        ``math.inf``. From now on each counts in `meter`, so it can be in no other TimestepScheme.
 
     Raises
     ------
+    TypeError
+        If a limit is no number, or what it limits is no MXScheme.
     ValueError
-        If limits do not rise, or orders differ.
+        If limits do not rise, one is NaN, orders differ, or a scheme is in another TimestepScheme.
     """
 
     def __init__(self, clock: Clock, ranges: Sequence[tuple[float, MXScheme]]) -> None:
         self.clock = clock
-        self.ranges = tuple(ranges)
+        self.ranges = tuple(
+            (float(real(limit, "a limit of timesteps")), scheme) for limit, scheme in ranges
+        )
         self.meter = Meter()
         limits = [limit for limit, _ in self.ranges]
-        if not limits or any(b <= a for a, b in pairwise(limits)):
+        if not limits or not all(a < b for a, b in pairwise([-math.inf, *limits])):
             raise ValueError(f"ranges of timesteps need limits that rise, not {limits}")
         first = self.ranges[0][1]
         for _, scheme in self.ranges:
+            if not isinstance(scheme, MXScheme):
+                raise TypeError(f"a range has an MXScheme, not a {type(scheme).__name__}")
+            if scheme.is_timed:
+                raise ValueError(
+                    "an MXScheme cannot count for two TimestepSchemes: make one for each"
+                )
             if not same(scheme.order, first.order):
                 raise ValueError("all ranges must order channels alike: there is one weight")
-            scheme.meter = self.meter
+        for _, scheme in self.ranges:
+            scheme.meter, scheme.is_timed = self.meter, True
 
     @property
     def current(self) -> MXScheme:
@@ -240,9 +293,9 @@ class TimestepScheme:
         """The key of the present range."""
         return self.current.activation_key
 
-    def activation(self, a: torch.Tensor) -> torch.Tensor:
-        """Return the values of A in the present range."""
-        return self.current.activation(a)
+    def activation(self, a: torch.Tensor, *, reuse: bool = False) -> torch.Tensor:
+        """Return the values of A in the present range; see `MXScheme.activation`."""
+        return self.current.activation(a, reuse=reuse)
 
     def weight(self, b: torch.Tensor) -> torch.Tensor:
         """Return the values of B in the present range."""
@@ -256,6 +309,14 @@ class TimestepScheme:
         ValueError
             If the ranges make different weights.
         """
+        return self._of_weight().codes(b)
+
+    def take_codes(self, codes: MXTensor) -> torch.Tensor:
+        """Count a weight whose codes were kept; see `MXScheme.take_codes`."""
+        return self._of_weight().take_codes(codes)
+
+    def _of_weight(self) -> MXScheme:
+        """Return a range's scheme, if all of them make one weight."""
         first = self.ranges[0][1]
         for _, scheme in self.ranges:
             alike = contents(scheme._b) == contents(first._b)
@@ -264,7 +325,7 @@ class TimestepScheme:
                     "a stored weight cannot change with the timestep: give every range the same "
                     "b and outliers"
                 )
-        return first.codes(b)
+        return first
 
     def exact(self, a: torch.Tensor, b: torch.Tensor | MXTensor) -> torch.Tensor:
         """Return the bits of `golden.gemm` in the present range."""

@@ -54,26 +54,55 @@ def check_plain(model: nn.Module, sites: Iterable[Site]) -> None:
                 )
 
 
+def check_unchanged(name: str, layer: nn.Module) -> None:
+    """Raise a ValueError if a quantized layer was given what `restore_` would lose.
+
+    Parameters
+    ----------
+    name : str
+        For the error.
+    layer : QuantizedLinear
+    """
+    found = _attached(layer)
+    if parametrize.is_parametrized(layer):
+        found = ("parametrizations", "remove them first")
+    more = layer._parameters.keys() | layer._modules.keys() | layer._buffers.keys() - {"bias"}
+    if found is None and more:
+        found = (f"more than it was made with ({min(more)})", "take that off first")
+    if found:
+        what, remedy = found
+        remedy = remedy.replace("quantize_", "restore_")
+        raise ValueError(f"{name} has {what}, which restore_ would lose: {remedy}")
+
+
+def _attached(layer: nn.Module) -> tuple[str, str] | None:
+    """Return which forward or hooks of its own a layer has, and what to do about it."""
+    held = vars(layer)
+    replaced = sorted(name for name in held if callable(getattr(type(layer), name, None)))
+    if replaced:
+        return (
+            f"a {replaced[0]} of its own, as accelerate's hooks give it",
+            "take that off first (accelerate.hooks.remove_hook_from_module)",
+        )
+    hooks = [kind for name, kind in _HOOKS.items() if held.get(name)]
+    return (f"a {hooks[0]}", "remove it first, and register it after quantize_") if hooks else None
+
+
 def _more_than_plain(layer: nn.Module) -> tuple[str, str] | None:
     """Return what a layer has beside its weight and bias, and what to do about it."""
     held = vars(layer)
-    hooks = [(kind, each) for name, kind in _HOOKS.items() for each in held.get(name, {}).values()]
+    hooks = [each for name in _HOOKS for each in held.get(name, {}).values()]
     for kind, pair in _REWRITERS.items():
-        if any(isinstance(hook, kind) for _, hook in hooks):
+        if any(isinstance(hook, kind) for hook in hooks):
             return pair
     if parametrize.is_parametrized(layer):
         return (
             "parametrizations",
             "call torch.nn.utils.parametrize.remove_parametrizations on it first",
         )
-    replaced = sorted(name for name in held if callable(getattr(nn.Linear, name, None)))
-    if replaced:
-        return (
-            f"a {replaced[0]} of its own, as accelerate's hooks give it",
-            "take that off first (accelerate.hooks.remove_hook_from_module)",
-        )
-    if hooks:
-        return f"a {hooks[0][0]}", "remove it first, and register it after quantize_"
+    attached = _attached(layer)
+    if attached:
+        return attached
     more = layer._parameters.keys() - {"weight", "bias"} | layer._buffers.keys()
     more |= layer._modules.keys()
     if more:

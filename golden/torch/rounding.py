@@ -13,8 +13,8 @@ import torch
 
 from golden.formats import BLOCK_SIZE, PAIRS, MXFormat
 
-CHUNK_BLOCKS = 1 << 12
-"""Blocks per pass on a CPU, whose temporaries stay in the second-level cache."""
+CHUNK_BLOCKS, _DEVICE_BLOCKS = 1 << 12, 1 << 20
+"""Blocks per pass on a CPU, whose temporaries stay in the second-level cache, and elsewhere."""
 
 _BOTH = 0x1_0000_0001
 """Times this, an integer of 32 bits stands in both halves of one of 64."""
@@ -52,12 +52,28 @@ def find_magnitudes(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     blocks = torch.empty_like(words[..., :1])
     odd = words.new_empty(_chunk(words), PAIRS)
     for given, found, largest in _split(words, pairs, blocks):
-        torch.bitwise_and(given, _MAGNITUDE, out=found)
-        shifted = torch.bitwise_right_shift(given, 32, out=odd[: len(given)])
-        shifted &= _MAGNITUDE
-        torch.maximum(found, shifted, out=found)
+        _find_pairs(given, found, odd)
         torch.amax(found, -1, keepdim=True, out=largest)
     return pairs, blocks
+
+
+def find_block_magnitudes(x: torch.Tensor) -> torch.Tensor:
+    """Return the second of what `find_magnitudes` does as int32, faster and in little memory."""
+    words = x.view(torch.int32)
+    blocks = torch.empty_like(words[..., :1])
+    magnitudes = words.new_empty(_chunk(words), BLOCK_SIZE)
+    for given, largest in _split(words, blocks):
+        found = torch.bitwise_and(given, _MAGNITUDE, out=magnitudes[: len(given)])
+        torch.amax(found, -1, keepdim=True, out=largest)
+    return blocks
+
+
+def _find_pairs(words: torch.Tensor, found: torch.Tensor, odd: torch.Tensor) -> None:
+    """Write the largest magnitudes of pairs, each an integer of 64 bits."""
+    torch.bitwise_and(words, _MAGNITUDE, out=found)
+    shifted = torch.bitwise_right_shift(words, 32, out=odd[: len(words)])
+    shifted &= _MAGNITUDE
+    torch.maximum(found, shifted, out=found)
 
 
 def round_blocks(
@@ -87,16 +103,45 @@ def round_blocks(
     pairs, shared = magnitudes
     shared &= _FIELD
     scratch = x.new_empty(2, _chunk(x), BLOCK_SIZE)
-    if chosen is None:
-        for given, top, largest in _split(x, pairs, shared):
-            _round(given, top, largest, _factors(ordinary), scratch[:, : len(given)])
-    else:
-        tags = chosen.unsqueeze(-1)
-        choices = zip(_factors(outlier), _factors(ordinary), strict=True)
-        mixed = (torch.where(tags, *choice) for choice in choices)
-        for given, top, largest, *factors in _split(x, pairs, shared, *mixed):
-            _round(given, top, largest, factors, scratch[:, : len(given)])
+    mixed = _mixed_factors(ordinary, outlier, chosen)
+    for given, top, largest, *factors in _split(x, pairs, shared, *mixed):
+        _round(given, top, largest, factors or _factors(ordinary), scratch[:, : len(given)])
     return pairs.view(torch.float32)
+
+
+def round_in_place(
+    x: torch.Tensor,
+    ordinary: MXFormat,
+    outlier: MXFormat | None = None,
+    chosen: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Do what `round_blocks` does in the memory of `x`, and with little more."""
+    if x.storage_offset() % 2:  # two numbers could not be seen as one integer
+        x = x.clone()
+    words = x.view(torch.int64)
+    scratch = x.new_empty(2, _chunk(x), BLOCK_SIZE)
+    pairs, odd = words.new_empty(2, _chunk(x), PAIRS)
+    shared = pairs.new_empty(len(pairs), 1)
+    for given, bits, *factors in _split(x, words, *_mixed_factors(ordinary, outlier, chosen)):
+        count = len(given)
+        top, largest = pairs[:count], shared[:count]
+        _find_pairs(bits, top, odd)
+        torch.amax(top, -1, keepdim=True, out=largest)
+        largest &= _FIELD
+        _round(given, top, largest, factors or _factors(ordinary), scratch[:, :count])
+        given.copy_(top.view(torch.float32))
+    return x
+
+
+def _mixed_factors(
+    ordinary: MXFormat, outlier: MXFormat | None, chosen: torch.Tensor | None
+) -> list[torch.Tensor]:
+    """Return the `_factors` of each block, shape (..., 1); nothing where all have one format."""
+    if chosen is None:
+        return []
+    tags = chosen.unsqueeze(-1)
+    choices = zip(_factors(outlier), _factors(ordinary), strict=True)
+    return [torch.where(tags, *choice) for choice in choices]
 
 
 def _factors(fmt: MXFormat) -> tuple[float, float]:
@@ -164,9 +209,9 @@ def _can_ask(x: torch.Tensor) -> bool:
 
 
 def _chunk(blocks: torch.Tensor) -> int:
-    """Return how many blocks (..., n) are handled in one pass: all on an accelerator."""
-    count = blocks[..., 0].numel()
-    return max(1, min(count, CHUNK_BLOCKS) if _can_ask(blocks) else count)
+    """Return how many blocks (..., n) are handled in one pass."""
+    limit = CHUNK_BLOCKS if _can_ask(blocks) else _DEVICE_BLOCKS
+    return max(1, min(blocks[..., 0].numel(), limit))
 
 
 def _split(*tensors: torch.Tensor) -> "zip[tuple[torch.Tensor, ...]]":

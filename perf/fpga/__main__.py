@@ -14,7 +14,7 @@ from commands.exit_codes import ExitCode
 from commands.outputs import check_file, check_folder
 from commands.running import sentences, start
 from commands.terminal import make_console
-from hw.emit import emit
+from hw.parts.emit import emit
 
 from .harness import INNER, TOP, emit_harnessed
 from .placement import pack, place

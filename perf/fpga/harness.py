@@ -4,7 +4,7 @@ from amaranth import Cat, ClockSignal, Instance, Module, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.emit import emit, flat_ports
+from hw.parts.emit import emit, flat_ports
 
 TOP, INNER = "top", "machine"
 """Verilog names of the harness and of what it holds."""

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from hw.accelerator import Accelerator
-from hw.config import Config
-from hw.dot_product import DotProduct
-from hw.mac_cell import MACCell
+from hw.array.dot_product import DotProduct
+from hw.array.mac_cell import MACCell
+from hw.contract.config import Config
 from perf.ppa.unit import Unit
 
 LEAST_MHZ = 60.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from commands import children
-from hw.emit import emit
-from hw.memories import memories
+from hw.parts.emit import emit
+from hw.tools.memories import memories
 
 from .library import Library
 from .recipes import AREA_RECIPES, SPEED_RECIPES, Recipe

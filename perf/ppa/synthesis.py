@@ -8,7 +8,7 @@ from pathlib import Path
 
 from commands import children
 from commands.tools import ToolError
-from hw.sram import MODULE
+from hw.parts.sram import MODULE
 
 from .library import Library
 from .recipes import FASTEST, Recipe

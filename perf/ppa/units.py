@@ -4,16 +4,16 @@ from functools import partial
 
 from golden.formats import BLOCK_SIZE
 from hw.accelerator import Accelerator
-from hw.config import MOST_CELL_STAGES, Config
-from hw.controller import Controller
-from hw.csr import CSR
-from hw.dot_product import DotProduct
-from hw.mac_array import MACArray
-from hw.mac_cell import MACCell
-from hw.mx_converter import MXConverter
-from hw.normalizer import Normalizer
-from hw.outlier_detector import OutlierDetector
-from hw.reorder import Reorder
+from hw.activations.outlier_detector import OutlierDetector
+from hw.activations.reorder import Reorder
+from hw.array.dot_product import DotProduct
+from hw.array.mac_array import MACArray
+from hw.array.mac_cell import MACCell
+from hw.blocks.mx_converter import MXConverter
+from hw.contract.config import MOST_CELL_STAGES, Config
+from hw.control.controller import Controller
+from hw.registers.csr import CSR
+from hw.results.normalizer import Normalizer
 
 from .references import REFERENCES
 from .unit import Unit

@@ -4,7 +4,7 @@ Engines are recurrences over what they wait for: a tile is used when it is whole
 back tile by tile, and everything in between moves at one block, beat or group per cycle. So the
 times of tiles and passes follow from those before, and equal the machine's to the cycle.
 
->>> from hw.config import Config
+>>> from hw.contract.config import Config
 >>> from perf.schedule import predict, uniform_job
 >>> config = Config.sized(rows=64, cols=64)
 >>> job = uniform_job(config, 256, 4608, 1152, act_share=0.05)
@@ -18,16 +18,16 @@ module         what it follows
 `job`, `mixes` what a job is to the schedule; jobs of which only shares are known
 `streams`      whose turn it is on a shared stream
 `rooms`        room for tiles; each engine's place in the queue of jobs
-`loading`      rows of numbers: `hw.row_unpacker` to `hw.tile_stage`
-`chain`        registers in a row, `hw.register_slice`
-`banks`        `hw.reorder`
-`stage`        `hw.outlier_detector`, `hw.tile_tags`, `hw.tile_stage`
-`packed`       `hw.packed_unpacker`
-`tiles`        token tiles of either kind, to `hw.tile_writer`
-`weights`      `hw.weight_loader`
-`array`        `hw.block_walker`, `hw.beat_issuer`
-`results`      `hw.result_path`, `hw.float_packets`, `hw.block_assembler`, `hw.result_stream`
-`packing`      `hw.mx_packer`
+`loading`      rows of numbers: `hw.activations.row_unpacker` to `hw.activations.tile_stage`
+`chain`        registers in a row, `hw.streams.register_slice`
+`banks`        `hw.activations.reorder`
+`stage`        `outlier_detector`, `tile_tags`, `tile_stage` of `hw.activations`
+`packed`       `hw.activations.packed_unpacker`
+`tiles`        token tiles of either kind, to `hw.operands.tile_writer`
+`weights`      `hw.operands.weight_loader`
+`array`        `hw.array.block_walker`, `hw.array.beat_issuer`
+`results`      `result_path`, `float_packets`, `block_assembler`, `result_stream` of `hw.results`
+`packing`      `hw.blocks.mx_packer`
 `conversion`   conversions, from the stage to the stream
 `latencies`    registers in between
 =============  =========================================================================

@@ -1,4 +1,4 @@
-"""Passes of the array: `hw.block_walker` and `hw.beat_issuer`."""
+"""Passes of the array: `hw.array.block_walker` and `hw.array.beat_issuer`."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.config import Config
+from hw.contract.config import Config
 from perf.schedule.job import Job
 from perf.schedule.latencies import TAKEN, WALKED, array_latencies
 from perf.schedule.results import Results

@@ -1,11 +1,11 @@
-"""Rows and slabs on their way through the sixteen banks of `hw.reorder`."""
+"""Rows and slabs on their way through the sixteen banks of `hw.activations.reorder`."""
 
 from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from hw.job import JobKind
+from hw.contract.job_codes import JobKind
 from perf.schedule.chain import Chain, Paces
 from perf.schedule.job import Job
 from perf.schedule.latencies import CUT, GATHERED, RELEASED, SCATTERED

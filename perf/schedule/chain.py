@@ -8,9 +8,9 @@ class Chain:
     """Registers in a row, each of which holds a block until the next one takes it.
 
     The source needs `pace` cycles per block, counted from when the block before was cut: when it
-    left the source itself, for a `hw.skid_buffer.SkidBuffer` behind it. Block i is cut at C[i],
+    left the source itself, for a `SkidBuffer` of `hw.streams` behind it. Block i is cut at C[i],
     leaves the skid buffer at L[i] and the last register at A[i], where ``n`` registers lie in
-    between. One of them is a `hw.stream_buffer.StreamBuffer`: it holds a block more, and knows a
+    between. One of them is a `StreamBuffer` of `hw.streams`: it holds a block more, and knows a
     cycle late that there is room.
 
         C[i] = max(C[i-1] + pace[i], L[i-1] + 1)

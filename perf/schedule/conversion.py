@@ -1,6 +1,6 @@
 """Jobs that convert: tiles leave the stage K-block by K-block as packets."""
 
-from hw.config import Config
+from hw.contract.config import Config
 from perf.schedule.job import Job
 from perf.schedule.latencies import RELEASED
 from perf.schedule.loading import Shape

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.formats import BLOCK_SIZE
-from hw.job import JobKind, Output
+from hw.contract.job_codes import JobKind, Output
 
 Flags = NDArray[np.bool_]
 """Shape (tiles, K-blocks): of every tile, or (1, K-blocks) where all tiles are alike."""
@@ -15,7 +15,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Counts:
-    """What the machine latches of a job; names as in `hw.registers.COUNTERS`, cycles all.
+    """What the machine latches of a job; names as in `hw.registers.map.COUNTERS`, cycles all.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Job:
         The same of B; no MX9 by default.
     order_cycles : tuple of int, optional
         Where channels are put into an order: for each arriving K-block of a row, in how many cycles
-        it is written; `hw.scatter.spread_cycles` for an order from `golden.spread_lanes`.
+        it is written; `spread_cycles` of `hw.activations.scatter` for an order from `spread_lanes`.
     table : int
         Calibration table of the order.
     loads_table : bool

@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from functools import cache
 
-from hw.block_aligner import BlockAligner
-from hw.config import Config
-from hw.mac_array import MACArray
-from hw.outlier_detector import detection_cycles
-from hw.result_converter import ResultConverter
-from hw.result_path import ResultPath
-from hw.stream_fifo import StreamFIFO
-from hw.tile_stage import TileStage
+from hw.activations.outlier_detector import detection_cycles
+from hw.activations.tile_stage import TileStage
+from hw.array.mac_array import MACArray
+from hw.blocks.block_aligner import BlockAligner
+from hw.contract.config import Config
+from hw.results.result_converter import ResultConverter
+from hw.results.result_path import ResultPath
+from hw.streams.stream_fifo import StreamFIFO
 
 QUEUED = 1
-"""A started job is at the head of an engine's queue in the next cycle: `hw.job_queue`."""
+"""A started job is at the head of an engine's queue in the next cycle: `hw.control.job_queue`."""
 
 TAKEN = 1
 """An engine that takes a job is busy with it from the next cycle on."""
@@ -25,10 +25,10 @@ ALIGNMENT = 2 + BlockAligner.latency
 """Registers between the cut (or reordered) row and the stage: in order, widened, aligned."""
 
 SCATTERED = 1
-"""A block is taken by `hw.scatter`; its first elements are written in the next cycle."""
+"""`hw.activations.scatter` takes a block; its first elements are written a cycle later."""
 
 GATHERED = 1
-"""The banks hold a whole row; the first read is in the next cycle, and its block at `hw.gather`'s
+"""The banks hold a whole row; the first read is in the next cycle, its block at `gather`'s
 output one later."""
 
 RELEASED = 1
@@ -36,7 +36,7 @@ RELEASED = 1
 credits, the queue of tags, and buffers of streams."""
 
 TAG_SETTLED = 1
-"""A tag is taken by `hw.tile_tags`; it is handed out in the next cycle."""
+"""A tag is taken by `hw.activations.tile_tags`; it is handed out in the next cycle."""
 
 TAG_QUEUED = StreamFIFO.latency
 """A settled tag's way through the stage's queue."""
@@ -48,7 +48,7 @@ STAGE_READ = TileStage.latency - TAG_SETTLED - TAG_QUEUED
 """Registers between a block's read in the stage and the stage's output: fetched, rounded."""
 
 PACKED_BUFFERED = 1
-"""Register between `hw.packed_unpacker` and the router, a `hw.stream_buffer.StreamBuffer`."""
+"""Register between `hw.activations.packed_unpacker` and the router, a `StreamBuffer`."""
 
 TILE_KNOWN = 2
 """A tile's last block is written; the walker sees one more tile two cycles later."""
@@ -63,13 +63,13 @@ CONVERTED = 1 + ResultConverter.latency
 """Registers between gathered blocks of results and the packer: assembler's, converter's."""
 
 NARROWED = 1
-"""A group of results enters `hw.float_packets`; it is offered to the stream a cycle later."""
+"""Results enter `hw.results.float_packets`; they are offered to the stream a cycle later."""
 
 ENDED = 1
-"""A job's last beat leaves; the job has ended in the next cycle: `hw.result_stream`."""
+"""A job's last beat leaves; the job has ended in the next cycle: `hw.results.result_stream`."""
 
 SEARCH_START = 2
-"""The last magnitude of a tile is taken; its search may start: `hw.tile_maxima`."""
+"""The last magnitude of a tile is taken; its search may start: `hw.activations.tile_maxima`."""
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from golden.formats import BLOCK_SIZE, FLOAT_FORMATS
-from hw.config import Config
-from hw.job import JobKind
-from hw.scatter import spread_cycles
+from hw.activations.scatter import spread_cycles
+from hw.contract.config import Config
+from hw.contract.job_codes import JobKind
 from perf.schedule.banks import Banks
 from perf.schedule.chain import Chain, Paces
 from perf.schedule.job import Job

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from hw.config import Config
-from hw.job_queue import JOBS_UNDER_WAY
+from hw.contract.config import JOBS_UNDER_WAY, Config
 from perf.schedule.array import Array
 from perf.schedule.conversion import Converter
 from perf.schedule.job import Counts, Job

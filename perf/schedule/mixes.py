@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from golden.formats import BLOCK_SIZE
-from hw.config import Config
-from hw.job import JobKind
-from hw.packet_order import resident_tiles
-from hw.scatter import spread_cycles
+from hw.activations.scatter import spread_cycles
+from hw.contract.config import Config
+from hw.contract.job_codes import JobKind
+from hw.host.packet_order import resident_tiles
 from perf.schedule.job import Flags, Job
 
 
@@ -55,7 +55,7 @@ def uniform_job(
     kind : JobKind
         GEMM by default.
     tiles : int, optional
-        Resident token tiles; `hw.packet_order.resident_tiles` by default.
+        Resident token tiles; `hw.host.packet_order.resident_tiles` by default.
     reorder : bool
         Channels are put into an order without conflicts.
     together : bool

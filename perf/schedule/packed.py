@@ -1,8 +1,8 @@
-"""Activations that arrive as MX blocks: `hw.packed_unpacker`."""
+"""Activations that arrive as MX blocks: `hw.activations.packed_unpacker`."""
 
 from collections import deque
 
-from hw.config import Config
+from hw.contract.config import Config
 from perf.schedule.job import Job
 from perf.schedule.latencies import CUT, PACKED_BUFFERED, RELEASED, TAKEN
 from perf.schedule.rooms import JobReader
@@ -11,7 +11,7 @@ from perf.schedule.weights import chunk_beats
 
 _EVER = -1
 _BUFFERED = 2
-"""Rows that a `hw.stream_buffer.StreamBuffer` holds."""
+"""Rows that a `hw.streams.stream_buffer.StreamBuffer` holds."""
 
 
 class PackedLoader:

@@ -1,6 +1,6 @@
-"""Packets of MX blocks: `hw.mx_packer`."""
+"""Packets of MX blocks: `hw.blocks.mx_packer`."""
 
-from hw.config import Config
+from hw.contract.config import Config
 from perf.schedule.latencies import CUT
 from perf.schedule.weights import chunk_beats
 
@@ -14,7 +14,7 @@ class Packer:
     ----------
     config : Config
     unit_bytes : int
-        As in `hw.mx_packer.MXPacker`.
+        As in `hw.blocks.mx_packer.MXPacker`.
     """
 
     def __init__(self, config: Config, unit_bytes: int):
@@ -64,7 +64,7 @@ class Packer:
     def _count_ahead(self, units: int, ends_packet: bool) -> None:
         """Hold the units behind the job's first beat back until that has left.
 
-        One more is cut already: it waits in a `hw.skid_buffer.SkidBuffer`.
+        One more is cut already: it waits in a `hw.streams.skid_buffer.SkidBuffer`.
         """
         behind = units - self._ahead
         if behind > 0:

@@ -4,9 +4,9 @@ from collections import deque
 from collections.abc import Iterable
 
 from golden.formats import BLOCK_SIZE
-from hw.block_walker import parts_of_block
-from hw.config import Config
-from hw.job import Output
+from hw.array.block_walker import parts_of_block
+from hw.contract.config import Config
+from hw.contract.job_codes import Output
 from perf.schedule.chain import Chain, Paces
 from perf.schedule.job import Job
 from perf.schedule.latencies import CONVERTED, NARROWED, RELEASED, array_latencies
@@ -99,7 +99,7 @@ class Results:
 
     def _join(self, drained: int, groups: int, rows: int, column: int,
               last_column: bool) -> None:
-        """Join column tiles to blocks: `hw.part_joiner`."""
+        """Join column tiles to blocks: `hw.results.part_joiner`."""
         parts = parts_of_block(self._config)
         if (column + 1) % parts and not last_column:
             self._leave(groups, drained)
@@ -113,7 +113,7 @@ class Results:
         self._pack(rows)
 
     def _turn_tile(self, drained: int, groups: int, rows: int, column: int) -> None:
-        """Cut a tile into blocks, block column by block column: `hw.tile_turner`."""
+        """Cut a tile into blocks, block column by block column: `hw.results.tile_turner`."""
         self._chain.wait(self._leave(groups, drained, self._emptied[0] + RELEASED) + 1)
         columns = min(self._config.cols, self._job.n - column * self._config.cols)
         begun = self._chain.left

@@ -49,7 +49,7 @@ class Room:
 
 
 class JobReader:
-    """Follow one engine's place in the queue of jobs: see `hw.job_queue.JobQueue`."""
+    """Follow one engine's place in the queue of jobs: see `hw.control.job_queue.JobQueue`."""
 
     def __init__(self) -> None:
         self._free = 0

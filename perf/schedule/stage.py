@@ -1,10 +1,10 @@
-"""Tiles in `hw.tile_stage`, from the detector's search to the blocks that leave for the router."""
+"""Tiles in `hw.activations.tile_stage`, from the search to blocks that leave for the router."""
 
 from collections import deque
 from dataclasses import dataclass
 
-from hw.config import Config
-from hw.tile_tags import TILES_AHEAD
+from hw.activations.tile_tags import TILES_AHEAD
+from hw.contract.config import Config
 from perf.schedule.latencies import (
     FIRST_TAG,
     NEXT_SEARCH,
@@ -45,7 +45,7 @@ class Reads:
 
 
 class Tagging:
-    """Settle tags: the search in `hw.outlier_detector`, then `hw.tile_tags` and its queues.
+    """Settle tags: the search in `outlier_detector`, then `tile_tags` of `hw.activations`.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ class Tagging:
 class StageReader:
     """Read the blocks of tiles and offer them, rounded, to the router.
 
-    Behind the memory's output comes a `hw.stream_buffer.StreamBuffer`: it holds one block more than
+    Behind the memory's output comes a `StreamBuffer` of `hw.streams`: it holds one block more than
     the cycles that a block takes, and knows a cycle late that there is room.
     """
 

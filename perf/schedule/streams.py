@@ -4,7 +4,7 @@ from perf.schedule.rooms import JobReader
 
 
 class StreamSwitch:
-    """Follow the jobs on a shared stream, as `hw.job_switch.JobSwitch` does."""
+    """Follow the jobs on a shared stream, as `hw.streams.job_switch.JobSwitch` does."""
 
     def __init__(self) -> None:
         self._jobs = JobReader()

@@ -1,7 +1,7 @@
 """Token tiles, from either kind of stream to the router and into the operand memory."""
 
-from hw.config import Config
-from hw.job import JobKind
+from hw.contract.config import Config
+from hw.contract.job_codes import JobKind
 from perf.schedule.job import Job
 from perf.schedule.latencies import TAKEN, TILE_KNOWN
 from perf.schedule.loading import Cutter, Shape, tile_shapes

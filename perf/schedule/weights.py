@@ -1,11 +1,12 @@
-"""Column tiles on their way into the operand memory: `hw.weight_loader`."""
+"""Column tiles on their way into the operand memory: `hw.operands.weight_loader`."""
 
 from functools import cache
 
 import numpy as np
 
 from golden.formats import FP32
-from hw.config import BASE_BLOCK_BITS, RESIDUAL_BLOCK_BITS, Config
+from hw.contract.block_bits import BASE_BLOCK_BITS, RESIDUAL_BLOCK_BITS
+from hw.contract.config import Config
 from perf.schedule.job import Job
 from perf.schedule.latencies import CHUNK_KNOWN, TAKEN
 from perf.schedule.rooms import JobReader, Room

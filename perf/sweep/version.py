@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-SOURCES = ("golden/*.py", "hw/*.py", "perf/*.py", "perf/presets/*.toml", "perf/schedule/*.py",
+SOURCES = ("golden/*.py", "hw/**/*.py", "perf/*.py", "perf/presets/*.toml", "perf/schedule/*.py",
            "perf/workloads/*.py", "perf/workloads/models.json", "perf/gpu/*.py", "perf/system/*",
            "perf/ppa/*.json", "perf/sweep/evaluate.py", "perf/sweep/point.py")
 """Everything that a point's figures can depend on, and more: a change too many only costs time."""

@@ -1,7 +1,7 @@
 """What a layer does, counted for `perf.energy`."""
 
 from golden.formats import BLOCK_SIZE
-from hw.config import BASE_BLOCK_BITS, MX_BLOCK_BITS
+from hw.contract.block_bits import BASE_BLOCK_BITS, MX_BLOCK_BITS
 from perf.energy import Counts, beat_operations
 from perf.published_energies import Operation
 from perf.system.layers import Layer

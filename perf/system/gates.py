@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from hw.config import Config
+from hw.contract.config import Config
 
 FIGURES = Path(__file__).parents[1] / "ppa" / "figures.json"
 """Written by ``python -m perf.ppa --keep``."""

@@ -3,9 +3,9 @@
 from functools import lru_cache
 
 from golden.formats import BLOCK_SIZE
-from hw.config import Config
-from hw.job import JobKind, Output
-from hw.packet_order import resident_tiles
+from hw.contract.config import Config
+from hw.contract.job_codes import JobKind, Output
+from hw.host.packet_order import resident_tiles
 from perf.schedule import Job, predict, uniform_job
 
 

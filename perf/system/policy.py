@@ -25,7 +25,7 @@ class Policy:
     attention_b : float
         Of K and of V.
     searches : bool
-        Activations of linear layers are tagged by `hw.outlier_policy.Selection.TOP`.
+        Activations of linear layers are tagged by `hw.contract.outlier_policy.Selection.TOP`.
     """
 
     name: str

@@ -2,22 +2,22 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, make_dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hw.config import Config
+from hw.contract.config import PARAMETERS, Config
 
 PRESETS = Path(__file__).parents[1] / "presets"
 
-_CORE = ("rows", "cols", "k_max", "drain_lanes", "act_bytes", "weight_bytes", "act_depth",
-         "weight_depth", "stage_depth", "tile_slots", "cell_stages", "acc_width", "tables")
-"""Fields that are the core's, as in `hw.config.Config`."""
+_CORE = {name: each for name, each in PARAMETERS.items() if each.is_number}
+"""Fields that are the core's."""
 
-_NUMBERS = ("rows", "cols", "k_max", "acc_width", "act_bytes", "tile_slots", "cell_stages",
-            "tables", "cores", "clock_hz", "dram_bytes_per_s", "vector_lanes", "shared_bytes",
-            "score_bytes", "turnaround_s")
+_OTHERS = ("cores", "clock_hz", "dram_bytes_per_s", "vector_lanes", "shared_bytes", "score_bytes",
+           "turnaround_s")
+
+_NUMBERS = (*(name for name, each in _CORE.items() if not each.chosen), *_OTHERS)
 """Fields that have no "auto"."""
 
 _MAY_BE_ZERO = ("cell_stages", "shared_bytes", "score_bytes", "turnaround_s")
@@ -25,17 +25,21 @@ _MAY_BE_ZERO = ("cell_stages", "shared_bytes", "score_bytes", "turnaround_s")
 SPLITS = ("auto", "tokens", "columns")
 
 
+_Core = make_dataclass(
+    "_Core", [(name, int | None, None if each.chosen else each.default)
+              for name, each in _CORE.items()], frozen=True, kw_only=True)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Preset:
+class Preset(_Core):
     """A machine of equal cores; `dataclasses.replace` makes its neighbours in a design space.
 
     Attributes
     ----------
     name, title : str
-    rows, cols, k_max, acc_width, act_bytes, tile_slots, cell_stages, tables : int
-        Of every core, as in `hw.config.Config`.
-    drain_lanes, weight_bytes, act_depth, weight_depth, stage_depth : int or None
-        The same; None is what `hw.config.Config.sized` chooses.
+    rows, cols, ... : int or None
+        Of every core: the numbers among `hw.contract.config.PARAMETERS`. None is what
+        `hw.contract.config.Config.sized` chooses.
     cores : int
     clock_hz : float
         Of cores and vector unit.
@@ -63,19 +67,6 @@ class Preset:
 
     name: str
     title: str = ""
-    rows: int = 8
-    cols: int = 8
-    k_max: int = 6144
-    acc_width: int = 40
-    act_bytes: int = 32
-    tile_slots: int = 32
-    cell_stages: int = 1
-    tables: int = 2
-    drain_lanes: int | None = None
-    weight_bytes: int | None = None
-    act_depth: int | None = None
-    weight_depth: int | None = None
-    stage_depth: int | None = None
     cores: int = 1
     clock_hz: float = 1e9
     dram_bytes_per_s: float = 100e9

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from golden.formats import BLOCK_SIZE, FP32
-from hw.calibration_tables import place_bits
-from hw.config import MX_BLOCK_BITS, Config
-from hw.scatter import element_width
+from hw.activations.calibration_tables import place_bits
+from hw.activations.scatter import element_width
+from hw.contract.block_bits import MX_BLOCK_BITS
+from hw.contract.config import Config
 from perf.system.gates import core_gates, lane_gates, speed_factor
 from perf.system.preset import Preset
 
@@ -38,7 +39,7 @@ SMALL_CELLS, LARGE_CELLS = 0.50, 0.60
 the cores' small memories, 0.6 for large ones."""
 
 ALIGNED_BITS = 176
-"""Of a block that waits for its tag: `hw.block_aligner`."""
+"""Of a block that waits for its tag: `hw.blocks.block_aligner`."""
 
 MAGNITUDE_BITS = 31
 
@@ -89,7 +90,8 @@ def silicon(preset: Preset) -> Silicon:
     -----
     Gates are at the area point; their area is that of the speed point, `speed_factor` times
     theirs. The
-    cores' memories have two ports (`hw.sram`); scores and the shared memory are read and written in
+    cores' memories have two ports (`hw.parts.sram`); scores and the shared memory are read and
+    written in
     turns, in banks, so that one port does.
     """
     gates = {name: preset.cores * each for name, each in core_gates(preset.config).items()}
@@ -107,7 +109,7 @@ def silicon(preset: Preset) -> Silicon:
 def core_memories(config: Config) -> dict[str, int]:
     """Count the bits of a core's memories; a few small ones, below 3 % of all, are left out.
 
-    `hw.memories` reads the same from the Verilog, which takes many seconds.
+    `hw.tools.memories` reads the same from the Verilog, which takes many seconds.
     """
     element, k_blocks = element_width(config), config.k_blocks_max
     return {
@@ -124,7 +126,7 @@ def core_memories(config: Config) -> dict[str, int]:
 
 
 def _packing_depth(config: Config) -> int:
-    """Count the results per lane that wait to be packed: `hw.tile_turner`, `hw.part_joiner`."""
+    """Count the results per lane that wait to be packed in `tile_turner` and `part_joiner`."""
     if config.cols % BLOCK_SIZE == 0:
         return 2 * config.drain_cycles
     if BLOCK_SIZE % config.cols == 0:

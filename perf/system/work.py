@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from golden.formats import BLOCK_SIZE
-from hw.packet_order import BASE_BYTES, RESIDUAL_BYTES
+from hw.host.packet_order import BASE_BYTES, RESIDUAL_BYTES
 from perf.schedule.mixes import spread
 from perf.system.gemms import gemm_cycles, linear_tiles
 from perf.system.layers import Layer

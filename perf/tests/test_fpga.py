@@ -14,8 +14,8 @@ from rich.console import Console
 
 from commands.exit_codes import ExitCode
 from commands.tools import ToolError
-from hw.emit import emit
-from hw.sram import Sram
+from hw.parts.emit import emit
+from hw.parts.sram import Sram
 from perf.fpga import __main__ as command
 from perf.fpga import placement
 from perf.fpga.harness import INNER, TOP, emit_harnessed

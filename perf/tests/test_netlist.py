@@ -8,12 +8,13 @@ from amaranth import ClockSignal, Instance, Module, ResetSignal
 from amaranth.lib import wiring
 
 from golden.accumulator import fraction_bits
-from hw.config import PRODUCT_BITS
-from hw.emit import emit, flat_ports
-from hw.mac_cell import MACCell
+from hw.array.mac_cell import MACCell
+from hw.contract.config import PRODUCT_BITS
+from hw.parts.emit import emit, flat_ports
 from perf.ppa.recipes import AREA_RECIPES, SPEED_RECIPES
 from perf.ppa.synthesis import synthesize
-from sim_tests import bench, test_mac_cell
+from sim_tests import bench
+from sim_tests.array import test_mac_cell
 
 WIDTHS = "default"
 MAPPED = "mapped_cell"

@@ -13,8 +13,8 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from commands.exit_codes import ExitCode
-from hw.dot_product import DotProduct
-from hw.sram import Sram
+from hw.array.dot_product import DotProduct
+from hw.parts.sram import Sram
 from perf.ppa import __main__ as command
 from perf.ppa.budgets import TOLERANCE, Budget, complaint, read_budgets
 from perf.ppa.claims import make_claims

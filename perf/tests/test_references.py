@@ -12,8 +12,8 @@ from golden import MX6, MX9, block_product
 from golden.accumulator import round_shift
 from golden.formats import BLOCK_SIZE
 from golden.precision import mix
-from hw.config import MOST_CELL_STAGES
-from hw.emit import emit
+from hw.contract.config import MOST_CELL_STAGES
+from hw.parts.emit import emit
 from perf.ppa.references import DEFAULT, REFERENCES
 from perf.ppa.references import fp16_cell as fp16
 from perf.ppa.references import fp32_cell as fp32
@@ -21,7 +21,7 @@ from perf.ppa.references.block_cell import mixed_cell, mx6_cell, mx9_cell
 from perf.ppa.references.float_accumulator import FloatAccumulator
 from perf.ppa.references.int8_cell import Int8Cell
 from sim_tests.bench import seed
-from sim_tests.operands import bits
+from sim_tests.stimuli.operands import bits
 
 STAGES = pytest.mark.parametrize("cell_stages", [0, 1])
 ALL_STAGES = pytest.mark.parametrize("cell_stages", range(MOST_CELL_STAGES + 1))

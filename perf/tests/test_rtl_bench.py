@@ -11,7 +11,7 @@ from rich.console import Console
 
 from examples.job_files import Outcome
 from golden.lanes import conflicts
-from hw.config import Config
+from hw.contract.config import Config
 from perf.claims import make_rows
 from perf.measured import Measured, stream_beats
 from perf.rtl_bench import conclude, named, run_groups
@@ -21,7 +21,7 @@ from perf.verilog_size import VerilogSize, module_bytes
 from sim_tests.accelerators import TINY
 from sim_tests.bench import seed
 from sim_tests.machine import Work
-from sim_tests.works import expected_counts, expected_results
+from sim_tests.stimuli.works import expected_counts, expected_results
 
 TINY_SIZES = Sizes(tokens=64, columns=32, channels=(128, 256), fewer_tokens=32, few_columns=8,
                    outlier_blocks=1)

@@ -11,11 +11,9 @@ import pytest
 from rich.console import Console
 
 from golden.formats import BLOCK_SIZE
-from hw.config import Config
-from hw.job import JobKind, Output
-from hw.job_check import outputs
-from hw.outlier_policy import Selection
-from hw.packet_order import resident_tiles
+from hw.contract.config import Config
+from hw.contract.job_codes import JobKind, Output, Selection
+from hw.host.packet_order import resident_tiles
 from perf.check import conclude
 from perf.checked_jobs import draw_groups, order_cycles
 from perf.checked_runs import Compared, compare, simulate
@@ -25,7 +23,7 @@ from perf.schedule.loading import Cutter
 from perf.schedule.results import Results
 from sim_tests.accelerators import MATRIX, ODD, TINY
 from sim_tests.bench import seed
-from sim_tests.random_works import make_work
+from sim_tests.stimuli.random_works import make_work
 
 JOBS = 20
 EDGE = Config.sized(rows=8, cols=8, k_max=1152, act_depth=1152, drain_lanes=16)
@@ -94,7 +92,7 @@ def random_job(config: Config, rng: np.random.Generator) -> Job:
     blocks, lines = -(-k // BLOCK_SIZE), -(-(n if kind.converts else m) // (
         config.cols if kind.converts else config.rows))
     most = resident_tiles(config, m, k)
-    formats, choices = config.float_formats, outputs(config)
+    formats, choices = config.float_formats, config.outputs
     reorders = kind in (JobKind.GEMM, JobKind.CONVERT) and rng.random() < 0.5
     return Job(
         kind=kind, m=1 if kind.converts else m, n=n, k=k, tiles=int(rng.integers(1, most + 1)),

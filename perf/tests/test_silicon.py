@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from hw.accelerator import Accelerator
-from hw.config import Config
-from hw.emit import emit
-from hw.memories import memories
+from hw.contract.config import Config
+from hw.parts.emit import emit
+from hw.tools.memories import memories
 from perf.system import load_preset, silicon
 from perf.system.gates import ARRAY, NORMALIZER, WHOLE, core_gates, measured, speed_factor
 from perf.system.silicon import core_memories

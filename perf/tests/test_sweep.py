@@ -166,7 +166,12 @@ class TestPoint:
         versions.append(code_version.__wrapped__(tmp_path))
         (tmp_path / "hw" / "a.py").rename(tmp_path / "hw" / "b.py")
         versions.append(code_version.__wrapped__(tmp_path))
-        assert len(set(versions)) == 3
+        (tmp_path / "hw" / "array").mkdir()
+        (tmp_path / "hw" / "b.py").rename(tmp_path / "hw" / "array" / "b.py")
+        versions.append(code_version.__wrapped__(tmp_path))
+        (tmp_path / "hw" / "array" / "b.py").write_text("a = 3\n")
+        versions.append(code_version.__wrapped__(tmp_path))
+        assert len(set(versions)) == 5
 
 
 class TestStore:

@@ -7,8 +7,13 @@ that rounding goes down, elements beyond 6 saturate. Both operands of every GEMM
 attention's two included, their scales taken at run time.
 
 Left out: the random Hadamard transform, stochastic rounding and the layers that stay in BF16, which
-belong to the training recipe and not to the format. FP32 operations come in the order of torchao
-0.18 (`nvfp4_quantize`), so that the bits are its.
+belong to the training recipe and not to the format.
+
+FP32 operations come in the order of torchao 0.18 (`nvfp4_quantize`, with the tensor's scale), so
+that its bits come out where it has the same numbers to work with: finite tensors of FP32 or BF16,
+K a multiple of 16, a tensor's scale of at least 2**-117, and no block's scale below 2**-6. Smaller
+block scales, which torchao raises to 2**-6, are E4M3's subnormals here, or 0. Partial blocks,
+infinities, NaNs and tensors of zeros are treated as `NVFP4` says, whatever torchao does.
 """
 
 from collections.abc import Callable

@@ -80,8 +80,10 @@ def rounded(model: nn.Module, operand: Operand, policy: Policy | None = None) ->
 def find_operands(model: nn.Module, run: Callable[[], object]) -> list[Operand]:
     """List what is quantized while `run` runs the model once, in the order of its sites.
 
-    Linear layers that are given the same tensor are one operand, as `golden.torch.SharedInput` has
-    it: what is quantized once for all of them.
+    Linear layers whose first input in the run is one and the same tensor are one operand, wherever
+    they are in the model. `golden.torch.SharedInput` shares less: only between layers side by side
+    in one module that read it one after the other, and are given the same precision and order, and
+    only while its bits stay as they were. Later calls of a layer are not looked at.
     """
     inputs: dict[Site, Tensor] = {}
     with observed(model, lambda site, a, b: inputs.setdefault(site, a)):

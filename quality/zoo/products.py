@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from hashlib import blake2b
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -13,8 +15,14 @@ from quality.zoo.settle import Inputs, run
 
 MATMULS = ("mm", "bmm", "addmm", "baddbmm")
 
-Made = dict[int, tuple[str, str, Tensor]]
-"""Site, side and values by the address of the memory that they lie in."""
+Made = dict[bytes, tuple[str, str]]
+"""Site and side by a digest of the memory that the values lie in."""
+
+
+def digest(x: Tensor) -> bytes:
+    """Return a digest of all bytes around a tensor, which views and copies of it share."""
+    memory = torch.empty(0, dtype=torch.uint8).set_(x.untyped_storage())
+    return blake2b(memory.numpy()).digest()
 
 
 class Tagged:
@@ -44,8 +52,8 @@ class Tagged:
         return self._tag("b", self.scheme.weight(b))
 
     def _tag(self, side: str, values: Tensor) -> Tensor:
-        values = values.contiguous()  # or the layer makes a copy elsewhere
-        self.made[values.untyped_storage().data_ptr()] = (self.site.name, side, values)
+        values = values.clone(memory_format=torch.contiguous_format)  # and nothing around them
+        self.made[digest(values)] = (self.site.name, side)
         return values
 
 
@@ -89,12 +97,9 @@ class Products(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
     def _count(self, a: Tensor, b: Tensor) -> None:
-        sides = [self.made.get(each.untyped_storage().data_ptr()) for each in (a, b)]
-        if None not in sides and [side[:2] for side in sides] == [
-            (sides[0][0], "a"),
-            (sides[0][0], "b"),
-        ]:
-            self.of_sites[sides[0][0]] += 1
+        left, right = (self.made.get(digest(each)) if self.made else None for each in (a, b))
+        if left and right and left[0] == right[0] and (left[1], right[1]) == ("a", "b"):
+            self.of_sites[left[0]] += 1
         elif not self.muted:
             self.others[(*a.shape, b.shape[-1])] += 1
 

@@ -1,4 +1,4 @@
-// The memory of hw/sram.py for simulations: what was not written since the machine's last reset is
+// The memory of hw/parts/sram.py for simulations: what was not written since the machine's last reset is
 // garbage, and so is a word that is read while it is written. In Icarus garbage is X; elsewhere it
 // is another pattern at every read, so that whatever depends on it differs from run to run.
 // SRAM_RESET is an expression that holds while the machine is in reset: the memory has no reset.

@@ -6,7 +6,7 @@ All of them add up without stalls or enables and hand their sums to a register t
 from functools import partial
 
 from golden.formats import BLOCK_SIZE
-from hw.config import Config
+from hw.contract.config import Config
 
 from ..unit import Unit
 from .block_cell import mixed_cell, mx6_cell, mx9_cell

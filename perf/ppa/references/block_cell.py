@@ -1,9 +1,9 @@
 """The machine's cell with other widths: MX6 alone, MX9 in one beat, MX9 x MX6 in one beat."""
 
 from golden.formats import MX6, MX9
-from hw.config import Config
-from hw.dot_product import largest_product
-from hw.mac_cell import MACCell
+from hw.array.dot_product import largest_product
+from hw.array.mac_cell import MACCell
+from hw.contract.config import Config
 
 
 def mx6_cell(config: Config, cell_stages: int) -> MACCell:
@@ -41,7 +41,7 @@ def sum_width(config: Config, mantissa_bits: int = MX9.mantissa_bits) -> int:
 
     Parameters
     ----------
-    config : hw.config.Config
+    config : hw.contract.config.Config
         Its unit and its k_max.
     mantissa_bits : int
         Of both operands.

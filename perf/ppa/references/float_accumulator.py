@@ -23,7 +23,7 @@ _GUARD_BITS = 2
 class FloatAccumulator(wiring.Component):
     """Add up integers times powers of two, rounding each sum half to even to 24 bits.
 
-    Controls as in `hw.mac_cell.MACCell`; with a stage, they go with the addend of the cycle before.
+    Controls as in `hw.array.mac_cell`; with a stage, they go with the addend of the cycle before.
     The significand stays in two's complement: FP32's sign and magnitude, its overflow and its flush
     to zero belong to where results leave, as they do in the machine. Two's complement rounds as
     FP32 does, since it differs only in the binade of negative powers of two, which are exact in
@@ -45,7 +45,7 @@ class FloatAccumulator(wiring.Component):
         of 2^(exponent + 25 - width). At least width - 1, so that no sum, a multiple of such units,
         gets an exponent below 1.
     first, last, result_in, result
-        As in `hw.mac_cell.MACCell`, with `Sum` for an integer.
+        As in `hw.array.mac_cell.MACCell`, with `Sum` for an integer.
     """
 
     def __init__(self, *, width: int, stages: int):

@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.formats import BLOCK_SIZE, FP16
-from hw.dot_product import add_up, inverted_product
+from hw.array.dot_product import add_up, inverted_product
 
 from .float_accumulator import FloatAccumulator, Sum
 

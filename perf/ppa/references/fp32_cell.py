@@ -5,7 +5,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.formats import MX6
-from hw.dot_product import DotProduct, block_layout
+from hw.array.dot_product import DotProduct
+from hw.contract.operand_block import block_layout
 
 from .float_accumulator import EXPONENT_BITS, FloatAccumulator, Sum
 

@@ -5,8 +5,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.formats import BLOCK_SIZE
-from hw.dot_product import add_up
-from hw.mac_cell import accumulate
+from hw.array.dot_product import add_up
+from hw.array.mac_cell import accumulate
 
 BITS = 8
 SUM_BITS = 32
@@ -27,7 +27,7 @@ class Int8Cell(wiring.Component):
     a, b : In(16 x signed(8))
         Element 0 in the least significant bits.
     first, last, result_in, result
-        As in `hw.mac_cell.MACCell`, of 32 bits.
+        As in `hw.array.mac_cell.MACCell`, of 32 bits.
 
     Raises
     ------

@@ -1,0 +1,196 @@
+"""Parameters of one machine, checked, with every width that follows from them."""
+
+from dataclasses import dataclass, fields
+
+from golden.formats import BLOCK_SIZE, FLOAT_FORMATS
+
+from .job_codes import ROUNDINGS, Output
+from .parameter import is_power_of_two, parameter, parameters_of
+
+DIMENSION_BITS = 32
+"""Width of a job's M and N: all that a register holds."""
+
+PRODUCT_BITS = 15
+"""Width of a signed block product D: |D| <= 16 * 15 * 15 * 4 = 14400 < 2^14."""
+
+MOST_CELL_STAGES = 3
+"""Of the pipeline in a cell."""
+
+JOBS_UNDER_WAY = 4
+"""Most jobs that are dispatched and have not ended."""
+
+MOST_BEATS = 4
+"""Beats of one MX9 x MX9 block product."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Build parameters of an accelerator.
+
+    Each is declared once, here: the command line, the registers that show it and the machines of
+    `perf` follow from `PARAMETERS`.
+    """
+
+    rows: int = parameter(8, "Rows R of the array.", least=1, most=128)
+    cols: int = parameter(8, "Columns C of the array.", least=1, most=128)
+    acc_width: int = parameter(40, "Bits of the anchored accumulator.", most=62)
+    k_max: int = parameter(6144, "Largest K of a job.", least=1, most=65535)
+    float_formats: tuple[str, ...] = parameter(
+        ("fp32", "fp16", "bf16"), "Activation formats that the machine reads.",
+        choices=tuple(FLOAT_FORMATS))
+    act_bytes: int = parameter(32, "Bytes per beat of s_axis_act.")
+    weight_bytes: int = parameter(
+        32, "Bytes per beat of s_axis_wgt.", least=2, most=1024, power_of_two=True,
+        chosen="4 x cols, to a power of two")
+    act_depth: int = parameter(
+        1152, "Blocks of A per array row that fit on chip.", chosen="3 x k_max / 16")
+    weight_depth: int = parameter(
+        768, "Blocks of B per array column that fit on chip.", chosen="2 x k_max / 16")
+    stage_depth: int = parameter(
+        3842, "Blocks that wait on chip for their precision.",
+        chosen="the larger of rows and cols x k_max / 16, and some")
+    tile_slots: int = parameter(
+        32, "Most token tiles on chip at a time.", least=2, most=256, power_of_two=True)
+    rounding: str = parameter(
+        "half_even", "How activations are rounded to MX.", choices=ROUNDINGS)
+    cell_stages: int = parameter(
+        1, "Pipeline registers of a cell before its accumulator.", least=0, most=MOST_CELL_STAGES)
+    drain_lanes: int = parameter(
+        8, "Results that leave the array per cycle: cols times 1, 2, 4, ... up to all rows.",
+        chosen="cols")
+    # More than cols pays where K is so short that a tile takes fewer beats than there are rows.
+    tables: int = parameter(
+        2, "Calibration tables: channel order and static tags.", least=1, most=16,
+        power_of_two=True)
+
+    @classmethod
+    def sized(cls, *, k_max=6144, rows=8, cols=8, **others):
+        """Make a configuration whose streams and memories suit its array.
+
+        Parameters
+        ----------
+        k_max, rows, cols : int
+        **others
+            Fields of `Config`; those left out or None are chosen: a weight stream that keeps the
+            array busy from four resident token tiles up, and nearly so with three; room for three
+            token tiles and two column tiles of the largest K.
+        """
+        blocks = -(-k_max // BLOCK_SIZE)
+        chosen = {"weight_bytes": max(4, 1 << (4 * cols - 1).bit_length()),
+                  "act_depth": 3 * blocks, "weight_depth": 2 * blocks,
+                  "stage_depth": max(rows, cols) * blocks + 2 * blocks + 2,
+                  "drain_lanes": cols}
+        given = {name: value for name, value in others.items() if value is not None}
+        return cls(rows=rows, cols=cols, k_max=k_max, **(chosen | given))
+
+    def __post_init__(self):
+        for name, each in PARAMETERS.items():
+            each.check(getattr(self, name))
+        if self.fraction_bits < 0:
+            raise ValueError(
+                f"acc_width={self.acc_width} is too narrow for k_max={self.k_max}: a product takes "
+                f"{PRODUCT_BITS} bits and the sum {self.acc_width - self.fraction_bits}; "
+                f"use acc_width >= {self.acc_width - self.fraction_bits} or a smaller k_max")
+        self._check_streams()
+        self._check_memories()
+        if self.drain_lanes % self.cols or not is_power_of_two(self.drain_rows) or (
+                self.drain_rows >= 2 * self.rows):
+            raise ValueError(
+                f"drain_lanes must be cols={self.cols} times a power of two that does not exceed "
+                f"rows={self.rows}, rounded up, not {self.drain_lanes}")
+
+    def _check_streams(self):
+        smallest, largest = self.element_bytes
+        if not is_power_of_two(self.act_bytes) or not (
+                largest <= self.act_bytes <= BLOCK_SIZE * smallest):
+            raise ValueError(
+                f"act_bytes must be a power of two from one element ({largest}) to one block of "
+                f"the smallest format ({BLOCK_SIZE * smallest}), not {self.act_bytes}")
+
+    def _check_memories(self):
+        for name, least in (("act_depth", self.k_blocks_max), ("weight_depth", self.k_blocks_max),
+                            ("stage_depth", self.tile_rows_max * self.k_blocks_max + 2)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name}={getattr(self, name)} cannot hold one tile of "
+                                 f"k_max={self.k_max}: at least {least} blocks are needed")
+
+    @property
+    def k_blocks_max(self):
+        """Blocks that cover K = k_max."""
+        return -(-self.k_max // BLOCK_SIZE)
+
+    @property
+    def fraction_bits(self):
+        """F, the accumulator's bits below a block product's unit."""
+        beats = MOST_BEATS * self.k_blocks_max
+        return self.acc_width - PRODUCT_BITS - (beats - 1).bit_length()
+
+    @property
+    def drop_width(self):
+        """Bits of one operand's part of the shift, saturated where all is rounded away."""
+        return (self.fraction_bits + PRODUCT_BITS).bit_length()
+
+    @property
+    def element_bytes(self):
+        """Bytes of the smallest and of the largest activation element."""
+        widths = [FLOAT_FORMATS[name].width // 8 for name in self.float_formats]
+        return min(widths), max(widths)
+
+    @property
+    def tile_rows_max(self):
+        """Rows of the largest tile on the way to its conversion: R of a GEMM, C of a CONVERT."""
+        return max(self.rows, self.cols)
+
+    @property
+    def drain_rows(self):
+        """Array rows whose results leave the array in one cycle."""
+        return self.drain_lanes // self.cols
+
+    @property
+    def drain_cycles(self):
+        """Cycles in which a tile's results leave the array."""
+        return -(-self.rows // self.drain_rows)
+
+    @property
+    def row_bytes(self):
+        """Bytes on ``m_axis_out`` of one array row of FP32 results, to a power of two."""
+        return 1 << (4 * self.cols - 1).bit_length()
+
+    @property
+    def result_bytes(self):
+        """Bytes per beat of ``m_axis_out``: what drains in a cycle, or a beat of packed blocks."""
+        return max(self.row_bytes * self.drain_rows, self.act_bytes, self.weight_bytes)
+
+    @property
+    def packs_results(self):
+        """Whether GEMM results may leave as MX: columns must divide or be divided by a block."""
+        return BLOCK_SIZE % self.cols == 0 or self.cols % BLOCK_SIZE == 0
+
+    @property
+    def outputs(self):
+        """Formats in which results may leave."""
+        return [output for output in Output
+                if self.packs_results or output not in (Output.MX6, Output.MX9)]
+
+    @property
+    def weight_slots(self):
+        """Column tiles that the weight memory tells apart."""
+        return 4
+
+    @property
+    def result_depth(self):
+        """Groups of `drain_rows` rows of results that wait for ``m_axis_out``.
+
+        One tile leaves while the next arrives, and 16 more cover the way there and back.
+        """
+        return 2 * self.drain_cycles + 16
+
+    def describe(self):
+        """Give the configuration as one line, as it stands in the Verilog's header."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values["float_formats"] = ",".join(self.float_formats)
+        return " ".join(f"{name}={value}" for name, value in values.items())
+
+
+PARAMETERS = parameters_of(Config)
+"""What a machine is built from, by name."""

@@ -1,0 +1,63 @@
+"""What one job is, as it travels from the registers to every engine."""
+
+from amaranth import Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import Out
+from amaranth.utils import bits_for
+
+from .config import DIMENSION_BITS
+from .job_codes import FORMAT_BITS, JobKind, Output, Selection
+from .named import Named
+from .outlier_policy import policy_layout
+
+
+def converts(kind):
+    """Tell whether a kind of job converts, as an expression: its bit 1."""
+    return Value.cast(kind)[1]
+
+
+def reads_tags(job):
+    """Tell whether a job reads the static tags of its table, as an expression.
+
+    Packed activations have their precision, whatever policy their job names.
+    """
+    return (job.policy.selection == Selection.STATIC) & (job.kind != JobKind.GEMM_PACKED)
+
+
+def uses_table(job):
+    """Tell whether a job reads its table at all, as an expression."""
+    return job.reorder | reads_tags(job)
+
+
+def job_layout(config):
+    """Describe a job.
+
+    ``k_blocks`` is ceil(k / 16); ``tiles`` token tiles of A are resident while all of B streams by
+    once; ``float_format`` selects the format of the activations; ``policy`` says which of their
+    blocks are MX9; ``reorder`` puts their channels into the order of ``table``, whose static tags
+    the policy may name too; ``measure`` records each channel's largest magnitude; ``has_bias`` says
+    that FP32 biases travel at the head of each column tile's weights.
+    """
+    return data.StructLayout({
+        "kind": Named(JobKind),
+        "m": DIMENSION_BITS,
+        "n": DIMENSION_BITS,
+        "k": bits_for(config.k_max),
+        "k_blocks": bits_for(config.k_blocks_max),
+        "tiles": bits_for(config.tile_slots),
+        "float_format": FORMAT_BITS,
+        "output": Named(Output),
+        "has_bias": 1,
+        "reorder": 1,
+        "measure": 1,
+        "table": bits_for(config.tables - 1),
+        "policy": policy_layout(config.k_blocks_max),
+    })
+
+
+def report_signature(shape):
+    """Describe what an engine says once per job, seen from the engine.
+
+    There is no ready: the receiver keeps room for every job under way.
+    """
+    return wiring.Signature({"valid": Out(1), "payload": Out(shape)})

@@ -1,0 +1,122 @@
+"""Assembles the job that the registers describe, and says why it can't be run."""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.formats import BLOCK_SIZE
+from hw.contract.job import job_layout, reads_tags
+from hw.contract.job_codes import FORMAT_CODES, JobKind, Selection
+from hw.registers.codes import Refusal
+from hw.registers.csr import fields_of
+from hw.registers.job_rules import CHECKS, USE
+from hw.registers.map import JOB
+from hw.registers.model import REGISTER_BITS
+
+from .table_record import loaded_signature
+
+FP32_INFINITY = 0x7F800000
+"""The largest pattern of a magnitude; those above it are NaNs or have a sign."""
+
+
+class JobCheck(wiring.Component):
+    """Check every field in its full width, so that nothing is cut off unseen.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    job_… : In(32)
+        As the registers of that name.
+    loaded : In(loaded_signature)
+        What the table that ``job_table`` names was loaded with.
+    job : Out(job_layout)
+    refusal : Out(Refusal)
+        NONE if the job can be run as far as the registers tell.
+    """
+
+    def __init__(self, config):
+        self.config = config
+        super().__init__({
+            **{register.name.lower(): In(REGISTER_BITS) for register in JOB},
+            "loaded": In(loaded_signature(config)),
+            "job": Out(job_layout(config)), "refusal": Out(Refusal),
+        })
+
+    def connect_settings(self, m, registers):
+        """Connect the inputs to the registers."""
+        for name in (register.name.lower() for register in JOB):
+            m.d.comb += getattr(self, name).eq(getattr(registers, name))
+
+    def elaborate(self, platform):
+        m = Module()
+        config, job = self.config, self.job
+        k_blocks, flags = Signal(32), fields_of(self, "job_flags")
+        m.d.comb += [
+            k_blocks.eq((self.job_k + (BLOCK_SIZE - 1)) >> (BLOCK_SIZE - 1).bit_length()),
+            job.kind.eq(self.job_kind), job.m.eq(self.job_m), job.n.eq(self.job_n),
+            job.k.eq(self.job_k), job.k_blocks.eq(k_blocks), job.tiles.eq(self.job_tiles),
+            job.float_format.eq(self.job_format), job.output.eq(self.job_output),
+            job.has_bias.eq(flags.bias), job.reorder.eq(flags.reorder),
+            job.measure.eq(flags.measure),
+            job.table.eq(self.job_table), job.policy.selection.eq(self.job_selection),
+            job.policy.units.eq(self.job_units), job.policy.threshold.eq(self.job_threshold),
+        ]
+        uses_units, uses_threshold = self._uses("UNITS"), self._uses("THRESHOLD")
+        is_head = job.policy.selection == Selection.HEAD
+        reorders = self._uses("REORDER") & job.reorder
+        tiles_fit = (self.job_tiles != 0) & (self.job_tiles <= config.tile_slots) & (
+            job.tiles * job.k_blocks <= config.act_depth)
+        loaded = self.loaded
+        fails = {
+            Refusal.UNKNOWN_KIND: ~_is_one_of(self.job_kind, JobKind),
+            Refusal.BAD_COMBINATION: flags.unknown.any() | self._not_zero({
+                "OUTPUT": self.job_output.any(), "BIAS": job.has_bias, "REORDER": job.reorder,
+                "MEASURE": job.measure}),
+            Refusal.ZERO_SIZE: ((self._uses("M") & (self.job_m == 0))
+                                | (self.job_n == 0) | (self.job_k == 0)),
+            Refusal.K_TOO_LARGE: self.job_k > config.k_max,
+            Refusal.TILES_OUT_OF_RANGE: self._uses("TILES") & ~tiles_fit,
+            Refusal.UNKNOWN_FORMAT: self._uses("FORMAT") & ~_is_code(self.job_format, config),
+            Refusal.UNKNOWN_OUTPUT: ~_is_one_of(self.job_output, config.outputs),
+            Refusal.UNKNOWN_SELECTION: (self._uses("SELECTION")
+                                        & ~_is_one_of(self.job_selection, Selection)),
+            Refusal.TOO_MANY_UNITS: uses_units & (self.job_units > Mux(is_head, 1, k_blocks)),
+            Refusal.BAD_THRESHOLD: uses_threshold & (self.job_threshold > FP32_INFINITY),
+            Refusal.UNKNOWN_TABLE: (reorders | reads_tags(job)) & (self.job_table >= config.tables),
+            Refusal.ORDER_DOUBLE: reorders & loaded.is_double,
+            Refusal.ORDER_INCOMPLETE: reorders & ~(loaded.is_whole & (loaded.channels == job.k)),
+            Refusal.TAGS_INCOMPLETE: reads_tags(job) & (loaded.tags != job.k_blocks),
+        }
+        m.d.comb += self.refusal.eq(Refusal.NONE)
+        for code in reversed(CHECKS):  # the last one that is assigned stays
+            if code in fails:
+                with m.If(fails[code]):
+                    m.d.comb += self.refusal.eq(code)
+        return m
+
+    def _uses(self, name):
+        """Tell whether the job's kind and selection look at a register or flag: see `Use`."""
+        # The lower bits do: what they don't tell apart is refused by an earlier check.
+        use = USE[name]
+        uses = _is_one_of(self.job_kind[:2], use.kinds)
+        if use.selections and use.flag is None:
+            uses &= _is_one_of(self.job_selection[:2], use.selections)
+        return uses
+
+    def _not_zero(self, present):
+        """Tell whether something is there that jobs of this kind must leave zero."""
+        return Cat(is_there & ~_is_one_of(self.job_kind[:2], USE[name].kinds)
+                   for name, is_there in present.items()).any()
+
+
+def _is_one_of(value, members):
+    """Tell whether a value is that of some members of an enumeration."""
+    return Cat(value == code for code in sorted(member.value for member in members)).any()
+
+
+def _is_code(value, config):
+    """Tell whether a value stands for an activation format of the machine."""
+    return Cat(value == FORMAT_CODES[name] for name in config.float_formats).any()

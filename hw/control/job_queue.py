@@ -1,0 +1,63 @@
+"""Hands every job to the engines that work on its kind, each at its own pace."""
+
+from amaranth import Array, Cat, Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.contract.config import JOBS_UNDER_WAY
+from hw.contract.job import job_layout
+from hw.parts.ring import index_signal
+
+
+class JobQueue(wiring.Component):
+    """Keep the jobs under way once, and let each engine read them in order.
+
+    An engine that is done with a job goes on to the next one while others still work on it. Jobs of
+    a kind that an engine does not know are skipped for it, a cycle each.
+
+    Parameters
+    ----------
+    config : Config
+    engines : sequence of set of JobKind
+        For each engine, the kinds that it takes.
+
+    Members
+    -------
+    i : In(stream of job_layout)
+        Always ready: who sends has at most `JOBS_UNDER_WAY` jobs under way, so that the place which
+        a new job takes belongs to one that has ended.
+    o : Out(engines x stream of job_layout)
+    """
+
+    def __init__(self, config, engines):
+        self.engines = [sorted(kinds, key=lambda kind: kind.value) for kinds in engines]
+        self.layout = job_layout(config)
+        signature = stream.Signature(self.layout)
+        super().__init__({"i": In(signature), "o": Out(signature).array(len(self.engines))})
+
+    def elaborate(self, platform):
+        m = Module()
+        jobs = Array(Signal(self.layout, name=f"job_{index}", reset_less=True)
+                     for index in range(JOBS_UNDER_WAY))
+        end = index_signal(JOBS_UNDER_WAY, "end")
+        m.d.comb += self.i.ready.eq(1)
+        with m.If(self.i.valid):
+            m.d.sync += [jobs[end].eq(self.i.p), end.eq(end + 1)]
+        for index, (kinds, output) in enumerate(zip(self.engines, self.o, strict=True)):
+            # A register for the engine's job: much follows from it in the same cycle.
+            head = Signal(self.layout, name=f"head_{index}", reset_less=True)
+            behind = Signal(range(JOBS_UNDER_WAY), init=1, name=f"behind_{index}")
+            left = Signal(range(JOBS_UNDER_WAY + 1), name=f"left_{index}")
+            wanted, passes = Signal(name=f"wanted_{index}"), Signal(name=f"passes_{index}")
+            m.d.comb += [
+                output.p.eq(head),
+                wanted.eq(Cat(output.p.kind == kind for kind in kinds).any()),
+                output.valid.eq((left != 0) & wanted),
+                passes.eq((left != 0) & (output.ready | ~wanted)),
+            ]
+            m.d.sync += [behind.eq(behind + passes), left.eq(left + self.i.valid - passes)]
+            with m.If(left == passes):  # no other job waits
+                m.d.sync += head.eq(self.i.p)
+            with m.Elif(passes):
+                m.d.sync += head.eq(jobs[behind])
+        return m

@@ -1,0 +1,167 @@
+"""From the array's accumulators to a queue of FP32 results."""
+
+from amaranth import Module, Mux, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from golden.formats import FP32
+from hw.array.block_walker import tile_layout
+from hw.contract.block_bits import NAN_EXPONENT
+from hw.contract.result_rows import result_rows_layout
+from hw.parts.emit import instantiate
+from hw.streams.stream_fifo import StreamFIFO
+
+from .bias_adder import BiasAdder
+from .normalizer import Normalizer
+
+
+class ResultPath(wiring.Component):
+    """Normalize the rows of a finished tile, add the biases of its columns, and queue them.
+
+    A group is what drains from the array in one cycle: up to `drain_rows` rows of one tile. It
+    enters the queue `latency` cycles later; one beyond the edge of C is dropped. Nothing here
+    stalls before the queue, and the `BeatIssuer` counts its room.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    tile : In(tile_layout), act_anchors, weight_anchors : In
+        Of the tile whose last beat enters the array now.
+    bias : In(cols x unsigned(32), flat)
+        FP32 patterns for its columns, where ``tile.has_bias``.
+    tile_ends : In(1)
+        It does.
+    captured : In(1), row_valid : In(1), rows : In(drain_lanes x signed(acc_width))
+        From the array.
+    releases_act, releases_weight : Out(1)
+        The captured tile was the last to need its token tile, its column tile.
+    released_blocks : Out
+        Blocks per lane in it.
+    o : Out(stream of result_rows_layout)
+    row_left : Out(1)
+        A group left the queue.
+    """
+
+    latency = Normalizer.latency + BiasAdder.latency
+
+    def __init__(self, config):
+        self.config = config
+        super().__init__({
+            "tile": In(tile_layout(config)), "tile_ends": In(1),
+            "act_anchors": In(data.ArrayLayout(8, config.rows)),
+            "weight_anchors": In(data.ArrayLayout(8, config.cols)),
+            "bias": In(FP32.width * config.cols),
+            "captured": In(1), "row_valid": In(1),
+            "rows": In(data.ArrayLayout(signed(config.acc_width), config.drain_lanes)),
+            "releases_act": Out(1), "releases_weight": Out(1),
+            "released_blocks": Out(bits_for(config.k_blocks_max)),
+            "o": Out(stream.Signature(result_rows_layout(config))),
+            "row_left": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        tile_state = data.StructLayout({
+            "tile": tile_layout(config),
+            "act_anchors": data.ArrayLayout(8, config.rows),
+            "weight_anchors": data.ArrayLayout(8, config.cols),
+            "bias": FP32.width * config.cols,
+        })
+        # The array takes a tile's last beat `latency` cycles before it shows the results.
+        entering, leaving = (Signal(tile_state, name=name, reset_less=True)
+                             for name in ("entering", "leaving"))
+        now = Signal(tile_state)
+        with m.If(self.tile_ends):
+            m.d.sync += [entering.tile.eq(self.tile), entering.act_anchors.eq(self.act_anchors),
+                         entering.weight_anchors.eq(self.weight_anchors),
+                         entering.bias.eq(self.bias)]
+        m.d.comb += now.eq(Mux(self.captured, entering.as_value(), leaving.as_value()))
+        is_tail = Signal()  # nothing of the tile is left after this group
+        m.d.comb += is_tail.eq(now.tile.rows < config.drain_rows + 1)
+        with m.If(self.row_valid):  # the anchors of a group are used up
+            m.d.sync += [
+                leaving.eq(now),
+                leaving.act_anchors.eq(
+                    now.act_anchors.as_value().shift_right(8 * config.drain_rows)),
+                leaving.tile.rows.eq(Mux(is_tail, 0, now.tile.rows - config.drain_rows)),
+            ]
+        m.d.comb += [
+            self.releases_act.eq(self.captured & now.tile.releases_act),
+            self.releases_weight.eq(self.captured & now.tile.releases_weight),
+            self.released_blocks.eq(now.tile.k_blocks),
+        ]
+
+        m.submodules.queue = queue = StreamFIFO(self.o.payload.shape(), depth=config.result_depth)
+        self._describe(m, now, is_tail, queue)
+        self._add_biases(m, platform, leaving, self._normalize(m, platform, now), queue)
+        wiring.connect(m, queue.o, wiring.flipped(self.o))
+        m.d.comb += self.row_left.eq(self.o.valid & self.o.ready)
+        return m
+
+    def _describe(self, m, now, is_tail, queue):
+        """Carry beside a group what it is."""
+        members = result_rows_layout(self.config).members
+        described = data.StructLayout({
+            name: shape for name, shape in members.items() if name != "results"})
+        valid, beside = Signal(name="valid_0"), Signal(described, name="beside_0")
+        m.d.comb += [
+            valid.eq(self.row_valid & (now.tile.rows != 0)),
+            beside.rows.eq(Mux(is_tail, now.tile.rows, self.config.drain_rows)),
+            beside.tile_last.eq(is_tail), beside.job_last.eq(is_tail & now.tile.job_last),
+        ]
+        m.d.comb += [beside[name].eq(now.tile[name])
+                     for name in ("cols", "output", "token_tile", "part", "block_ends")]
+        for stage in range(self.latency):
+            was_valid = Signal(name=f"valid_{stage + 1}")
+            delayed = Signal(described, name=f"beside_{stage + 1}", reset_less=True)
+            m.d.sync += [was_valid.eq(valid), delayed.eq(beside)]
+            valid, beside = was_valid, delayed
+        m.d.comb += queue.i.valid.eq(valid)
+        m.d.comb += [queue.i.p[name].eq(beside[name]) for name in members if name != "results"]
+
+    def _normalize(self, m, platform, now):
+        """Normalize a group in one go; return a pattern per lane."""
+        config = self.config
+        patterns = []
+        for row in range(min(config.drain_rows, config.rows)):
+            for col in range(config.cols):
+                lane = instantiate(
+                    m, platform, lambda: Normalizer(
+                        acc_width=config.acc_width, fraction_bits=config.fraction_bits),
+                    module="normalizer", name=f"normalizer_{row}_{col}")
+                act, weight = now.act_anchors[row], now.weight_anchors[col]
+                m.d.comb += [
+                    lane.i.accumulator.eq(self.rows[row * config.cols + col]),
+                    lane.i.exponent_sum.eq(act + weight),
+                    lane.i.is_nan.eq((act == NAN_EXPONENT) | (weight == NAN_EXPONENT)),
+                ]
+                patterns.append(lane.o)
+        return patterns
+
+    def _add_biases(self, m, platform, leaving, patterns, queue):
+        """Add a column's bias to all patterns of the column."""
+        config = self.config
+        # Biases change one cycle before their tile's first patterns do. Until then the tile is the
+        # one that leaves, for the next is captured at least the array's latency later, 2 cycles.
+        captured = self.captured
+        for stage in range(Normalizer.latency - 1):
+            delayed = Signal(name=f"captured_{stage + 1}")
+            m.d.sync += delayed.eq(captured)
+            captured = delayed
+        bias = Signal.like(leaving.bias, name="bias_added", reset_less=True)
+        has_bias = Signal(reset_less=True)
+        with m.If(captured):
+            m.d.sync += [bias.eq(leaving.bias), has_bias.eq(leaving.tile.has_bias)]
+        for index, pattern in enumerate(patterns):
+            row, col = divmod(index, config.cols)
+            adder = instantiate(m, platform, BiasAdder, module="bias_adder",
+                                name=f"bias_adder_{row}_{col}")
+            m.d.comb += [
+                adder.a.eq(pattern), adder.b.eq(bias.word_select(col, FP32.width)),
+                adder.enable.eq(has_bias), queue.i.p.results[index].eq(adder.o),
+            ]

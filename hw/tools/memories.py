@@ -1,0 +1,77 @@
+"""The memories of a machine, from its Verilog: ``python -m hw.tools.memories``."""
+
+import re
+from argparse import ArgumentParser
+from dataclasses import dataclass
+
+from rich.table import Column, Table
+
+from commands.running import start
+from commands.terminal import make_console
+from hw.accelerator import Accelerator
+from hw.contract.config import Config
+from hw.parts.emit import emit
+
+TOP = "mixdit"
+
+_INSTANCE = re.compile(r"sram_1r1w #\((?P<parameters>[^)]*(?:\)[^)]*?)*?)\n  \) ")
+_PARAMETER = re.compile(r"\.(\w+)\(32'd(\d+)\)")
+
+
+@dataclass(frozen=True)
+class SramSize:
+    """One instance of the memory module.
+
+    Attributes
+    ----------
+    module : str
+        The Verilog module that holds it, named by its path from the top.
+    width, depth, granules : int
+        Bits of a word, words, write enables of a word.
+    """
+
+    module: str
+    width: int
+    depth: int
+    granules: int
+
+    @property
+    def bits(self):
+        """Bits it holds."""
+        return self.width * self.depth
+
+
+def memories(text):
+    """List the memories in an emitted Verilog text, the largest first."""
+    found = []
+    for module in re.split(r"\n(?=module )", text):
+        name = re.match(r"module (\w+)", module)
+        for instance in _INSTANCE.finditer(module):
+            values = dict(_PARAMETER.findall(instance["parameters"]))
+            found.append(SramSize(name[1], *(
+                int(values[key]) for key in ("WIDTH", "DEPTH", "GRANULES"))))
+    return sorted(found, key=lambda memory: -memory.bits)
+
+
+def main():
+    """Print the memories of the default machine."""
+    ArgumentParser(prog="python -m hw.tools.memories", description=__doc__).parse_args()
+    text = emit(Accelerator(Config()), TOP)
+    table = Table(Column("memory", overflow="fold"), "words", "bits", "write enables", "kbit")
+    sizes = memories(text)
+    groups = {}
+    for memory in sizes:
+        module = memory.module.removeprefix(f"{TOP}_")
+        key = (re.sub(r"_\d+(?=_|$)", "", module), memory.depth, memory.width,
+               memory.granules)
+        groups[key] = groups.get(key, 0) + 1
+    for (module, depth, width, granules), count in groups.items():
+        table.add_row(f"{count} x {module}" if count > 1 else module, str(depth), str(width),
+                      str(granules), f"{count * depth * width / 1000:,.1f}")
+    console = make_console()
+    console.print(table)
+    console.print(f"{sum(memory.bits for memory in sizes) / 1e6:.2f} Mbit in {len(sizes)} SRAMs")
+
+
+if __name__ == "__main__":
+    start(main)

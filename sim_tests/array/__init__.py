@@ -1,0 +1,1 @@
+"""The walk, the cells, the array."""

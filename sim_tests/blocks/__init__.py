@@ -1,0 +1,1 @@
+"""From numbers to blocks and packets."""

@@ -1,0 +1,1 @@
+"""Build parameters that cannot be."""

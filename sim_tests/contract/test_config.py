@@ -1,0 +1,103 @@
+"""Parameters of the generator: what it refuses, in which words, and what follows from the rest."""
+
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from golden import fraction_bits
+from hw.__main__ import app
+from hw.contract.config import Config
+from hw.host.driver import Job, resident_tiles, result_rows, weight_passes
+
+REFUSED = [
+    (dict(rows=0), "rows must be 1 to 128, not 0"),
+    (dict(cols=129), "cols must be 1 to 128, not 129"),
+    (dict(k_max=0), "k_max must be 1 to 65535, not 0"),
+    (dict(acc_width=25), "acc_width=25 is too narrow for k_max=6144"),
+    (dict(acc_width=63), "acc_width must be at most 62, not 63"),
+    (dict(float_formats=()), "float_formats must be some of fp32, fp16, bf16, not none"),
+    (dict(float_formats=("fp8",)), "not fp8"),
+    (dict(float_formats=("fp16", "fp16")), "float_formats names one twice: fp16, fp16"),
+    (dict(act_bytes=24), "act_bytes must be a power of two"),
+    (dict(act_bytes=2), "act_bytes must be a power of two from one element (4)"),
+    (dict(act_bytes=64), "one block of the smallest format (32), not 64"),
+    (dict(weight_bytes=1), "weight_bytes must be a power of two from 2 to 1024, not 1"),
+    (dict(act_depth=383), "act_depth=383 cannot hold one tile of k_max=6144"),
+    (dict(weight_depth=100), "weight_depth=100 cannot hold one tile"),
+    (dict(stage_depth=3072), "stage_depth=3072 cannot hold one tile of k_max=6144"),
+    (dict(tile_slots=12), "tile_slots must be a power of two from 2 to 256, not 12"),
+    (dict(rounding="up"), "rounding must be half_even or truncate, not 'up'"),
+    (dict(cell_stages=4), "cell_stages must be 0 to 3, not 4"),
+    (dict(drain_lanes=12), "drain_lanes must be cols=8 times a power of two that does not exceed "
+                           "rows=8, rounded up, not 12"),
+    (dict(drain_lanes=24), "drain_lanes must be cols=8 times a power of two"),
+    (dict(drain_lanes=128), "drain_lanes must be cols=8 times a power of two"),
+    (dict(tables=3), "tables must be a power of two from 1 to 16, not 3"),
+    (dict(tables=0), "tables must be a power of two from 1 to 16, not 0"),
+]
+
+
+@pytest.mark.parametrize(("parameters", "sentence"), REFUSED)
+def test_impossible_parameters_are_refused_with_a_sentence(parameters, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        Config(**parameters)
+
+
+def test_a_number_of_the_wrong_type_is_refused():
+    with pytest.raises(TypeError, match=re.escape("rows must be an integer, not 8.0")):
+        Config(rows=8.0)
+
+
+@pytest.mark.parametrize("acc_width", [26, 32, 40, 48])
+@pytest.mark.parametrize("k_max", [1, 16, 17, 255, 4608, 6144])
+def test_fraction_bits_are_golden_s(acc_width, k_max):
+    assert Config.sized(acc_width=acc_width, k_max=k_max).fraction_bits == fraction_bits(
+        acc_width, k_max)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 16, 64])
+def test_sized_configurations_are_possible(size):
+    config = Config.sized(rows=size, cols=size, k_max=1152)
+    assert config.weight_bytes >= 2 * size
+    assert config.act_depth >= config.k_blocks_max
+
+
+@pytest.mark.parametrize(("m", "n", "k"), [(1, 1, 1), (70, 17, 100), (512, 128, 6144)])
+def test_every_result_leaves_once(m, n, k):
+    config = Config.sized(rows=8, cols=8)
+    job = Job(m=m, n=n, k=k, tiles=resident_tiles(config, m, k))
+    assert job.tiles * -(-k // 16) <= config.act_depth
+    places = [(row, col + offset) for row, col, cols in result_rows(config, job)
+              for offset in range(cols)]
+    assert sorted(places) == [(row, col) for row in range(m) for col in range(n)]
+    assert weight_passes(config, job) == -(-m // (8 * job.tiles))
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["--rows", "0"], "rows must be 1 to 128"),
+    (["--acc-width", "20"], "too narrow"),
+    (["--float-formats", "fp8"], "float_formats"),
+    (["--drain-lanes", "9"], "drain_lanes must be cols=8 times a power of two"),
+    (["--tables", "5"], "tables must be a power of two"),
+    (["--name", "8x8"], "can't be called"),
+    (["--name", "wire"], "can't be called 'wire': that is a keyword"),
+    (["-o", "/proc/nowhere/x.v"], "nothing can be written in /proc/nowhere"),
+])
+def test_the_command_line_says_what_was_wrong(arguments, words):
+    outcome = CliRunner().invoke(app, arguments)
+    assert outcome.exit_code == 2
+    assert words in re.sub(r"[\s│]+", " ", outcome.output), outcome.output
+    assert "Traceback" not in outcome.output
+
+
+def test_the_memory_module_has_a_file_of_its_own_unless_one_file_is_asked_for(
+        tmp_path, monkeypatch):
+    monkeypatch.setattr("hw.__main__.emit_files", lambda *_, **__: {
+        "m.v": "machine", "m_sram_1r1w.v": "memory"})
+    for more in ([], ["--one-file"]):
+        outcome = CliRunner().invoke(
+            app, ["--name", "m", "-o", str(tmp_path / f"{len(more)}" / "x.v"), *more])
+        assert outcome.exit_code == 0
+    written = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.glob("*/*")}
+    assert written == {"0/x.v": "machine", "0/m_sram_1r1w.v": "memory", "1/x.v": "machine\nmemory"}

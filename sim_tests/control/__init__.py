@@ -1,0 +1,1 @@
+"""Checking, queueing and recording of jobs."""

@@ -1,0 +1,1 @@
+"""Random jobs, good, bad, broken and aborted."""

@@ -1,0 +1,1 @@
+"""Operand memories and what fills them."""

@@ -1,0 +1,1 @@
+"""The register map and its products."""

@@ -1,0 +1,1 @@
+"""Jobs, packets and operands that benches feed, and what golden makes of them."""
