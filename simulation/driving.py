@@ -33,7 +33,7 @@ def complete(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 
 class CarrierDriver(Driver):
-    """`hw.driver.Driver` over a carrier's registers; waits for the interrupt instead of polling.
+    """The registers' driver over a carrier; waits for the interrupt instead of polling.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class CarrierDriver(Driver):
 
 
 class SessionBackend:
-    """What `hw.session.Session` runs on, over a carrier.
+    """What `hw.host.session.Session` runs on, over a carrier.
 
     Parameters
     ----------

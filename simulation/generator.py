@@ -8,12 +8,12 @@ from pathlib import Path
 import golden
 import hw
 from hw.accelerator import Accelerator
-from hw.config import Config
-from hw.driver import BusError, Driver, Job, WaitTimeoutError
-from hw.emit import emit
-from hw.packet_order import resident_tiles, result_packets, weight_passes
-from hw.registers import ENDED, FAULTS, StreamFault
-from hw.waivers import WAIVERS
+from hw.contract.config import Config
+from hw.host.driver import BusError, Driver, Job, WaitTimeoutError
+from hw.host.packet_order import resident_tiles, result_packets, weight_passes
+from hw.parts.emit import emit
+from hw.registers.map import ENDED, FAULTS, StreamFault
+from hw.tools.waivers import WAIVERS
 
 __all__ = ["ENDED", "FAULTS", "WAIVERS", "BusError", "Config", "Driver", "Job", "StreamFault",
            "WaitTimeoutError", "emit_verilog", "generator_digest", "resident_tiles",

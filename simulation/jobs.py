@@ -62,7 +62,7 @@ def run_tasks(carrier: Carrier, tasks: Sequence[Task], *, limit: int = LIMIT) ->
 
     Raises
     ------
-    hw.driver.MachineError
+    hw.host.driver.MachineError
         If a job is refused, a packet does not fit, or a limit is reached.
     """
     return complete(_run(carrier, tasks, limit))

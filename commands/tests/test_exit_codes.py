@@ -15,7 +15,7 @@ from commands.tests.waiting import HANG_SECONDS, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
-FOLDERS = ("commands", "examples", "hw", "perf", "quality", "sim_tests")
+FOLDERS = ("commands", "examples", "hw", "perf", "quality", "sim_tests", "simulation")
 PROGRAMS = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
     for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from hw.packet_order import conversion_packets, packed_result_chunks, weight_passes
+from hw.host.packet_order import conversion_packets, packed_result_chunks, weight_passes
 from sim_tests.accelerators import TINY
-from sim_tests.packets import Work, act_packets, read_rows, weight_packets
-from sim_tests.random_works import make_work, random_work
-from sim_tests.works import expected_counts, expected_results
+from sim_tests.stimuli.packets import Work, act_packets, read_rows, weight_packets
+from sim_tests.stimuli.random_works import make_work, random_work
+from sim_tests.stimuli.works import expected_counts, expected_results
 from simulation.generator import Config, result_packets
 from simulation.jobs import Done, Task
 from simulation.machine import Packet

@@ -5,9 +5,9 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from hw.driver_errors import JobRefusedError
-from hw.job import JobKind, Output
-from hw.session import Session
+from hw.contract.job_codes import JobKind, Output
+from hw.host.driver_errors import JobRefusedError
+from hw.host.session import Session
 from perf.checked_jobs import schedule_job
 from perf.schedule import COUNTER_NAMES, predict
 from simulation.carrier import ACTIVATIONS, RESULTS, WEIGHTS
