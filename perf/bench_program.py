@@ -10,7 +10,7 @@ from commands import builds, tools
 from commands.outputs import check_folder
 from commands.running import sentences
 from commands.terminal import make_console
-from sim_tests.bench import BUILD
+from simulation.build import BUILD, NEEDS
 
 
 def run_program(
@@ -45,6 +45,6 @@ def run_program(
                    formatter_class=RawDescriptionHelpFormatter).parse_args()
     with sentences("Interrupted: the simulator was stopped, and no report written."):
         builds.check_place(BUILD)
-        tools.require(tools.VERILATOR)
+        tools.require(NEEDS)
         check_folder(folder)
         return body(make_console(width=width))

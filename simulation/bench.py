@@ -13,10 +13,11 @@ import typer
 
 import golden
 from commands.running import start
-from golden.packing import activation_rows, weight_stream
+from hw.contract.config import Config
+from hw.host.machine import Machine
+from hw.host.requests import gemm_work
+from hw.host.work import Work
 from simulation.build import build
-from simulation.generator import Config, Job, resident_tiles, result_packets, weight_passes
-from simulation.jobs import Task, run_tasks
 from simulation.machine import SimulatedMachine
 
 
@@ -42,32 +43,29 @@ class Speed:
     utilisation: float
 
 
-def linear_layer(config: Config, m: int, n: int, k: int, seed: int = 1) -> Task:
+def linear_layer(config: Config, m: int, n: int, k: int, seed: int = 1) -> Work:
     """Make a GEMM of random numbers: FP16 activations in MX6, weights in MX6."""
     rng = np.random.default_rng(seed)
     activations = rng.standard_normal((m, k)).astype(np.float16)
     weights = golden.quantize(rng.standard_normal((k, n)).astype(np.float32), golden.MX6, axis=0)
-    job = Job(m=m, n=n, k=k, tiles=resident_tiles(config, m, k), float_format="fp16")
-    packets = weight_stream(weights, config.cols, config.weight_bytes)
-    return Task(job, activation_rows(activations), packets * weight_passes(config, job),
-                sum(1 for _ in result_packets(config, job)))
+    return gemm_work(config, activations, weights)
 
 
-def measure(machine: SimulatedMachine, task: Task, *, turns: int = 5, jobs: int = 2) -> Speed:
+def measure(machine: SimulatedMachine, work: Work, *, turns: int = 5, jobs: int = 2) -> Speed:
     """Measure both speeds in turns.
 
     Parameters
     ----------
     machine : SimulatedMachine
         Idle.
-    task : Task
+    work : Work
         What keeps it busy; `jobs` of it run back to back in every turn.
     turns, jobs : int
     """
-    idle, busy, beats = [], [], []
+    host, idle, busy, beats = Machine(machine), [], [], []
     for _ in range(turns):
         first = machine.cycles
-        seconds, done = _timed(lambda: run_tasks(machine, [task] * jobs))
+        seconds, done = _timed(lambda: host.run([work] * jobs))
         cycles = machine.cycles - first
         busy.append(cycles / seconds)
         beats.append(sum(each.counters["beats"] for each in done if each.counters) / sum(

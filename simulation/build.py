@@ -10,7 +10,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -20,7 +22,9 @@ from pathlib import Path
 from commands import builds, children, environment, tools
 from commands.outputs import whole, write_text
 from commands.tools import ToolError
-from simulation.generator import WAIVERS, Config, emit_verilog, generator_digest
+from hw.contract.config import Config
+from hw.tools.waivers import WAIVERS
+from simulation.generator import emit_verilog, generator_digest
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "simulation"
@@ -32,6 +36,11 @@ TOP = "machine"
 NEEDS = ("c++", "make", "perl")
 LIBRARY = "machine.so"
 LOG = "build.log"
+
+Show = Callable[[str, float | None], None]
+"""``show(stage, share)``: what is done, and how much of it has been, 0 to 1, if that is known."""
+
+_LOOK_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,10 @@ class Flags:
     waves: bool = False
 
 
-def build(config: Config, *, waves: bool = False, place: Path = BUILD) -> Path:
+def build(
+    config: Config, *, waves: bool = False, place: Path = BUILD,
+    show: Show = lambda stage, share: None,
+) -> Path:
     """Make a machine's library, unless it is there; emission and compilation are cached apart.
 
     Parameters
@@ -66,6 +78,8 @@ def build(config: Config, *, waves: bool = False, place: Path = BUILD) -> Path:
         Whether it can write waveforms.
     place : pathlib.Path
         The cache.
+    show : callable
+        Told of progress, if there is anything to do; in part from another thread.
 
     Returns
     -------
@@ -79,18 +93,27 @@ def build(config: Config, *, waves: bool = False, place: Path = BUILD) -> Path:
     ValueError
         If make cannot build in this place.
     """
-    return compile_verilog(emitted(config, place), flags=Flags(waves=waves), place=place)
+    builds.check_place(place)
+    tools.require(NEEDS)
+    verilog = emitted(config, place, show)
+    return compile_verilog(verilog, flags=Flags(waves=waves), place=place, show=show)
 
 
-def emitted(config: Config, place: Path = BUILD) -> str:
+def emitted(
+    config: Config, place: Path = BUILD, show: Show = lambda stage, share: None
+) -> str:
     """Emit a machine's Verilog, or read what the same generator emitted for it before."""
     path = place / "verilog" / f"{_digest(config.describe(), generator_digest())}.v"
     if not path.is_file():
+        show("Emitting the Verilog", None)
         write_text(path, emit_verilog(config, TOP))
     return path.read_text(encoding="utf-8")
 
 
-def compile_verilog(verilog: str, *, flags: Flags = Flags(), place: Path = BUILD) -> Path:
+def compile_verilog(
+    verilog: str, *, flags: Flags = Flags(), place: Path = BUILD,
+    show: Show = lambda stage, share: None,
+) -> Path:
     """Compile a top that has an accelerator's ports, with the harness, unless that is done.
 
     Parameters
@@ -100,6 +123,8 @@ def compile_verilog(verilog: str, *, flags: Flags = Flags(), place: Path = BUILD
     flags : Flags
     place : pathlib.Path
         The cache.
+    show : callable
+        As for `build`.
 
     Returns
     -------
@@ -121,12 +146,12 @@ def compile_verilog(verilog: str, *, flags: Flags = Flags(), place: Path = BUILD
         return library
     with builds.locked(place / f"{key}.lock") as lock:
         if not library.is_file():
-            _compile(verilog, sources, flags, folder, lock)
+            _compile(verilog, sources, flags, folder, lock, show)
     return library
 
 
 def _compile(
-    verilog: str, sources: Mapping[str, str], flags: Flags, folder: Path, lock: int
+    verilog: str, sources: Mapping[str, str], flags: Flags, folder: Path, lock: int, show: Show
 ) -> None:
     """Build in a folder beside the results, from nothing, and move the library out of it."""
     work = folder / "work"
@@ -147,7 +172,7 @@ def _compile(
     # The wheel leaves this variable empty, and parallel builds then miss a precompiled header.
     variables = environment.of_simulator(MAKEFLAGS="CFG_CXXFLAGS_PCH_I=-include")
     log = folder / LOG
-    with log.open("w", encoding="utf-8") as output:
+    with log.open("w", encoding="utf-8") as output, _watched(work / "model", show):
         done = children.run(command, cwd=work, env=variables, stdout=output,
                             stderr=subprocess.STDOUT, pass_fds=[lock])
     if done.returncode:
@@ -157,6 +182,28 @@ def _compile(
     with whole(folder / LIBRARY) as file:
         file.write((work / "model" / LIBRARY).read_bytes())
     shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _watched(model: Path, show: Show) -> Iterator[None]:
+    """Tell now and then how many of the sources that Verilator writes have been compiled."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(_LOOK_SECONDS):
+            names = [path.suffix for path in model.glob("*")] if model.is_dir() else []
+            sources, objects = names.count(".cpp"), names.count(".o")
+            share = min(1.0, objects / sources) if objects else None
+            show("Building the Verilator model", share)
+
+    show("Building the Verilator model", None)
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
 
 
 def verilator() -> Path:
@@ -177,7 +224,8 @@ def verilator() -> Path:
 def _versions() -> str:
     """Name the versions of what translates and compiles."""
     verilator()
-    compiler = subprocess.run(["c++", "--version"], capture_output=True, text=True, check=False)
+    compiler = subprocess.run(["c++", "--version"], capture_output=True, text=True,
+                              encoding="utf-8", errors="replace", check=False)
     return f"{version('verilator')} {compiler.stdout} {os.uname().machine} {sys.byteorder}"
 
 

@@ -1,4 +1,4 @@
-"""All that this package takes from the generator, in one place."""
+"""The Verilog of a machine, and what it follows from."""
 
 import hashlib
 from functools import cache
@@ -9,15 +9,7 @@ import golden
 import hw
 from hw.accelerator import Accelerator
 from hw.contract.config import Config
-from hw.host.driver import BusError, Driver, Job, WaitTimeoutError
-from hw.host.packet_order import resident_tiles, result_packets, weight_passes
 from hw.parts.emit import emit
-from hw.registers.map import ENDED, FAULTS, StreamFault
-from hw.tools.waivers import WAIVERS
-
-__all__ = ["ENDED", "FAULTS", "WAIVERS", "BusError", "Config", "Driver", "Job", "StreamFault",
-           "WaitTimeoutError", "emit_verilog", "generator_digest", "resident_tiles",
-           "result_packets", "weight_passes"]
 
 
 def emit_verilog(config: Config, name: str) -> str:

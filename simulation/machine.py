@@ -1,6 +1,5 @@
 """A simulated accelerator: a `Carrier` whose machine is a Verilator model in this process."""
 
-
 from collections.abc import Callable, Iterable, Sequence
 from ctypes import byref, c_uint32, c_uint64, create_string_buffer
 from dataclasses import dataclass
@@ -9,25 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from simulation.carrier import (
-    ACTIVATIONS,
-    LIMIT,
-    RESULTS,
-    WEIGHTS,
-    CarrierError,
-    CarrierTimeoutError,
-    ProtocolError,
-    RegisterError,
-)
-from simulation.library import (
-    FAILED,
-    Library,
-    Ran,
-    RawCounts,
-    Stream,
-    StreamCounts,
-    Until,
-)
+from hw.host.carrier import ACTIVATIONS, LIMIT, RESULTS, WEIGHTS
+from hw.host.driver_errors import BusError, MachineError, ProtocolError, WaitTimeoutError
+from simulation.library import FAILED, Library, Ran, RawCounts, Stream, StreamCounts, Until
 
 REGISTERS = "registers"
 RESET_CYCLES = 4
@@ -73,7 +56,7 @@ class Packet:
 
 
 class SimulatedMachine:
-    """Drive a compiled model; fulfils `simulation.carrier.Carrier`.
+    """Drive a compiled model; fulfils `hw.host.carrier.Carrier`.
 
     It comes out of a reset of `RESET_CYCLES`. Use it as a context manager, or `close` it.
 
@@ -90,7 +73,7 @@ class SimulatedMachine:
         self._progress = progress
         self._bench = self._library.create()
         if not self._bench:
-            raise CarrierError(self._library.error(None).decode())
+            raise MachineError(self._library.error(None).decode())
         self._beat_bytes = {name: self._library.beat(_STREAMS[name]) for name in _PORTS}
 
     def __enter__(self) -> Self:
@@ -109,7 +92,7 @@ class SimulatedMachine:
     # Registers
 
     def read(self, address: int) -> int:
-        """Read a register; the clock runs until the answer. See `simulation.carrier.Registers`."""
+        """Read a register; the clock runs until the answer. See `hw.host.carrier.Registers`."""
         value = c_uint32()
         response = self._library.read(self._open, _address(address), byref(value), ANSWER_CYCLES)
         self._check_answer(response, f"reading {address:#05x}")
@@ -126,13 +109,12 @@ class SimulatedMachine:
         if response == FAILED:
             sentence = self._error()
             if not sentence.startswith("s_axil_"):
-                raise CarrierError(sentence)
-            raise CarrierTimeoutError(f"{what} was not answered within {ANSWER_CYCLES} cycles: it "
+                raise MachineError(sentence)
+            raise WaitTimeoutError(f"{what} was not answered within {ANSWER_CYCLES} cycles: it "
                                       f"waits for {sentence}; {self.describe()}")
         self._check_rules()
         if response:
-            name = _RESPONSES[response]
-            raise RegisterError(f"{what} was answered with {name}", name)
+            raise BusError(f"{what} was answered with {_RESPONSES[response]}")
 
     # Clock
 
@@ -162,7 +144,7 @@ class SimulatedMachine:
     def wait_for_interrupt(self, limit: int = LIMIT) -> None:
         """Run until ``irq`` is high."""
         if not self._run(limit, Until.INTERRUPT):
-            raise CarrierTimeoutError(f"no interrupt within {limit} cycles; {self.describe()}")
+            raise WaitTimeoutError(f"no interrupt within {limit} cycles; {self.describe()}")
 
     def _run(self, limit: int, until: Until, argument: int = 0) -> bool:
         """Run in slices, so that signals get through; tell whether it was reached."""
@@ -184,7 +166,7 @@ class SimulatedMachine:
     # Streams
 
     def send(self, stream: str, packets: Iterable[bytes]) -> None:
-        """Queue packets; see `simulation.carrier.Streams`."""
+        """Queue packets; see `hw.host.carrier.Streams`."""
         if stream not in (ACTIVATIONS, WEIGHTS):
             raise ValueError(f"packets go to {ACTIVATIONS} or {WEIGHTS}, not to {stream!r}")
         if isinstance(packets, bytes | bytearray | memoryview):
@@ -219,7 +201,7 @@ class SimulatedMachine:
         if packets < 0:
             raise ValueError(f"{packets} packets cannot be taken")
         if not self._run(limit, Until.PACKETS, packets):
-            raise CarrierTimeoutError(
+            raise WaitTimeoutError(
                 f"{self.available} of {packets} packets of results came within {limit} cycles; "
                 f"{self.describe()}")
         marked_bytes, keep_bytes = c_uint64(), c_uint64()
@@ -233,7 +215,7 @@ class SimulatedMachine:
     def drain(self, limit: int = LIMIT) -> None:
         """Run until all is sent and nothing has come for `QUIET_CYCLES`; drop what came."""
         if not self._run(limit, Until.QUIET, QUIET_CYCLES):
-            raise CarrierTimeoutError(f"the streams were not quiet within {limit} cycles; "
+            raise WaitTimeoutError(f"the streams were not quiet within {limit} cycles; "
                                       f"{self.describe()}")
         self._library.forget(self._open)
 
@@ -288,7 +270,7 @@ class SimulatedMachine:
 
         Raises
         ------
-        CarrierError
+        MachineError
             If the model was not built with waveforms, or the file cannot be written.
         """
         self._check_call(self._library.trace(self._open, str(path or "").encode()))
@@ -320,7 +302,7 @@ class SimulatedMachine:
 
     def _check_call(self, returned: int) -> None:
         if returned == FAILED:
-            raise CarrierError(self._error())
+            raise MachineError(self._error())
 
     def _check_rules(self) -> None:
         """Raise what the monitors have seen since the last look."""

@@ -52,8 +52,7 @@ def test_a_wrong_option_is_a_mistake(name):
 
 
 @pytest.mark.parametrize("name", sorted({*PROGRAMS} - {
-    # The halves of a simulation are started by the others, and the check by make.
-    "examples.run_jobs", "perf.check_simulation", "commands.tools"}))
+    "commands.tools"}))  # make starts it
 def test_every_program_refuses_a_misspelt_variable_at_once(name):
     done = subprocess.run(
         [sys.executable, "-m", name], cwd=ROOT, capture_output=True, text=True, encoding="utf-8",

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hw.host.driver import BusError
+from hw.host.results import packet_count
+from hw.host.work import Work
 from hw.registers.job_rules import USES
 from hw.registers.map import FAULTS, REFUSED, Command, Refusal, StreamFault
 from sim_tests import drive
@@ -19,9 +21,9 @@ from sim_tests.stimuli.broken_packets import (
     spoil_some,
 )
 from sim_tests.stimuli.job_settings import SETTINGS, draw, expected, looks_at
-from sim_tests.stimuli.packets import Work
-from sim_tests.stimuli.random_works import random_work
-from sim_tests.stimuli.works import check_maxima, compare_results, expected_counts
+from sim_tests.stimuli.works import check_maxima, compare_results
+from simulation.works.expected import expected_counts
+from simulation.works.random_works import random_work
 
 LARGEST, LONGEST = 11, 80
 """Most rows or columns of a job, and most channels."""
@@ -202,7 +204,7 @@ class Fuzzer:
         while self.compared < most:
             work, delivery = self.started[self.compared].work, self.started[self.compared].delivery
             wanted = received_results(self.config, work, delivery)
-            packets = self.machine.packet_count(work.job)
+            packets = packet_count(self.config, work.job)
             if self.machine.out.count() < packets:
                 return
             actual = await self.machine.collect(work.job)

@@ -13,8 +13,8 @@ from sim_tests import accelerators, drive
 from sim_tests.accelerators import start
 from sim_tests.host.c_driver import CDriver, Result
 from sim_tests.machine import Machine
-from sim_tests.stimuli.random_works import make_work
-from sim_tests.stimuli.works import expected_results
+from simulation.works.expected import expected_results
+from simulation.works.random_works import make_work
 
 
 def c_driver(machine: Machine) -> CDriver:

@@ -58,4 +58,6 @@ def test_arrows_between_the_top_folders_go_one_way():
     assert not importers("golden", "hw", *above_hw)
     assert not importers("hw", *above_hw)
     assert not importers("simulation", "sim_tests", "perf", "quality", "examples")
+    for users in ("perf", "examples", "quality"):
+        assert not importers(users, "sim_tests")
     assert not importers("commands", "golden", "hw", *above_hw)

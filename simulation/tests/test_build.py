@@ -9,8 +9,8 @@ import time
 import pytest
 
 from commands.tools import ToolError
+from hw.host.carrier import ACTIVATIONS
 from simulation.build import LIBRARY, ROOT, Flags, compile_verilog
-from simulation.carrier import ACTIVATIONS
 from simulation.machine import SimulatedMachine
 from simulation.tests.machines import FAULTY
 

@@ -1,4 +1,4 @@
-"""Whole jobs through the harness: every bit as golden has it, every counter as cocotb has it."""
+"""Whole jobs through the harness: every bit as golden has it, every counter as scheduled."""
 
 from dataclasses import asdict
 
@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from hw.contract.job_codes import JobKind, Output
-from hw.host.driver_errors import JobRefusedError
-from hw.host.session import Session
+from hw.host.carrier import ACTIVATIONS, RESULTS, WEIGHTS
+from hw.host.carrier_driver import CarrierDriver, complete
+from hw.host.machine import Machine
+from hw.host.packet_order import weight_passes
+from hw.host.results import packet_count
+from hw.host.work import act_packets, weight_packets
 from perf.checked_jobs import schedule_job
 from perf.schedule import COUNTER_NAMES, predict
-from simulation.carrier import ACTIVATIONS, RESULTS, WEIGHTS
-from simulation.driving import CarrierDriver, SessionBackend, complete
-from simulation.generator import Job
-from simulation.jobs import run_tasks
 from simulation.machine import REGISTERS, SimulatedMachine
-from simulation.tests.machines import TINY, check, check_places, make_work, task_of
+from simulation.tests.machines import TINY, check, check_places, make_work
 
 SHAPES = ((4, 4, 16), (9, 13, 40), (17, 8, 256), (1, 1, 1))
 
@@ -29,9 +29,9 @@ def works(seed: int, output: Output = Output.FP32) -> list:
 @pytest.mark.parametrize("output", [Output.FP32, Output.BF16, Output.MX9], ids=lambda it: it.name)
 def test_jobs_under_way_together_are_right_to_the_bit(machine, output):
     jobs = works(1, output)
-    for work, done in zip(jobs, run_tasks(machine, [task_of(TINY, w) for w in jobs]), strict=True):
+    for work, done in zip(jobs, Machine(machine).run(jobs), strict=True):
         check(TINY, work, done)
-    assert machine.counts(RESULTS).packets == sum(task_of(TINY, work).results for work in jobs)
+    assert machine.counts(RESULTS).packets == sum(packet_count(TINY, work.job) for work in jobs)
     assert machine.available == 0
 
 
@@ -39,7 +39,7 @@ def test_jobs_under_way_together_are_right_to_the_bit(machine, output):
                                   JobKind.GEMM_PACKED], ids=lambda it: it.name)
 def test_jobs_of_every_kind_are_right_to_the_bit(machine, kind):
     work = make_work(TINY, np.random.default_rng(2), 9, 13, 40, kind=kind)
-    check(TINY, work, run_tasks(machine, [task_of(TINY, work)])[0])
+    check(TINY, work, Machine(machine).run([work])[0])
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -49,7 +49,7 @@ def test_stalled_streams_change_no_bit(machine, stall, seed):
     for stream in (ACTIVATIONS, WEIGHTS, RESULTS, REGISTERS):
         machine.stall(stream, seed=seed, **stall)
     jobs = works(seed)
-    for work, done in zip(jobs, run_tasks(machine, [task_of(TINY, w) for w in jobs]), strict=True):
+    for work, done in zip(jobs, Machine(machine).run(jobs), strict=True):
         check(TINY, work, done)
     assert all(machine.counts(stream).paused > 20 for stream in (ACTIVATIONS, WEIGHTS, RESULTS))
     assert machine.counts(RESULTS).stalled > 0
@@ -57,11 +57,10 @@ def test_stalled_streams_change_no_bit(machine, stall, seed):
 
 def test_results_are_where_tkeep_says(machine):
     work = make_work(TINY, np.random.default_rng(3), 9, 7, 40, output=Output.FP16)
-    task, driver = task_of(TINY, work), CarrierDriver(machine)
-    machine.send(ACTIVATIONS, task.activations)
-    machine.send(WEIGHTS, task.weights)
-    complete(driver.start(work.job))
-    packets = machine.take_packets(task.results)
+    machine.send(ACTIVATIONS, act_packets(TINY, work))
+    machine.send(WEIGHTS, weight_packets(TINY, work) * weight_passes(TINY, work.job))
+    complete(CarrierDriver(machine).start(work.job))
+    packets = machine.take_packets(packet_count(TINY, work.job))
     check_places(TINY, work, packets)
     assert all(packet.first_cycle == packet.last_cycle < machine.cycles for packet in packets)
     firsts = [packet.first_cycle for packet in packets]
@@ -71,32 +70,8 @@ def test_results_are_where_tkeep_says(machine):
 def test_every_counter_of_a_job_alone_is_as_scheduled(machine: SimulatedMachine):
     for index, (m, n, k) in enumerate([(9, 13, 40), (32, 24, 96), (4, 8, 256), (33, 4, 16)]):
         work = make_work(TINY, np.random.default_rng(index), m, n, k)
-        counted = run_tasks(machine, [task_of(TINY, work)])[0].counters
+        counted = Machine(machine).run([work])[0].counters
         predicted = asdict(predict(TINY, [schedule_job(TINY, work, 0, False)])[0])
         assert {name: counted[name] for name in COUNTER_NAMES} == {
             name: predicted[name] for name in COUNTER_NAMES}, work.job
     assert counted["beats"] > 0
-
-
-def test_sessions_run_over_a_carrier(machine):
-    work = make_work(TINY, np.random.default_rng(4), 9, 13, 40, weights="mx9")
-    task = task_of(TINY, work)
-    tiles = -(-work.job.n // TINY.cols)
-
-    async def run():
-        session = await Session.open(SessionBackend(machine))
-        assert session.config.rows == TINY.rows
-        outcome = await session.gemm(work.job, task.activations, task.weights[:tiles])
-        await session.abort()
-        return outcome, await session.gemm(work.job, task.activations, task.weights[:tiles])
-
-    first, second = complete(run())
-    assert first.packets == second.packets
-    assert first.counters["beats"] == second.counters["beats"] > 0
-
-
-def test_a_refused_job_is_named_and_the_next_one_runs(machine):
-    with pytest.raises(JobRefusedError):
-        complete(CarrierDriver(machine).start(Job(m=1, n=1, k=TINY.k_max + 1)))
-    work = make_work(TINY, np.random.default_rng(5), 5, 6, 32)
-    check(TINY, work, run_tasks(machine, [task_of(TINY, work)])[0])

@@ -7,11 +7,12 @@ import threading
 import numpy as np
 import pytest
 
+from hw.host.carrier import ACTIVATIONS, RESULTS, WEIGHTS
+from hw.host.driver_errors import MachineError, WaitTimeoutError
+from hw.host.machine import Machine
 from simulation.bench import linear_layer, measure
-from simulation.carrier import ACTIVATIONS, RESULTS, WEIGHTS, CarrierError, CarrierTimeoutError
-from simulation.jobs import run_tasks
 from simulation.machine import SimulatedMachine
-from simulation.tests.machines import TINY, check, make_work, task_of
+from simulation.tests.machines import TINY, check, make_work
 
 
 def test_time_passes_as_asked(machine):
@@ -19,7 +20,7 @@ def test_time_passes_as_asked(machine):
     machine.advance(12_345)
     machine.advance(0)
     assert machine.cycles == before + 12_345
-    with pytest.raises(CarrierTimeoutError):
+    with pytest.raises(WaitTimeoutError):
         machine.take(1, 50_001)
     assert machine.cycles == before + 12_345 + 50_001
 
@@ -29,7 +30,7 @@ def test_counts_cover_every_cycle(machine):
     machine.stall(RESULTS, 0.3)
     work = make_work(TINY, np.random.default_rng(1), 9, 13, 40)
     before = machine.cycles
-    run_tasks(machine, [task_of(TINY, work)])
+    Machine(machine).run([work])
     for stream in (ACTIVATIONS, WEIGHTS, RESULTS):
         counts = machine.counts(stream)
         assert counts.beats + counts.stalled + counts.paused + counts.idle == (
@@ -51,7 +52,7 @@ def test_an_interrupt_gets_through_and_loses_nothing(machine):
     finally:
         timer.cancel()
         signal.signal(signal.SIGINT, former)
-    check(TINY, work, run_tasks(machine, [task_of(TINY, work)])[0])
+    check(TINY, work, Machine(machine).run([work])[0])
 
 
 def test_progress_is_told_while_a_wait_lasts(library):
@@ -68,7 +69,7 @@ def test_two_machines_in_one_process_are_apart(machine, library, faulty):
     with SimulatedMachine(library) as other:
         other.advance(100)
         faulty.send(ACTIVATIONS, [b"abc"])
-        check(TINY, work, run_tasks(machine, [task_of(TINY, work)])[0])
+        check(TINY, work, Machine(machine).run([work])[0])
         assert faulty.take(1) == [b"abc"]
         assert other.counts(ACTIVATIONS).beats == 0
         assert other.cycles < machine.cycles
@@ -80,7 +81,7 @@ def test_a_reset_forgets_packets_and_counts(machine):
     machine.reset()
     assert machine.counts(ACTIVATIONS).waiting == machine.counts(ACTIVATIONS).beats == 0
     work = make_work(TINY, np.random.default_rng(1), 9, 13, 40)
-    check(TINY, work, run_tasks(machine, [task_of(TINY, work)])[0])
+    check(TINY, work, Machine(machine).run([work])[0])
 
 
 @pytest.mark.parametrize(("call", "sentence"), [
@@ -118,7 +119,7 @@ def test_a_closed_machine_says_so(library):
 
 
 def test_a_model_without_waveforms_says_so(machine, tmp_path):
-    with pytest.raises(CarrierError, match="built without waveforms"):
+    with pytest.raises(MachineError, match="built without waveforms"):
         machine.trace(tmp_path / "dump.vcd")
 
 

@@ -1,8 +1,8 @@
 """What carries registers, streams and time between software and a machine.
 
-`Registers` and `Clock` are what every machine has; `Streams` is how one with streams takes its
-data. Software that needs all three asks for a `Carrier`, and does not know what is behind it: a
-simulator, or a bus and its DMA.
+`Registers` and `Clock` are what every machine has, also one that fetches its data from memory by
+itself; `Streams` is how one with streams takes them. Software that needs all three asks for a
+`Carrier`, and does not know what is behind it: a simulator, or a bus and its DMA.
 
 The contract of all of them:
 
@@ -17,9 +17,10 @@ independently of each other, and of register accesses.
 **Back-pressure.** `Streams.send` never waits for the machine: packets that it does not take yet are
 kept, whatever their number, and results that nobody takes are kept too.
 
-**Limits.** Each wait has one, in cycles. At its end `CarrierTimeoutError` says what waits where.
+**Limits.** Each wait has one, in cycles. At its end `WaitTimeoutError` says what waits where.
 
-**Refusals.** An access that is answered with an error raises `RegisterError` and changed nothing.
+**Refusals.** An access that is answered with an error raises `BusError` and changed nothing. All
+errors are those of `hw.host.driver_errors`; of a machine that breaks a rule, `ProtocolError`.
 """
 
 from collections.abc import Iterable
@@ -30,30 +31,6 @@ ACTIVATIONS, WEIGHTS, RESULTS = "activations", "weights", "results"
 
 LIMIT = 10_000_000
 """Cycles after which a wait is given up, unless the call says otherwise."""
-
-
-class CarrierError(Exception):
-    """Something between software and the machine is wrong."""
-
-
-class RegisterError(CarrierError, RuntimeError):
-    """A register access was answered with an error; `response` is its AXI name, "SLVERR"."""
-
-    def __init__(self, sentence: str, response: str):
-        super().__init__(sentence)
-        self.response = response
-
-
-class CarrierTimeoutError(CarrierError, TimeoutError):
-    """What was waited for did not come within the limit."""
-
-
-class ProtocolError(CarrierError, RuntimeError):
-    """The machine broke a rule of its interfaces; `violations` are the sentences that say which."""
-
-    def __init__(self, violations: list[str]):
-        super().__init__("\n".join(violations))
-        self.violations = violations
 
 
 class Registers(Protocol):
@@ -69,9 +46,9 @@ class Registers(Protocol):
 
         Raises
         ------
-        RegisterError
+        BusError
             If the machine answers with an error.
-        CarrierTimeoutError
+        WaitTimeoutError
             If it does not answer.
         """
 
@@ -94,7 +71,7 @@ class Clock(Protocol):
 
         Raises
         ------
-        CarrierTimeoutError
+        WaitTimeoutError
             If it has not been raised after `limit` cycles.
         """
 
@@ -117,7 +94,7 @@ class Streams(Protocol):
 
         Raises
         ------
-        CarrierTimeoutError
+        WaitTimeoutError
             If there are still fewer after `limit` cycles.
         """
 
@@ -126,7 +103,7 @@ class Streams(Protocol):
 
         Raises
         ------
-        CarrierTimeoutError
+        WaitTimeoutError
             If that is not so after `limit` cycles; nothing has been dropped then.
         """
 
