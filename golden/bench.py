@@ -1,28 +1,19 @@
-"""Speed of the golden model on one thread: ``python -m golden.bench``.
+"""Speed of the golden model on one thread: ``mixdit bench golden``.
 
 Times quantization beside AMD Quark's (extra ``oracle``; left out where it is absent) and the GEMM
-beside NumPy's own, all in one run, and fails if a target is missed. Times are CPU time, the best of
-several rounds, and the rivals take turns, so that other load on the machine matters little.
+beside NumPy's own, all in one run. Times are CPU time, the best of several rounds, and the rivals
+take turns, so that other load on the machine matters little.
 """
 
-import json
-import os
-import platform
-import sys
 import time
-from argparse import ArgumentParser
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 import golden
 
-REPORT = Path("build/bench/golden.json")
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 ROUNDS = 9
 
 
@@ -112,10 +103,13 @@ def bench_gemm() -> Result:
     return Result(task, "numpy float32 @", ours, theirs, ">= 0.2", theirs / ours >= 0.2)
 
 
-def main() -> int:
-    """Run all benchmarks, print a table, write the report; return 1 if a target is missed."""
-    ArgumentParser(prog="python -m golden.bench", description=__doc__).parse_args()
-    results = [*bench_quantize(), bench_gemm()]
+def bench() -> list[Result]:
+    """Run all benchmarks."""
+    return [*bench_quantize(), bench_gemm()]
+
+
+def table_of(results: list[Result]) -> Table:
+    """Show results."""
     table = Table(title="Golden model, one thread, CPU time", caption="ratio: rival over golden")
     for column in ("task", "golden", "rival", "rival's time", "ratio", "target", "met"):
         table.add_column(column, justify="left" if column in ("task", "rival") else "right")
@@ -125,20 +119,4 @@ def main() -> int:
             rival = [f"{r.rival_seconds * 1e3:.1f} ms", f"{r.ratio:.2f}"]
         met = {True: "yes", False: "NO", None: "-"}[r.met]
         table.add_row(r.task, f"{r.seconds * 1e3:.1f} ms", r.rival or "-", *rival, r.target, met)
-    Console().print(table)
-    REPORT.parent.mkdir(parents=True, exist_ok=True)
-    machine = {"python": platform.python_version(), "numpy": np.__version__}
-    lines = [asdict(r) | {"ratio": r.ratio} for r in results]
-    text = json.dumps({"machine": machine, "results": lines}, indent=2) + "\n"
-    REPORT.write_text(text, encoding="utf-8")
-    print(f"Report: {REPORT}")
-    return int(any(r.met is False for r in results))
-
-
-if __name__ == "__main__":
-    if any(os.environ.get(name) != "1" for name in THREADS):
-        # Thread pools read these when they are loaded, so start over.
-        environment = os.environ | dict.fromkeys(THREADS, "1")
-        call = [sys.executable, "-m", "golden.bench", *sys.argv[1:]]
-        os.execve(sys.executable, call, environment)
-    sys.exit(main())
+    return table

@@ -1,4 +1,4 @@
-"""Error of accumulators beside that of quantization: ``python -m perf.accumulators``.
+"""Error of accumulators beside that of quantization: ``mixdit study accumulators``.
 
 On the captured layers of the small diffusion transformer and on drawn ones of a large one's sizes.
 Exit codes: 0 when on every captured layer the default accumulator errs a thousand times less than
@@ -7,7 +7,6 @@ quantization, 1 when not, else as `commands.exit_codes` has them. MIXDIT_SEED se
 """
 
 import json
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,8 +19,9 @@ from rich.table import Table
 import golden
 from commands.environment import seed
 from commands.exit_codes import ExitCode
+from commands.figures import Figures
 from commands.outputs import check_file, write_text
-from commands.running import sentences, start
+from commands.running import sentences
 from commands.terminal import make_console
 from golden import MX6, MX9, MXTensor, Policy
 from golden.accumulator import DEFAULT_ACC_WIDTH, fraction_bits, round_shift
@@ -180,10 +180,14 @@ def write_json(path: Path, results: list[Result]) -> None:
                                  "rows": rows}, indent=1) + "\n")
 
 
-def main() -> int:
-    """Measure, print and write; return the exit code."""
-    ArgumentParser(prog="python -m perf.accumulators", description=__doc__,
-                   formatter_class=RawDescriptionHelpFormatter).parse_args()
+def main() -> Figures:
+    """Compare errors of accumulators with that of quantization.
+
+    On captured activations, by the golden model; the exit code is 1 if the machine's width adds
+    more than its target allows. MIXDIT_SEED seeds what is drawn.
+
+    Example: mixdit study accumulators --json
+    """
     console = make_console(width=160)
     with sentences("Interrupted: no report was written."):
         check_file(REPORT)
@@ -191,8 +195,4 @@ def main() -> int:
         print_table(console, results)
         write_json(REPORT, results)
     console.print(f"Seed {seed()} (MIXDIT_SEED). Report: {REPORT}", soft_wrap=True)
-    return ExitCode.DONE if passes(results) else ExitCode.DIFFERENT
-
-
-if __name__ == "__main__":
-    start(main)
+    return Figures(REPORT, ExitCode.DONE if passes(results) else ExitCode.DIFFERENT)

@@ -1,6 +1,5 @@
-"""How the programs that simulate start and end: help, exit codes, a sentence for each failure."""
+"""How the programs that simulate start and end: exit codes, a sentence for each failure."""
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,16 +13,12 @@ from simulation.build import BUILD, NEEDS
 
 
 def run_program(
-    name: str, help_text: str, body: Callable[[Console], int], width: int, folder: Path
+    body: Callable[[Console], int], width: int, folder: Path
 ) -> int:
-    """Run a program that has no options.
+    """Run a program.
 
     Parameters
     ----------
-    name : str
-        Of its module.
-    help_text : str
-        What ``--help`` prints.
     body : callable
         Gets the console, returns the exit code.
     width : int
@@ -41,8 +36,6 @@ def run_program(
     SystemExit
         With another of `commands.exit_codes.ExitCode`.
     """
-    ArgumentParser(prog=f"python -m {name}", description=help_text,
-                   formatter_class=RawDescriptionHelpFormatter).parse_args()
     with sentences("Interrupted: the simulator was stopped, and no report written."):
         builds.check_place(BUILD)
         tools.require(NEEDS)

@@ -1,4 +1,4 @@
-"""Measure the machine in the emitted Verilog: ``python -m perf.rtl_bench``.
+"""Measure the machine in the emitted Verilog: ``mixdit bench rtl``.
 
 Exit codes: 0 when every target is met and every bit equal to the golden model's, 1 when not, else
 as `commands.exit_codes` has them. MIXDIT_SEED seeds all data and stalls (default 1).
@@ -13,7 +13,7 @@ from rich.console import Console
 
 from commands.environment import seed
 from commands.exit_codes import ExitCode
-from commands.running import start
+from commands.figures import Figures
 from hw.contract.config import Config
 from hw.host.results import Outcome
 from perf.bench_program import run_program
@@ -106,7 +106,15 @@ def conclude(console: Console, report: Report, folder: Path) -> int:
     return ExitCode.DIFFERENT
 
 
-if __name__ == "__main__":
-    start(lambda: run_program(
-        "perf.rtl_bench", __doc__, lambda console: conclude(console, measure(console), FOLDER),
-        width=190, folder=FOLDER))
+def main() -> Figures:
+    """Measure the machine in the emitted Verilog.
+
+    Utilisation, cost of precision and stalls, from the machine's own counters. The exit code is 1
+    unless every target is met and every bit is the golden model's. MIXDIT_SEED seeds all data and
+    stalls.
+
+    Example: mixdit bench rtl --json > rtl.json
+    """
+    code = run_program(lambda console: conclude(console, measure(console), FOLDER),
+                       width=190, folder=FOLDER)
+    return Figures(FOLDER / "report.json", code)

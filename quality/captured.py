@@ -14,7 +14,7 @@ from quality.storage import read_tensors
 
 DATA_FOLDER = Path(__file__).parent / "data"
 CAPTURE_FILE = DATA_FOLDER / "activations.safetensors"
-CAPTURE_COMMAND = "python -m quality capture"
+CAPTURE_COMMAND = "mixdit quality capture"
 
 LAYER_INPUTS = {"q": "qkv", "k": "qkv", "v": "qkv", "out": "out", "ff1": "ff1", "ff2": "ff2"}
 """Layers in the order in which the transformer block runs them, and the input each one reads."""
@@ -51,7 +51,7 @@ def load_layers(path: Path = CAPTURE_FILE) -> list[CapturedLayer]:
     Parameters
     ----------
     path : Path
-        A file written by `python -m quality capture`.
+        A file written by `mixdit quality capture`.
 
     Returns
     -------

@@ -142,7 +142,7 @@ def load_classifier(path: Path) -> tuple[Classifier, dict]:
     FileNotFoundError, ValueError
         If the file is missing, or holds no classifier.
     """
-    weights, provenance = read_tensors(path, "python -m quality classifier")
+    weights, provenance = read_tensors(path, "mixdit quality classifier")
     classifier = Classifier()
     load_into(classifier, weights, path)
     return classifier.eval(), provenance

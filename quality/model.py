@@ -80,12 +80,12 @@ def load_model(path: Path) -> tuple[DiTTransformer2DModel, dict]:
     FileNotFoundError, ValueError
         If the file is missing, or is no checkpoint of this model.
     """
-    weights, provenance = read_tensors(path, "python -m quality train")
+    weights, provenance = read_tensors(path, "mixdit quality train")
     try:
         recipe = Recipe(**provenance["recipe"])
     except (KeyError, TypeError) as error:
         raise ValueError(
-            f"{path} is no checkpoint of `python -m quality train`: {error}"
+            f"{path} is no checkpoint of `mixdit quality train`: {error}"
         ) from error
     model = build_model(recipe)
     load_into(model, weights, path)

@@ -1,4 +1,4 @@
-"""Plant bugs, one at a time, and see that a test turns red: ``make planted-bugs``.
+"""Plant bugs, one at a time, and see that a test turns red: ``mixdit check planted-bugs``.
 
 Each bug is a replacement in a copy of the sources under ``build/planted``. A bug that no longer
 applies, or that its test does not notice, is a failure.
@@ -8,16 +8,17 @@ import os
 import shutil
 import subprocess
 import sys
-from argparse import ArgumentParser
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.progress import track
 
 from commands import builds, children, tools
 from commands.exit_codes import ExitCode
 from commands.outputs import check_folder
-from commands.running import sentences, start
+from commands.running import sentences
 from commands.terminal import complain, make_console
 from commands.tools import ToolError
 
@@ -253,11 +254,16 @@ def turns_red(bug: Bug) -> bool:
     return done.returncode == 1
 
 
-def main() -> int:
-    """Plant every bug; the exit code is 1 if one stays unseen."""
-    parser = ArgumentParser(prog="python -m sim_tests.planted_bugs", description=__doc__)
-    parser.add_argument("words", nargs="*", help="plant only bugs whose name has one of these")
-    words = parser.parse_args().words
+def main(
+    words: Annotated[list[str] | None, typer.Argument(
+        metavar="[WORD]...", help="Only bugs whose name has one of these.")] = None,
+) -> int:
+    """Plant bugs, one at a time, and see that a test turns red.
+
+    All take half an hour; the exit code is 1 if one stays unseen.
+
+    Example: mixdit check planted-bugs rounding
+    """
     bugs = [bug for bug in BUGS if not words or any(word in bug.name for word in words)]
     console = make_console()
     unseen = []
@@ -266,7 +272,7 @@ def main() -> int:
         tools.require(tools.VERILATOR)
         check_folder(COPY)
         if not bugs:
-            raise ValueError(f"no bug's name has one of {', '.join(words)}")
+            raise ValueError(f"no bug's name has one of {', '.join(words or ())}")
         for bug in BUGS:
             if bug.right not in (ROOT / bug.file).read_text(encoding="utf-8"):
                 complain(f"{bug.file} has no {bug.right!r} to replace: {bug.name}")
@@ -277,7 +283,3 @@ def main() -> int:
             console.print(f"{'red   ' if seen else 'UNSEEN'} {bug.name}  ({bug.test})")
     console.print(f"{len(bugs) - len(unseen)} of {len(bugs)} bugs turned a test red.")
     return ExitCode.DIFFERENT if unseen else ExitCode.DONE
-
-
-if __name__ == "__main__":
-    start(main)

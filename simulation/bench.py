@@ -1,18 +1,19 @@
-"""Speed of the harness beside that of the bare model: ``python -m simulation.bench``.
+"""Speed of the harness beside that of the bare model: ``mixdit bench simulation``.
 
 Both are measured in turns in one run, in seconds of processor time.
 """
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import median
 
 import numpy as np
 import typer
 
 import golden
-from commands.running import start
+from commands.figures import Figures
+from commands.terminal import make_console
 from hw.contract.config import Config
 from hw.host.machine import Machine
 from hw.host.requests import gemm_work
@@ -86,23 +87,27 @@ def _timed(call: Callable[[], object]) -> tuple[float, object]:
 def main(
     rows: int = typer.Option(8, help="Rows of the array."),
     cols: int = typer.Option(8, help="Columns of the array."),
-    m: int = typer.Option(128, help="Rows of A."),
-    n: int = typer.Option(128, help="Columns of B."),
-    k: int = typer.Option(128, help="Columns of A."),
-    turns: int = typer.Option(5, help="How often both are measured."),
-) -> None:
-    """Measure cycles per second of the bare model, of the harness with jobs, and their ratio."""
+    m: int = typer.Option(128, min=1, help="Rows of A."),
+    n: int = typer.Option(128, min=1, help="Columns of B."),
+    k: int = typer.Option(128, min=1, help="Columns of A."),
+    turns: int = typer.Option(5, min=1, help="How often both are measured."),
+) -> Figures:
+    """Measure cycles per second of the simulated machine, idle and with jobs.
+
+    The model alone, its clock toggled without any traffic, and jobs through the harness are
+    measured in turns, in seconds of processor time.
+
+    Example: mixdit bench simulation --m 256 --n 96 --k 512
+    """
     config = Config() if (rows, cols) == (8, 8) else Config.sized(rows=rows, cols=cols)
-    began = time.perf_counter()
+    console, began = make_console(), time.perf_counter()
+    work = linear_layer(config, m, n, k)
     library = build(config)
-    print(f"{rows}x{cols} model ready in {time.perf_counter() - began:.1f} s")
+    console.print(f"{rows}x{cols} model ready in {time.perf_counter() - began:.1f} s")
     with SimulatedMachine(library) as machine:
-        speed = measure(machine, linear_layer(config, m, n, k), turns=turns)
-    print(f"bare model, no traffic  {speed.idle:10,.0f} cycles/s")
-    print(f"jobs {m}x{k}x{n}".ljust(24) + f"{speed.busy:10,.0f} cycles/s, "
-          f"a beat in {speed.utilisation:.0%} of the jobs' cycles")
-    print(f"ratio                   {speed.ratio:10.2f}")
-
-
-if __name__ == "__main__":
-    start(lambda: typer.run(main))
+        speed = measure(machine, work, turns=turns)
+    console.print(f"bare model, no traffic  {speed.idle:10,.0f} cycles/s")
+    console.print(f"jobs {m}x{k}x{n}".ljust(24) + f"{speed.busy:10,.0f} cycles/s, "
+                  f"a beat in {speed.utilisation:.0%} of the jobs' cycles")
+    console.print(f"ratio                   {speed.ratio:10.2f}")
+    return Figures(asdict(speed))

@@ -19,7 +19,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from commands import builds, children, environment, tools
+from commands import builds, checkout, children, environment, tools
 from commands.outputs import whole, write_text
 from commands.tools import ToolError
 from hw.contract.config import Config
@@ -27,7 +27,10 @@ from hw.tools.waivers import WAIVERS
 from simulation.generator import emit_verilog, generator_digest
 
 ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build" / "simulation"
+
+BUILD = (ROOT if checkout.is_checkout() else Path.cwd()) / "build" / "simulation"
+"""In the project's folder; of an installed package, in that from which it was called."""
+
 HARNESS = Path(__file__).resolve().parent / "harness"
 
 TOP = "machine"

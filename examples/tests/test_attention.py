@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from rich.console import Console
-from typer.testing import CliRunner
 
-import examples.__main__ as command
+import examples.command as command
 import golden
+from commands.tests.calling import call
 from examples import attention_run
 from examples.attention import make_attention, softmax
 from examples.attention_run import run_attention
@@ -201,7 +201,7 @@ def attend(monkeypatch, tmp_path, *options, simulator=None):
     monkeypatch.setattr(command, "ModelRecipe",
                         lambda: SimpleNamespace(tokens=TOKENS, heads=HEADS))
     monkeypatch.setattr(attention_run, "simulate", simulator or GoldenSimulator())
-    return CliRunner().invoke(command.app, ["attention", *TINY, *options])
+    return call("run", "attention", *TINY, *options)
 
 
 def test_the_command_reports_every_step_in_every_style(monkeypatch, tmp_path):

@@ -11,9 +11,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-import examples.__main__ as command
+import examples.command as command
+from commands.tests.calling import call
 from commands.tests.waiting import HANG_SECONDS
 from examples.tests.helpers import TINY, TINY_CONFIG, FakeSimulator, matrices
 from hw.host import machine
@@ -38,7 +38,7 @@ def gemm(folder, *options, m=6, k=40, n=5, change=None):
     np.save(folder / "a.npy", own.activations)
     np.save(folder / "b.npy", own.weights)
     arguments = ["gemm", "--activations", folder / "a.npy", "--weights", folder / "b.npy", *TINY]
-    return CliRunner().invoke(command.app, list(map(str, [*arguments, *options])))
+    return call("run", *arguments, *options)
 
 
 def demo(monkeypatch, simulator, *options, seeds=(0, 1), names=("q", "ff2")):
@@ -55,7 +55,7 @@ def demo(monkeypatch, simulator, *options, seeds=(0, 1), names=("q", "ff2")):
     monkeypatch.setattr(command, "load_orders", lambda: orders)
     monkeypatch.setattr(command, "load_provenance", lambda: {"training_steps": 1})
     monkeypatch.setattr(command, "simulate", simulator)
-    return CliRunner().invoke(command.app, ["demo", *TINY, *options])
+    return call("run", "demo", *TINY, *options)
 
 
 @pytest.mark.parametrize(("style", "options", "order"), [
@@ -223,11 +223,11 @@ def test_an_interrupt_stops_the_simulator_and_says_so(folder, cause):
     np.save(folder / "b.npy", own.weights)
     # A shell's background jobs, and all that they start, ignore interrupts: undo that here.
     start = ("import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-             "from pathlib import Path; import examples.__main__ as c; "
-             "c.BUILD = Path(sys.argv.pop(1)); c.start(c.app)")
+             "from pathlib import Path; import examples.command as c; "
+             "c.BUILD = Path(sys.argv.pop(1)); from commands.mixdit import main; main()")
     process = subprocess.Popen(
-        [sys.executable, "-c", start, folder / "build", "gemm", "--activations", folder / "a.npy",
-         "--weights", folder / "b.npy", *TINY],
+        [sys.executable, "-c", start, folder / "build", "run", "gemm", "--activations",
+         folder / "a.npy", "--weights", folder / "b.npy", *TINY],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "Simulating 1 job …\n"
     process.send_signal(cause)

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from examples.__main__ import app
+from commands.tests.calling import call
 from examples.matrices import load_matrices
 from examples.tests.helpers import TINY, TINY_CONFIG
 
@@ -37,7 +36,7 @@ BAD = {
 
 def refused(*arguments) -> str:
     """Run a command that must be refused; return its sentence."""
-    result = CliRunner().invoke(app, list(map(str, arguments)))
+    result = call("run", *arguments)
     assert result.exit_code == 2, result.output
     assert "Traceback" not in result.output
     assert len(result.stderr.strip().splitlines()) == 1
@@ -63,7 +62,7 @@ def test_unusable_files_are_refused_in_a_sentence(files):
 
 
 @pytest.mark.parametrize(("options", "sentence"), [
-    (("--rows", "0"), "rows and cols must be 1 to 128, not 0 x 2"),
+    (("--rows", "0"), "rows must be 1 to 128, not 0"),
     (("--acc-width", "12"), "acc_width=12 is too narrow"),
     (("--fraction", "1.5"), "fraction must be from 0 to 1, not 1.5"),
     (("--output", "no/such/folder/c.npy"), "there is no folder"),

@@ -1,15 +1,13 @@
 """Files of MX tensors, broken at random: the reader refuses each, or reads what it can write.
 
-``python -m golden.tests.fuzz_files --minutes 60`` (``make fuzz-files``) goes on from seed to seed
-in bounded memory, and stops at the first file that brings another error than a ValueError.
+``mixdit check fuzz-files --minutes 60`` goes on from seed to seed in bounded memory, and stops at
+the first file that brings another error than a ValueError.
 """
 
-import argparse
 import copy
 import json
 import random
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -202,27 +200,19 @@ def search(
     return 0
 
 
-def parse_arguments(doc: str | None) -> argparse.Namespace:
-    """Read the options of a fuzzer."""
-    parser = argparse.ArgumentParser(description=doc)
-    parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--seed", type=int, default=1)
-    return parser.parse_args()
+def main(minutes: float = 60.0, seed: int = 1) -> int:
+    """Break files of MX tensors at random: each is refused, or read whole.
 
+    The exit code is 1 at the first that is neither, which is kept in build/fuzz.
 
-def main() -> int:
-    """Break files of MX tensors and read them."""
-    arguments = parse_arguments(__doc__)
+    Example: mixdit check fuzz-files --minutes 5
+    """
     bound_memory()
     with tempfile.TemporaryDirectory() as folder:
         files = valid_files(Path(folder))
         return search(
             lambda rng: broken(files, rng),
             lambda data: read(data, Path(folder) / "broken"),
-            arguments.minutes,
-            arguments.seed,
+            minutes,
+            seed,
         )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -67,9 +67,3 @@ def test_attention_works_in_the_memory_of_its_scores(keys, most):
     memory = pytest.importorskip("golden.torch.memory")
     peak, scores = memory.alone(memory.attention_peak, "mixdit", keys)
     assert scores < peak < most * scores
-
-
-if __name__ == "__main__":
-    for each in ("numpy", "torch"):
-        taken = [16 * ELEMENTS * share / 2**20 for share in bytes_per_element(each, 16 * ELEMENTS)]
-        print(f"{each}: {taken[0]:.0f} MiB to quantize (1, 16 M) along axis 0")

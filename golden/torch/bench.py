@@ -1,17 +1,14 @@
 """Time of a small DiT's forward pass with quantized GEMMs over that in FP32.
 
-``python -m golden.torch.bench`` runs on one thread and prints CPU times: the models take turns, and
-of each the least time counts, so that other load on the machine matters little.
+``mixdit bench torch`` runs on one thread and prints CPU times: the models take turns, and of each
+the least time counts, so that other load on the machine matters little.
 """
 
 import copy
-import sys
 import time
-from argparse import ArgumentParser
 from collections.abc import Callable, Mapping
 
 import torch
-from rich.console import Console
 from rich.table import Table
 from torch import nn
 
@@ -74,29 +71,29 @@ def time_policies(
     return times
 
 
-def main() -> int:
-    """Print the table; return 1 if a policy takes more than its target."""
-    ArgumentParser(prog="python -m golden.torch.bench", description=__doc__).parse_args()
+def bench() -> dict[str, float]:
+    """Time 200 images; seconds by policy, "FP32" among them.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If diffusers is not installed.
+    """
     torch.set_num_threads(1)
     policies = {
         "MX6": uniform("mx6"),
         "MX9": uniform("mx9"),
         "MixDiT, 5 % / 20 % MX9": mixdit(),
     }
-    try:
-        times = time_policies(policies, batch=200, rounds=8)
-    except ModuleNotFoundError as error:
-        print(f"{error.name} is not installed: run `pip install '.[quality]'` first")
-        return 3
+    return time_policies(policies, batch=200, rounds=8)
+
+
+def table_of(times: Mapping[str, float]) -> Table:
+    """Show times, and by how much they exceed FP32's."""
     table = Table(title="Forward pass of a small DiT, 200 images")
     table.add_column("GEMMs")
     table.add_column("seconds", justify="right")
     table.add_column("over FP32", justify="right")
     for name, seconds in times.items():
         table.add_row(name, f"{seconds:.2f}", f"{seconds / times['FP32']:.2f}")
-    Console().print(table)
-    return int(max(times.values()) > TARGET * times["FP32"])
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return table

@@ -1,4 +1,4 @@
-"""Memory that quantized layers and attention take: ``python -m golden.torch.memory``.
+"""Memory that quantized layers and attention take: ``mixdit bench memory``.
 
 Each figure is of a process of its own, and is what Linux says of it: what it holds, or its peak.
 """
@@ -6,8 +6,6 @@ Each figure is of a process of its own, and is what Linux says of it: what it ho
 import gc
 import os
 import re
-import sys
-from argparse import ArgumentParser
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -16,7 +14,6 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from rich.console import Console
 from rich.table import Table
 from torch import nn
 
@@ -129,34 +126,51 @@ def _reset_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 
 
-def main() -> int:
-    """Print two tables."""
-    ArgumentParser(prog="python -m golden.torch.memory", description=__doc__).parse_args()
-    if not _STATUS.is_file():
-        print("what a process takes is read from /proc, which only Linux has")
-        return 3
-    weights = Table(title=f"{LAYERS} linear layers of {WIDTH} x {WIDTH}, bytes per weight")
-    for name in ("original", "keep", "mode"):
-        weights.add_column(name)
-    for name in ("held", "peak of a pass"):
-        weights.add_column(name, justify="right")
+def can_measure() -> bool:
+    """Tell whether this system says what a process takes: Linux does."""
+    return _STATUS.is_file()
+
+
+def bench_weights() -> list[dict[str, Any]]:
+    """Measure models of linear layers, of which the original weights are kept, or not."""
+    found = []
     for dtype in ("float32", "bfloat16"):
         for keep in (True, False):
             for mode in ("fake", "exact"):
-                figures = alone(bytes_per_weight, keep, mode, dtype)
-                weights.add_row(dtype, str(keep), mode, *(f"{each:.2f}" for each in figures))
-    attention = Table(title=f"attention, {HEADS} heads of {TOKENS} queries")
-    attention.add_column("products")
-    for name in ("keys", "scores (MiB)", "peak (MiB)"):
-        attention.add_column(name, justify="right")
+                held, peak = alone(bytes_per_weight, keep, mode, dtype)
+                found.append(
+                    {"original": dtype, "keep": keep, "mode": mode, "held": held, "peak": peak}
+                )
+    return found
+
+
+def bench_attention() -> list[dict[str, Any]]:
+    """Measure attention with a last block that is full, and with one that is not."""
+    found = []
     for precision in ("fp32", "mx6", "mixdit"):
         for keys in (TOKENS, 1000):
             peak, scores = alone(attention_peak, precision, keys)
-            attention.add_row(precision, str(keys), f"{scores:.0f}", f"{peak:.0f}")
-    console = Console()
-    console.print(weights, attention)
-    return 0
+            found.append(
+                {"products": precision, "keys": keys, "scores_mib": scores, "peak_mib": peak}
+            )
+    return found
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def tables_of(weights: list[dict[str, Any]], attention: list[dict[str, Any]]) -> list[Table]:
+    """Show what was measured."""
+    of_weights = Table(title=f"{LAYERS} linear layers of {WIDTH} x {WIDTH}, bytes per weight")
+    for name in ("original", "keep", "mode"):
+        of_weights.add_column(name)
+    for name in ("held", "peak of a pass"):
+        of_weights.add_column(name, justify="right")
+    for each in weights:
+        figures = (f"{each[name]:.2f}" for name in ("held", "peak"))
+        of_weights.add_row(each["original"], str(each["keep"]), each["mode"], *figures)
+    of_attention = Table(title=f"attention, {HEADS} heads of {TOKENS} queries")
+    of_attention.add_column("products")
+    for name in ("keys", "scores (MiB)", "peak (MiB)"):
+        of_attention.add_column(name, justify="right")
+    for each in attention:
+        figures = (f"{each[name]:.0f}" for name in ("scores_mib", "peak_mib"))
+        of_attention.add_row(each["products"], str(each["keys"]), *figures)
+    return [of_weights, of_attention]

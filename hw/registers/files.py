@@ -1,14 +1,15 @@
-"""Write what follows from the register map: ``python -m hw.registers.files``.
+"""Write what follows from the register map: ``mixdit dev registers``.
 
 The documentation and the C header stand in the repository, the SystemRDL under ``build/``.
 """
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 
+from commands.checkout import require_checkout
+from commands.exit_codes import ExitCode
 from commands.outputs import check_file, write_if_changed
-from commands.running import sentences, start
-from commands.terminal import make_console
+from commands.running import sentences
+from commands.terminal import complain, make_console
 
 from .header import header
 from .page import page
@@ -38,15 +39,29 @@ def stale(root=ROOT):
 
 
 def main():
-    """Write what has changed, and say what that was."""
-    ArgumentParser(prog="python -m hw.registers.files", description=__doc__,
-                   formatter_class=RawDescriptionHelpFormatter).parse_args()
+    """Write what follows from the register map.
+
+    That is the page in the docs, the C header, and SystemRDL under build/. The files that changed
+    are named.
+
+    Example: mixdit dev registers
+    """
     with sentences():
+        require_checkout()
         for name in FILES:
             check_file(ROOT / name)
         for written in write():
             make_console().print(written)
 
 
-if __name__ == "__main__":
-    start(main)
+def check():
+    """See whether the files made from the register map are up to date.
+
+    Example: mixdit check registers
+    """
+    with sentences():
+        require_checkout()
+        old = stale()
+    for name in old:
+        complain(f"{name} is not what the register map says: run `mixdit dev registers`")
+    return ExitCode.DIFFERENT if old else ExitCode.DONE

@@ -19,7 +19,7 @@ def header(groups=GROUPS):
     """
     parts = [
         "/* The register map, generated from hw/registers/map.py by\n"
-        " * `python -m hw.registers.files`.\n"
+        " * `mixdit dev registers`.\n"
         " * Do not edit. */",
         f"#ifndef {GUARD}\n#define {GUARD}",
         '#ifdef __cplusplus\nextern "C" {\n#endif',

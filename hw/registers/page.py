@@ -25,7 +25,7 @@ def page(groups=GROUPS):
         "# Registers",
         f"Version {VERSION >> 16}.{VERSION & 0xFFFF} of the map, generated from "
         "`hw/registers/map.py` "
-        "by `python -m hw.registers.files`. Every register is 32 bits wide; bits that are not "
+        "by `mixdit dev registers`. Every register is 32 bits wide; bits that are not "
         "listed read as zero and may be written with anything. The two lowest bits of an address "
         "count for nothing; byte strobes count. Reading a missing or write-only register, or "
         "writing a missing or read-only one, answers SLVERR and does nothing.",

@@ -25,7 +25,7 @@ def rdl(groups=GROUPS):
     """
     enumerations = {field.values for register in REGISTERS for field in register.fields
                     if field.values}
-    lines = ["// Generated from hw/registers/map.py by `python -m hw.registers.files`.",
+    lines = ["// Generated from hw/registers/map.py by `mixdit dev registers`.",
              "// Do not edit.", ""]
     for values in sorted(enumerations, key=lambda values: values.__name__):
         lines += [f"enum {values.__name__} {{",

@@ -1,12 +1,11 @@
-"""Time and size of emitted Verilog by size of the array: ``python -m hw.tools.emission``."""
+"""Time and size of emitted Verilog by size of the array: ``mixdit bench emission``."""
 
 import re
 import time
-from argparse import ArgumentParser
 
 from rich.table import Table
 
-from commands.running import start
+from commands.figures import Figures
 from commands.terminal import make_console
 from hw.accelerator import Accelerator
 from hw.contract.config import Config
@@ -15,9 +14,12 @@ from hw.parts.emit import emit
 SIZES = (4, 16, 64)
 
 
-def main():
-    """Emit the accelerator at several sizes and print a table."""
-    ArgumentParser(prog="python -m hw.tools.emission", description=__doc__).parse_args()
+def main() -> Figures:
+    """Time the generator at 4x4, 16x16 and 64x64.
+
+    Example: mixdit bench emission --json
+    """
+    figures = []
     table = Table("array", "seconds", "megabytes", "Verilog modules", "cells")
     emit(Accelerator(Config.sized(rows=1, cols=1)), "warm_up")  # Yosys compiles itself once
     for size in SIZES:
@@ -27,8 +29,7 @@ def main():
         modules = len(re.findall(r"^module ", text, re.MULTILINE))
         table.add_row(f"{size}x{size}", f"{seconds:.1f}", f"{len(text) / 1e6:.2f}", str(modules),
                       str(size * size))
+        figures.append({"rows": size, "cols": size, "seconds": round(seconds, 2),
+                        "bytes": len(text), "modules": modules})
     make_console().print(table)
-
-
-if __name__ == "__main__":
-    start(main)
+    return Figures({"arrays": figures})

@@ -1,14 +1,14 @@
 """The packages of the generator, their files, and who imports whom.
 
-For docs/architecture.md: ``python -m hw.tools.import_graph`` writes them between its markers.
+For docs/architecture.md: ``mixdit dev packages`` writes them between its markers.
 """
 
 import ast
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 
+from commands.checkout import require_checkout
 from commands.outputs import check_file, write_if_changed
-from commands.running import sentences, start
+from commands.running import sentences
 from commands.terminal import make_console
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,7 +18,7 @@ PAGE = ROOT / "docs" / "architecture.md"
 TOP = "hw"
 """The package of the files that stand in no package below."""
 
-MARKERS = ("<!-- packages of hw/: `python -m hw.tools.import_graph` -->\n", "<!-- end -->\n")
+MARKERS = ("<!-- packages of hw/: `mixdit dev packages` -->\n", "<!-- end -->\n")
 
 
 def modules(root: Path = ROOT) -> dict[str, Path]:
@@ -114,14 +114,12 @@ def _short(package: str) -> str:
 
 
 def main() -> None:
-    """Write the table into the page."""
-    ArgumentParser(prog="python -m hw.tools.import_graph", description=__doc__,
-                   formatter_class=RawDescriptionHelpFormatter).parse_args()
+    """Write the packages and their files in docs/architecture.md.
+
+    Example: mixdit dev packages
+    """
     with sentences("Interrupted: the page is as it was."):
+        require_checkout()
         check_file(PAGE)
         changed = write_if_changed(PAGE, page_text())
     make_console().print(f"{PAGE.relative_to(ROOT)}: {'written' if changed else 'unchanged'}")
-
-
-if __name__ == "__main__":
-    start(main)

@@ -1,15 +1,18 @@
-"""The memories of a machine, from its Verilog: ``python -m hw.tools.memories``."""
+"""The memories of a machine, from its Verilog: ``mixdit memories``."""
 
 import re
-from argparse import ArgumentParser
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from rich.table import Column, Table
 
-from commands.running import start
+from commands.figures import Figures
+from commands.running import sentences
 from commands.terminal import make_console
 from hw.accelerator import Accelerator
 from hw.contract.config import Config
+from hw.machine_options import machine_options
 from hw.parts.emit import emit
 
 TOP = "mixdit"
@@ -53,10 +56,17 @@ def memories(text):
     return sorted(found, key=lambda memory: -memory.bits)
 
 
-def main():
-    """Print the memories of the default machine."""
-    ArgumentParser(prog="python -m hw.tools.memories", description=__doc__).parse_args()
-    text = emit(Accelerator(Config()), TOP)
+@machine_options()
+def main(machine: Mapping[str, Any]) -> Figures:
+    """List the memories of a machine.
+
+    Each is an instance of the memory module, for which docs/memories.md puts macros in place.
+
+    Example: mixdit memories --rows 16 --cols 16
+    """
+    with sentences():
+        config = Config.sized(**machine)
+    text = emit(Accelerator(config), TOP)
     table = Table(Column("memory", overflow="fold"), "words", "bits", "write enables", "kbit")
     sizes = memories(text)
     groups = {}
@@ -71,7 +81,4 @@ def main():
     console = make_console()
     console.print(table)
     console.print(f"{sum(memory.bits for memory in sizes) / 1e6:.2f} Mbit in {len(sizes)} SRAMs")
-
-
-if __name__ == "__main__":
-    start(main)
+    return Figures({"machine": config.describe(), "memories": [asdict(each) for each in sizes]})

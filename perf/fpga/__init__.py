@@ -1,1 +1,1 @@
-"""What the machine takes on FPGAs, and how fast it runs there: ``python -m perf.fpga``."""
+"""What the machine takes on FPGAs, and how fast it runs there: ``mixdit fpga``."""

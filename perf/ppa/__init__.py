@@ -1,1 +1,1 @@
-"""Area and clock of the machine's parts, by Yosys and OpenSTA: ``python -m perf.ppa``."""
+"""Area and clock of the machine's parts, by Yosys and OpenSTA: ``mixdit area``."""

@@ -108,7 +108,7 @@ def versions() -> list[str]:
     """Say what the page was made with; no dates."""
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     return [f"mixdit {version('mixdit')}, code and data {code_version()}; {libraries}.",
-            "Made by python -m perf report; the same code gives the same page."]
+            "Made by mixdit study report; the same code gives the same page."]
 
 
 def _model_table(study: Study) -> Table:

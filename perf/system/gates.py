@@ -15,7 +15,7 @@ from types import MappingProxyType
 from hw.contract.config import Config
 
 FIGURES = Path(__file__).parents[1] / "ppa" / "figures.json"
-"""Written by ``python -m perf.ppa --keep``."""
+"""Written by ``mixdit area --keep``."""
 
 ARRAY, NORMALIZER, WHOLE, CELL = (
     "mac_array 8x8", "normalizer", "accelerator 4x4", "cell, cell_stages=1")

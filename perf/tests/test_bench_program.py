@@ -1,7 +1,6 @@
 """Programs that simulate: exit codes and sentences instead of tracebacks."""
 
 import signal
-import sys
 
 import pytest
 
@@ -11,16 +10,10 @@ from perf.bench_program import run_program
 from simulation.running import SimulationError
 
 
-@pytest.fixture(autouse=True)
-def called_without_options(monkeypatch):
-    """Let programs find no options."""
-    monkeypatch.setattr(sys, "argv", ["program"])
-
-
-def code_of(body, folder, name="p", width=80):
+def code_of(body, folder, width=80):
     """Run a program to the end; return its exit code."""
     try:
-        return run_program(name, "", body, width=width, folder=folder)
+        return run_program(body, width=width, folder=folder)
     except SystemExit as end:
         return end.code
 
@@ -59,17 +52,7 @@ def test_a_folder_that_is_a_file_is_found_before_the_body(tmp_path, capsys):
     assert "folder is a file, and a folder is needed there" in capsys.readouterr().err
 
 
-def test_help_is_printed_and_an_option_refused(tmp_path, monkeypatch, capsys):
-    for option, code, text in (("--help", 0, "What it does."), ("--seed", 2, "unrecognized")):
-        monkeypatch.setattr(sys, "argv", ["program", option])
-        with pytest.raises(SystemExit) as exit_:
-            run_program("p", "What it does.", raising(ZeroDivisionError()), width=80,
-                        folder=tmp_path)
-        said = capsys.readouterr()
-        assert exit_.value.code == code and text in said.out + said.err
-
-
 def test_a_check_without_machines_proves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(check, "FOLDER", tmp_path / "check")
     monkeypatch.setattr(check, "MACHINES", {})
-    assert code_of(check.main, tmp_path / "check", "perf.check", width=200) == ExitCode.DIFFERENT
+    assert code_of(check.run, tmp_path / "check", width=200) == ExitCode.DIFFERENT

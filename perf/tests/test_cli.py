@@ -4,16 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from perf.__main__ import app
+from commands.tests import calling
 from perf.system import load_preset, run_model
 from perf.workloads import load_models
 
 
 def call(*arguments: str | Path) -> Result:
     """Run a command in this process."""
-    return CliRunner().invoke(app, [str(each) for each in arguments])
+    return calling.call("study", *arguments)
 
 
 @pytest.fixture
@@ -76,60 +76,56 @@ def test_a_preset_that_is_no_machine_says_why(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    result = call("model", "dit-256", "--preset", "edge", "--json", tmp_path / "file" / "a.json")
-    assert result.exit_code == 2
-    assert str(tmp_path / "file") in result.stderr
+    for options in (("sweep", "--store", tmp_path / "file" / "a.jsonl"),
+                    ("report", "--out", tmp_path / "file" / "a")):
+        result = call(*options)
+        assert result.exit_code == 2
+        assert str(tmp_path / "file") in result.stderr
 
 
-def test_model_prints_and_writes_what_the_runs_say(tmp_path):
-    path = tmp_path / "a" / "model.json"
-    result = call("model", "dit-256", "--preset", "edge", "--policy", "mx6", "--policy", "mixdit",
-                  "--json", path)
-    assert result.exit_code == 0
-    written = json.loads(path.read_text())
+def test_model_prints_what_the_runs_say():
+    arguments = ("model", "dit-256", "--preset", "edge", "--policy", "mx6", "--policy", "mixdit")
+    shown, result = call(*arguments), call(*arguments, "--json")
+    assert (shown.exit_code, result.exit_code) == (0, 0)
+    written = json.loads(result.stdout)
+    assert result.stderr == shown.stdout
     assert [each["policy"] for each in written["runs"]] == ["mx6", "mixdit"]
     for each in written["runs"]:
         run = run_model(load_preset("edge"), load_models()["dit-256"], each["policy"])
         assert each["step_seconds"] == run.step_seconds
         assert each["image_seconds"] == {str(steps): steps * run.step_seconds
                                          for steps in (20, 50, 100, 250)}
-        assert f"{1e3 * run.step_seconds:.2f}" in result.stdout
-    assert call("model", "dit-256", "--preset", "edge", "--policy", "mx6", "--policy", "mixdit",
-                "--json", tmp_path / "again.json").stdout == result.stdout
-    assert (tmp_path / "again.json").read_text() == path.read_text()
+        assert f"{1e3 * run.step_seconds:.2f}" in shown.stdout
+    assert call(*arguments, "--json").stdout == result.stdout
 
 
-def test_layer_writes_every_layer(tmp_path):
-    path = tmp_path / "layers.json"
-    result = call("layer", "dit-256", "--preset", "edge", "--json", path)
+def test_layer_prints_every_layer():
+    result = call("layer", "dit-256", "--preset", "edge", "--json")
     assert result.exit_code == 0
     run = run_model(load_preset("edge"), load_models()["dit-256"])
-    written = json.loads(path.read_text())["layers"]
+    written = json.loads(result.stdout)["layers"]
     assert [each["name"] for each in written] == [layer.name for layer in run.layers]
     assert [each["seconds"] for each in written] == [layer.seconds for layer in run.layers]
 
 
 def test_sweep_says_what_it_refused_and_goes_on_where_it_stopped(tmp_path, grid):
-    store, first, second = (tmp_path / name for name in ("s.jsonl", "1.json", "2.json"))
-    result = call("sweep", "--grid", grid, "--store", store, "--json", first, "--jobs", "1")
+    store = tmp_path / "s.jsonl"
+    result = call("sweep", "--grid", grid, "--store", store, "--json", "--jobs", "1")
     assert result.exit_code == 0
-    assert "4 points: 2 machines, 2 refused" in result.stdout
-    assert "drain_lanes must be cols=16 times a power of two" in result.stdout
+    assert "4 points: 2 machines, 2 refused" in result.stderr
+    assert "drain_lanes must be cols=16 times a power of two" in result.stderr
     lines = store.read_text().splitlines(keepends=True)
     store.write_text("".join(lines[:2]) + lines[2][:20])
-    again = call("sweep", "--grid", grid, "--store", store, "--json", second, "--jobs", "1")
-    assert again.stdout == result.stdout
-    assert second.read_text() == first.read_text()
+    again = call("sweep", "--grid", grid, "--store", store, "--json", "--jobs", "1")
+    assert (again.stdout, again.stderr) == (result.stdout, result.stderr)
     assert sorted(store.read_text().splitlines(keepends=True)) == sorted(lines)
 
 
 def test_sweep_takes_axes_from_options(tmp_path, grid):
-    path = tmp_path / "a.json"
     result = call("sweep", "--axis", "cores=1", "--axis", "vector_lanes=64,128", "--preset", "edge",
-                  "--model", "dit-256", "--store", tmp_path / "s.jsonl", "--json", path,
-                  "--jobs", "1")
+                  "--model", "dit-256", "--store", tmp_path / "s.jsonl", "--json", "--jobs", "1")
     assert result.exit_code == 0
-    assert [each["changes"] for each in json.loads(path.read_text())["records"]] == [
+    assert [each["changes"] for each in json.loads(result.stdout)["records"]] == [
         {"cores": 1, "vector_lanes": 64}, {"cores": 1, "vector_lanes": 128}]
 
 

@@ -1,7 +1,6 @@
 """The FPGA figures: how they are read and judged, and what Yosys makes of small units."""
 
 import json
-import sys
 from dataclasses import replace
 from importlib.util import find_spec
 from io import StringIO
@@ -13,11 +12,11 @@ from amaranth.lib.wiring import In, Out
 from rich.console import Console
 
 from commands.exit_codes import ExitCode
+from commands.tests.calling import call
 from commands.tools import ToolError
 from hw.parts.emit import emit
 from hw.parts.sram import Sram
-from perf.fpga import __main__ as command
-from perf.fpga import placement
+from perf.fpga import command, placement
 from perf.fpga.harness import INNER, TOP, emit_harnessed
 from perf.fpga.placement import Segment, read_report
 from perf.fpga.report import Report, Row, print_report, write_json
@@ -125,29 +124,26 @@ def test_the_clock_is_judged_and_written(tmp_path, mhz, met):
 ])
 def test_the_exit_code_says_whether_the_clock_is_fast_enough(tmp_path, monkeypatch, report, code):
     monkeypatch.setattr(command, "measure", lambda *_, **__: report())
-    monkeypatch.setattr(sys, "argv", ["fpga", "--out", str(tmp_path)])
-    assert command.main() == code
+    result = call("fpga", "--out", tmp_path, "--json")
+    assert result.exit_code == code
+    assert result.stdout == (tmp_path / "report.json").read_text()
 
 
-def test_a_missing_tool_is_a_sentence_that_says_what_to_install(tmp_path, monkeypatch, capsys):
+def test_a_missing_tool_is_a_sentence_that_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr("perf.fpga.tools.find_spec", lambda module: None)
-    monkeypatch.setattr(sys, "argv", ["fpga", "--out", str(tmp_path)])
-    with pytest.raises(SystemExit) as end:
-        command.main()
-    assert end.value.code == ExitCode.FAILED
-    said = capsys.readouterr().err
+    result = call("fpga", "--out", tmp_path)
+    assert result.exit_code == ExitCode.FAILED
+    said = result.stderr
     assert "pip install .[fpga]" in said and "Yosys" in said and "nextpnr" in said
     with pytest.raises(ToolError, match="nextpnr"):
         placement.pack(tmp_path)
 
 
-def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path, monkeypatch, capsys):
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(sys, "argv", ["fpga", "--out", str(tmp_path / "file" / "folder")])
-    with pytest.raises(SystemExit) as end:
-        command.main()
-    assert end.value.code == ExitCode.MISTAKE
-    assert "file is a file, and a folder is needed there" in capsys.readouterr().err
+    result = call("fpga", "--out", tmp_path / "file" / "folder")
+    assert result.exit_code == ExitCode.MISTAKE
+    assert "file is a file, and a folder is needed there" in result.stderr
 
 
 @needs_yosys

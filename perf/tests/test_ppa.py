@@ -9,13 +9,12 @@ import pytest
 from amaranth import Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from typer import Typer
-from typer.testing import CliRunner
 
 from commands.exit_codes import ExitCode
+from commands.tests.calling import call
 from hw.array.dot_product import DotProduct
 from hw.parts.sram import Sram
-from perf.ppa import __main__ as command
+from perf.ppa import command
 from perf.ppa.budgets import TOLERANCE, Budget, complaint, read_budgets
 from perf.ppa.claims import make_claims
 from perf.ppa.library import LibraryError, find_library
@@ -286,20 +285,13 @@ def test_the_kept_figures_are_of_these_units():
         assert complaint(budget, kept[budget.unit]["gate_equivalents"]) is None
 
 
-def app():
-    """Wrap the command for calls in this process."""
-    typed = Typer()
-    typed.command()(command.main)
-    return typed
-
-
 @pytest.mark.parametrize("arguments, code, says", [
     (["cell"], ExitCode.MISTAKE, "there is no unit 'cell'"),
     (["csr", "--keep"], ExitCode.MISTAKE, "only a whole run is kept"),
     (["csr", "--liberty", "nowhere.lib"], ExitCode.MISTAKE, "no liberty file at nowhere.lib"),
 ])
 def test_mistakes_get_a_sentence(arguments, code, says, tmp_path):
-    result = CliRunner().invoke(app(), [*arguments, "--out", str(tmp_path)])
+    result = call("area", *arguments, "--out", tmp_path)
     assert result.exit_code == code and says in " ".join(result.output.split())
 
 

@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer import Typer
-from typer.testing import CliRunner
 
+from commands.tests.calling import call
 from perf.vector_ops import COSTS, VectorKind, VectorOp
 from perf.workloads import Block, Gemm, Kind, Model, load_models, load_unet_macs
-from perf.workloads.__main__ import main
 from perf.workloads.stored import MODELS_FILE
 
 MODELS = load_models()
@@ -193,18 +191,14 @@ class TestTracing:
         document: dict[str, Any] = json.loads(MODELS_FILE.read_text())
         document["models"]["dit-256"]["blocks"][1]["gemms"][3]["m"] = 513
         monkeypatch.setattr("perf.workloads.generate.generate", lambda: document)
-        app = Typer()
-        app.command()(main)
-        result = CliRunner().invoke(app, ["--check"])
+        result = call("check", "workloads")
         assert result.exit_code == 1
         assert '"m": 513' in result.output
 
     def test_the_check_accepts_what_is_committed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         document = json.loads(MODELS_FILE.read_text())
         monkeypatch.setattr("perf.workloads.generate.generate", lambda: document)
-        app = Typer()
-        app.command()(main)
-        assert CliRunner().invoke(app, ["--check"]).exit_code == 0
+        assert call("check", "workloads").exit_code == 0
 
     def test_an_unknown_function_is_an_error(self) -> None:
         from perf.workloads.trace import Trace, UnknownFunctionError

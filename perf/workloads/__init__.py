@@ -1,6 +1,6 @@
 """What the diffusion transformers compute: every GEMM, and what is left to a vector unit.
 
-`load_models` reads ``models.json``, which ``python -m perf.workloads`` makes by tracing diffusers'
+`load_models` reads ``models.json``, which ``mixdit dev workloads`` makes by tracing diffusers'
 own models on the meta device: shapes only, no weights and no network.
 """
 

@@ -30,7 +30,7 @@ def generate() -> dict[str, Any]:
         The document that `perf.workloads.load_models` reads.
     """
     return {
-        "made_by": "python -m perf.workloads",
+        "made_by": "mixdit dev workloads",
         "diffusers": diffusers.__version__,
         "unet_macs": _unet_macs(),
         "models": {name: _describe(each) for name, each in CONFIGURATIONS.items()},

@@ -18,7 +18,7 @@ def load_models(path: Path = MODELS_FILE) -> dict[str, Model]:
     Parameters
     ----------
     path : Path
-        A file that ``python -m perf.workloads`` wrote.
+        A file that ``mixdit dev workloads`` wrote.
 
     Returns
     -------

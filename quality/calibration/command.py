@@ -30,6 +30,8 @@ def calibrate(
     """Measure channel orders, thresholds and sensitivities, and round the weights with them.
 
     An interrupted calibration goes on when the command is given again.
+
+    Example: mixdit quality calibrate --images 20 --output build/calibration.safetensors
     """
     with resumable():
         check_file(output)

@@ -24,7 +24,7 @@ class Notes:
         self._path, self._circumstances = path, circumstances
         self._arrays: dict[str, NDArray[np.float64]] = {}
         if path.is_file():
-            arrays, found = read_tensors(path, "python -m quality calibrate")
+            arrays, found = read_tensors(path, "mixdit quality calibrate")
             found.pop("sha256")
             if found == circumstances:
                 self._arrays = arrays

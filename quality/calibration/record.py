@@ -31,7 +31,7 @@ from quality.captured import DATA_FOLDER
 from quality.storage import read_tensors, save_tensors
 
 CALIBRATION = DATA_FOLDER / "calibration.safetensors"
-COMMAND = "python -m quality calibrate"
+COMMAND = "mixdit quality calibrate"
 
 
 @dataclass(frozen=True, eq=False)

@@ -88,6 +88,8 @@ def evaluate(
     """Judge images under quantization policies beside FP32's; goes on where it was interrupted.
 
     Under `torchrun` or `accelerate launch`, the processes share the images; all must see --out.
+
+    Example: mixdit quality evaluate --policy mx6 --policy mixdit --images 250 --probe 10
     """
     with resumable():
         check_folder(out)
@@ -119,7 +121,7 @@ def evaluate(
     if paths:
         console.print(
             f"{settings.folder}: {len(paths)} records; "
-            f"show them with `python -m quality report {settings.folder}`"
+            f"show them with `mixdit quality report {settings.folder}`"
         )
 
 

@@ -29,7 +29,7 @@ def circumstances_of(settings: Settings) -> dict[str, Any]:
     calibration = settings.calibration_file
     if settings.calibration is not None and not calibration.is_file():
         raise FileNotFoundError(
-            f"{calibration} is missing: write it with `python -m quality calibrate`"
+            f"{calibration} is missing: write it with `mixdit quality calibrate`"
         )
     content = calibration.read_bytes() if calibration.is_file() else b""
     return {

@@ -27,7 +27,7 @@ QUANTIZING = ("golden/*.py", "golden/torch/*.py", "quality/policies/*.py", "qual
 QUANTIZATION = ("calibration_sha256", "quantizing_code")
 """Circumstances that only quantized models have."""
 
-COMMAND = "python -m quality evaluate"
+COMMAND = "mixdit quality evaluate"
 
 
 @cache

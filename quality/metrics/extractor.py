@@ -14,7 +14,7 @@ from quality.recipe import CLASS_NAMES
 from quality.storage import read_tensors
 from quality.weights import load_into
 
-EXTRACTOR_COMMAND = "python -m quality.metrics extractor"
+EXTRACTOR_COMMAND = "mixdit quality extractor"
 NARROW, WIDTH = 32, 48
 """Channels of the two resolutions; the second is also the number of features."""
 

@@ -47,7 +47,7 @@ def load_statistics(path: Path) -> Statistics:
     ----------
     path : Path
         A NumPy archive with ``mu``, shape (2048,), and ``sigma``, shape (2048, 2048): what
-        `python -m quality.metrics statistics` and pytorch-fid write, and the reference batches of
+        `mixdit quality statistics` and pytorch-fid write, and the reference batches of
         OpenAI's guided-diffusion hold. The first adds ``features``, (m, 2048).
 
     Raises
@@ -57,7 +57,7 @@ def load_statistics(path: Path) -> Statistics:
     """
     if not path.is_file():
         raise FileNotFoundError(
-            f"{path} is missing: make it with `python -m quality.metrics statistics`"
+            f"{path} is missing: make it with `mixdit quality statistics`"
         )
     try:
         with np.load(path) as archive:

@@ -87,8 +87,8 @@ class Judge:
     Parameters
     ----------
     classifier, extractor, reference : Path
-        Files of `python -m quality classifier`, `python -m quality.metrics extractor` and
-        `python -m quality.metrics reference`; the committed ones unless given.
+        Files of `mixdit quality classifier`, `mixdit quality extractor` and
+        `mixdit quality reference`; the committed ones unless given.
 
     Raises
     ------

@@ -13,7 +13,7 @@ from quality.metrics.fid import Gaussian
 from quality.metrics.kid import Moments
 from quality.storage import read_tensors, save_tensors
 
-REFERENCE_COMMAND = "python -m quality.metrics reference"
+REFERENCE_COMMAND = "mixdit quality reference"
 
 
 @dataclass(frozen=True, eq=False)

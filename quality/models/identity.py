@@ -46,7 +46,7 @@ def identify(options: ModelOptions) -> dict[str, Any]:
         raise ValueError(f"the small model computes in float32, not in {options.dtype}")
     if options.prompts or options.embeddings:
         raise ValueError("the small model knows ten classes and reads no prompts")
-    _, provenance = read_tensors(checkpoint(options), "python -m quality train")
+    _, provenance = read_tensors(checkpoint(options), "mixdit quality train")
     return {
         "dtype": options.dtype,
         "sampler": "DPM-Solver++ 2M",

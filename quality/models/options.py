@@ -16,7 +16,7 @@ class ModelOptions:
     Parameters
     ----------
     name : str
-        `SMALL`, a checkpoint of `python -m quality train`, a folder that holds a diffusers
+        `SMALL`, a checkpoint of `mixdit quality train`, a folder that holds a diffusers
         pipeline, or the name of one on the Hugging Face hub (``facebook/DiT-XL-2-256``).
     steps : int, optional
         Evaluations of the guided model; each kind of model has its usual number.

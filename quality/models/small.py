@@ -12,7 +12,7 @@ from quality.sample import Sampler, sample
 
 
 class SmallDiT:
-    """A checkpoint of `python -m quality train` with DPM-Solver++; see `quality.models.Subject`.
+    """A checkpoint of `mixdit quality train` with DPM-Solver++; see `quality.models.Subject`.
 
     Parameters
     ----------

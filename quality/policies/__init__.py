@@ -1,7 +1,7 @@
 """Policies by name: which precision each GEMM of a model has.
 
 `build` gives what `golden.torch.quantize_` takes. Policies that were calibrated read the file that
-``python -m quality calibrate`` writes.
+``mixdit quality calibrate`` writes.
 """
 
 from quality.policies.registry import FORMATS, NAMES, build

@@ -1,1 +1,1 @@
-"""Makes tables, pictures and one page of the records that `python -m quality evaluate` wrote."""
+"""Makes tables, pictures and one page of the records that `mixdit quality evaluate` wrote."""

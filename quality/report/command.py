@@ -17,7 +17,10 @@ def report(
         Path | None, typer.Option(help="Where report.html goes; the same folder without.")
     ] = None,
 ) -> None:
-    """Print the tables, and write them with all pictures as a page and as Markdown."""
+    """Print the tables, and write them with all pictures as a page and as Markdown.
+
+    Example: mixdit quality report build/quality/small
+    """
     with sentences():
         if out is not None:
             check_folder(out)

@@ -138,5 +138,5 @@ def _footer(study: Study) -> list[str]:
     return [
         f"Weights {record['model']['weights_sha256'][:16]}; code {', '.join(versions)}; "
         f"{packages}.",
-        "Made by python -m quality report; the same records give the same page.",
+        "Made by mixdit quality report; the same records give the same page.",
     ]

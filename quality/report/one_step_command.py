@@ -32,7 +32,10 @@ def one_step(
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
     output: Annotated[Path | None, typer.Option(help="Markdown file to write.")] = None,
 ) -> None:
-    """Compare policies by single evaluations of the model at FP32's own states: some minutes."""
+    """Compare policies by single evaluations of the model at FP32's own states: some minutes.
+
+    Example: mixdit quality one-step --policy mx6,mxfp4 --images 5
+    """
     with sentences():
         if output is not None:
             check_file(output)

@@ -140,7 +140,7 @@ def load_study(folder: Path) -> Study:
     paths = sorted(folder.glob("*/seed-*.json"))
     if not paths:
         raise FileNotFoundError(
-            f"{folder} holds no records: write them with `python -m quality evaluate`"
+            f"{folder} holds no records: write them with `mixdit quality evaluate`"
         )
     records = [_read(path) for path in paths]
     for name, of in SHARED.items():
@@ -148,7 +148,7 @@ def load_study(folder: Path) -> Study:
         if len(found) > 1:
             raise ValueError(
                 f"{folder} holds records of {name} {' and '.join(sorted(found))}: run "
-                "`python -m quality evaluate` with all policies again, or remove the older ones"
+                "`mixdit quality evaluate` with all policies again, or remove the older ones"
             )
     policies: dict[str, list[Record]] = {}
     for record in records:
@@ -172,7 +172,7 @@ def _read(path: Path) -> Record:
         record = json.loads(path.read_text(encoding="utf-8"))
         schema = record["schema"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is no record of `python -m quality evaluate`") from error
+        raise ValueError(f"{path} is no record of `mixdit quality evaluate`") from error
     if schema != SCHEMA:
         raise ValueError(f"{path} has schema {schema}, and this is {SCHEMA}: write it again")
     return record

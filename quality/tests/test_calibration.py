@@ -224,7 +224,7 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     save_tensors(path, {"a": np.ones(1)}, {})
     with pytest.raises(ValueError, match="no calibration"):
         load_calibration(path)
-    with pytest.raises(FileNotFoundError, match="python -m quality calibrate"):
+    with pytest.raises(FileNotFoundError, match="mixdit quality calibrate"):
         load_calibration(tmp_path / "none.safetensors")
 
 

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
 import quality.calibration.run as running  # noqa: E402
+from commands.tests.calling import call  # noqa: E402
 from golden.formats import MX6  # noqa: E402
 from golden.torch import Clock, fake_quantize, quantize_  # noqa: E402
 from quality.calibration.record import load_calibration  # noqa: E402
@@ -17,8 +17,6 @@ from quality.calibration.run import Settings, calibrate  # noqa: E402
 from quality.model import load_model  # noqa: E402
 from quality.models.options import ModelOptions  # noqa: E402
 from quality.policies import NAMES, build  # noqa: E402
-
-RUNNER = CliRunner()
 
 
 @pytest.fixture
@@ -97,12 +95,10 @@ def test_noise_is_what_rounding_that_operand_does_to_the_output(settings, tmp_pa
 
 
 def test_the_command_writes_a_file_that_every_policy_reads(checkpoint, tmp_path):
-    from quality.__main__ import app
-
     path = tmp_path / "calibration.safetensors"
-    result = RUNNER.invoke(
-        app, ["calibrate", "--model", str(checkpoint), "--steps", "2", "--images", "2",
-              "--output", str(path), "--threads", "1"],
+    result = call(
+        "quality", "calibrate", "--model", checkpoint, "--steps", 2, "--images", 2,
+        "--output", path, "--threads", 1,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "16 operands and 12 weights, 2 steps" in result.output
@@ -114,10 +110,9 @@ def test_the_command_writes_a_file_that_every_policy_reads(checkpoint, tmp_path)
 
 
 def test_a_model_that_is_not_there_is_one_sentence(tmp_path):
-    from quality.__main__ import app
 
     missing = str(tmp_path / "none.safetensors")
-    result = RUNNER.invoke(app, ["calibrate", "--model", missing, "--output", str(tmp_path / "x")])
+    result = call("quality", "calibrate", "--model", missing, "--output", tmp_path / "x")
     assert result.exit_code == 2
     assert "Traceback" not in result.output
 

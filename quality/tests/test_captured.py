@@ -95,7 +95,7 @@ def test_loading_needs_no_torch():
 
 
 def test_missing_file_is_named_with_the_command_that_writes_it(tmp_path: Path):
-    with pytest.raises(FileNotFoundError, match=r"nowhere.*python -m quality capture"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere.*mixdit quality capture"):
         load_layers(tmp_path / "nowhere.safetensors")
 
 
@@ -103,7 +103,7 @@ def test_missing_file_is_named_with_the_command_that_writes_it(tmp_path: Path):
 def test_foreign_file_is_refused(tmp_path: Path, content: bytes):
     path = tmp_path / "foreign"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="was not written by `python -m quality capture`"):
+    with pytest.raises(ValueError, match="was not written by `mixdit quality capture`"):
         load_layers(path)
 
 

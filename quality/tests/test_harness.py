@@ -139,7 +139,7 @@ def test_another_calibration_leaves_the_reference_as_it_is(settings: Settings, t
 
 
 def test_a_calibration_that_is_not_there_is_missed(settings: Settings):
-    with pytest.raises(FileNotFoundError, match="python -m quality calibrate"):
+    with pytest.raises(FileNotFoundError, match="mixdit quality calibrate"):
         run(replace(settings, calibration=Path("nowhere")))
 
 

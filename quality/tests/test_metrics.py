@@ -95,9 +95,9 @@ def test_stored_statistics_are_read_as_they_were(reference: Reference, tmp_path:
 def test_statistics_of_other_networks_are_refused(reference: Reference, tmp_path: Path):
     reference.save(tmp_path / "reference")
     networks = {"classifier_sha256": "one", "extractor_sha256": "another"}
-    with pytest.raises(ValueError, match="another extractor: make it anew with `python -m quality"):
+    with pytest.raises(ValueError, match="another extractor: make it anew with `mixdit quality"):
         load_reference(tmp_path / "reference", networks)
-    with pytest.raises(FileNotFoundError, match=r"python -m quality\.metrics reference"):
+    with pytest.raises(FileNotFoundError, match=r"mixdit quality reference"):
         load_reference(tmp_path / "missing", networks)
 
 

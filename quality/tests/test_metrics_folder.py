@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+
+from commands.tests.calling import call
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -65,10 +66,8 @@ def test_statistics_are_those_of_all_images(folder: Path):
 def test_mistakes_get_a_sentence(folder: Path):
     pytest.importorskip("torch")
     pytest.importorskip("torch_fidelity")
-    from quality.metrics.__main__ import app
-
     options = ["statistics", "--images", str(folder), "--output", str(folder / "made.npz")]
-    result = CliRunner().invoke(app, [*options, "--weights", "/nowhere"])
+    result = call("quality", *options, "--weights", "/nowhere")
     assert result.exit_code == 2
     assert "releases of torch-fidelity" in result.output
     assert len(result.output.strip().splitlines()) == 1

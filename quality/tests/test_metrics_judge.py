@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
+from commands.tests.calling import call
 from quality.dataset import DEFAULT_FOLDER, load
 from quality.metrics import Judge, blacken, inception_score
 from quality.metrics.fid import gaussian
@@ -16,7 +16,6 @@ from quality.metrics.reference import Reference
 
 pytest.importorskip("torch")
 
-from quality.metrics.__main__ import app
 from quality.metrics.networks import reference_of, run
 
 
@@ -109,16 +108,16 @@ def test_the_commands_make_files_that_a_judge_reads(data_folder: Path, tmp_path:
     network, statistics = tmp_path / "extractor", tmp_path / "reference"
     data = ["--data", str(data_folder), "--threads", "1"]
     training = ["extractor", *data, "--output", str(network), "--epochs", "1"]
-    result = CliRunner().invoke(app, training)
+    result = call("quality", *training)
     assert "of the test images right" in result.output
     making = ["reference", *data, "--extractor", str(network), "--output", str(statistics)]
-    assert "200 images" in CliRunner().invoke(app, making).output
+    assert "200 images" in call("quality", *making).output
     judge = Judge(extractor=network, reference=statistics)
     scores = judge.scores(random_bytes(7, 100, 32, 32), np.zeros(100, int))
     assert np.isfinite(list(scores.numbers().values())).all()
     with pytest.raises(ValueError, match="made with another extractor"):
         Judge(reference=statistics)
-    missing = CliRunner().invoke(app, ["reference", "--data", "/nowhere"])
+    missing = call("quality", "reference", "--data", "/nowhere")
     assert missing.exit_code == 2
     assert "apt-get install dataset-fashion-mnist" in missing.output
     assert len(missing.output.strip().splitlines()) == 1

@@ -137,9 +137,8 @@ def test_statistics_are_read_as_others_write_them(tmp_path: Path):
 
 def test_the_command_makes_statistics_that_are_read(weights: Path, tmp_path: Path):
     from PIL import Image
-    from typer.testing import CliRunner
 
-    from quality.metrics.__main__ import app
+    from commands.tests.calling import call
     from quality.metrics.inception import Inception, load_statistics
 
     images = random_images(3, 32)
@@ -147,7 +146,7 @@ def test_the_command_makes_statistics_that_are_read(weights: Path, tmp_path: Pat
         Image.fromarray(pixels).save(tmp_path / f"{index}.png")
     archive = tmp_path / "made" / "statistics"
     options = ["--images", tmp_path, "--weights", weights, "--output", archive, "--size", 32]
-    result = CliRunner().invoke(app, ["statistics", *map(str, options), "--threads", "1"])
+    result = call("quality", "statistics", *options, "--threads", "1")
     assert f"{archive}: 3 images" in result.output
     statistics = load_statistics(archive)
     features, _ = Inception(weights)(images)

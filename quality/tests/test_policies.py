@@ -220,7 +220,7 @@ def test_an_unknown_name_is_refused(study):
 
 def test_a_missing_calibration_is_refused_in_a_sentence(study, tmp_path):
     make = partial(build, "best", study[0], tmp_path / "none.safetensors", Clock())
-    with pytest.raises(FileNotFoundError, match="python -m quality calibrate"):
+    with pytest.raises(FileNotFoundError, match="mixdit quality calibrate"):
         make()
 
 

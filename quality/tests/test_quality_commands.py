@@ -4,13 +4,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
 from commands.exit_codes import ExitCode
-from quality.__main__ import app
+from commands.tests.calling import call
 from quality.captured import DATA_FOLDER, load_layers, load_provenance
 from quality.report.study import load_study
 from quality.storage import read_tensors
@@ -18,14 +17,14 @@ from quality.storage import read_tensors
 
 def invoke(*arguments: object) -> str:
     """Run a command that must succeed and return what it printed."""
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    result = call("quality", *arguments)
     assert result.exit_code == 0, result.output
     return result.output
 
 
 def refuse(*arguments: object, code: ExitCode = ExitCode.MISTAKE) -> str:
     """Run a command that must fail with one sentence and return it."""
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    result = call("quality", *arguments)
     assert result.exit_code == code
     assert isinstance(result.exception, SystemExit)
     assert "Traceback" not in result.output
@@ -102,8 +101,8 @@ def test_classifier_command_writes_a_classifier_that_evaluate_reads(
     [
         (("train", "--data", "/nowhere"), "apt-get install dataset-fashion-mnist"),
         (("train", "--precision", "fp8"), "precision must be one of bf16, fp32, not 'fp8'"),
-        (("sample", "--checkpoint", "/nowhere"), "write it with `python -m quality train`"),
-        (("capture", "--checkpoint", "/nowhere"), "write it with `python -m quality train`"),
+        (("sample", "--checkpoint", "/nowhere"), "write it with `mixdit quality train`"),
+        (("capture", "--checkpoint", "/nowhere"), "write it with `mixdit quality train`"),
         (("capture", "--block", "6"), "block must be 0 to 5, not 6"),
         (("capture", "--step", "10"), "step must be 0 to 9, not 10"),
         (("capture", "--calibration-seed", "1"), "another seed than 1"),
@@ -117,7 +116,7 @@ def test_classifier_command_writes_a_classifier_that_evaluate_reads(
         (("evaluate", "--prompts", "/nowhere"), "knows ten classes and reads no prompts"),
         (("evaluate", "--clip", "/nowhere"), "/nowhere judges published models"),
         (("evaluate", "--statistics", "/nowhere"), "name its weights too"),
-        (("evaluate", "--calibration", "/nowhere"), "write it with `python -m quality calibrate`"),
+        (("evaluate", "--calibration", "/nowhere"), "write it with `mixdit quality calibrate`"),
         (("one-step", "--policy", "mx7"), "there is no policy 'mx7'; there are fp32, "),
         (("one-step", "--seeds", ""), "such as 0,1,2, not ''"),
         (("one-step", "--model", "nobody/nothing"), "nobody/nothing is no model here"),
@@ -142,7 +141,7 @@ def test_mistakes_get_a_sentence(arguments: tuple[str, ...], sentence: str):
 
 def test_a_classifier_is_no_checkpoint():
     answer = refuse("sample", "--checkpoint", DATA_FOLDER / "classifier.safetensors")
-    assert "is no checkpoint of `python -m quality train`" in answer
+    assert "is no checkpoint of `mixdit quality train`" in answer
 
 
 @pytest.mark.parametrize("command", ["sample", "capture", "evaluate", "one-step"])

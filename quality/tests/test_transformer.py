@@ -97,7 +97,7 @@ def test_the_committed_checkpoint_loads_and_was_trained_to_its_end():
 
 
 def test_a_file_that_is_no_checkpoint_is_refused(tiny: Recipe, tmp_path: Path):
-    with pytest.raises(FileNotFoundError, match="python -m quality train"):
+    with pytest.raises(FileNotFoundError, match="mixdit quality train"):
         load_model(tmp_path / "missing")
     save_tensors(tmp_path / "other", {}, {})
     with pytest.raises(ValueError, match="is no checkpoint of"):

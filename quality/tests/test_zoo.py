@@ -22,8 +22,8 @@ from golden.torch import (  # noqa: E402
     uniform,
 )
 from quality.zoo import image, packed_image, products  # noqa: E402
-from quality.zoo.__main__ import PAGE  # noqa: E402
 from quality.zoo.builders import BUILDERS  # noqa: E402
+from quality.zoo.command import PAGE  # noqa: E402
 from quality.zoo.exactness import check_exact  # noqa: E402
 from quality.zoo.examine import examine  # noqa: E402
 from quality.zoo.page import layers_table, results_table, written  # noqa: E402

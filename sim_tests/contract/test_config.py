@@ -3,10 +3,9 @@
 import re
 
 import pytest
-from typer.testing import CliRunner
 
+from commands.tests.calling import call
 from golden import fraction_bits
-from hw.__main__ import app
 from hw.contract.config import Config
 from hw.host.driver import Job, resident_tiles, result_rows, weight_passes
 
@@ -85,7 +84,7 @@ def test_every_result_leaves_once(m, n, k):
     (["-o", "/proc/nowhere/x.v"], "nothing can be written in /proc/nowhere"),
 ])
 def test_the_command_line_says_what_was_wrong(arguments, words):
-    outcome = CliRunner().invoke(app, arguments)
+    outcome = call("verilog", *arguments)
     assert outcome.exit_code == 2
     assert words in re.sub(r"[\s│]+", " ", outcome.output), outcome.output
     assert "Traceback" not in outcome.output
@@ -93,11 +92,11 @@ def test_the_command_line_says_what_was_wrong(arguments, words):
 
 def test_the_memory_module_has_a_file_of_its_own_unless_one_file_is_asked_for(
         tmp_path, monkeypatch):
-    monkeypatch.setattr("hw.__main__.emit_files", lambda *_, **__: {
+    monkeypatch.setattr("hw.parts.emit.emit_files", lambda *_, **__: {
         "m.v": "machine", "m_sram_1r1w.v": "memory"})
     for more in ([], ["--one-file"]):
-        outcome = CliRunner().invoke(
-            app, ["--name", "m", "-o", str(tmp_path / f"{len(more)}" / "x.v"), *more])
+        outcome = call(
+            "verilog", "--name", "m", "-o", tmp_path / f"{len(more)}" / "x.v", *more)
         assert outcome.exit_code == 0
     written = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.glob("*/*")}
     assert written == {"0/x.v": "machine", "0/m_sram_1r1w.v": "memory", "1/x.v": "machine\nmemory"}

@@ -1,4 +1,4 @@
-"""Good and bad jobs, broken packets and aborts at random; ``make fuzz`` runs many more."""
+"""Good and bad jobs, broken packets and aborts at random; ``mixdit check fuzz`` runs many more."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from sim_tests import accelerators, drive
 from sim_tests.accelerators import start
-from sim_tests.fuzz import __main__ as fuzz
+from sim_tests.fuzz import command as fuzz
 from sim_tests.fuzz.jobs import Fuzzer
 
 

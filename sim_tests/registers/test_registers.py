@@ -43,7 +43,7 @@ def test_settings_of_a_job_are_whole_words():
 
 
 def test_the_committed_files_are_up_to_date():
-    assert not files.stale(), "run python -m hw.registers.files"
+    assert not files.stale(), "run `mixdit dev registers`"
 
 
 @pytest.mark.parametrize("name", files.COMMITTED)

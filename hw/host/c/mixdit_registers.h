@@ -1,5 +1,5 @@
 /* The register map, generated from hw/registers/map.py by
- * `python -m hw.registers.files`.
+ * `mixdit dev registers`.
  * Do not edit. */
 
 #ifndef MIXDIT_REGISTERS_H

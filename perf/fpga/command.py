@@ -1,18 +1,20 @@
-"""Synthesize the machine for FPGAs, place and route it on an ECP5: ``python -m perf.fpga``.
+"""Synthesize the machine for FPGAs, place and route it on an ECP5: ``mixdit fpga``.
 
 Exit codes: 0 when the clock is fast enough, or nothing was placed; 1 when it is too slow; else as
 `commands.exit_codes` has them.
 """
 
 import time
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 
 from commands.exit_codes import ExitCode
+from commands.figures import Figures
 from commands.outputs import check_file, check_folder
-from commands.running import sentences, start
+from commands.running import sentences
 from commands.terminal import make_console
 from hw.parts.emit import emit
 
@@ -75,25 +77,27 @@ def _timed(console, what, work):
     return result
 
 
-def main() -> int:
-    """Measure, print and write; return the exit code."""
-    parser = ArgumentParser(prog="python -m perf.fpga", description=__doc__,
-                            formatter_class=RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("build/fpga"), metavar="FOLDER")
-    parser.add_argument("--seed", type=int, default=1, help="of the placer (default 1)")
-    parser.add_argument("--no-place", action="store_true",
-                        help="synthesis only: a few minutes instead of half an hour")
-    options = parser.parse_args()
+def fpga(
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="For everything that is made.")] = (
+        Path("build/fpga")),
+    seed: Annotated[int, typer.Option(help="Of the placer.")] = 1,
+    with_placement: Annotated[bool, typer.Option(
+        "--place/--no-place", help="Without, synthesis only: a few minutes instead of half an "
+        "hour.")] = True,
+) -> Figures:
+    """Synthesize the machine for FPGAs, place and route it on an ECP5.
+
+    The exit code is 1 if the clock is too slow there.
+
+    Example: mixdit fpga --no-place --json
+    """
     console = make_console(width=150)
     with sentences("Interrupted: no report was written."):
-        check_folder(options.out)
-        check_file(options.out / "report.json")
-        report = measure(console, options.out, options.seed, with_placement=not options.no_place)
+        check_folder(out)
+        check_file(out / "report.json")
+        report = measure(console, out, seed, with_placement=with_placement)
         print_report(console, report)
-        write_json(options.out / "report.json", report)
-    console.print(f"Report: {options.out / 'report.json'}", soft_wrap=True)
-    return ExitCode.DIFFERENT if report.met is False else ExitCode.DONE
-
-
-if __name__ == "__main__":
-    start(main)
+        write_json(out / "report.json", report)
+    console.print(f"Report: {out / 'report.json'}", soft_wrap=True)
+    return Figures(out / "report.json",
+                   ExitCode.DIFFERENT if report.met is False else ExitCode.DONE)

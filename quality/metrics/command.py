@@ -7,20 +7,14 @@ import typer
 from rich.progress import Progress
 
 from commands.outputs import check_file, whole
-from commands.running import start
 from quality.console import console, sentences
 from quality.dataset import DEFAULT_FOLDER, load
 from quality.metrics.judge import CLASSIFIER, EXTRACTOR, REFERENCE
-
-app = typer.Typer(
-    help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
-)
 
 DataOption = Annotated[Path, typer.Option(help="Folder with Fashion-MNIST's four .gz files.")]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="Threads of torch.")]
 
 
-@app.command()
 def extractor(
     data: DataOption = DEFAULT_FOLDER,
     output: Annotated[Path, typer.Option(help="Network to write.")] = EXTRACTOR,
@@ -28,7 +22,10 @@ def extractor(
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights and order.")] = 1,
     threads: ThreadsOption = 2,
 ) -> None:
-    """Train the second network, on whose features the kernel distance is taken."""
+    """Train the second network, on whose features the kernel distance is taken.
+
+    Example: mixdit quality extractor --output build/extractor.safetensors
+    """
     with sentences():
         check_file(output)
         train, test = load("train", data), load("test", data)
@@ -38,7 +35,6 @@ def extractor(
         train_network(Extractor, train, test, output, epochs=epochs, seed=seed, threads=threads)
 
 
-@app.command()
 def reference(
     data: DataOption = DEFAULT_FOLDER,
     classifier_file: Annotated[
@@ -50,7 +46,10 @@ def reference(
     output: Annotated[Path, typer.Option(help="Statistics to write.")] = REFERENCE,
     threads: ThreadsOption = 2,
 ) -> None:
-    """Write the statistics of the test set, to which samples are compared."""
+    """Write the statistics of the test set, to which samples are compared.
+
+    Example: mixdit quality reference --output build/reference.npz
+    """
     with sentences():
         check_file(output)
         images, labels = load("test", data)
@@ -83,7 +82,6 @@ def reference(
     )
 
 
-@app.command()
 def statistics(
     images: Annotated[Path, typer.Option(help="Folder of real images, searched throughout.")],
     weights: Annotated[Path, typer.Option(help="torch-fidelity's weights of Inception v3.")],
@@ -93,7 +91,10 @@ def statistics(
     device: Annotated[str, typer.Option(help="Where torch computes.")] = "cpu",
     threads: ThreadsOption = 2,
 ) -> None:
-    """Write the Inception statistics of real images, for the FID and KID of published models."""
+    """Write the Inception statistics of real images, for the FID and KID of published models.
+
+    Example: mixdit quality statistics --images photos --weights inception.pth --output real.npz
+    """
     with sentences():
         check_file(output)
         import numpy as np
@@ -113,7 +114,3 @@ def statistics(
         with whole(output) as file:  # given a name, np.savez would append to it
             np.savez(file, **made)
     console.print(f"{output}: {len(files)} images of {images}")
-
-
-if __name__ == "__main__":
-    start(app)

@@ -1,11 +1,11 @@
-"""Command line: ``python -m examples`` with ``demo``, ``gemm`` or ``attention``.
+"""The commands of ``mixdit run``: ``demo``, ``gemm`` and ``attention``.
 
 Exit codes: 0 when every bit is equal, 1 when one differs, else as `commands.exit_codes` has them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -14,8 +14,9 @@ from rich.console import Console
 
 from commands import builds, tools
 from commands.exit_codes import ExitCode
+from commands.figures import Figures
 from commands.outputs import check_file, check_folder, whole
-from commands.running import sentences, start
+from commands.running import sentences
 from commands.terminal import complain, make_console
 from examples.attention import make_attention
 from examples.attention_run import run_attention
@@ -24,6 +25,7 @@ from examples.gemms import Gemm, Matrices, Order, Style, alternate_tables, prepa
 from examples.matrices import load_matrices
 from examples.report import Row, make_row, print_table, write_json
 from hw.contract.config import Config
+from hw.machine_options import machine_options
 from quality.calibration.record import CALIBRATION, load_calibration
 from quality.captured import CAPTURE_FILE, load_layers, load_provenance
 from quality.recipe import Recipe as ModelRecipe
@@ -34,19 +36,14 @@ from simulation.running import Simulation, simulate
 BUILD = ROOT / "build"
 INTERRUPTED = "Interrupted: the simulator was stopped, and no report written."
 
-_DEFAULTS = Config()
-Rows = Annotated[int, typer.Option(help="Rows of the array.")]
-Cols = Annotated[int, typer.Option(help="Columns of the array.")]
-AccWidth = Annotated[int, typer.Option(help="Bits of the accumulator.")]
-KMax = Annotated[int, typer.Option(help="Largest K of the machine.")]
 Fraction = Annotated[float, typer.Option(
     help="MixDiT: share of the calibration set's K-blocks that may be MX9, 0 to 1.")]
 ChannelOrder = Annotated[Order, typer.Option(
     "--order", help="MixDiT: block channels as they come, or sorted by their magnitudes in the "
                     "calibration set.")]
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True,
-                  help="Run GEMMs through the emitted Verilog and compare every bit.")
+SIZES = ("rows", "cols", "acc_width", "k_max")
+"""Parameters of the machine that can be chosen."""
 
 
 def _prepare(folder: Path) -> None:
@@ -57,18 +54,18 @@ def _prepare(folder: Path) -> None:
     check_folder(folder)
 
 
-@app.command()
+@machine_options(*SIZES)
 def demo(
-    rows: Rows = _DEFAULTS.rows,
-    cols: Cols = _DEFAULTS.cols,
-    acc_width: AccWidth = _DEFAULTS.acc_width,
-    k_max: KMax = _DEFAULTS.k_max,
+    machine: Mapping[str, Any],
     fraction: Fraction = 0.05,
     order: ChannelOrder = Order.CALIBRATED,
-) -> None:
-    """Run every kind of linear layer of a trained DiT in MX6, MixDiT and MX9."""
+) -> Figures:
+    """Run every kind of linear layer of a trained DiT in MX6, MixDiT and MX9.
+
+    Example: mixdit run demo --rows 4 --cols 4 --order natural
+    """
     with sentences(INTERRUPTED):
-        config = Config.sized(rows=rows, cols=cols, acc_width=acc_width, k_max=k_max)
+        config = Config.sized(**machine)
         folder = BUILD / "demo"
         _prepare(folder)
         orders = load_orders()
@@ -79,12 +76,12 @@ def demo(
             for layer in load_layers()
         ]
         deepest = max(layers, key=lambda layer: layer.shape[1])
-        if deepest.shape[1] > k_max:
+        if deepest.shape[1] > config.k_max:
             raise ValueError(f"layer {deepest.name} has K = {deepest.shape[1]}, over the machine's "
-                             f"limit of {k_max}; give a larger --k-max")
+                             f"limit of {config.k_max}; give a larger --k-max")
         console = make_console()
         console.print(f"{len(layers)} layers of {layers[0].shape[0]} tokens, captured from a small "
-                      f"DiT, on a machine of {rows} x {cols} cells.")
+                      f"DiT, on a machine of {config.rows} x {config.cols} cells.")
         groups = [
             alternate_tables([prepare(layer, style, fraction, config, order) for layer in layers],
                              config)
@@ -98,31 +95,30 @@ def demo(
         from examples.picture import draw  # matplotlib takes a second to import
 
         if all(row.counters and row.qsnr is not None and np.isfinite(row.qsnr) for row in found):
-            draw(folder / "report.png", found, f"{rows} × {cols}")
+            draw(folder / "report.png", found, f"{config.rows} × {config.cols}")
         print_table(console, found)
-        _conclude(console, found, simulation, folder, _results(found))
+        return _conclude(console, found, simulation, folder, _results(found))
 
 
-@app.command()
+@machine_options(*SIZES)
 def gemm(
+    machine: Mapping[str, Any],
     activations: Annotated[Path, typer.Option(help="A, shape (M, K), a .npy file.")],
     weights: Annotated[Path, typer.Option(help="B, shape (K, N), a .npy file.")],
     style: Annotated[Style, typer.Option("--format", help="Of the blocks.")] = Style.MIXDIT,
     fraction: Fraction = 0.05,
     order: ChannelOrder = Order.CALIBRATED,
-    rows: Rows = _DEFAULTS.rows,
-    cols: Cols = _DEFAULTS.cols,
-    acc_width: AccWidth = _DEFAULTS.acc_width,
-    k_max: KMax = _DEFAULTS.k_max,
     output: Annotated[Path | None, typer.Option(
         "-o", "--output", help="Write the machine's result here, as float32 (.npy).")] = None,
-) -> None:
+) -> Figures:
     """Multiply your own matrices (float16, float32 or bfloat16).
 
     MixDiT's channel order and threshold are chosen on the activations themselves.
+
+    Example: mixdit run gemm --activations a.npy --weights w.npy --format mixdit -o c.npy
     """
     with sentences(INTERRUPTED):
-        config = Config.sized(rows=rows, cols=cols, acc_width=acc_width, k_max=k_max)
+        config = Config.sized(**machine)
         folder = BUILD / "gemm"
         _prepare(folder)
         if output is not None:
@@ -142,39 +138,36 @@ def gemm(
                 np.save(file, results[0])
             console.print(f"The result is in {output}.", soft_wrap=True)
         print_table(console, found)
-        _conclude(console, found, simulation, folder, _results(found))
+        return _conclude(console, found, simulation, folder, _results(found))
 
 
-@app.command()
+@machine_options(*SIZES, "drain_lanes")
 def attention(
-    rows: Rows = _DEFAULTS.rows,
-    cols: Cols = _DEFAULTS.cols,
-    acc_width: AccWidth = _DEFAULTS.acc_width,
-    k_max: KMax = _DEFAULTS.k_max,
+    machine: Mapping[str, Any],
     fraction: Fraction = 0.05,
     head_fraction: Annotated[float, typer.Option(
         help="MixDiT: share of the heads that may be MX9, in each of Q, K, P and V.")] = 0.20,
     sequences: Annotated[int | None, typer.Option(
         help="Take so many of the captured sequences; all if left out.")] = None,
-    drain_lanes: Annotated[int | None, typer.Option(
-        help="Results that leave the array per cycle; as many as columns if left out.")] = None,
-) -> None:
-    """Run a trained DiT's attention, from its input to its output projection."""
+) -> Figures:
+    """Run a trained DiT's attention, from its input to its output projection.
+
+    Example: mixdit run attention --sequences 1 --drain-lanes 32
+    """
     with sentences(INTERRUPTED):
-        config = Config.sized(rows=rows, cols=cols, acc_width=acc_width, k_max=k_max,
-                              drain_lanes=drain_lanes)
+        config = Config.sized(**machine)
         folder = BUILD / "attention"
         _prepare(folder)
         model = ModelRecipe()
         captured = make_attention(load_layers(), model.tokens, model.heads, sequences)
         largest = max(captured.tokens, *captured.linears["out"].weight.shape)
-        if largest > k_max:
+        if largest > config.k_max:
             raise ValueError(f"the attention has K = {largest}, over the machine's limit of "
-                             f"{k_max}; give a larger --k-max")
+                             f"{config.k_max}; give a larger --k-max")
         console = make_console()
         console.print(f"{captured.sequences} sequences of {captured.tokens} tokens, "
                       f"{captured.heads} heads of {captured.channels} channels, on a machine of "
-                      f"{rows} x {cols} cells.")
+                      f"{config.rows} x {config.cols} cells.")
         _clear_reports(folder)
         recipes = [Recipe(style, fraction, head_fraction) for style in Style]
         found, simulation = run_attention(captured, recipes, config, console)
@@ -184,14 +177,16 @@ def attention(
         from examples.attention_report import draw_attention, print_steps
 
         if all(row.counters and row.difference is None for row in found):
-            draw_attention(folder / "report.png", found, captured.heads, f"{rows} × {cols}")
+            draw_attention(folder / "report.png", found, captured.heads,
+                           f"{config.rows} × {config.cols}")
         print_steps(console, found)
         jobs = len(simulation.outcomes)
-        _conclude(console, found, simulation, folder, f"{jobs} jobs' results and counters")
+        return _conclude(console, found, simulation, folder,
+                         f"{jobs} jobs' results and counters")
 
 
 def load_orders() -> dict[str, NDArray[np.integer]]:
-    """Return each captured layer's channel order, as `python -m quality calibrate` found it."""
+    """Return each captured layer's channel order, as `mixdit quality calibrate` found it."""
     modules, known = load_provenance()["modules"], load_calibration(CALIBRATION)
     return {name: known.input_of(module).order for name, module in modules.items()}
 
@@ -232,8 +227,8 @@ def _warn_of_nan(console: Console, prepared: Gemm) -> None:
 
 def _conclude(
     console: Console, rows: Sequence[Row], simulation: Simulation, folder: Path, compared: str
-) -> None:
-    """Print where things are; exit with 1 if a bit of what was compared differs."""
+) -> Figures:
+    """Print where things are; tell whether a bit of what was compared differs."""
     console.print(f"Verilog: {_shown(simulation.verilog)}\n"
                   f"Report:  {', '.join(_shown(path) for path in sorted(folder.glob('report.*')))}",
                   soft_wrap=True)
@@ -243,8 +238,9 @@ def _conclude(
     for difference in differences:
         complain(difference.sentence())
     if differences:
-        raise typer.Exit(ExitCode.DIFFERENT)
+        return Figures(folder / "report.json", ExitCode.DIFFERENT)
     console.print(f"All {compared} equal the golden model to the bit.", style="green")
+    return Figures(folder / "report.json")
 
 
 def _results(rows: Sequence[Row]) -> str:
@@ -253,7 +249,3 @@ def _results(rows: Sequence[Row]) -> str:
 
 def _shown(path: Path) -> Path | str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
-
-
-if __name__ == "__main__":
-    start(app)

@@ -1,4 +1,4 @@
-"""Command line of the quality study: train, sample, capture, calibrate, evaluate, report."""
+"""The commands of ``mixdit quality`` for the small DiT: train, sample, capture, classifier."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,24 +6,15 @@ from typing import Annotated
 import typer
 
 from commands.outputs import check_file
-from commands.running import start
-from quality.calibration.command import calibrate
 from quality.captured import CAPTURE_FILE, DATA_FOLDER
 from quality.console import console, resumable, sentences, training_report
 from quality.dataset import DEFAULT_FOLDER, load
-from quality.harness.command import evaluate
 from quality.recipe import CLASS_NAMES, Recipe
-from quality.report.command import report
-from quality.report.one_step_command import one_step
 
 CHECKPOINT = DATA_FOLDER / "dit_fashion_mnist.safetensors"
 CLASSIFIER = DATA_FOLDER / "classifier.safetensors"
 PICTURES = (".png", ".svg", ".pdf")
 TRAINING_STATE = Path("build") / "quality" / "train.state"
-
-app = typer.Typer(
-    help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
-)
 
 DataOption = Annotated[Path, typer.Option(help="Folder with Fashion-MNIST's four .gz files.")]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="Threads of torch.")]
@@ -33,7 +24,6 @@ GuidanceOption = Annotated[float, typer.Option(help="Guidance scale; 1 is none."
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the starting noise.")]
 
 
-@app.command()
 def train(
     data: DataOption = DEFAULT_FOLDER,
     output: Annotated[Path, typer.Option(help="Checkpoint to write.")] = CHECKPOINT,
@@ -46,7 +36,10 @@ def train(
     save_every: Annotated[int, typer.Option(min=1, help="Steps between saves of the state.")] = 100,
     restart: Annotated[bool, typer.Option(help="Ignore the state of an unfinished run.")] = False,
 ) -> None:
-    """Train the model; an interrupted run continues when the command is given again."""
+    """Train the model; an interrupted run continues when the command is given again.
+
+    Example: mixdit quality train --steps 2000 --output build/model.safetensors
+    """
     with resumable():
         check_file(output)
         check_file(state)
@@ -70,7 +63,6 @@ def train(
     )
 
 
-@app.command()
 def sample(
     checkpoint: CheckpointOption = CHECKPOINT,
     output: Annotated[Path, typer.Option(help="Picture to write.")] = DATA_FOLDER / "samples.png",
@@ -80,7 +72,10 @@ def sample(
     seed: SeedOption = 0,
     threads: ThreadsOption = 2,
 ) -> None:
-    """Sample images and write them as one labelled picture."""
+    """Sample images and write them as one labelled picture.
+
+    Example: mixdit quality sample --per-class 4 --output build/samples.png
+    """
     with sentences():
         check_file(output)
         if output.suffix not in PICTURES:
@@ -99,7 +94,6 @@ def sample(
     console.print(f"{output}: {per_class} images of each class")
 
 
-@app.command()
 def capture(
     checkpoint: CheckpointOption = CHECKPOINT,
     output: Annotated[Path, typer.Option(help="File to write.")] = CAPTURE_FILE,
@@ -111,7 +105,10 @@ def capture(
     calibration_seed: Annotated[int, typer.Option(min=0, help="Seed of the calibration rows.")] = 2,
     threads: ThreadsOption = 2,
 ) -> None:
-    """Record the inputs of a block's linear layers during sampling, with the layers' weights."""
+    """Record the inputs of a block's linear layers during sampling, with the layers' weights.
+
+    Example: mixdit quality capture --block 3 --output build/activations.safetensors
+    """
     with sentences():
         check_file(output)
         import torch
@@ -133,7 +130,6 @@ def capture(
     console.print(f"{output}: block {block} at timestep {record['timestep']}")
 
 
-@app.command()
 def classifier(
     data: DataOption = DEFAULT_FOLDER,
     output: Annotated[Path, typer.Option(help="Classifier to write.")] = CLASSIFIER,
@@ -141,7 +137,10 @@ def classifier(
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights and order.")] = 0,
     threads: ThreadsOption = 2,
 ) -> None:
-    """Train the classifier whose features `evaluate` uses."""
+    """Train the classifier whose features `evaluate` uses.
+
+    Example: mixdit quality classifier --output build/classifier.safetensors
+    """
     with sentences():
         check_file(output)
         train, test = load("train", data), load("test", data)
@@ -149,13 +148,3 @@ def classifier(
         from quality.metrics.training import train_network
 
         train_network(Classifier, train, test, output, epochs=epochs, seed=seed, threads=threads)
-
-
-app.command()(calibrate)
-app.command()(evaluate)
-app.command()(report)
-app.command()(one_step)
-
-
-if __name__ == "__main__":
-    start(app)

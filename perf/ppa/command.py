@@ -1,4 +1,4 @@
-"""Measure area and clock: ``python -m perf.ppa``, or some units by name.
+"""Measure area and clock: ``mixdit area``, or some units by name.
 
 Exit codes as `commands.exit_codes` has them: 0 also when a target is missed, which the table says,
 since figures are what was asked for.
@@ -13,8 +13,9 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from commands import tools
+from commands.figures import Figures
 from commands.outputs import check_file, check_folder
-from commands.running import sentences, start
+from commands.running import sentences
 from commands.terminal import make_console
 
 from .claims import make_claims
@@ -29,7 +30,7 @@ FIGURES = Path(__file__).parent / "figures.json"
 REPORTS = ("report.json", "report.md", "per_mac.png")
 
 
-def main(
+def area(
     names: Annotated[list[str] | None, typer.Argument(
         metavar="[UNIT]...", help="Units to measure; all without.")] = None,
     liberty: Annotated[str | None, typer.Option(
@@ -40,8 +41,14 @@ def main(
     timing: Annotated[bool, typer.Option(help="Also the speed point.")] = True,
     keep: Annotated[bool, typer.Option(
         help="Replace the figures in the repository, which estimates read.")] = False,
-) -> None:
-    """Synthesize the machine's parts and the references; write area, clock and targets."""
+) -> Figures:
+    """Synthesize the machine's parts and the references.
+
+    Area, clock and targets are printed and written; the code is 0 also when a target is missed,
+    which the table says.
+
+    Example: mixdit area csr --no-timing --json
+    """
     console = make_console(width=150)
     known = {unit.name: unit for unit in UNITS}
     with sentences("Interrupted. No figures were written."):
@@ -78,7 +85,4 @@ def main(
     console.print(f"Written: {out}/report.json, report.md, per_mac.png", soft_wrap=True)
     if keep:
         console.print(f"Kept: {FIGURES.name}, which estimates of whole machines read.")
-
-
-if __name__ == "__main__":
-    start(lambda: typer.run(main))
+    return Figures(out / "report.json")

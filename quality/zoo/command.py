@@ -7,20 +7,24 @@ import typer
 from rich.progress import track
 
 from commands.outputs import check_file, write_text
-from commands.running import start
 from quality.console import console, sentences
 
 PAGE = Path("docs") / "quantized_models.md"
 
 
-def main(
+def zoo(
     only: Annotated[
         list[str] | None, typer.Option(help="A model of the table: print its line, write nothing.")
     ] = None,
     page: Annotated[Path, typer.Option(help="Page whose tables are replaced.")] = PAGE,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
 ) -> None:
-    """Examine all models, which takes a few minutes, or some of them."""
+    """Try quantization on a miniature of every transformer of diffusers.
+
+    All take a few minutes, and replace the tables of docs/quantized_models.md.
+
+    Example: mixdit quality zoo --only Sana
+    """
     with sentences():
         import torch
 
@@ -47,7 +51,3 @@ def main(
         layers = layers_table({name: apply_rule(build) for name, build in BUILDERS.items()})
         write_text(page, written(text, {"results": results, "layers": layers}))
         console.print(f"{page}: {len(rows)} models")
-
-
-if __name__ == "__main__":
-    start(lambda: typer.run(main))

@@ -1,4 +1,4 @@
-"""How fast whole models run, and beside what: ``python -m perf model|layer|sweep|report``.
+"""How fast whole models run, and beside what: ``mixdit study``.
 
 Exit codes: 1 when a target is missed; 2 also for a cluster that cannot be used; else as
 `commands.exit_codes` has them.
@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from commands.exit_codes import ExitCode
+from commands.figures import Figures
 from commands.outputs import check_file, check_folder, write_text
-from commands.running import start
 from perf import report as reports
 from perf import sweep as sweeps
 from perf.report.terminal import console, find, mistakes, progress, write_json
@@ -26,51 +26,44 @@ PresetName = Annotated[str, typer.Option(
     "--preset", metavar="NAME|FILE", help=f"{', '.join(preset_names())}, or a TOML file.")]
 PolicyNames = Annotated[list[str] | None, typer.Option(
     "--policy", metavar="NAME", help=f"{', '.join(POLICIES)}; may be repeated [default: mixdit]")]
-JsonFile = Annotated[Path | None, typer.Option(
-    "--json", metavar="FILE", help="Also write every number here.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes of the sweep.")]
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-                  help="How fast whole models run, and beside what.")
 
-
-@app.command()
 def model(
     names: Annotated[list[str] | None, typer.Argument(
         metavar="[NAME]...", help=f"Of {', '.join(load_models())}; all without.")] = None,
-    preset: PresetName = "server", policies: PolicyNames = None, json_file: JsonFile = None,
-) -> None:
-    """Print latency per image, and speedup over an RTX 3090."""
+    preset: PresetName = "server", policies: PolicyNames = None,
+) -> Figures:
+    """Print latency per image, and speedup over an RTX 3090.
+
+    Example: mixdit study model dit-512 --policy mx6 --policy mixdit --preset edge
+    """
     with mistakes():
-        _try(json_file)
         study = _study(load_preset(preset), find(names, load_models(), "model"), policies)
         claims = reports.make_claims(study)
         for table in (reports.latency_table(study), reports.speedup_table(study)):
             console.print(table.for_terminal())
-        if json_file:
-            write_json(json_file, reports.study_record(study, claims))
+        return Figures(reports.study_record(study, claims))
 
 
-@app.command()
 def layer(
     name: Annotated[str, typer.Argument(
         metavar="MODEL", help=f"Of {', '.join(load_models())}.")],
     preset: PresetName = "server",
     policy: Annotated[str, typer.Option(metavar="NAME", help=f"Of {', '.join(POLICIES)}.")] = (
         "mixdit"),
-    json_file: JsonFile = None,
-) -> None:
-    """Print what binds each layer of a model, and its share of the time."""
+) -> Figures:
+    """Print what binds each layer of a model, and its share of the time.
+
+    Example: mixdit study layer sd3-1024 --json
+    """
     with mistakes():
-        _try(json_file)
         study = _study(load_preset(preset), find([name], load_models(), "model"), [policy])
         run = study.entries[0].run
         console.print(reports.layer_table(run).for_terminal())
-        if json_file:
-            write_json(json_file, reports.layers_record(run))
+        return Figures(reports.layers_record(run))
 
 
-@app.command()
 def sweep(
     grid: Annotated[Path | None, typer.Option(
         help="TOML file with the axes; one of the project's own without.")] = None,
@@ -86,11 +79,12 @@ def sweep(
             None),
     store: Annotated[Path, typer.Option(
         help="JSON lines; what it holds is not run again.")] = OUT / STORE,
-    json_file: JsonFile = None,
-) -> None:
-    """Run a grid of machines; Ctrl-C keeps what is done, the next call goes on."""
+) -> Figures:
+    """Run a grid of machines; Ctrl-C keeps what is done, the next call goes on.
+
+    Example: mixdit study sweep --axis cores=32,64 --axis dram_bytes_per_s=468e9,936e9
+    """
     with mistakes():
-        _try(json_file)
         check_file(store)
         axes = dict(sweeps.parse_axis(each) for each in axis or ())
         wanted = sweeps.read_grid(grid or sweeps.DEFAULT).changed(
@@ -99,19 +93,22 @@ def sweep(
         for table in (reports.front_table(reports.designs(points, records)),
                       reports.refusal_table(records)):
             console.print(table.for_terminal())
-        if json_file:
-            write_json(json_file, {"code": sweeps.code_version(),
-                                   "records": [record.plain() for record in records]})
+        return Figures({"code": sweeps.code_version(),
+                        "records": [record.plain() for record in records]})
 
 
-@app.command()
 def report(
     out: Annotated[Path, typer.Option(metavar="FOLDER")] = OUT, preset: PresetName = "server",
     grid: Annotated[Path, typer.Option(
         help="TOML file of the sweep.", show_default=False)] = sweeps.DEFAULT,
     with_sweep: Annotated[bool, typer.Option("--sweep/--no-sweep")] = True, jobs: Jobs = 2,
-) -> None:
-    """Run everything; write one HTML page, and every number as JSON."""
+) -> Figures:
+    """Run everything; write one HTML page, and every number as JSON.
+
+    The exit code is 1 if a target is missed.
+
+    Example: mixdit study report --out build/perf --jobs 2
+    """
     with mistakes():
         check_folder(out)
         for name in (*REPORTS, *[STORE] * with_sweep):
@@ -132,13 +129,8 @@ def report(
         for table in tables:
             console.print(table.for_terminal())
         console.print(f"Written: {out / 'report.html'}, report.md, report.json", soft_wrap=True)
-    if not all(claim.met for claim in claims):
-        raise typer.Exit(ExitCode.DIFFERENT)
-
-
-def _try(json_file: Path | None) -> None:
-    if json_file is not None:
-        check_file(json_file)
+    return Figures(out / "report.json", ExitCode.DONE if all(claim.met for claim in claims)
+                   else ExitCode.DIFFERENT)
 
 
 def _study(machine: Preset, models: list[Model], policies: list[str] | None) -> reports.Study:
@@ -153,7 +145,3 @@ def _sweep(grid: sweeps.Grid, store: Path, jobs: int, address: str | None
     executor = sweeps.cluster(address) if address else sweeps.processes(jobs)
     with executor as workers, progress("sweep") as show:
         return points, sweeps.run(points, known, workers, on_progress=show)
-
-
-if __name__ == "__main__":
-    start(app)
