@@ -70,9 +70,13 @@ def sweep(
     axis: Annotated[list[str] | None, typer.Option(
         metavar="NAME=VALUE,…", help="An axis beside those of --grid, or instead of the project's "
         f"own; of {', '.join(sweeps.AXES)}.")] = None,
-    preset: Annotated[str | None, typer.Option(metavar="NAME|FILE")] = None,
-    policy: Annotated[str | None, typer.Option(metavar="NAME")] = None,
-    models: Annotated[list[str] | None, typer.Option("--model", metavar="NAME")] = None,
+    preset: Annotated[str | None, typer.Option(
+        metavar="NAME|FILE", help="Machine that the axes change, instead of the grid's.")] = None,
+    policy: Annotated[str | None, typer.Option(
+        metavar="NAME", help=f"Of {', '.join(POLICIES)}, instead of the grid's.")] = None,
+    models: Annotated[list[str] | None, typer.Option(
+        "--model", metavar="NAME",
+        help=f"Of {', '.join(load_models())}, instead of the grid's; may be repeated.")] = None,
     jobs: Jobs = 2,
     cluster: Annotated[str | None, typer.Option(
         metavar="tcp://HOST:PORT", help="Scheduler of a dask.distributed cluster, instead.")] = (
@@ -98,10 +102,13 @@ def sweep(
 
 
 def report(
-    out: Annotated[Path, typer.Option(metavar="FOLDER")] = OUT, preset: PresetName = "server",
+    out: Annotated[Path, typer.Option(
+        metavar="FOLDER", help="For the page, the Markdown, the JSON and the sweep.")] = OUT,
+    preset: PresetName = "server",
     grid: Annotated[Path, typer.Option(
         help="TOML file of the sweep.", show_default=False)] = sweeps.DEFAULT,
-    with_sweep: Annotated[bool, typer.Option("--sweep/--no-sweep")] = True, jobs: Jobs = 2,
+    with_sweep: Annotated[bool, typer.Option(
+        "--sweep/--no-sweep", help="Also run the grid of machines.")] = True, jobs: Jobs = 2,
 ) -> Figures:
     """Run everything; write one HTML page, and every number as JSON.
 

@@ -49,6 +49,13 @@ def test_all_commands_are_mixdits():
     assert MODULES == ["commands.tools", "examples.run_jobs", "perf.check_simulation"]
 
 
+def test_nothing_starts_a_module_that_is_no_program():
+    started = {module for folder in (*FOLDERS, "golden") for path in (ROOT / folder).rglob("*.py")
+               for module in re.findall(rf'"-m",\s*"((?:{"|".join(FOLDERS)}|golden)\b[^"]*)"',
+                                        path.read_text(encoding="utf-8"))}
+    assert started <= set(MODULES)
+
+
 @pytest.mark.parametrize("name", NAMES, ids=" ".join)
 def test_a_wrong_option_is_a_mistake(name):
     done = subprocess.run(

@@ -58,6 +58,13 @@ def test_every_help_begins_as_the_contents_say_and_has_an_example(name):
 
 
 @pytest.mark.parametrize("name", NAMES, ids=" ".join)
+def test_every_option_and_argument_is_explained(name):
+    command = deferred.Deferred(name[-1], *PLACES[name]).load()
+    helps = {each.name: each.help or "" for each in command.params}
+    assert [name for name, said in helps.items() if not said.endswith((".", "]"))] == []
+
+
+@pytest.mark.parametrize("name", NAMES, ids=" ".join)
 def test_the_contents_say_what_the_docstrings_say(name):
     place, summary = PLACES[name]
     source = ROOT / f"{place.partition(':')[0].replace('.', '/')}.py"

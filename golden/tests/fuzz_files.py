@@ -12,17 +12,22 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 
 import golden
+from commands.running import sentences
 from golden.tests.helpers import assert_same_codes
 
 ROOM = 1 << 30
 """Bytes of address space that reading may take beyond what the process has."""
 
 FOUND = Path("build/fuzz")
+
+Minutes = Annotated[float, typer.Option(help="How long to go on.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the first file; each further one has the next.")]
 
 VALUES: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 2, 5, 16, 31, 1.0, 0.5, -0.0, 1e308, 10**13, 2**31, 2**63, 2**64,
@@ -182,7 +187,15 @@ def search(
     minutes: float,
     seed: int,
 ) -> int:
-    """Read broken files until the time is up; return 1 at the first finding, which is kept."""
+    """Read broken files until the time is up; return 1 at the first finding, which is kept.
+
+    Raises
+    ------
+    ValueError
+        If there is no time.
+    """
+    if not minutes > 0:
+        raise ValueError(f"--minutes must be more than 0, not {minutes}")
     first, end, taken = seed, time.monotonic() + 60 * minutes, 0
     while time.monotonic() < end:
         data = break_one(random.Random(seed))
@@ -200,7 +213,7 @@ def search(
     return 0
 
 
-def main(minutes: float = 60.0, seed: int = 1) -> int:
+def main(minutes: Minutes = 60.0, seed: Seed = 1) -> int:
     """Break files of MX tensors at random: each is refused, or read whole.
 
     The exit code is 1 at the first that is neither, which is kept in build/fuzz.
@@ -208,7 +221,7 @@ def main(minutes: float = 60.0, seed: int = 1) -> int:
     Example: mixdit check fuzz-files --minutes 5
     """
     bound_memory()
-    with tempfile.TemporaryDirectory() as folder:
+    with sentences(), tempfile.TemporaryDirectory() as folder:
         files = valid_files(Path(folder))
         return search(
             lambda rng: broken(files, rng),

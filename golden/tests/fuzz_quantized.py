@@ -19,8 +19,11 @@ import torch
 from torch import nn
 
 import golden
+from commands.running import sentences
 from golden.tests.fuzz_files import (
     VALUES,
+    Minutes,
+    Seed,
     bound_memory,
     broken,
     replace_node,
@@ -153,7 +156,7 @@ def break_one(files: list[bytes]) -> Callable[[random.Random], bytes]:
     )
 
 
-def main(minutes: float = 60.0, seed: int = 1) -> int:
+def main(minutes: Minutes = 60.0, seed: Seed = 1) -> int:
     """Break files of quantized models at random: each is refused, or gives a model that runs.
 
     The exit code is 1 at the first that does neither, which is kept in build/fuzz; and where a
@@ -163,7 +166,7 @@ def main(minutes: float = 60.0, seed: int = 1) -> int:
     """
     torch.set_num_threads(1)
     bound_memory()
-    with tempfile.TemporaryDirectory() as folder:
+    with sentences(), tempfile.TemporaryDirectory() as folder:
         files = valid_files(Path(folder))
         path = Path(folder) / "broken"
         return search(break_one(files), lambda data: read(data, path), minutes, seed)

@@ -12,6 +12,7 @@ from unittest import mock
 
 import pytest
 
+from commands.tests.calling import MIXDIT
 from commands.tests.waiting import HANG_SECONDS, wait_until
 from perf.sweep import (
     ClusterError,
@@ -276,8 +277,8 @@ class TestCtrlC:
     def test_keeps_what_is_done_and_exits_with_130(self, tmp_path):
         path = tmp_path / "a.jsonl"
         process = subprocess.Popen(
-            [sys.executable, "-m", "perf", "sweep", "--model", "dit-256", "--jobs", "1",
-             "--store", str(path)], cwd=ROOT, stderr=subprocess.PIPE, text=True,
+            [*MIXDIT, "study", "sweep", "--model", "dit-256", "--jobs", "1", "--store", str(path)],
+            cwd=ROOT, stderr=subprocess.PIPE, text=True,
             # A shell's background job ignores interrupts, and so would what it starts.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
         try:

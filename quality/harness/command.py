@@ -1,11 +1,13 @@
 """The command `evaluate`."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from commands.figures import Figures
 from commands.outputs import check_folder
 from quality.console import console, resumable, unit_progress
 from quality.harness.ranks import Rank
@@ -84,7 +86,7 @@ def evaluate(
     threads: Annotated[
         int, typer.Option(min=1, help="Threads of torch in each process.", rich_help_panel=WORK)
     ] = 1,
-) -> None:
+) -> Figures:
     """Judge images under quantization policies beside FP32's; goes on where it was interrupted.
 
     Under `torchrun` or `accelerate launch`, the processes share the images; all must see --out.
@@ -123,6 +125,7 @@ def evaluate(
             f"{settings.folder}: {len(paths)} records; "
             f"show them with `mixdit quality report {settings.folder}`"
         )
+    return Figures({"records": [json.loads(path.read_text("utf-8")) for path in paths]})
 
 
 def parse_seeds(text: str) -> list[int]:

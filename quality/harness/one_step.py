@@ -2,7 +2,8 @@
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -11,6 +12,7 @@ from golden.torch import Clock, quantize_
 from quality.harness.calls import recorded
 from quality.harness.meters import mean_widths, read_meters
 from quality.harness.probe import decibels, probe_steps
+from quality.harness.record import finite
 from quality.harness.settings import REFERENCE, Settings
 from quality.models.subject import load_subject
 from quality.policies import build
@@ -35,6 +37,12 @@ class OneStep:
     weight_bits: float
     pooled: tuple[float, ...]
     last: tuple[float, ...]
+
+    def record(self) -> dict[str, Any]:
+        """Give all of it as JSON values; None stands for an infinite ratio."""
+        return asdict(self) | {
+            name: [finite(value) for value in getattr(self, name)] for name in ("pooled", "last")
+        }
 
 
 @torch.no_grad()

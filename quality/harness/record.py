@@ -141,9 +141,9 @@ def _psnr(pixels: NDArray[np.uint8], reference: NDArray[np.uint8]) -> dict[str, 
     """Summarise the images' ratios in decibels; `pooled` is that of the mean squared error."""
     ratios = psnr(pixels, reference)
     return {
-        "pooled": _finite(psnr(pixels.reshape(1, -1), reference.reshape(1, -1))[0]),
-        "median": _finite(np.median(ratios)),
-        "worst": _finite(ratios.min()),
+        "pooled": finite(psnr(pixels.reshape(1, -1), reference.reshape(1, -1))[0]),
+        "median": finite(np.median(ratios)),
+        "worst": finite(ratios.min()),
         "identical": int(np.isinf(ratios).sum()),
     }
 
@@ -155,12 +155,12 @@ def _probe(path: Path) -> dict[str, Any]:
     layers = tensors["layer"]
     return {
         "timesteps": tensors["timesteps"].tolist(),
-        "step_qsnr": [_finite(value) for value in steps],
-        "one_step_qsnr": _finite(decibels(tensors["step"].sum(0))),
-        "mean_step_qsnr": _finite(steps.mean()),
-        "state_qsnr": [_finite(value) for value in decibels(tensors["state"])],
+        "step_qsnr": [finite(value) for value in steps],
+        "one_step_qsnr": finite(decibels(tensors["step"].sum(0))),
+        "mean_step_qsnr": finite(steps.mean()),
+        "state_qsnr": [finite(value) for value in decibels(tensors["state"])],
         "layer_qsnr": {
-            site: _finite(value)
+            site: finite(value)
             for site, value in zip(facts["sites"], decibels(layers.sum(0)), strict=True)
         },
         "layer_bits": {
@@ -179,5 +179,6 @@ def _outliers(path: Path) -> dict[str, list[float]]:
     }
 
 
-def _finite(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """Round a ratio for JSON, which has no infinities: None stands for one."""
     return round(float(value), 3) if np.isfinite(value) else None

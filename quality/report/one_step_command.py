@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from commands.figures import Figures
 from commands.outputs import check_file, whole
 from quality.console import console, sentences, unit_progress, wide
 from quality.harness.command import ALL, FORMATS, parse_policies, parse_seeds
@@ -31,7 +32,7 @@ def one_step(
     seeds: Annotated[str, typer.Option(help="Seeds of the noise, with commas between.")] = "0,1,2",
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
     output: Annotated[Path | None, typer.Option(help="Markdown file to write.")] = None,
-) -> None:
+) -> Figures:
     """Compare policies by single evaluations of the model at FP32's own states: some minutes.
 
     Example: mixdit quality one-step --policy mx6,mxfp4 --images 5
@@ -61,3 +62,6 @@ def one_step(
                 file.write(table.for_markdown().encode())
     if output is not None:
         console.print(f"{output}: {len(table.rows)} policies")
+    return Figures(
+        {"images": images, "seeds": numbers, "policies": [each.record() for each in results]}
+    )

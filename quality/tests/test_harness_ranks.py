@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from commands.tests.calling import MIXDIT
 from commands.tests.waiting import HANG_SECONDS
 from quality.harness.ranks import Rank
 
@@ -20,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def launch(checkpoint: Path, out: Path, *launcher: str) -> str:
     """Run `evaluate` under a launcher and return what it printed."""
     options = ["--policy", "mx6", "--images", "5", "--batch", "2", "--probe", "2", "--steps", "2"]
-    command = [sys.executable, *launcher, "-m", "quality", "evaluate", "--model", str(checkpoint)]
+    command = [*launcher, *MIXDIT, "quality", "evaluate", "--model", str(checkpoint)]
     finished = subprocess.run(
         [*command, *options, "--seeds", "0", "--jobs", "1", "--out", str(out)],
         cwd=ROOT, capture_output=True, text=True, timeout=HANG_SECONDS,
@@ -42,7 +43,8 @@ def records(out: Path) -> dict[str, dict]:
 
 def test_two_processes_of_torchrun_write_the_records_of_one(checkpoint: Path, tmp_path: Path):
     launch(checkpoint, tmp_path / "one")
-    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    torchrun = (sys.executable, "-m", "torch.distributed.run", "--no-python", "--standalone",
+                "--nproc-per-node", "2")  # fmt: skip
     printed = launch(checkpoint, tmp_path / "two", *torchrun)
     assert printed.count("2 records") == 1  # the first process speaks, and it alone
     assert len(records(tmp_path / "one")) == 2

@@ -1,5 +1,6 @@
 """The commands, from a miniature data set to a capture, and their answers to mistakes."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -64,6 +65,11 @@ def test_evaluate_and_report(checkpoint: Path, tmp_path: Path):
     assert "Differences to FP32 from the same noise" in printed
     assert "mx6" in printed
     assert (folder / "report.html").is_file()
+    found = json.loads(call("quality", "report", folder, "--json").stdout)
+    assert found == {"records": load_study(folder).policies, "claims": []}
+    again = json.loads(call("quality", "evaluate", *options, "--json").stdout)
+    assert all(record in again["records"] for each in found["records"].values() for record in each)
+    assert len(again["records"]) == 4
 
 
 def test_one_step_measures_what_evaluate_probes(checkpoint: Path, tmp_path: Path):
@@ -85,6 +91,11 @@ def test_one_step_measures_what_evaluate_probes(checkpoint: Path, tmp_path: Path
         assert (low, high) == pytest.approx(pooled.interval, abs=0.07)
         steps = [record["probe"]["step_qsnr"][-1] for record in study.policies[name[2:]]]
         assert float(last) == pytest.approx(sum(steps) / 2, abs=0.051)
+    found = json.loads(call("quality", "one-step", *shared, "--images", 2, "--json").stdout)
+    assert (found["images"], found["seeds"]) == (2, [0, 1])
+    assert [f"| {each['policy']}" for each in found["policies"]] == list(rows)
+    for each in found["policies"]:
+        assert f"{sum(each['pooled']) / 2:.1f}" == rows[f"| {each['policy']}"][3]
 
 
 def test_classifier_command_writes_a_classifier_that_evaluate_reads(

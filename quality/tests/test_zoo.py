@@ -1,12 +1,11 @@
 """`quantize_` on miniatures of diffusers' transformers, and the page that says so."""
 
-import subprocess
-import sys
 from contextlib import contextmanager
 
 import pytest
 
 import golden
+from commands.tests.calling import call
 
 torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
@@ -114,9 +113,8 @@ def test_a_page_without_marks_is_refused():
 
 
 def test_the_command_names_the_models_it_knows():
-    call = [sys.executable, "-m", "quality.zoo", "--only", "GPT-5"]
-    result = subprocess.run(call, capture_output=True, text=True, check=False)
-    assert result.returncode == 2
+    result = call("quality", "zoo", "--only", "GPT-5")
+    assert result.exit_code == 2
     assert "there is no model 'GPT-5': they are DiT, PixArt" in result.stderr
 
 

@@ -1,11 +1,13 @@
 """Try quantization on a miniature of every transformer of diffusers, and write the table."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.progress import track
 
+from commands.figures import Figures
 from commands.outputs import check_file, write_text
 from quality.console import console, sentences
 
@@ -18,7 +20,7 @@ def zoo(
     ] = None,
     page: Annotated[Path, typer.Option(help="Page whose tables are replaced.")] = PAGE,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
-) -> None:
+) -> Figures:
     """Try quantization on a miniature of every transformer of diffusers.
 
     All take a few minutes, and replace the tables of docs/quantized_models.md.
@@ -44,10 +46,11 @@ def zoo(
             name: examine(BUILDERS[name])
             for name in track(names, "models", console=console, transient=True)
         }
-        results = results_table(rows)
+        results, record = results_table(rows), {name: asdict(row) for name, row in rows.items()}
         if only:
             console.print(results, markup=False)
-            return
+            return Figures(record)
         layers = layers_table({name: apply_rule(build) for name, build in BUILDERS.items()})
         write_text(page, written(text, {"results": results, "layers": layers}))
         console.print(f"{page}: {len(rows)} models")
+    return Figures(record)

@@ -7,11 +7,12 @@ it shares no code with the generator, its golden model or its other tests.
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from cocotb_tools.runner import get_results, get_runner
+
+from commands.tests.calling import MIXDIT
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,9 +33,8 @@ TESTS = {
 @pytest.mark.parametrize("rounding", TESTS)
 def test_verilog_from_docs(tmp_path: Path, rounding: str):
     """Make the Verilog as a user does, build it with Icarus, and run every test."""
-    subprocess.run([sys.executable, "-m", "hw", *OPTIONS, f"--rounding={rounding}",
-                    "--output", tmp_path], cwd=ROOT, check=True,
-                   capture_output=True)
+    subprocess.run([*MIXDIT, "verilog", *OPTIONS, f"--rounding={rounding}", "--output", tmp_path],
+                   cwd=ROOT, check=True, capture_output=True)
     runner = get_runner("icarus")
     runner.build(
         sources=sorted(tmp_path.glob("mixdit_4x4*.v")),
