@@ -24,7 +24,6 @@ from hw.host.packet_order import number_bytes, result_packets, weight_passes
 from hw.host.results import Counters, Results, packet_count
 from hw.host.tables import Tables
 from hw.host.work import Work, act_packets, weight_packets
-from sim_tests.stimuli.job_settings import Loaded
 from sim_tests.stimuli.packets import read_rows
 
 STREAMS = ("s_axis_act", "s_axis_wgt", "m_axis_out")
@@ -109,11 +108,6 @@ class Machine:
         if missing:
             await self.driver.load_table(work.job.table, **missing)
             self.tables.note(work.job.table, missing)
-
-    def loaded(self, table: int) -> Loaded:
-        """Say what a calibration table was loaded with."""
-        order, tags = (self.tables.part(table, name) for name in ("order", "tags"))
-        return Loaded(tuple(map(int, order)), len(tags))
 
     async def start_if_free(self, work: Work) -> bool:
         """Start a job, unless a job under way uses the table that it would have to load."""

@@ -91,6 +91,8 @@ _FUNCTIONS = {
     "error": (c_char_p, [_BENCH]),
     "reset": (c_int, [_BENCH, c_uint64]),
     "send": (c_int, [_BENCH, c_int, c_char_p, POINTER(c_uint64), c_uint64]),
+    "send_beats": (c_int, [_BENCH, c_int, c_char_p, c_char_p, c_uint64]),
+    "drop": (None, [_BENCH, c_int]),
     "measure": (None, [_BENCH, c_uint64, POINTER(c_uint64), POINTER(c_uint64)]),
     "take": (None, [_BENCH, c_uint64, c_char_p, c_char_p, POINTER(c_uint64)]),
     "forget": (None, [_BENCH]),
@@ -105,7 +107,7 @@ _FUNCTIONS = {
     "interrupt": (c_int, [_BENCH]),
     "available": (c_uint64, [_BENCH]),
     "beat": (c_int, [c_int]),
-    "keep": (c_int, []),
+    "keep": (c_int, [c_int]),
     "violation_count": (c_uint64, [_BENCH]),
     "violations": (c_char_p, [_BENCH]),
 }

@@ -180,6 +180,37 @@ class SimulatedMachine:
         self._check_call(self._library.send(
             self._open, _STREAMS[stream], b"".join(packets), array, len(packets)))
 
+    def send_beats(self, stream: str, data: bytes, keep: Sequence[bool]) -> None:
+        """Queue one packet of whole beats whose ``tkeep`` may be wrong.
+
+        Parameters
+        ----------
+        stream : str
+            `ACTIVATIONS` or `WEIGHTS`.
+        data : bytes
+            Of one beat or more.
+        keep : sequence of bool
+            For each byte, whether ``tkeep`` marks it.
+        """
+        if stream not in (ACTIVATIONS, WEIGHTS):
+            raise ValueError(f"packets go to {ACTIVATIONS} or {WEIGHTS}, not to {stream!r}")
+        width = self._beat_bytes[stream]
+        if not data or len(data) % width or len(keep) != len(data):
+            raise ValueError(f"beats of {stream} have {width} bytes with a bit of tkeep each, so "
+                             f"not {len(data)} bytes with {len(keep)}")
+        octets = self._library.keep(_STREAMS[stream])
+        keeps = b"".join(
+            sum(bool(bit) << index for index, bit in enumerate(keep[first : first + width]))
+            .to_bytes(octets, "little") for first in range(0, len(keep), width))
+        self._check_call(self._library.send_beats(
+            self._open, _STREAMS[stream], data, keeps, len(data) // width))
+
+    def drop(self, stream: str) -> None:
+        """Forget the packets for `ACTIVATIONS` or `WEIGHTS` of which nothing has been offered."""
+        if stream not in (ACTIVATIONS, WEIGHTS):
+            raise ValueError(f"packets wait for {ACTIVATIONS} and {WEIGHTS}, not for {stream!r}")
+        self._library.drop(self._open, _STREAMS[stream])
+
     def take(self, packets: int, limit: int = LIMIT) -> list[bytes]:
         """Run until so many packets of results are there, and take them."""
         marked, _, infos = self._take(packets, limit)
@@ -188,7 +219,7 @@ class SimulatedMachine:
     def take_packets(self, packets: int, limit: int = LIMIT) -> list[Packet]:
         """Do what `take` does; give also ``tkeep`` and when the packets came."""
         marked, keeps, infos = self._take(packets, limit)
-        keep_bytes, beats = self._library.keep(), infos[1::_INFO_WORDS]
+        keep_bytes, beats = self._library.keep(Stream.RESULTS), infos[1::_INFO_WORDS]
         masks = [tuple(int.from_bytes(keep[place : place + keep_bytes], "little")
                        for place in range(0, len(keep), keep_bytes))
                  for keep in _cut(keeps, [count * keep_bytes for count in beats])]

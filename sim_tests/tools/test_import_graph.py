@@ -19,6 +19,11 @@ def test_no_package_imports_what_imports_it():
         assert all(order.index(other) < order.index(package) for other in others)
 
 
+def test_no_verilog_follows_from_software():
+    assert not [package for package, others in import_graph.arrows().items()
+                if "hw.host" in others]
+
+
 def test_a_circle_is_named(tmp_path, monkeypatch):
     for name, text in (("a/x", "from hw.b import y\n"), ("b/y", "from hw.a.x import z\n")):
         path = tmp_path / "hw" / f"{name}.py"

@@ -95,6 +95,24 @@ EXPORT int harness_send(Bench* bench, int stream, const std::uint8_t* bytes,
     });
 }
 
+// Queue a packet of whole beats with tkeep for each, of `harness_keep` bytes.
+EXPORT int harness_send_beats(Bench* bench, int stream, const std::uint8_t* bytes,
+                              const std::uint8_t* keeps, std::uint64_t beats) {
+    return guarded(bench, [&] {
+        if (stream == ACTIVATIONS) {
+            bench->activations.queue_beats(bytes, keeps, beats);
+        } else {
+            bench->weights.queue_beats(bytes, keeps, beats);
+        }
+        return 0;
+    });
+}
+
+// Forget the packets of a stream of which nothing has been offered.
+EXPORT void harness_drop(Bench* bench, int stream) {
+    stream == ACTIVATIONS ? bench->activations.drop() : bench->weights.drop();
+}
+
 // Tell how many bytes the next packets have: those that tkeep marks, and those of tkeep itself.
 EXPORT void harness_measure(Bench* bench, std::uint64_t packets, std::uint64_t* marked,
                             std::uint64_t* keeps) {
@@ -180,7 +198,11 @@ EXPORT int harness_beat(int stream) {
          : stream == WEIGHTS     ? decltype(Bench::weights)::BEAT
                                  : decltype(Bench::results)::BEAT;
 }
-EXPORT int harness_keep() { return decltype(Bench::results)::KEEP; }
+EXPORT int harness_keep(int stream) {
+    return stream == ACTIVATIONS ? decltype(Bench::activations)::KEEP
+         : stream == WEIGHTS     ? decltype(Bench::weights)::KEEP
+                                 : decltype(Bench::results)::KEEP;
+}
 
 EXPORT std::uint64_t harness_violation_count(Bench* bench) { return bench->violations.count(); }
 

@@ -12,11 +12,13 @@
 namespace harness {
 
 // A beat is offered in every cycle in which there is one and this end is not off; once offered it
-// stays until it is taken. tkeep marks all bytes but those behind a packet's last.
+// stays until it is taken. tkeep marks all bytes but those behind a packet's last, or what a packet
+// that is to be wrong says of each of its beats.
 template <class Data, class Keep>
 class Source {
   public:
     static constexpr std::size_t BEAT = port_bytes<Data>;
+    static constexpr std::size_t KEEP = port_bytes<Keep>;
     static_assert(8 * port_bytes<Keep> >= BEAT, "tkeep has a bit for every byte");
 
     Source(Data& data, Keep& keep, std::uint8_t& last, std::uint8_t& valid,
@@ -27,7 +29,20 @@ class Source {
 
     void queue(const std::uint8_t* bytes, std::size_t count) {
         waiting_bytes_ += count;
-        packets_.emplace_back(bytes, bytes + count);
+        packets_.push_back({{bytes, bytes + count}, {}});
+    }
+
+    // Queue a packet of whole beats whose tkeep, of KEEP bytes for each, is anything.
+    void queue_beats(const std::uint8_t* bytes, const std::uint8_t* keeps, std::size_t beats) {
+        waiting_bytes_ += beats * BEAT;
+        packets_.push_back({{bytes, bytes + beats * BEAT}, {keeps, keeps + beats * KEEP}});
+    }
+
+    // Forget the packets of which nothing has been offered.
+    void drop() {
+        const bool is_begun = valid_ || position_;
+        packets_.erase(packets_.begin() + (is_begun && !packets_.empty()), packets_.end());
+        waiting_bytes_ = packets_.empty() ? 0 : packets_.front().bytes.size() - position_;
     }
 
     void clear() {
@@ -57,11 +72,15 @@ class Source {
     void drive() {
         if (is_taken_) advance();
         if (valid_ || packets_.empty() || stall.now()) return;
-        const std::vector<std::uint8_t>& packet = packets_.front();
-        const std::size_t count = std::min(BEAT, packet.size() - position_);
-        put(data_, packet.data() + position_, count);
-        put_ones(keep_, count);
-        last_ = position_ + count == packet.size();
+        const Packet& packet = packets_.front();
+        const std::size_t count = std::min(BEAT, packet.bytes.size() - position_);
+        put(data_, packet.bytes.data() + position_, count);
+        if (packet.keeps.empty()) {
+            put_ones(keep_, count);
+        } else {
+            put(keep_, packet.keeps.data() + position_ / BEAT * KEEP, KEEP);
+        }
+        last_ = position_ + count == packet.bytes.size();
         valid_ = 1;
     }
 
@@ -74,10 +93,14 @@ class Source {
     }
 
   private:
+    struct Packet {
+        std::vector<std::uint8_t> bytes, keeps;  // no keeps: all bytes that there are
+    };
+
     void advance() {
         is_taken_ = false;
         valid_ = 0;
-        const std::size_t count = std::min(BEAT, packets_.front().size() - position_);
+        const std::size_t count = std::min(BEAT, packets_.front().bytes.size() - position_);
         position_ += count;
         waiting_bytes_ -= count;
         if (last_) {
@@ -91,7 +114,7 @@ class Source {
     Keep& keep_;
     std::uint8_t &last_, &valid_;
     const std::uint8_t& ready_;
-    std::deque<std::vector<std::uint8_t>> packets_;
+    std::deque<Packet> packets_;
     std::size_t position_ = 0, waiting_bytes_ = 0;
     bool is_taken_ = false;
     StreamCounts counts_;

@@ -110,3 +110,41 @@ def test_a_deaf_machine_is_given_up_with_what_waits_where(faulty):
     assert faulty.take(3) == PACKETS, "a wait that was given up has lost nothing"
     with pytest.raises(WaitTimeoutError, match="no interrupt within 7 cycles"):
         faulty.wait_for_interrupt(7)
+
+
+def test_a_beat_of_any_tkeep_is_sent_as_it_is(faulty):
+    faulty.stall(ACTIVATIONS, 0.5)
+    faulty.send(ACTIVATIONS, PACKETS[:1])
+    faulty.send_beats(ACTIVATIONS, b"\1\0\3\0", [True, False, True, False])
+    faulty.send(ACTIVATIONS, PACKETS[1:])
+    packets = faulty.take_packets(4)
+    assert [packet.keeps for packet in packets] == [(15, 15, 3), (5,), (1,), (15,) * 16]
+    assert packets[1].marked == b"\1\3"
+    with pytest.raises(ProtocolError, match="tkeep is not full before the packet's last beat"):
+        faulty.send_beats(ACTIVATIONS, bytes(8), [True] * 3 + [False] * 5)
+        faulty.take(1)
+
+
+@pytest.mark.parametrize(("data", "keep"), [(b"", []), (bytes(3), [True] * 3),
+                                            (bytes(4), [True] * 3)])
+def test_beats_that_are_not_whole_are_refused(faulty, data, keep):
+    with pytest.raises(ValueError, match="beats of activations have 4 bytes with a bit of tkeep"):
+        faulty.send_beats(ACTIVATIONS, data, keep)
+
+
+def test_what_waits_can_be_dropped_and_what_has_begun_goes_on(faulty):
+    faulty.stall(ACTIVATIONS, break_share=0.999, break_cycles=1000)
+    faulty.send(ACTIVATIONS, PACKETS)
+    faulty.advance(10)
+    faulty.drop(ACTIVATIONS)
+    assert faulty.counts(ACTIVATIONS).waiting == faulty.counts(ACTIVATIONS).waiting_bytes == 0
+    faulty.stall(ACTIVATIONS)
+    faulty.send(ACTIVATIONS, PACKETS)
+    faulty.advance(2)
+    faulty.drop(ACTIVATIONS)
+    assert faulty.counts(ACTIVATIONS).waiting == 1
+    assert faulty.take(1) == PACKETS[:1]
+    faulty.drain()
+    assert faulty.counts(ACTIVATIONS).waiting_bytes == 0
+    with pytest.raises(ValueError, match="not for 'results'"):
+        faulty.drop(RESULTS)
