@@ -66,6 +66,9 @@ GROUPS = {
                   "Print latency per image, and speedup over an RTX 3090."),
         "layer": ("perf.command:layer",
                   "Print what binds each layer of a model, and its share of the time."),
+        "assumptions": ("perf.command:assumptions",
+                        "Print what the speedup rests on: the worst of all models, one assumption "
+                        "changed at a time."),
         "sweep": ("perf.command:sweep",
                   "Run a grid of machines; Ctrl-C keeps what is done, the next call goes on."),
         "report": ("perf.command:report",

@@ -64,6 +64,24 @@ def layer(
         return Figures(reports.layers_record(run))
 
 
+def assumptions(
+    preset: PresetName = "server",
+    policy: Annotated[str, typer.Option(metavar="NAME", help=f"Of {', '.join(POLICIES)}.")] = (
+        "mixdit"),
+) -> Figures:
+    """Print what the speedup rests on: the worst of all models, one assumption changed at a time.
+
+    Example: mixdit study assumptions --preset edge
+    """
+    with mistakes():
+        machine, [chosen] = load_preset(preset), find([policy], POLICIES, "policy")
+        with progress(machine.name) as show:
+            outcomes = reports.study_assumptions(
+                machine, list(load_models().values()), chosen, on_progress=show)
+        console.print(reports.assumption_table(machine, outcomes).for_terminal())
+        return Figures(reports.assumptions_record(machine, outcomes))
+
+
 def sweep(
     grid: Annotated[Path | None, typer.Option(
         help="TOML file with the axes; one of the project's own without.")] = None,

@@ -47,9 +47,9 @@ def order_read_signature(config):
     -------
     en : Out(1)
     table, k_block : Out
-        Which sixteen channels.
+        The sixteen channels whose places are read, and in which table.
     destinations : In(16 x unsigned)
-        The place of each, of the last ``en``, one cycle later.
+        The places of the channels of the last ``en``, one cycle after it.
     """
     return wiring.Signature({
         "en": Out(1), "table": Out(range(max(2, config.tables))),

@@ -35,7 +35,7 @@ class ChannelMaxima(wiring.Component):
     forget : In(1)
         No job has measured. A reset does not say so: an abort leaves what was measured.
     channel : In(16)
-        What to read.
+        Whose maximum is to be read.
     maximum : Out(32)
         The FP32 pattern of that channel's maximum (one of a narrower format, widened), five cycles
         after ``channel`` was set and the last block was taken; until then unspecified. Zero for a
@@ -99,7 +99,12 @@ class ChannelMaxima(wiring.Component):
         with m.If(self.forget):
             m.d.sync += has_measured.eq(0)
 
-        # Software's read waits for a free cycle, and is repeated after each write.
+        self._read(m, maxima, stored, measures, is_writing, has_measured, last_k_block, job_format)
+        return m
+
+    def _read(self, m, maxima, stored, measures, is_writing, has_measured, last_k_block,
+              job_format):
+        """Read for software: wait for a free cycle, and again after each write."""
         read, is_read, is_stale = Signal(), Signal(), Signal(init=1)
         shown = Signal.like(self.channel)
         exists, shown_exists = Signal(), Signal(reset_less=True)
@@ -115,7 +120,7 @@ class ChannelMaxima(wiring.Component):
         with m.If(is_writing):
             m.d.sync += is_stale.eq(1)
         m.submodules.widen = widen = Widen(float_formats=self.config.float_formats)
-        magnitude = Signal(width, reset_less=True)
+        magnitude = Signal.like(stored[0], reset_less=True)
         is_chosen = Signal()
         m.d.sync += is_chosen.eq(is_read)
         with m.Switch(shown[:CHANNEL_BITS]):
@@ -126,4 +131,3 @@ class ChannelMaxima(wiring.Component):
         m.d.comb += [widen.format.eq(job_format), *(raw.eq(magnitude) for raw in widen.i)]
         with m.If(is_chosen):
             m.d.sync += self.maximum.eq(Mux(shown_exists, widen.o[0], 0))
-        return m

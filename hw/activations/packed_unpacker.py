@@ -28,7 +28,7 @@ class PackedUnpacker(wiring.Component):
     Members
     -------
     jobs : In(stream of job_layout)
-        Of kind GEMM_PACKED only.
+        Jobs of the kind GEMM_PACKED alone.
     i : In(stream of beat_layout)
     o : Out(stream of tile_block_layout)
         K-block by K-block, all rows of each. Nothing counts as saturated here.

@@ -138,16 +138,21 @@ class RadixSelect(wiring.Component):
         )
 
         # `left` + 1 outliers are not above the digits found so far.
-        units = self.policy.units
         left = Signal(counters.count_shape, reset_less=True)
         next_left = Signal(counters.count_shape)
         is_tie = (value == pivot) & ~left[-1]
         m.d.comb += [
             next_left.eq(left), counters.next_wanted.eq(next_left), counters.wanted.eq(left),
-            self.o.p.is_outlier.eq((value > pivot) | is_tie),
+            self.o.p.is_mx9.eq((value > pivot) | is_tie),
         ]
         m.d.sync += left.eq(next_left)
 
+        self._pass(m, counters, pivot=pivot, found=found, sought=sought, fields=fields,
+                   agrees=agrees, left=left, next_left=next_left, is_tie=is_tie)
+        return m
+
+    def _pass(self, m, counters, *, pivot, found, sought, fields, agrees, left, next_left, is_tie):
+        """Read the tile's magnitudes, once for each digit that is sought, then for its tags."""
         address, to_read = Signal.like(self.read_addr), Signal()
         is_read, is_counting, is_tagging, is_last = Signal(), Signal(), Signal(), Signal()
         m.d.comb += self.read_addr.eq(address)
@@ -166,7 +171,7 @@ class RadixSelect(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += counters.clear.eq(1)
-                m.d.comb += next_left.eq(units - 1)
+                m.d.comb += next_left.eq(self.policy.units - 1)
                 m.d.sync += [found.eq(0), to_read.eq(1)]
                 with m.If(self.start):
                     m.d.sync += pivot.eq(0)
@@ -174,9 +179,9 @@ class RadixSelect(wiring.Component):
                     with m.If(self.policy.selection == Selection.THRESHOLD):
                         m.d.comb += next_left.eq(-1)
                         m.d.sync += pivot.eq(self.policy.threshold)
-                    with m.Elif(units == 0):
-                        m.d.sync += pivot.eq(Const(1, 1).replicate(width))
-                    with m.Elif(units < self.blocks):  # so there are two blocks or more
+                    with m.Elif(self.policy.units == 0):
+                        m.d.sync += pivot.eq(Const(1, 1).replicate(len(pivot)))
+                    with m.Elif(self.policy.units < self.blocks):  # so there are two blocks or more
                         m.d.comb += self.read_en.eq(1)
                         m.d.sync += is_read.eq(1)
                         m.next = "COUNT"
@@ -205,4 +210,3 @@ class RadixSelect(wiring.Component):
                     m.d.comb += next_left.eq(left - 1)
                 with m.If(self.done):
                     m.next = "IDLE"
-        return m

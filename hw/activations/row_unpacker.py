@@ -148,7 +148,7 @@ class RowUnpacker(wiring.Component):
         return tile_last_row, job_ends, is_first
 
     def _row_length(self, job, columns_left):
-        """Give the elements of a row."""
+        """Count the elements of a row of A, or of B as it is converted."""
         columns = Mux(columns_left > self.config.cols, self.config.cols, columns_left)
         return Mux(job.kind == JobKind.CONVERT_TRANSPOSED, columns, job.k)
 

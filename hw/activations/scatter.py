@@ -130,31 +130,10 @@ class Scatter(wiring.Component):
             "number": address_bits(segment_words(self.config)),
         })
 
-        # Before cycle 0: look up where the channels go of the block with this number, in the row
-        # that comes or goes on. Blocks are counted here, since k_block need not be wide enough for
-        # the columns of a tile.
-        number, next_number = (Signal(numbered["number"].shape, name=name)
-                               for name in ("number", "next_number"))
-        is_looked_up, table = Signal(), Signal.like(self.order.table, reset_less=True)
-        needs_order, is_known, moves, taken = Signal(), Signal(), Signal(), Signal()
-        m.d.comb += [
-            needs_order.eq(~self.i.p.job.transposed),
-            is_known.eq(~needs_order | (is_looked_up & (table == self.i.p.job.table))),
-            self.i.ready.eq(is_known & moves), taken.eq(self.i.valid & self.i.ready),
-            next_number.eq(Mux(self.i.p.row_last, 0, number + 1)),
-            self.order.en.eq(self.i.valid & needs_order & (taken | ~is_known)),
-            self.order.table.eq(self.i.p.job.table),
-            self.order.k_block.eq(Mux(taken, next_number, number)),
-        ]
-        with m.If(taken):
-            m.d.sync += [number.eq(next_number), is_looked_up.eq(0)]
-        next_table = Signal.like(table)
-        m.d.comb += next_table.eq(Mux(self.order.en, self.order.table, table))
-        m.d.sync += table.eq(next_table)
-        with m.If(self.order.en):
-            m.d.sync += is_looked_up.eq(1)
-        with m.If((self.order_changes >> next_table)[0]):
-            m.d.sync += is_looked_up.eq(0)
+        # Blocks are counted here, since k_block need not be wide enough for the columns of a tile.
+        number = Signal(numbered["number"].shape)
+        moves, taken = Signal(), Signal()
+        self._look_up(m, number, moves, taken)
 
         # Cycle 0: take a block when the one before is written.
         held, is_held = Signal(numbered, reset_less=True), Signal()
@@ -206,6 +185,33 @@ class Scatter(wiring.Component):
         with m.If(self.done):
             m.d.sync += slab.eq(Mux(held.block.tile_last_row, 0, slab + 1))
         return m
+
+    def _look_up(self, m, number, moves, taken):
+        """Before cycle 0: look up where the channels go of the block with this number.
+
+        It is the next one of the row that comes or goes on. Take it once that is known.
+        """
+        next_number = Signal.like(number, name="next_number")
+        is_looked_up, table = Signal(), Signal.like(self.order.table, reset_less=True)
+        needs_order, is_known = Signal(), Signal()
+        m.d.comb += [
+            needs_order.eq(~self.i.p.job.transposed),
+            is_known.eq(~needs_order | (is_looked_up & (table == self.i.p.job.table))),
+            self.i.ready.eq(is_known & moves), taken.eq(self.i.valid & self.i.ready),
+            next_number.eq(Mux(self.i.p.row_last, 0, number + 1)),
+            self.order.en.eq(self.i.valid & needs_order & (taken | ~is_known)),
+            self.order.table.eq(self.i.p.job.table),
+            self.order.k_block.eq(Mux(taken, next_number, number)),
+        ]
+        with m.If(taken):
+            m.d.sync += [number.eq(next_number), is_looked_up.eq(0)]
+        next_table = Signal.like(table)
+        m.d.comb += next_table.eq(Mux(self.order.en, self.order.table, table))
+        m.d.sync += table.eq(next_table)
+        with m.If(self.order.en):
+            m.d.sync += is_looked_up.eq(1)
+        with m.If((self.order_changes >> next_table)[0]):
+            m.d.sync += is_looked_up.eq(0)
 
     @staticmethod
     def _rivals(m, places, lanes):

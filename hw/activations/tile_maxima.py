@@ -34,7 +34,7 @@ class TileMaxima(wiring.Component):
         The tile is not needed any longer.
     read_en, read_addr : In
     read_data : Out(31)
-        One cycle later; holds.
+        What was read, one cycle later; it stays until the next read.
     """
 
     def __init__(self, *, k_blocks_max: int):

@@ -108,7 +108,7 @@ class TileStage(wiring.Component):
         with m.If(moves):
             m.d.sync += is_fetched.eq(blocks.read_en)
         with m.If(blocks.read_en):
-            m.d.sync += [fetched_place.eq(place), is_mx9.eq(tags.o.p.is_outlier)]
+            m.d.sync += [fetched_place.eq(place), is_mx9.eq(tags.o.p.is_mx9)]
         return m
 
     def _write(self, m, blocks, released):

@@ -113,12 +113,12 @@ class TileTags(wiring.Component):
 
         # Cycle 1: hand it out, to both takers at once.
         settled = Signal(data.StructLayout({
-            "is_outlier": 1, "in_table": 1, "last": 1, "converts": 1}), reset_less=True)
+            "is_mx9": 1, "in_table": 1, "last": 1, "converts": 1}), reset_less=True)
         is_settled, leaves = Signal(), Signal()
         tag = Signal(Tag)
         policy = job.policy
         m.d.comb += [
-            tag.is_outlier.eq(Mux(settled.in_table, self.static_tags.is_mx9, settled.is_outlier)),
+            tag.is_mx9.eq(Mux(settled.in_table, self.static_tags.is_mx9, settled.is_mx9)),
             tag.last.eq(settled.last),
             self.o.p.eq(tag), self.converted.p.eq(tag),
             self.o.valid.eq(is_settled & (self.converted.ready | ~settled.converts)),
@@ -130,8 +130,8 @@ class TileTags(wiring.Component):
             m.d.sync += is_settled.eq(take)
         with m.If(take):
             m.d.sync += [
-                settled.is_outlier.eq(Mux(policy.selection == Selection.HEAD, policy.units[0],
-                                          self.i.p.is_outlier)),
+                settled.is_mx9.eq(Mux(policy.selection == Selection.HEAD, policy.units[0],
+                                          self.i.p.is_mx9)),
                 settled.in_table.eq(policy.selection == Selection.STATIC),
                 settled.last.eq(self.i.p.last), settled.converts.eq(converts),
             ]

@@ -7,8 +7,9 @@ from amaranth.utils import bits_for
 
 from hw.contract.counts import BEAT_COUNTS
 from hw.contract.job import report_signature
+from hw.contract.output_tile import output_tile_layout
 
-from .block_walker import tile_layout, walked_pair_layout
+from .block_walker import walked_pair_layout
 
 
 class BeatIssuer(wiring.Component):
@@ -33,8 +34,8 @@ class BeatIssuer(wiring.Component):
     act_address, weight_address, act_slot, weight_slot : Out
     act_residual, weight_residual : Out(1)
     first, last : Out(1)
-        Of the output tile's sum.
-    tile : Out(tile_layout)
+        The beat is the first, the last one of its output tile.
+    tile : Out(output_tile_layout)
     row_left : In(1)
         A group of `drain_rows` result rows left the queue behind the array.
     counts : Out(report_signature(BEAT_COUNTS))
@@ -51,7 +52,7 @@ class BeatIssuer(wiring.Component):
             "act_slot": Out(bits_for(config.tile_slots - 1)),
             "weight_slot": Out(bits_for(config.weight_slots - 1)),
             "act_residual": Out(1), "weight_residual": Out(1),
-            "first": Out(1), "last": Out(1), "tile": Out(tile_layout(config)),
+            "first": Out(1), "last": Out(1), "tile": Out(output_tile_layout(config)),
             "row_left": In(1),
             "counts": Out(report_signature(BEAT_COUNTS)),
         })

@@ -6,36 +6,14 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from golden.formats import BLOCK_SIZE
 from hw.contract.job import job_layout
 from hw.contract.operand_block import FLAGS
-from hw.contract.result_rows import result_rows_layout
-from hw.parts.ring import following, index_signal
+from hw.contract.output_tile import output_tile_layout
+from hw.parts.ring import index_signal
+
+from .tile_loops import ColumnTileLoop, TokenTileLoop
 
 QUEUE_DEPTH = 4
-
-
-def parts_of_block(config):
-    """Give the column tiles that fill a block of results; 1 also where none fill it exactly."""
-    return BLOCK_SIZE // config.cols if BLOCK_SIZE % config.cols == 0 else 1
-
-
-def tile_layout(config):
-    """Describe the output tile that a pair of blocks adds to, as the drain must know it.
-
-    Its results take part of it along: see `result_rows_layout`.
-    """
-    results = result_rows_layout(config).members
-    return data.StructLayout({
-        "rows": bits_for(config.rows),
-        **{name: results[name] for name in
-           ("cols", "output", "token_tile", "part", "block_ends")},
-        "has_bias": 1,
-        "k_blocks": bits_for(config.k_blocks_max),
-        "releases_act": 1,
-        "releases_weight": 1,
-        "job_last": 1,
-    })
 
 
 def block_pair_layout(config):
@@ -47,7 +25,7 @@ def block_pair_layout(config):
         "weight_slot": bits_for(config.weight_slots - 1),
         "first": 1,
         "last": 1,
-        "tile": tile_layout(config),
+        "tile": output_tile_layout(config),
     })
 
 
@@ -95,108 +73,75 @@ class BlockWalker(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
+        m.submodules.tokens = tokens = TokenTileLoop(config)
+        m.submodules.columns = columns = ColumnTileLoop(config)
+        busy, step, room = Signal(), Signal(), Signal()
         job = Signal(job_layout(config), reset_less=True)
-        busy = Signal()
-        # At the first token tile of the group, and at this one.
-        group_rows_left, rows_left = (Signal.like(job.m, name=name, reset_less=True)
-                                      for name in ("group_rows_left", "rows_left"))
-        columns_left = Signal.like(job.n, reset_less=True)
-        tile = index_signal(config.tile_slots, "tile")  # within the group
+
         k_block = index_signal(config.k_blocks_max, "k_block")
-        act_at, act_base = (index_signal(config.act_depth, f"act_{n}") for n in ("at", "base"))
-        weight_at, weight_base = (index_signal(config.weight_depth, f"weight_{n}")
-                                  for n in ("at", "base"))
-        act_slot, act_base_slot = (Signal(range(config.tile_slots), name=f"act_{n}")
-                                   for n in ("slot", "base_slot"))
-        weight_slot = index_signal(config.weight_slots, "weight_slot")
-        part = index_signal(parts_of_block(config), "part")
-        last_part = part == parts_of_block(config) - 1
-
-        is_first_pass = Signal(init=1)
-        last_k_block, last_tile = (Signal.like(number, name=f"last_{number.name}", reset_less=True)
-                                   for number in (k_block, tile))
+        last_k_block = Signal.like(k_block, reset_less=True)
         first, last = Signal(), Signal()
-        last_row_tile, last_pass = Signal(), Signal()  # follow rows_left and columns_left
-        last_of_group = Signal()
-        m.d.comb += [
-            first.eq(k_block == 0), last.eq(k_block == last_k_block),
-            last_of_group.eq(last_row_tile | (tile == last_tile)),
-        ]
-
-        # A tile that was complete once stays so until it is released.
-        acts_ahead = Signal(range(config.tile_slots + 1))
-        weights_ahead = Signal(range(config.weight_slots + 1))
-        needs_act, needs_weight, step, room = Signal(), Signal(), Signal(), Signal()
-        m.d.comb += [
-            needs_act.eq(first & is_first_pass), needs_weight.eq(first & (tile == 0)),
-            self.waits_for_act.eq(busy & needs_act & (acts_ahead == 0)),
-            self.waits_for_weight.eq(busy & needs_weight & (weights_ahead == 0)),
-            step.eq(busy & room & ~self.waits_for_act & ~self.waits_for_weight),
-        ]
-        m.d.sync += [
-            acts_ahead.eq(acts_ahead + self.act_ready - (step & needs_act)),
-            weights_ahead.eq(weights_ahead + self.weight_ready - (step & needs_weight)),
-        ]
-
-        next_act, next_weight = Signal.like(act_at), Signal.like(weight_at)
-        m.d.comb += [next_act.eq(following(act_at, config.act_depth)),
-                     next_weight.eq(following(weight_at, config.weight_depth))]
+        m.d.comb += [first.eq(k_block == 0), last.eq(k_block == last_k_block)]
         with m.If(step):
-            m.d.sync += [k_block.eq(Mux(last, 0, k_block + 1)), act_at.eq(next_act),
-                         weight_at.eq(next_weight)]
-        rows_after, columns_after = Signal.like(rows_left), Signal.like(columns_left)
-        next_row_tile_is_last = rows_left <= 2 * config.rows
-        m.d.comb += [rows_after.eq(rows_left - config.rows),
-                     columns_after.eq(columns_left - config.cols)]
-        with m.If(step & last):
-            m.d.sync += [tile.eq(tile + 1), rows_left.eq(rows_after),
-                         last_row_tile.eq(next_row_tile_is_last),
-                         act_slot.eq(act_slot + 1), weight_at.eq(weight_base)]
-        with m.If(step & last & last_of_group):  # the pass ends: next column tile, same rows
-            m.d.sync += [
-                tile.eq(0), is_first_pass.eq(0), columns_left.eq(columns_after),
-                last_pass.eq(columns_left <= 2 * config.cols),
-                part.eq(Mux(last_part | last_pass, 0, part + 1)),
-                weight_slot.eq(weight_slot + 1), weight_at.eq(next_weight),
-                weight_base.eq(next_weight), act_at.eq(act_base), act_slot.eq(act_base_slot),
-                rows_left.eq(group_rows_left), last_row_tile.eq(group_rows_left <= config.rows),
-            ]
-        with m.If(step & last & last_of_group & last_pass):  # next group of token tiles
-            m.d.sync += [
-                is_first_pass.eq(1), columns_left.eq(job.n), last_pass.eq(job.n <= config.cols),
-                rows_left.eq(rows_after), last_row_tile.eq(next_row_tile_is_last),
-                group_rows_left.eq(rows_after), act_at.eq(next_act),
-                act_base.eq(next_act), act_slot.eq(act_slot + 1), act_base_slot.eq(act_slot + 1),
-            ]
-        job_ends = Signal()
-        m.d.comb += [job_ends.eq(step & last & last_pass & last_row_tile),
-                     self.jobs.ready.eq(~busy | job_ends)]
+            m.d.sync += k_block.eq(Mux(last, 0, k_block + 1))
+
+        tile_ends, pass_ends, group_ends, job_ends = (
+            Signal(name=name) for name in ("tile_ends", "pass_ends", "group_ends", "job_ends"))
+        m.d.comb += [
+            tile_ends.eq(step & last), pass_ends.eq(tile_ends & tokens.ends_group),
+            group_ends.eq(pass_ends & columns.is_last), job_ends.eq(group_ends & tokens.is_last),
+        ]
+        new, load = self.jobs.p, Signal()
+        m.d.comb += [self.jobs.ready.eq(~busy | job_ends),
+                     load.eq(self.jobs.valid & self.jobs.ready)]
         with m.If(self.jobs.ready):
             m.d.sync += busy.eq(self.jobs.valid)
-            with m.If(self.jobs.valid):
-                new = self.jobs.p
-                m.d.sync += [job.eq(new), rows_left.eq(new.m), group_rows_left.eq(new.m),
-                             last_k_block.eq(new.k_blocks - 1), last_tile.eq(new.tiles - 1),
-                             last_row_tile.eq(new.m <= config.rows),
-                             columns_left.eq(new.n), last_pass.eq(new.n <= config.cols)]
+        with m.If(load):
+            m.d.sync += [job.eq(new), last_k_block.eq(new.k_blocks - 1)]
+        for loop in (tokens, columns):
+            m.d.comb += [loop.load.eq(load), loop.step.eq(step), loop.tile_ends.eq(tile_ends),
+                         loop.pass_ends.eq(pass_ends), loop.group_ends.eq(group_ends)]
+        m.d.comb += [tokens.m.eq(new.m), tokens.tiles.eq(new.tiles),
+                     columns.n.eq(Mux(load, new.n, job.n))]
 
-        pair = Signal(block_pair_layout(config), reset_less=True)
-        m.d.comb += [self.act_flags_address.eq(act_at), self.weight_flags_address.eq(weight_at)]
-        m.d.sync += [
-            pair.act_address.eq(act_at), pair.weight_address.eq(weight_at),
-            pair.act_slot.eq(act_slot), pair.weight_slot.eq(weight_slot),
-            pair.first.eq(first), pair.last.eq(last),
-            pair.tile.rows.eq(Mux(last_row_tile, rows_left, config.rows)),
-            pair.tile.cols.eq(Mux(last_pass, columns_left, config.cols)),
-            pair.tile.k_blocks.eq(job.k_blocks),
-            pair.tile.output.eq(job.output), pair.tile.has_bias.eq(job.has_bias),
-            pair.tile.token_tile.eq(tile), pair.tile.part.eq(part),
-            pair.tile.block_ends.eq(last_part | last_pass),
-            pair.tile.releases_act.eq(last_pass), pair.tile.releases_weight.eq(last_of_group),
-            pair.tile.job_last.eq(last_pass & last_row_tile),
+        needs_act, needs_weight = Signal(), Signal()
+        m.d.comb += [
+            needs_act.eq(first & columns.is_first), needs_weight.eq(first & (tokens.tile == 0)),
+            step.eq(busy & room & ~self.waits_for_act & ~self.waits_for_weight),
         ]
+        self._wait(m, busy, step & needs_act, needs_act, "act")
+        self._wait(m, busy, step & needs_weight, needs_weight, "weight")
+        m.d.comb += [self.act_flags_address.eq(tokens.address),
+                     self.weight_flags_address.eq(columns.address)]
+        pair = Signal(block_pair_layout(config), reset_less=True)
+        m.d.sync += [
+            pair.act_address.eq(tokens.address), pair.weight_address.eq(columns.address),
+            pair.act_slot.eq(tokens.slot), pair.weight_slot.eq(columns.slot),
+            pair.first.eq(first), pair.last.eq(last),
+        ]
+        self._describe(m, pair.tile, job, tokens, columns)
         self._queue(m, step, room, pair)
         return m
+
+    def _wait(self, m, busy, taken, needed, operand):
+        """Wait for a tile of an operand. One that was complete once stays so until released."""
+        ready, waits = getattr(self, f"{operand}_ready"), getattr(self, f"waits_for_{operand}")
+        slots = {"act": self.config.tile_slots, "weight": self.config.weight_slots}[operand]
+        ahead = Signal(range(slots + 1), name=f"{operand}_tiles_ahead")
+        m.d.sync += ahead.eq(ahead + ready - taken)
+        m.d.comb += waits.eq(busy & needed & (ahead == 0))
+
+    def _describe(self, m, tile, job, tokens, columns):
+        """Say what the drain must know of the output tile."""
+        m.d.sync += [
+            tile.rows.eq(tokens.rows), tile.cols.eq(columns.columns),
+            tile.k_blocks.eq(job.k_blocks),
+            tile.output.eq(job.output), tile.has_bias.eq(job.has_bias),
+            tile.token_tile.eq(tokens.tile), tile.part.eq(columns.part),
+            tile.block_ends.eq(columns.block_ends),
+            tile.releases_act.eq(columns.is_last), tile.releases_weight.eq(tokens.ends_group),
+            tile.job_last.eq(columns.is_last & tokens.is_last),
+        ]
 
     def _queue(self, m, step, room, pair):
         """Join each pair with its flags, which arrive a cycle after their address."""

@@ -193,20 +193,24 @@ class ChunkReader(wiring.Component):
         gather_faults(m, self.faults, take & packet_ends & packet.job_last, self.job_faults)
 
         self._gather(m, guard.o.p, take, content, beat)
+        self._offer(m, take, block_ends, content == Content.BIASES, content_ends, {
+            "is_mx9": tags[0], "lanes": packet.lanes, "k_first": k_block == 0, "k_last": k_last,
+            "job_last": packet.job_last})
+        return m
+
+    def _offer(self, m, take, block_ends, in_biases, content_ends, facts):
+        """Offer a chunk the cycle after its last beat, with what is known of it."""
         is_biases = Signal()
-        m.d.comb += is_biases.eq(content == Content.BIASES)
+        m.d.comb += is_biases.eq(in_biases)
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(take):
             m.d.sync += self.o.valid.eq(block_ends | is_biases & content_ends)
-        for name, value in {
-                "is_biases": is_biases, "is_mx9": tags[0], "lanes": packet.lanes,
-                "k_first": k_block == 0, "k_last": k_last, "job_last": packet.job_last}.items():
+        for name, value in {"is_biases": is_biases, **facts}.items():
             held = Signal.like(self.o.p[name], name=name, reset_less=True)
             m.d.comb += self.o.p[name].eq(held)
             with m.If(take):
                 m.d.sync += held.eq(value)
-        return m
 
     def _gather(self, m, beat_data, take, content, beat):
         """Lay the beats of a chunk side by side; what does not come stays zero."""

@@ -110,7 +110,7 @@ class MXPacker(wiring.Component):
             m.d.sync += tag_units.valid.eq(0)
         with m.If(self.tags.valid & self.tags.ready):
             m.d.sync += [
-                bits.eq(Mux(place == 0, 0, bits) | self.tags.p.is_outlier << place),
+                bits.eq(Mux(place == 0, 0, bits) | self.tags.p.is_mx9 << place),
                 place.eq(Mux(self.tags.p.last, 0, place + 1)),
                 tag_units.valid.eq(self.tags.p.last | place.all()),
             ]

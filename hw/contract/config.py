@@ -14,7 +14,7 @@ PRODUCT_BITS = 15
 """Width of a signed block product D: |D| <= 16 * 15 * 15 * 4 = 14400 < 2^14."""
 
 MOST_CELL_STAGES = 3
-"""Of the pipeline in a cell."""
+"""Most pipeline registers that a cell can have before its accumulator."""
 
 JOBS_UNDER_WAY = 4
 """Most jobs that are dispatched and have not ended."""
@@ -116,7 +116,7 @@ class Config:
 
     @property
     def k_blocks_max(self):
-        """Blocks that cover K = k_max."""
+        """How many blocks cover K = k_max."""
         return -(-self.k_max // BLOCK_SIZE)
 
     @property

@@ -39,7 +39,7 @@ class AlignedBlock(data.Struct):
     Members
     -------
     exponent, microexponent, sign
-        As in `MXBlock`, final.
+        As in `MXBlock`; rounding changes none of them.
     magnitude : 16 x unsigned(9)
         MX9's truncated 7-bit mantissa, then a guard bit, then a sticky bit (least significant).
     """
@@ -63,7 +63,7 @@ class Rounded(data.Struct):
     has_residual : unsigned(1)
         Some residual is not zero.
     has_nan : unsigned(1)
-        It is a NaN block.
+        The block is a NaN block.
     """
 
     block: MXBlock

@@ -50,5 +50,5 @@ def magnitude_layout(k_blocks_max):
     })
 
 
-Tag = data.StructLayout({"is_outlier": 1, "last": 1})
+Tag = data.StructLayout({"is_mx9": 1, "last": 1})
 """Whether the next K-block is an outlier, and whether it is the tile's last."""

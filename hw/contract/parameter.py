@@ -17,7 +17,7 @@ class Parameter:
     least, most : int, optional
         Bounds of an integer that hold for every machine; `Config` checks what depends on others.
     power_of_two : bool
-        It must be one.
+        An integer must be a power of two.
     choices : tuple of str
         What a name must be, or names some of which a tuple holds.
     chosen : str

@@ -40,15 +40,15 @@ class Scoreboard(wiring.Component):
     started : In(1), job : In(job_layout)
         A job starts.
     beat_counts, conversion_counts, act_faults, weight_faults : In(report_signature)
-        Of each job, before it ends.
+        What engines report of each job, before it ends.
     job_ended : In(1)
         The oldest job ends.
     score : Out(SCORE)
-        Its score.
+        The score of the oldest job, this cycle included.
     under_way : Out
         Jobs that have started and not ended.
     tables_in_use : Out(tables)
-        Tables that they read.
+        Tables that the jobs under way read.
     """
 
     def __init__(self, config):

@@ -75,7 +75,7 @@ class OperandStore(wiring.Component):
     read_residual : In(1)
         Serve L, three binades lower, instead of H.
     operands : Out(lanes x operand_layout(drop_width), flat)
-        Of the last ``read``.
+        What the last ``read`` asked for.
     operand_anchors : Out(lanes x unsigned(8))
         Largest biased exponent of each lane's tile; 255 when it holds a NaN block.
     """

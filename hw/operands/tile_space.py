@@ -22,11 +22,11 @@ class TileSpace(wiring.Component):
     Members
     -------
     blocks : In(block_bits)
-        Of the tile that waits for room.
+        How many blocks per lane the tile that waits has.
     fits : Out(1)
-        There is room for it.
+        There is room for that tile.
     take : In(1)
-        It takes its room now.
+        The tile takes its room in this cycle.
     released : In(1), released_blocks : In(block_bits)
         The oldest tile, of so many blocks, is not needed any more.
     """

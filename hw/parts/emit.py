@@ -82,7 +82,7 @@ def flat_ports(signature, interface=None):
     Parameters
     ----------
     signature : wiring.Signature
-        Of the component.
+        The component's.
     interface : object, optional
         Something with the signature's members; without it the values are those of a fresh one.
 

@@ -8,14 +8,14 @@ from .model import Code, Flag
 
 ActivationFormat = IntEnum(
     "ActivationFormat", {name.upper(): code for name, code in FORMAT_CODES.items()})
-"""JOB_FORMAT, and the bits of FORMATS."""
+"""Values of the register JOB_FORMAT, and numbers of the bits of FORMATS."""
 
 Rounding = IntEnum("Rounding", {name.upper(): code for code, name in enumerate(ROUNDINGS)})
-"""ROUNDING."""
+"""Values of the register ROUNDING."""
 
 
 class Command(Flag):
-    """CONTROL."""
+    """Bits of the register CONTROL."""
 
     START = 1, "start the job that the JOB registers hold, or refuse it"
     ABORT = 2, "drop every job under way; input is swallowed until RESUME"
@@ -23,7 +23,7 @@ class Command(Flag):
 
 
 class JobFlag(Flag):
-    """JOB_FLAGS."""
+    """Bits of the register JOB_FLAGS."""
 
     BIAS = 1, "FP32 biases head each column tile's weights and are added to C"
     REORDER = 2, "channels of A are put into the order of table JOB_TABLE"
@@ -31,7 +31,7 @@ class JobFlag(Flag):
 
 
 class TablePart(Flag):
-    """TABLE_CLEAR."""
+    """Bits of the register TABLE_CLEAR."""
 
     ORDER = 1, "forget the table's order"
     TAGS = 2, "forget the table's static tags"

@@ -64,9 +64,9 @@ def fields_of(registers, name, end=""):
     Parameters
     ----------
     registers : interface object
-        Of `register_signature`.
+        A component's side of `register_signature`.
     name : str
-        Of the register, in lower case.
+        The register's name in lower case.
     end : str
         What the member's name has behind the register's: "", "_set" or "_cleared".
     """

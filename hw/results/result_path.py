@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from golden.formats import FP32
-from hw.array.block_walker import tile_layout
 from hw.contract.block_bits import NAN_EXPONENT
+from hw.contract.output_tile import output_tile_layout
 from hw.contract.result_rows import result_rows_layout
 from hw.parts.emit import instantiate
 from hw.streams.stream_fifo import StreamFIFO
@@ -29,18 +29,18 @@ class ResultPath(wiring.Component):
 
     Members
     -------
-    tile : In(tile_layout), act_anchors, weight_anchors : In
-        Of the tile whose last beat enters the array now.
+    tile : In(output_tile_layout), act_anchors, weight_anchors : In
+        The output tile whose beat enters the array in this cycle, and its anchors.
     bias : In(cols x unsigned(32), flat)
-        FP32 patterns for its columns, where ``tile.has_bias``.
+        FP32 patterns for the tile's columns, where ``tile.has_bias``.
     tile_ends : In(1)
-        It does.
+        The beat is the tile's last.
     captured : In(1), row_valid : In(1), rows : In(drain_lanes x signed(acc_width))
-        From the array.
+        As in `MACArray`.
     releases_act, releases_weight : Out(1)
         The captured tile was the last to need its token tile, its column tile.
     released_blocks : Out
-        Blocks per lane in it.
+        Blocks per lane in that tile.
     o : Out(stream of result_rows_layout)
     row_left : Out(1)
         A group left the queue.
@@ -51,7 +51,7 @@ class ResultPath(wiring.Component):
     def __init__(self, config):
         self.config = config
         super().__init__({
-            "tile": In(tile_layout(config)), "tile_ends": In(1),
+            "tile": In(output_tile_layout(config)), "tile_ends": In(1),
             "act_anchors": In(data.ArrayLayout(8, config.rows)),
             "weight_anchors": In(data.ArrayLayout(8, config.cols)),
             "bias": In(FP32.width * config.cols),
@@ -67,7 +67,7 @@ class ResultPath(wiring.Component):
         m = Module()
         config = self.config
         tile_state = data.StructLayout({
-            "tile": tile_layout(config),
+            "tile": output_tile_layout(config),
             "act_anchors": data.ArrayLayout(8, config.rows),
             "weight_anchors": data.ArrayLayout(8, config.cols),
             "bias": FP32.width * config.cols,

@@ -1,4 +1,4 @@
-"""A register between two streams, or none."""
+"""Between two streams of different payloads: a register, or wires alone."""
 
 from amaranth import Signal
 

@@ -13,7 +13,7 @@ class StreamBuffer(wiring.Component):
     Parameters
     ----------
     shape : ShapeLike
-        Of the payload.
+        Shape of the payload.
 
     Members
     -------

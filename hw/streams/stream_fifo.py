@@ -19,7 +19,7 @@ class StreamFIFO(wiring.Component):
     Parameters
     ----------
     shape : ShapeLike
-        Of the payload.
+        Shape of the payload.
     depth : int
         Words of the memory.
 

@@ -40,7 +40,7 @@ class SramSize:
 
     @property
     def bits(self):
-        """Bits it holds."""
+        """How many bits the memory holds."""
         return self.width * self.depth
 
 

@@ -4,7 +4,7 @@ from perf.gpu import RTX_3090
 from perf.report.claims import CALIBRATED, CHOSEN, JUDGED, OWN_ROOFLINE, PERFECT, Claim
 from perf.report.study import Entry, Study, rivals
 from perf.report.tables import Column, Table
-from perf.system import Bound, ModelRun
+from perf.system import ModelRun
 
 STEPS = (20, 50, 100)
 """In every table, beside the steps that each model is usually sampled with."""
@@ -12,17 +12,18 @@ STEPS = (20, 50, 100)
 
 def latency_table(study: Study) -> Table:
     """Tabulate seconds per image, bounds and the ratio to the machine's own roofline."""
+    bounds = study.preset.bounds
     table = Table((
         Column("Model", text=True), Column("Policy", text=True), Column("ms per\nevaluation"),
         *(Column(f"s, {steps}\nsteps") for steps in STEPS), Column("s, its usual\nsteps"),
         Column("x own\nroofline"), Column("Arrays\nused, %"), Column("GB per\nevaluation"),
-        Column("Bound by compute /\nmemory / vector, %")),
+        Column("Bound by " + " / ".join(bounds[:1]) + " /\n" + " / ".join(bounds[1:]) + ", %")),
         title=f"Latency per image on {study.preset.name}",
         note="One image with guidance: each evaluation runs two samples. No text encoder, no "
              "decoder. Own roofline: 1.00 is every layer at its compute or memory bound.")
     for entry in study.entries:
         run = entry.run
-        bounds = run.seconds_by_bound()
+        seconds = run.seconds_by_bound()
         usual = [each.steps for index, each in enumerate(run.model.samplings)
                  if not index or each.steps not in STEPS]
         table.add(
@@ -31,7 +32,7 @@ def latency_table(study: Study) -> Table:
             ", ".join(f"{run.image_seconds(steps):.2f} ({steps})" for steps in usual),
             f"{run.roofline_ratio:.3f}", f"{100 * run.utilisation:.1f}",
             f"{run.traffic.total / 1e9:.2f}",
-            " / ".join(f"{100 * bounds[each] / run.step_seconds:.0f}" for each in Bound),
+            " / ".join(f"{100 * seconds[each] / run.step_seconds:.0f}" for each in bounds),
             missed=[7] if _judged(study, entry) and run.roofline_ratio > OWN_ROOFLINE else (),
             starts_group=_is_first(study, entry))
     return table

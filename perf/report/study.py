@@ -4,7 +4,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from perf.gpu import RTX_3090, calibrated_efficiency, same_gpu_efficiency
-from perf.system import Comparison, ModelRun, Preset, Silicon, compare, run_model, silicon
+from perf.system import (
+    Comparison,
+    ModelRun,
+    Policy,
+    Preset,
+    Silicon,
+    compare,
+    find_policy,
+    run_model,
+    silicon,
+)
 from perf.workloads import Model
 
 
@@ -84,7 +94,7 @@ def rivals() -> tuple[Rival, ...]:
 
 
 def make_study(
-    preset: Preset, models: Sequence[Model], policies: Sequence[str], *,
+    preset: Preset, models: Sequence[Model], policies: Sequence[str | Policy], *,
     on_progress: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> Study:
     """Run models under policies.
@@ -93,7 +103,7 @@ def make_study(
     ----------
     preset : Preset
     models : sequence of Model
-    policies : sequence of str
+    policies : sequence of str or Policy
     on_progress : callable
         Gets how many runs are done, how many there are, and what runs next.
 
@@ -107,7 +117,7 @@ def make_study(
     total = len(models) * len(policies)
     for model in models:
         for policy in policies:
-            on_progress(len(entries), total, f"{model.name}, {policy}")
+            on_progress(len(entries), total, f"{model.name}, {find_policy(policy).name}")
             run = run_model(preset, model, policy)
             entries.append(Entry(run, compare(run, estimate=estimate)))
     on_progress(total, total, "done")

@@ -9,13 +9,11 @@ from numpy.typing import NDArray
 
 from hw.contract.config import Config
 from perf.schedule.job import Job
-from perf.schedule.latencies import TAKEN, WALKED, array_latencies
+from perf.schedule.latencies import NOT_YET, TAKEN, WALKED, array_latencies
 from perf.schedule.results import Results
 from perf.schedule.rooms import JobReader, Room
 from perf.schedule.tiles import TokenTiles
 from perf.schedule.weights import WeightLoader
-
-_EVER = -1
 
 
 def beats_of_passes(act: NDArray, weight: NDArray) -> NDArray[np.int64]:
@@ -43,23 +41,23 @@ class Array:
         self._weight_room = Room(config.weight_depth, config.weight_slots)
         self._weights = WeightLoader(config, self._weight_room)
         self._jobs = JobReader()
-        self._ended = self._stepped = _EVER  # the last beat, the last step of the walker
+        self._ended = self._stepped = NOT_YET  # the last beat, the last step of the walker
         # Cycles before the last passes in which the issuer had nothing, and who counts them.
         self._gaps: deque[tuple[int, int, dict[str, int]]] = deque(maxlen=WALKED)
         self._k_blocks_before = WALKED
 
-    def skip(self, start: int) -> None:
-        """Pass a conversion."""
-        self._jobs.skip(start)
-        self._weights.skip(start)
+    def skip_job(self, start: int) -> None:
+        """Pass over a conversion, which needs no array."""
+        self._jobs.skip_job(start)
+        self._weights.skip_job(start)
 
     def run(self, job: Job, start: int) -> Mapping[str, int]:
         """Run a job; return its counters but the cycles; the stalls may grow with the next job."""
         head = self._jobs.head(start)
-        self._jobs.take(head)
+        self._jobs.note_taken(head)
         self._busy = head + TAKEN
         self._k_blocks = job.k_blocks
-        self._weights.begin(job, start)
+        self._weights.take_job(job, start)
         act_mx9, act_residual, weight_mx9, weight_residual = job.precisions
         shapes, columns = self._tiles.shapes, -(-job.n // self._config.cols)
         beats = np.broadcast_to(beats_of_passes(act_residual, weight_residual),
@@ -86,7 +84,7 @@ class Array:
             if tile > group.start and 0 < column < columns - 1 and self._flows():
                 self._flow(group, tile, column)
                 break
-            act = self._tiles.load(tile) if column == 0 else _EVER
+            act = self._tiles.load(tile) if column == 0 else NOT_YET
             self._count_waiting(act, weight)
             begun = max(self._ended + 1, max(act, weight, self._busy) + WALKED)
             self._stepped = max(self._stepped + 1, act, weight, self._busy) + self._k_blocks - 1
@@ -94,7 +92,7 @@ class Array:
             could_end = begun + beats[tile] - 1
             self._ended = max(could_end, self._ended + interval, self._results.room())
             stalls["result_stalls"] += self._ended - could_end
-            weight = _EVER
+            weight = NOT_YET
             self._results.add(self._ended, shapes[tile].rows, column, last_column)
             if last_column:
                 self._tiles.room.release(self._ended + capture)

@@ -8,9 +8,8 @@ from itertools import pairwise
 from hw.contract.job_codes import JobKind
 from perf.schedule.chain import Chain, Paces
 from perf.schedule.job import Job
-from perf.schedule.latencies import CUT, GATHERED, RELEASED, SCATTERED
+from perf.schedule.latencies import CUT, GATHERED, NOT_YET, RELEASED, SCATTERED
 
-_EVER = -1
 _HALVES = 2
 _ONE_EACH = Paces([1])
 
@@ -26,12 +25,12 @@ class Banks:
 
     def __init__(self, chain: Chain):
         self._chain = chain
-        self._written = _EVER  # the last block
-        self._read = deque([_EVER] * _HALVES, maxlen=_HALVES)
+        self._written = NOT_YET  # the last block
+        self._read = deque([NOT_YET] * _HALVES, maxlen=_HALVES)
         self._known: int | None = None  # table whose next places are looked up already
         self._looks_up = False
 
-    def begin(self, job: Job) -> None:
+    def take_job(self, job: Job) -> None:
         """Prepare for a job's segments."""
         self._cycles = job.order_cycles
         if job.kind is JobKind.CONVERT_TRANSPOSED:
@@ -79,18 +78,18 @@ class Banks:
             self._written = left + SCATTERED + cycles[-1] - 1
         return cut, left, before + beats[-1] - CUT
 
-    def read(self, blocks: int, first: int, gates: list[tuple[int, int]]) -> None:
+    def read_segment(self, blocks: int, first: int, gates: list[tuple[int, int]]) -> None:
         """Read a segment; ``first`` is its first block's place in the tile, as in `gates`."""
         chain = self._chain
         chain.wait(self._written + GATHERED)
         begun = chain.left
         if gates[-1][0] < first:
-            chain.run(_ONE_EACH, first, first + blocks, _EVER)
+            chain.run(_ONE_EACH, first, first + blocks, NOT_YET)
         else:
             stops = [first, *(at for at, _ in gates if first < at < first + blocks), first + blocks]
             known = dict(gates)
             for start, stop in pairwise(stops):
-                chain.run(_ONE_EACH, start, stop, known.get(start, _EVER))
+                chain.run(_ONE_EACH, start, stop, known.get(start, NOT_YET))
         self._read.append(chain.before_left if blocks > 1 else begun)
 
     @property

@@ -30,7 +30,7 @@ class Converter:
         turn : int
             When the first beat may leave.
         """
-        self._packer.begin(turn)
+        self._packer.start_job(turn)
         mx9 = job.precisions[0]
         for index, shape in enumerate(self._tiles.shapes):
             self._convert(shape, mx9[index % len(mx9)].tolist())
@@ -38,7 +38,7 @@ class Converter:
 
     def _convert(self, shape: Shape, mx9: list[bool]) -> None:
         tiles, packer = self._tiles, self._packer
-        tiles.whole(shape)
+        tiles.stage_tile(shape)
         per_unit = 8 * packer.unit_bytes
         for first in range(0, shape.k_blocks, per_unit):
             tags = min(per_unit, shape.k_blocks - first)
@@ -51,4 +51,4 @@ class Converter:
                 packer.pack(tiles.reader.sent, shape.rows, mx9[k_block],
                             all_tags if k_block == first else None,
                             k_block == shape.k_blocks - 1)
-        tiles.done(shape)
+        tiles.note_sent(shape)

@@ -12,6 +12,9 @@ from hw.results.result_converter import ResultConverter
 from hw.results.result_path import ResultPath
 from hw.streams.stream_fifo import StreamFIFO
 
+NOT_YET = -1
+"""When something happened that has not: a cycle before all others, which holds nothing up."""
+
 QUEUED = 1
 """A started job is at the head of an engine's queue in the next cycle: `hw.control.job_queue`."""
 

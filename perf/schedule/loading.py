@@ -11,26 +11,25 @@ from hw.contract.job_codes import JobKind
 from perf.schedule.banks import Banks
 from perf.schedule.chain import Chain, Paces
 from perf.schedule.job import Job
-from perf.schedule.latencies import ALIGNMENT, CUT, RELEASED, TAKEN
+from perf.schedule.latencies import ALIGNMENT, CUT, NOT_YET, RELEASED, TAKEN
 from perf.schedule.rooms import JobReader
 from perf.schedule.stage import Tagging
 from perf.schedule.streams import StreamSwitch
 
-_EVER = -1
 _HALVES = 2
 """Tiles whose magnitudes the detector keeps."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A tile in the stage."""
+    """How large a tile in the stage is."""
 
     rows: int
     k_blocks: int
 
     @property
     def blocks(self) -> int:
-        """Blocks of it."""
+        """How many blocks the tile has."""
         return self.rows * self.k_blocks
 
 
@@ -54,35 +53,35 @@ class Cutter:
     def __init__(self, config: Config, switch: StreamSwitch):
         self._config, self._switch = config, switch
         self._jobs = JobReader()
-        self._last_beat = _EVER
+        self._last_beat = NOT_YET
         # The last block was cut, and banks or the chain took it from the buffer behind the cutter.
-        self._cut = self._left = _EVER
+        self._cut = self._left = NOT_YET
         self.chain = Chain(ALIGNMENT)
         self.banks = Banks(self.chain)
-        self._searched = deque([_EVER] * _HALVES, maxlen=_HALVES)
+        self._searched = deque([NOT_YET] * _HALVES, maxlen=_HALVES)
         self._stage_free, self._stage_tiles = config.stage_depth, deque()
-        self._stage_since = _EVER
+        self._stage_since = NOT_YET
 
-    def begin(self, job: Job, start: int) -> None:
-        """Take a job."""
+    def take_job(self, job: Job, start: int) -> None:
+        """Take a job that starts in cycle `start`, as soon as the one before lets it."""
         self._job = job
         taken = max(self._jobs.head(start), self._last_beat)
-        self._jobs.take(taken)
-        begins = max(taken, self._switch.begin(start)) + TAKEN
+        self._jobs.note_taken(taken)
+        begins = max(taken, self._switch.take_job(start)) + TAKEN
         self._cut = max(self._cut, begins)
         self._row_beats = self._beats(job.k)
         self._uses_banks = job.order_cycles is not None or (
             job.kind is JobKind.CONVERT_TRANSPOSED)
         if self._uses_banks:
-            self.banks.begin(job)
+            self.banks.take_job(job)
         else:
             self._row = Paces(self._row_beats)
             # A block that needs no bank waits until the last one from the banks has left.
             self.chain.restart(self._cut, self._left)
 
-    def skip(self, start: int) -> None:
-        """Pass a job of packed activations."""
-        self._jobs.skip(start)
+    def skip_job(self, start: int) -> None:
+        """Pass over a job of packed activations."""
+        self._jobs.skip_job(start)
 
     def _beats(self, elements: int) -> list[int]:
         """Count the beats of each block of a row."""
@@ -117,7 +116,7 @@ class Cutter:
         for row in range(tile.rows):
             self._cut, self._left, self._last_beat = banks.write_row(
                 self._row_beats, self._cut, self._left)
-            banks.read(tile.k_blocks, row * tile.k_blocks, gates)
+            banks.read_segment(tile.k_blocks, row * tile.k_blocks, gates)
             before, times = times, (
                 self._cut, self._left, self._last_beat, *banks.times, *chain.times)
             is_free = before and gates[-1][0] < row * tile.k_blocks
@@ -135,9 +134,9 @@ class Cutter:
         later = after[0] - before[0]
         return all(new - old == later for old, new in zip(before, after, strict=True))
 
-    def end(self) -> None:
+    def end_job(self) -> None:
         """Give the stream to the next job."""
-        self._switch.end(self._last_beat)
+        self._switch.end_job(self._last_beat)
 
     def _load_slabs(self, tile: Shape, gates: list[tuple[int, int]]) -> None:
         beats, cycles = self._beats(tile.rows), spread_cycles(self._config, tile.rows)
@@ -145,7 +144,7 @@ class Cutter:
             tokens = min(BLOCK_SIZE, self._job.k - BLOCK_SIZE * slab)
             self._cut, self._left, self._last_beat = self.banks.write_slab(
                 beats, cycles, tokens, self._cut, self._left)
-            self.banks.read(tile.rows, slab * tile.rows, gates)
+            self.banks.read_segment(tile.rows, slab * tile.rows, gates)
 
     def _gates(self, tile: Shape) -> list[tuple[int, int]]:
         """Say which blocks of a tile wait for room, and until when: the first one always."""
@@ -163,10 +162,10 @@ class Cutter:
         self._stage_free -= tile.blocks - block
         return gates
 
-    def searched(self, tagging: Tagging) -> None:
+    def note_searched(self, tagging: Tagging) -> None:
         """Note that the detector is done with the tile."""
         self._searched.append(tagging.searched)
 
-    def read(self, cycle: int, tile: Shape) -> None:
+    def note_read(self, cycle: int, tile: Shape) -> None:
         """Note that the stage's reader is done with the tile."""
         self._stage_tiles.append((cycle, tile.blocks))

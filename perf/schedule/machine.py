@@ -49,15 +49,15 @@ def predict(config: Config, jobs: Sequence[Job]) -> list[Counts]:
                              f"under way until {room - 1}")
         before = ends[-1] if ends else -1
         turn = before - ENDED + 1  # the last beat of the job before has left
-        tiles.begin(job, start)
+        tiles.take_job(job, start)
         if job.kind.converts:
-            array.skip(start)
+            array.skip_job(start)
             counts.append({})
             ends.append(converter.run(job, turn) + ENDED)
         else:
-            results.begin(job, turn)
+            results.start_job(job, turn)
             counts.append(array.run(job, start))
             ends.append(results.ended + ENDED)
-        tiles.end()
+        tiles.end_job()
         cycles.append(ends[-1] - max(before, start))
     return [Counts(cycles=each, **count) for each, count in zip(cycles, counts, strict=True)]

@@ -4,12 +4,11 @@ from collections import deque
 
 from hw.contract.config import Config
 from perf.schedule.job import Job
-from perf.schedule.latencies import CUT, PACKED_BUFFERED, RELEASED, TAKEN
+from perf.schedule.latencies import CUT, NOT_YET, PACKED_BUFFERED, RELEASED, TAKEN
 from perf.schedule.rooms import JobReader
 from perf.schedule.streams import StreamSwitch
 from perf.schedule.weights import chunk_beats
 
-_EVER = -1
 _BUFFERED = 2
 """Rows that a `hw.streams.stream_buffer.StreamBuffer` holds."""
 
@@ -27,22 +26,22 @@ class PackedLoader:
     def __init__(self, config: Config, switch: StreamSwitch):
         self._config, self._switch = config, switch
         self._jobs = JobReader()
-        self._announced = self._last_beat = _EVER
-        self._taken = self._left = _EVER  # the last chunk from the reader, its last row
+        self._announced = self._last_beat = NOT_YET
+        self._taken = self._left = NOT_YET  # the last chunk from the reader, its last row
         # Rows, from the buffer behind the unpacker.
-        self._sent = deque([_EVER] * _BUFFERED, maxlen=_BUFFERED)
+        self._sent = deque([NOT_YET] * _BUFFERED, maxlen=_BUFFERED)
 
-    def begin(self, job: Job, start: int) -> None:
-        """Take a job."""
+    def take_job(self, job: Job, start: int) -> None:
+        """Take a job that starts in cycle `start`, as soon as the one before lets it."""
         taken = max(self._jobs.head(start), self._announced + 1)
-        self._jobs.take(taken)
-        self._switched = self._switch.begin(start) + TAKEN
+        self._jobs.note_taken(taken)
+        self._switched = self._switch.take_job(start) + TAKEN
         self._busy = taken + TAKEN
         self._job, self._tile = job, 0
 
-    def skip(self, start: int) -> None:
-        """Pass a job in floating point."""
-        self._jobs.skip(start)
+    def skip_job(self, start: int) -> None:
+        """Pass over a job in floating point."""
+        self._jobs.skip_job(start)
 
     def load(self, rows: int, gate: int) -> int:
         """Load a tile, stored from cycle `gate` on; return when its last block is."""
@@ -72,6 +71,6 @@ class PackedLoader:
             self._left += more
             self._sent.extend((last - 1, last))
 
-    def end(self) -> None:
+    def end_job(self) -> None:
         """Give the stream to the next job."""
-        self._switch.end(self._last_beat)
+        self._switch.end_job(self._last_beat)

@@ -1,10 +1,8 @@
 """Packets of MX blocks: `hw.blocks.mx_packer`."""
 
 from hw.contract.config import Config
-from perf.schedule.latencies import CUT
+from perf.schedule.latencies import CUT, NOT_YET
 from perf.schedule.weights import chunk_beats
-
-_EVER = -1
 
 
 class Packer:
@@ -20,18 +18,19 @@ class Packer:
     def __init__(self, config: Config, unit_bytes: int):
         self.unit_bytes = unit_bytes
         self._per_beat = config.result_bytes // unit_bytes
-        self._filled = self._cut = self._gathered = _EVER
-        self.tags_taken = _EVER
+        self._filled = self._cut = self._gathered = NOT_YET
+        self.tags_taken = NOT_YET
 
     @property
     def gate(self) -> int:
         """When the first block of the next K-block may come."""
         return self._filled
 
-    def begin(self, turn: int) -> None:
+    def start_job(self, turn: int) -> None:
         """Start a job, whose first beat leaves no earlier than in cycle `turn`."""
         self._turn = turn
-        self._ahead = self._per_beat if self._per_beat > 1 else 0  # units that need not wait for it
+        # Units that need not wait for it; None once it has left.
+        self._ahead: int | None = self._per_beat if self._per_beat > 1 else 0
 
     def pack(self, last_block: int, rows: int, is_mx9: bool, tags: int | None,
              ends_packet: bool) -> None:
@@ -58,20 +57,19 @@ class Packer:
             self.tags_taken = first
         self._cut = first + units - 1
         self._gathered = self._cut
-        if self._ahead >= 0:
-            self._count_ahead(units, ends_packet)
+        if self._ahead is not None:
+            self._count_ahead(units - self._ahead, ends_packet)
 
-    def _count_ahead(self, units: int, ends_packet: bool) -> None:
+    def _count_ahead(self, behind: int, ends_packet: bool) -> None:
         """Hold the units behind the job's first beat back until that has left.
 
         One more is cut already: it waits in a `hw.streams.skid_buffer.SkidBuffer`.
         """
-        behind = units - self._ahead
         if behind > 0:
             self._gathered = max(self._cut, self._turn + behind - 1)
             if behind > 1:
                 self._cut = self._gathered
-            self._ahead = _EVER
+            self._ahead = None
         else:
             self._ahead = 0 if ends_packet else -behind
 

@@ -4,15 +4,14 @@ from collections import deque
 from collections.abc import Iterable
 
 from golden.formats import BLOCK_SIZE
-from hw.array.block_walker import parts_of_block
 from hw.contract.config import Config
 from hw.contract.job_codes import Output
+from hw.contract.output_tile import parts_of_block
 from perf.schedule.chain import Chain, Paces
 from perf.schedule.job import Job
-from perf.schedule.latencies import CONVERTED, NARROWED, RELEASED, array_latencies
+from perf.schedule.latencies import CONVERTED, NARROWED, NOT_YET, RELEASED, array_latencies
 from perf.schedule.packing import Packer
 
-_EVER = -1
 _ONE_EACH = Paces([1])
 
 
@@ -29,23 +28,23 @@ class Results:
         latencies = array_latencies(config)
         self._latency = latencies.capture + latencies.queue
         spare = config.result_depth - config.drain_cycles
-        self._left = deque([_EVER] * (spare + 1), maxlen=spare + 1)  # groups, from the queue
+        self._left = deque([NOT_YET] * (spare + 1), maxlen=spare + 1)  # groups, from the queue
         # Groups follow each other at least a cycle apart, so that never more are on their way than
         # the way has cycles.
         self._always_room = spare >= self._latency
         self._flowed: deque[tuple[int, int]] = deque(maxlen=spare + 1)
-        self._drained = _EVER  # the last group could have left the queue
-        self._moved = _EVER  # the last group in floating point, to the stream
+        self._drained = NOT_YET  # the last group could have left the queue
+        self._moved = NOT_YET  # the last group in floating point, to the stream
         self._chain = Chain(CONVERTED)
         self._packer = Packer(config, config.act_bytes)
-        self._emptied = [_EVER, _EVER]
+        self._emptied = [NOT_YET, NOT_YET]
 
-    def begin(self, job: Job, turn: int) -> None:
+    def start_job(self, job: Job, turn: int) -> None:
         """Start a job, whose first beat leaves no earlier than in cycle `turn`."""
         self._job, self._turn = job, turn
         self._packs = job.packs_results
         if self._packs:
-            self._packer.begin(turn)
+            self._packer.start_job(turn)
 
     @property
     def flow(self) -> bool:
@@ -84,7 +83,7 @@ class Results:
         else:
             self._join(drained, groups, rows, column, last_column)
 
-    def _leave(self, groups: int, visible: int, gate: int = _EVER) -> int:
+    def _leave(self, groups: int, visible: int, gate: int = NOT_YET) -> int:
         """Let groups leave the queue, the first from `gate` on; return when the last did."""
         first = max(visible, self._left[-1] + 1, gate)
         self._left.extend(range(first, first + groups))
@@ -109,7 +108,7 @@ class Results:
             # The group before is held until its last row leaves.
             self._chain.wait(self._leave(1, drained + group, self._chain.left))
             self._chain.run(_ONE_EACH, 0, min(drain_rows, rows - group * drain_rows),
-                            _EVER if group else self._packer.gate)
+                            NOT_YET if group else self._packer.gate)
         self._pack(rows)
 
     def _turn_tile(self, drained: int, groups: int, rows: int, column: int) -> None:

@@ -22,8 +22,8 @@ class Room:
         self._releases: deque[int] = deque()
         self._since = 0
 
-    def take(self, blocks: int) -> int:
-        """Take room for a tile; return the first cycle in which there is that much.
+    def reserve(self, blocks: int) -> int:
+        """Reserve room for a tile; return the first cycle in which there is that much.
 
         Raises
         ------
@@ -58,10 +58,10 @@ class JobReader:
         """Say when a job that starts in cycle `start` is offered to the engine."""
         return max(start + QUEUED, self._free)
 
-    def take(self, cycle: int) -> None:
+    def note_taken(self, cycle: int) -> None:
         """Note when the engine takes the job that is offered."""
         self._free = cycle + 1
 
-    def skip(self, start: int) -> None:
+    def skip_job(self, start: int) -> None:
         """Pass a job that the engine does not know."""
-        self.take(self.head(start))
+        self.note_taken(self.head(start))

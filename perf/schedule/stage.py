@@ -8,6 +8,7 @@ from hw.contract.config import Config
 from perf.schedule.latencies import (
     FIRST_TAG,
     NEXT_SEARCH,
+    NOT_YET,
     RELEASED,
     SEARCH_START,
     STAGE_READ,
@@ -16,8 +17,6 @@ from perf.schedule.latencies import (
     TAGS_BEHIND_MEMORY,
     search_cycles,
 )
-
-_EVER = -1
 
 
 @dataclass(frozen=True)
@@ -54,10 +53,10 @@ class Tagging:
 
     def __init__(self, config: Config):
         self._room = config.k_blocks_max + TAGS_BEHIND_MEMORY
-        self._offered = self._given = self._taken = _EVER  # of the last tag
+        self._offered = self._given = self._taken = NOT_YET  # of the last tag
         self._tag = self._left = 0  # handed out, and read
         self._popped: deque[tuple[int, int, Reads]] = deque()
-        self._read: deque[int] = deque([_EVER] * TILES_AHEAD, maxlen=TILES_AHEAD)
+        self._read: deque[int] = deque([NOT_YET] * TILES_AHEAD, maxlen=TILES_AHEAD)
 
     @property
     def searched(self) -> int:
@@ -69,13 +68,13 @@ class Tagging:
         """When the last tag was handed out."""
         return self._given
 
-    def begin(self, whole: int, k_blocks: int, searches: bool, busy: int) -> None:
-        """Search a tile whose last block came in cycle `whole`."""
+    def search(self, whole: int, k_blocks: int, searches: bool, busy: int) -> None:
+        """Search a tile that is whole, its last block having come in cycle `whole`."""
         start = max(whole + SEARCH_START, self._taken + NEXT_SEARCH)
         passes = search_cycles(k_blocks) if searches else 0
         self._offered = max(start + FIRST_TAG + passes, self._read[0] + RELEASED, busy)
 
-    def settle(self, tags: int, gate: int = _EVER) -> int:
+    def settle(self, tags: int, gate: int = NOT_YET) -> int:
         """Hand out the tile's next tags from cycle `gate` on; return when the first was."""
         taken = max(self._offered, self._given)
         first = max(taken + TAG_SETTLED, gate, self._room_for(self._tag))
@@ -95,7 +94,7 @@ class Tagging:
         while self._popped and self._popped[0][1] <= wanted:
             self._popped.popleft()
         if not self._popped or wanted < self._popped[0][0]:
-            return _EVER
+            return NOT_YET
         first, _, reads = self._popped[0]
         return reads.of(wanted - first) + 1 + RELEASED
 
@@ -104,7 +103,7 @@ class Tagging:
         self._popped.append((self._left, self._left + tags, reads))
         self._left += tags
 
-    def read(self, end: int) -> None:
+    def note_read(self, end: int) -> None:
         """Note that the last block of a tile was read."""
         self._read.append(end)
 
@@ -117,8 +116,8 @@ class StageReader:
     """
 
     def __init__(self) -> None:
-        self._read = _EVER
-        self._sent = deque([_EVER - 1] * (STAGE_READ + 1), maxlen=STAGE_READ + 1)
+        self._read = NOT_YET
+        self._sent = deque([NOT_YET - 1] * (STAGE_READ + 1), maxlen=STAGE_READ + 1)
 
     @property
     def sent(self) -> int:
@@ -126,7 +125,7 @@ class StageReader:
         return self._sent[-1]
 
     @property
-    def read(self) -> int:
+    def last_read(self) -> int:
         """When the last block was read."""
         return self._read
 
@@ -139,7 +138,7 @@ class StageReader:
         tag : int
             When the tag of the first was handed out.
         gate : int
-            Where they go there is room, for all of them.
+            From then on the router has room for all of these blocks.
         """
         blocks = rows * k_blocks
         read = max(self._read + 1, self._sent[0] + RELEASED, tag + TAG_QUEUED)

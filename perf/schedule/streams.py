@@ -10,12 +10,12 @@ class StreamSwitch:
         self._jobs = JobReader()
         self._ended = -1
 
-    def begin(self, start: int) -> int:
+    def take_job(self, start: int) -> int:
         """Take the next job; return when. It has the stream `TAKEN` later."""
         taken = max(self._jobs.head(start), self._ended)
-        self._jobs.take(taken)
+        self._jobs.note_taken(taken)
         return taken
 
-    def end(self, cycle: int) -> None:
+    def end_job(self, cycle: int) -> None:
         """Note the job's last transfer."""
         self._ended = cycle

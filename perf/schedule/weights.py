@@ -8,10 +8,8 @@ from golden.formats import FP32
 from hw.contract.block_bits import BASE_BLOCK_BITS, RESIDUAL_BLOCK_BITS
 from hw.contract.config import Config
 from perf.schedule.job import Job
-from perf.schedule.latencies import CHUNK_KNOWN, TAKEN
+from perf.schedule.latencies import CHUNK_KNOWN, NOT_YET, TAKEN
 from perf.schedule.rooms import JobReader, Room
-
-_EVER = -1
 
 
 @cache
@@ -42,12 +40,12 @@ class WeightLoader:
     def __init__(self, config: Config, room: Room):
         self._config, self._room = config, room
         self._jobs = JobReader()
-        self._announced = self._last_beat = _EVER
+        self._announced = self._last_beat = NOT_YET
 
-    def begin(self, job: Job, start: int) -> None:
-        """Take a job."""
+    def take_job(self, job: Job, start: int) -> None:
+        """Take a job that starts in cycle `start`, as soon as the one before lets it."""
         taken = max(self._jobs.head(start), self._announced + 1)
-        self._jobs.take(taken)
+        self._jobs.note_taken(taken)
         self._busy = taken + TAKEN
         config = self._config
         mx9 = job.precisions[2].sum(axis=1, dtype=np.int64).tolist()
@@ -58,12 +56,12 @@ class WeightLoader:
             for index, lane in enumerate(lanes)]
         self._blocks = job.k_blocks
 
-    def skip(self, start: int) -> None:
-        """Pass a conversion."""
-        self._jobs.skip(start)
+    def skip_job(self, start: int) -> None:
+        """Pass over a conversion, which has no weights."""
+        self._jobs.skip_job(start)
 
     def load(self, column: int) -> int:
         """Load a column tile; return from when on the walker knows of it."""
-        self._announced = max(self._room.take(self._blocks), self._last_beat, self._busy)
+        self._announced = max(self._room.reserve(self._blocks), self._last_beat, self._busy)
         self._last_beat = self._announced + self._beats[column]
         return self._last_beat + CHUNK_KNOWN

@@ -18,7 +18,7 @@ from perf.system.layers import Layer
 from perf.system.policy import Policy
 from perf.system.preset import Preset
 from perf.system.runs import Traffic
-from perf.system.work import FP16_BYTES, Work, beats_per_row, fastest, packed_bytes
+from perf.system.work import FP16_BYTES, Network, Work, beats_per_row, fastest, packed_bytes
 
 
 @lru_cache(maxsize=8192)
@@ -89,18 +89,25 @@ def _work(
     groups = -(-_tiles_per_core(preset, layer, heads) // tiles)
     scores = _score_bytes(preset, layer, tiles) <= preset.score_bytes
     spilled = 0 if scores else 2 * FP16_BYTES * qk.c_elements
+    rows_in, rows_out = FP16_BYTES * qk.a_elements, FP16_BYTES * pv.c_elements
+    converted = FP16_BYTES * (qk.b_elements + pv.b_elements)
     moved = Traffic() if stays else Traffic(
-        activations=FP16_BYTES * qk.a_elements, results=FP16_BYTES * pv.c_elements,
-        conversions=FP16_BYTES * (qk.b_elements + pv.b_elements))
+        activations=rows_in, results=rows_out, conversions=converted)
     traffic = moved + Traffic(activations=spilled, results=spilled,
                               weights=0 if fits else groups * sum(packed),
                               conversions=0 if fits else sum(packed))
+    # K and V arrive once, leave packed, and come back for each group of rows.
+    members = preset.cores // heads
+    own = rows_in + rows_out + converted + sum(packed) + 2 * spilled
+    network = Network(once=own + groups * sum(packed),
+                      copies=own + members * groups * sum(packed))
     beats = sum(gemm.m * gemm.n * beats_per_row(gemm.k, *kind)
                 for kind in kinds for gemm in layer.gemms)
     return Work(
         cycles=max(queues), conversions=-(-qk.count // heads) * max(
             conversion for _, conversion in times.values()),
         groups=1, first_load=preset.rows * -(-layer.depth // BLOCK_SIZE), traffic=traffic,
+        network=network, jobs=2 * qk.count * members * (groups + 1),
         least_bytes=moved.total, beats=beats,
         loaded_blocks=qk.count * qk.m * sum(-(-k // BLOCK_SIZE) for k in (qk.k, pv.k)),
         division=f"{heads} heads x {preset.cores // heads} x tokens, T={tiles}"

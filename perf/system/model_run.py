@@ -1,6 +1,7 @@
 """A whole model on a machine, block by block.
 
-A layer takes as long as the slowest of its cores, its memory traffic and its vector operations:
+A layer takes as long as the slowest of its cores, its memory traffic, its vector operations, the
+network between cores and shared memories, and the host that starts its jobs:
 operands stream in and results stream out while the array works, and the vector unit sits on those
 streams (norms on rows that come in, activations and residuals on results that leave, the softmax
 between scores and output). What does not overlap is added: waiting for results, `perf.system.
@@ -19,7 +20,7 @@ from perf.system.pipeline import Step, idle_seconds
 from perf.system.policy import Policy, find_policy
 from perf.system.preset import Preset
 from perf.system.runs import Bound, LayerRun, ModelRun
-from perf.system.work import FP16_BYTES, Work, divide_linear
+from perf.system.work import FP16_BYTES, Work, divide_linear, network_seconds
 from perf.workloads import Model
 
 
@@ -32,10 +33,17 @@ class _Timed:
     compute: float
     memory: float
     vector: float
+    network: float
+    host: float
+
+    @property
+    def beside_memory(self) -> float:
+        """Seconds that it takes at least, if its bytes are there in time."""
+        return max(self.compute, self.vector, self.network, self.host)
 
     @property
     def slowest(self) -> float:
-        return max(self.compute, self.memory, self.vector)
+        return max(self.beside_memory, self.memory)
 
 
 def run_model(preset: Preset, model: Model, policy: Policy | str = "mixdit") -> ModelRun:
@@ -78,7 +86,8 @@ def _time(preset: Preset, layer: Layer, policy: Policy, stays: bool) -> _Timed:
     work = divide(preset, layer, policy, stays)
     return _Timed(layer, work, compute=work.cycles / preset.clock_hz,
                   memory=work.traffic.total / preset.dram_bytes_per_s,
-                  vector=layer.vector_operations / (preset.vector_lanes * preset.clock_hz))
+                  vector=layer.vector_operations / (preset.vector_lanes * preset.clock_hz),
+                  network=network_seconds(preset, work), host=work.jobs * preset.job_s)
 
 
 def _run_block(preset: Preset, block: Sequence[_Timed]) -> list[LayerRun]:
@@ -89,11 +98,11 @@ def _run_block(preset: Preset, block: Sequence[_Timed]) -> list[LayerRun]:
     seconds = {each.layer.name: each.slowest + wait
                for each, wait in zip(tokens, waits, strict=True)}
     idle_memory = sum(seconds[each.layer.name] - each.memory for each in tokens)
-    asked = sum(max(0.0, each.memory - max(each.compute, each.vector)) for each in aside)
+    asked = sum(max(0.0, each.memory - each.beside_memory) for each in aside)
     late = max(0.0, asked - idle_memory) / asked if asked else 0.0
     for each in aside:
-        least = max(each.compute, each.vector)
-        seconds[each.layer.name] = least + late * max(0.0, each.memory - least)
+        late_for = late * max(0.0, each.memory - each.beside_memory)
+        seconds[each.layer.name] = each.beside_memory + late_for
     return [_conclude(preset, each, seconds[each.layer.name]) for each in block]
 
 
@@ -116,12 +125,14 @@ def _conclude(preset: Preset, timed: _Timed, seconds: float) -> LayerRun:
     layer, work = timed.layer, timed.work
     cells = preset.rows * preset.cols * preset.cores
     bound = max((timed.compute, Bound.COMPUTE), (timed.vector, Bound.VECTOR),
-                (timed.memory, Bound.MEMORY))[1]
+                (timed.memory, Bound.MEMORY), (timed.network, Bound.NETWORK),
+                (timed.host, Bound.HOST))[1]
     least_compute = work.beats / (cells * preset.clock_hz)
     return LayerRun(
         name=layer.name, kind=layer.kind.value, count=layer.count, macs=layer.macs,
         beats=work.beats, cycles=work.cycles, conversions=work.conversions,
         compute=timed.compute, memory=timed.memory, vector=timed.vector,
+        network=timed.network, host=timed.host,
         exposed=max(0.0, seconds - timed.slowest), seconds=seconds,
         traffic=work.traffic, bound=bound, utilisation=least_compute / seconds,
         least_compute=least_compute, least_memory=work.least_bytes / preset.dram_bytes_per_s,

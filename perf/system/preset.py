@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hw.contract.config import PARAMETERS, Config
+from perf.system.bound import Bound
 
 PRESETS = Path(__file__).parents[1] / "presets"
 
@@ -15,12 +16,12 @@ _CORE = {name: each for name, each in PARAMETERS.items() if each.is_number}
 """Fields that are the core's."""
 
 _OTHERS = ("cores", "clock_hz", "dram_bytes_per_s", "vector_lanes", "shared_bytes", "score_bytes",
-           "turnaround_s")
+           "turnaround_s", "job_s")
 
 _NUMBERS = (*(name for name, each in _CORE.items() if not each.chosen), *_OTHERS)
 """Fields that have no "auto"."""
 
-_MAY_BE_ZERO = ("cell_stages", "shared_bytes", "score_bytes", "turnaround_s")
+_MAY_BE_ZERO = ("cell_stages", "shared_bytes", "score_bytes", "turnaround_s", "job_s")
 
 SPLITS = ("auto", "tokens", "columns")
 
@@ -63,6 +64,13 @@ class Preset(_Core):
     turnaround_s : float
         From the last results of a job until a job that needs them gets its first: vector unit,
         memory and back.
+    network_bytes_per_s : float or None
+        That the memories which all cores share send to them and take from them, together; None
+        is as much as the cores' streams take.
+    multicast : bool
+        Bytes that several cores need pass the network once; else once for each of them.
+    job_s : float
+        That the host, which serves one core at a time, takes to start a job.
     """
 
     name: str
@@ -76,6 +84,9 @@ class Preset(_Core):
     shared_bytes: int = 0
     score_bytes: int = 0
     turnaround_s: float = 1e-6
+    network_bytes_per_s: float | None = None
+    multicast: bool = True
+    job_s: float = 0.0
 
     def __post_init__(self) -> None:
         for name in _NUMBERS:
@@ -92,6 +103,13 @@ class Preset(_Core):
         if self.tiles is not None and not 1 <= self.tiles <= self.tile_slots:
             raise ValueError(f"tiles must be 1 to tile_slots={self.tile_slots}, or \"auto\", not "
                              f"{self.tiles!r}")
+        network = self.network_bytes_per_s
+        if network is not None and (
+                isinstance(network, bool) or not isinstance(network, int | float) or network <= 0):
+            raise ValueError("network_bytes_per_s must be a number above 0, or \"auto\", not "
+                             f"{network!r}")
+        if not isinstance(self.multicast, bool):
+            raise ValueError(f"multicast must be true or false, not {self.multicast!r}")
         if self.split not in SPLITS:
             raise ValueError(f"split must be {' or '.join(SPLITS)}, not {self.split!r}")
         _ = self.config
@@ -106,6 +124,13 @@ class Preset(_Core):
     def multipliers(self) -> int:
         """4x4-bit multipliers of all arrays."""
         return 16 * self.rows * self.cols * self.cores
+
+    @property
+    def bounds(self) -> list[Bound]:
+        """What layers may wait for on this machine."""
+        absent = {Bound.NETWORK} if self.network_bytes_per_s is None else set()
+        return [bound for bound in Bound
+                if bound not in absent | ({Bound.HOST} if not self.job_s else set())]
 
     @property
     def peak_macs_per_s(self) -> float:

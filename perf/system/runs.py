@@ -2,20 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 
 from perf.energy import Counts
+from perf.system.bound import Bound
 from perf.system.policy import Policy
 from perf.system.preset import Preset
 from perf.workloads import Model
-
-
-class Bound(StrEnum):
-    """What a layer waits for."""
-
-    COMPUTE = "compute"
-    MEMORY = "memory"
-    VECTOR = "vector"
 
 
 @dataclass(frozen=True)
@@ -75,7 +67,7 @@ class LayerRun:
         Of the core that has most to do, conversions included.
     conversions : int
         How many of them make packed weights of K and V.
-    compute, memory, vector : float
+    compute, memory, vector, network, host : float
         Seconds that each would take alone.
     exposed : float
         Seconds after which nothing of the layer before, and nothing of this one, runs.
@@ -105,6 +97,8 @@ class LayerRun:
     compute: float
     memory: float
     vector: float
+    network: float
+    host: float
     exposed: float
     seconds: float
     traffic: Traffic

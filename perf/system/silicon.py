@@ -13,6 +13,7 @@ from hw.activations.calibration_tables import place_bits
 from hw.activations.scatter import element_width
 from hw.contract.block_bits import MX_BLOCK_BITS
 from hw.contract.config import Config
+from hw.contract.layouts import AlignedBlock
 from perf.system.gates import core_gates, lane_gates, speed_factor
 from perf.system.preset import Preset
 
@@ -37,9 +38,6 @@ TWO_PORTS = 1.30
 SMALL_CELLS, LARGE_CELLS = 0.50, 0.60
 """Share of a macro's area that is cells; the rest decodes, drives and senses. Assumed: 0.5 for
 the cores' small memories, 0.6 for large ones."""
-
-ALIGNED_BITS = 176
-"""Of a block that waits for its tag: `hw.blocks.block_aligner`."""
 
 MAGNITUDE_BITS = 31
 
@@ -115,7 +113,7 @@ def core_memories(config: Config) -> dict[str, int]:
     return {
         "operands of A": MX_BLOCK_BITS * config.rows * config.act_depth,
         "operands of B": MX_BLOCK_BITS * config.cols * config.weight_depth,
-        "aligned blocks": ALIGNED_BITS * config.stage_depth,
+        "aligned blocks": AlignedBlock.as_shape().size * config.stage_depth,
         "reorder": 2 * BLOCK_SIZE * element * k_blocks,
         "channel maxima": BLOCK_SIZE * (element - 1) * k_blocks,
         "tables": BLOCK_SIZE * place_bits(config) * config.tables * k_blocks,

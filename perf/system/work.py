@@ -22,6 +22,22 @@ best one."""
 
 
 @dataclass(frozen=True)
+class Network:
+    """Bytes between the memories that all cores share and the cores, both ways.
+
+    Attributes
+    ----------
+    once : float
+        If what several cores need is sent once.
+    copies : float
+        If it is sent to each of them.
+    """
+
+    once: float
+    copies: float
+
+
+@dataclass(frozen=True)
 class Work:
     """A layer, all samples.
 
@@ -36,6 +52,9 @@ class Work:
     first_load : int
         Cycles in which a core gets its first token tile.
     traffic : Traffic
+    network : Network
+    jobs : int
+        That the host starts, on all cores.
     least_bytes : float
         If all weights came once.
     beats : int
@@ -52,6 +71,8 @@ class Work:
     groups: int
     first_load: int
     traffic: Traffic
+    network: Network
+    jobs: int
     least_bytes: float
     beats: int
     loaded_blocks: int
@@ -86,10 +107,19 @@ def fastest(preset: Preset, works: Iterable[Work]) -> Work:
         Divisions of one layer, at least one.
     """
     def seconds(work: Work) -> tuple[float, float]:
-        both = (work.cycles / preset.clock_hz, work.traffic.total / preset.dram_bytes_per_s)
-        return max(both), sum(both)
+        bounds = (work.cycles / preset.clock_hz, work.traffic.total / preset.dram_bytes_per_s,
+                  network_seconds(preset, work), work.jobs * preset.job_s)
+        return max(bounds), sum(bounds)
 
     return min(works, key=seconds)
+
+
+def network_seconds(preset: Preset, work: Work) -> float:
+    """Divide a layer's bytes by the network's; 0 if the cores' streams alone are its limit."""
+    if preset.network_bytes_per_s is None:
+        return 0.0
+    sent = work.network.once if preset.multicast else work.network.copies
+    return sent / preset.network_bytes_per_s
 
 
 def mx9_blocks(k: int, share: float) -> int:
@@ -140,15 +170,20 @@ def _linear(
     groups = -(-m // (preset.rows * tiles))
     weights = packed_bytes(layer.columns, k, b) + FP32_BYTES * sum(
         gemm.n for gemm in layer.gemms if gemm.bias)
+    rows_in = FP16_BYTES * layer.gemms[0].a_elements
+    rows_out = FP16_BYTES * sum(gemm.c_elements for gemm in layer.gemms)
+    residuals = FP16_BYTES * layer.residual_elements
     moved = Traffic() if stays else Traffic(
-        activations=FP16_BYTES * layer.gemms[0].a_elements,
-        results=FP16_BYTES * sum(gemm.c_elements for gemm in layer.gemms),
-        residuals=FP16_BYTES * layer.residual_elements)
+        activations=rows_in, results=rows_out, residuals=residuals)
+    passed = layer.samples * groups * weights
     k_blocks = -(-k // BLOCK_SIZE)
     return Work(
         cycles=layer.samples * gemm_cycles(config, m, n, k, tiles, a, b, policy.searches),
         conversions=0, groups=groups, first_load=preset.rows * k_blocks,
-        traffic=moved + Traffic(weights=layer.samples * groups * weights),
+        traffic=moved + Traffic(weights=passed),
+        network=Network(once=rows_in + rows_out + residuals + passed,
+                        copies=slices * rows_in + rows_out + residuals + parts * passed),
+        jobs=layer.samples * parts * slices,
         least_bytes=moved.total + weights,
         beats=sum(gemm.m * gemm.n for gemm in layer.gemms) * beats_per_row(k, a, b),
         loaded_blocks=layer.gemms[0].m * slices * k_blocks,

@@ -98,7 +98,7 @@ async def collect(dut, tiles, stall=0.0):
     for number, tile in enumerate(tiles):
         tags = drive.unpack(Tag, await drive.receive(dut, "o", tile.blocks, stall))
         expected = {
-            "is_outlier": tile.expected(), "last": np.arange(tile.blocks) == tile.blocks - 1,
+            "is_mx9": tile.expected(), "last": np.arange(tile.blocks) == tile.blocks - 1,
         }
         drive.compare(tags, expected, "tags", tile=number, selection=tile.selection,
                       units=tile.units, by_k_block=tile.by_k_block,

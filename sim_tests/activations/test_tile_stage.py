@@ -173,7 +173,7 @@ async def convert(dut, jobs, idle=0.0, stall=0.0, tag_stall=0.0):
     if converted:
         last = np.concatenate([np.arange(len(tags)) == len(tags) - 1 for tags in converted])
         drive.compare(drive.unpack(Tag, tags),
-                      {"is_outlier": np.concatenate(converted), "last": last}, "tags_o")
+                      {"is_mx9": np.concatenate(converted), "last": last}, "tags_o")
     check_order(config, jobs, watch)
     return watch.cycles
 

@@ -9,10 +9,11 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.array.beat_issuer import BeatIssuer
-from hw.array.block_walker import BlockWalker, tile_layout
+from hw.array.block_walker import BlockWalker
 from hw.array.mac_array import MACArray
 from hw.contract.counts import BEAT_COUNTS
 from hw.contract.job_codes import JobKind, Output
+from hw.contract.output_tile import output_tile_layout
 from hw.host.job_request import Job
 from sim_tests import bench, drive
 from sim_tests.stimuli.operands import configuration, handed_over, job_words, small_config
@@ -116,7 +117,7 @@ def _check(dut, beat, memories, number):
     ports = {name: int(getattr(dut, name).value) for name in beat.ports}
     assert ports == beat.ports, f"{what}: got {ports}"
     tile = {key: int(value[0]) for key, value
-            in drive.unpack(tile_layout(configuration()), [int(dut.tile.value)]).items()}
+            in drive.unpack(output_tile_layout(configuration()), [int(dut.tile.value)]).items()}
     assert tile == beat.tile, f"{what}: got {tile}"
     for side, memory in memories.items():
         address, slot = (int(getattr(dut, f"{side}_{name}").value) for name in ("address", "slot"))

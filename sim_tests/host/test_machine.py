@@ -28,7 +28,7 @@ from hw.host.packet_order import result_packets
 from hw.host.requests import conversion_work, gemm_work
 from hw.host.results import as_array
 from hw.host.work import Work
-from hw.registers.map import FAULTS, StreamFault
+from hw.registers.map import ADDRESSES, FAULTS, StreamFault
 from sim_tests.host.register_stand_in import JOB_SLOTS, SMALL, StandIn
 from simulation.works.expected import expected_results, operand_a, operand_b
 from simulation.works.random_works import make_work
@@ -365,21 +365,24 @@ def test_tables_are_loaded_when_they_lack_and_wait_while_they_are_used(machine, 
 
 
 def test_a_table_that_was_half_loaded_is_loaded_anew(machine, lines):
-    work = make_work(SMALL, np.random.default_rng(9), 3, 5, 20, table=1, order=True)
-    write, calls = lines.registers.write, []
+    rng = np.random.default_rng(9)
+    first, other = (make_work(SMALL, rng, 3, 5, 20, table=1, order=True) for _ in range(2))
+    write, entries = lines.registers.write, []
 
     def refuse(address, value):
-        calls.append(address)
-        if len(calls) == 15:
+        entries.append(address == ADDRESSES["ORDER_ENTRY"])
+        if sum(entries) == 15:
             raise BusError("no")
         write(address, value)
+    lines.drain = lambda limit=LIMIT: None
+    lines.will_give(*replies_of(SMALL, first))
+    assert machine.run([first])[0].loaded == ("order",)
     lines.registers.write = refuse
     with pytest.raises(BusError):
-        machine.run([work])
+        machine.run([other])
     lines.registers.write = write
-    lines.will_give(*replies_of(SMALL, work))
-    lines.drain = lambda limit=LIMIT: None
-    assert machine.run([work])[0].loaded == ("order",)
+    lines.will_give(*replies_of(SMALL, first))
+    assert machine.run([first])[0].loaded == ("order",)
 
 
 def test_only_what_a_carrier_does_can_be_waited_for():
