@@ -51,6 +51,8 @@ GROUPS = {
     "bench": ("Measure speed: of the machine, of its model, of its generator.\n\n"
               "Example: mixdit bench rtl --json > rtl.json", FIGURES, {
         "rtl": ("perf.rtl_bench:main", "Measure the machine in the emitted Verilog."),
+        "simulation": ("simulation.bench:main",
+                       "Measure cycles per second of the simulated machine, idle and with jobs."),
         "golden": ("perf.golden_bench:golden", "Time the golden model on one thread."),
         "torch": ("perf.golden_bench:torch",
                   "Time a small DiT's forward pass with quantized GEMMs beside FP32."),

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +11,12 @@ import golden
 from examples.attention import Attention
 from examples.attention_steps import Recipe, Stages, Step, attention_stages, step_numbers
 from examples.gemms import Order
-from examples.job_files import Outcome
 from examples.report import Row
-from examples.simulation import Simulation, simulate
 from hw.contract.config import Config
-from sim_tests.machine import Counters, Results, Work
-from sim_tests.stimuli.works import expected_counts, expected_results, operand_a, operand_b
+from hw.host.results import Counters, Outcome, Results
+from hw.host.work import Work
+from simulation.running import Simulation, simulate
+from simulation.works.expected import expected_counts, expected_results, operand_a, operand_b
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class StepRow(Row):
 
 
 def run_attention(
-    attention: Attention, recipes: Sequence[Recipe], config: Config, folder: Path, console: Console
+    attention: Attention, recipes: Sequence[Recipe], config: Config, console: Console
 ) -> tuple[list[StepRow], Simulation]:
     """Run an attention in several styles; stop at the first stage that differs from golden.
 
@@ -71,7 +70,7 @@ def run_attention(
     Raises
     ------
     SimulationError, KeyboardInterrupt
-        As `examples.simulation.simulate`.
+        As `simulation.running.simulate`.
     """
     reference = attention.reference()
     runs = [attention_stages(attention, recipe, config) for recipe in recipes]
@@ -83,8 +82,7 @@ def run_attention(
         jobs = sum(len(step.works) for steps in stages for step in steps)
         console.print(f"Stage {len(done) + 1}: {names} in {jobs} jobs")
         groups = [group for steps in stages for group in _groups(config, steps)]
-        done.append(simulate(config, groups, folder / f"stage{len(done) + 1}",
-                             _quiet_after_first(console, len(done))))
+        done.append(simulate(config, groups, _quiet_after_first(console, len(done))))
         outcomes = iter(done[-1].outcomes)
         results = []
         for recipe, steps in zip(recipes, stages, strict=True):

@@ -15,7 +15,8 @@ from golden.unpacking import read_weight_stream
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind, Output, Selection
 from hw.host.driver import Job, resident_tiles
-from sim_tests.machine import Results, Work
+from hw.host.results import Results
+from hw.host.work import Work
 
 
 @dataclass(frozen=True)

@@ -24,14 +24,14 @@ from examples.attention_steps import Recipe
 from examples.gemms import Gemm, Matrices, Order, Style, alternate_tables, prepare
 from examples.matrices import load_matrices
 from examples.report import Row, make_row, print_table, write_json
-from examples.simulation import Simulation, simulate
 from hw.contract.config import Config
 from hw.machine_options import machine_options
 from quality.calibration.record import CALIBRATION, load_calibration
 from quality.captured import CAPTURE_FILE, load_layers, load_provenance
 from quality.recipe import Recipe as ModelRecipe
-from sim_tests.bench import BUILD as MODELS
-from sim_tests.bench import ROOT
+from simulation.build import BUILD as MODELS
+from simulation.build import NEEDS, ROOT
+from simulation.running import Simulation, simulate
 
 BUILD = ROOT / "build"
 INTERRUPTED = "Interrupted: the simulator was stopped, and no report written."
@@ -49,7 +49,7 @@ SIZES = ("rows", "cols", "acc_width", "k_max")
 def _prepare(folder: Path) -> None:
     """See that models can be built here, and reports written into a folder."""
     builds.check_place(MODELS)
-    tools.require(tools.VERILATOR)
+    tools.require(NEEDS)
     check_folder(MODELS)
     check_folder(folder)
 
@@ -170,7 +170,7 @@ def attention(
                       f"{config.rows} x {config.cols} cells.")
         _clear_reports(folder)
         recipes = [Recipe(style, fraction, head_fraction) for style in Style]
-        found, simulation = run_attention(captured, recipes, config, folder, console)
+        found, simulation = run_attention(captured, recipes, config, console)
         write_json(folder / "report.json", found, config, simulation, fraction=fraction,
                    head_fraction=head_fraction, sequences=captured.sequences,
                    capture={"file": str(CAPTURE_FILE.relative_to(ROOT))} | load_provenance())
@@ -204,8 +204,7 @@ def _run(
     """Simulate GEMMs, each group's back to back, and compare them with the golden model."""
     _clear_reports(folder)
     simulation = simulate(
-        config, [[(gemm.work, gemm.beats(config)) for gemm in group] for group in groups],
-        folder / "simulation", console)
+        config, [[(gemm.work, gemm.beats(config)) for gemm in group] for group in groups], console)
     flat = [gemm for group in groups for gemm in group]
     rows = []
     references: dict[str, np.ndarray] = {}

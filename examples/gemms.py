@@ -19,7 +19,7 @@ from golden.units import unit_magnitudes
 from hw.contract.config import Config
 from hw.contract.job_codes import Selection
 from hw.host.driver import Job, resident_tiles
-from sim_tests.machine import Work
+from hw.host.work import Work
 
 INFINITY = 0x7F800000
 """FP32 pattern."""

@@ -16,12 +16,13 @@ from rich.table import Table
 from rich.text import Text
 
 import golden
+from commands.environment import seed
 from commands.outputs import write_text
 from examples.gemms import Gemm, Order, Style
-from examples.job_files import Outcome
-from examples.simulation import Simulation
 from hw.contract.config import Config
-from sim_tests.bench import ROOT, seed
+from hw.host.results import Outcome
+from simulation.build import ROOT
+from simulation.running import Simulation
 
 SCHEMA = 1
 """Of ``report.json``; grows when a key changes its meaning or leaves."""

@@ -9,7 +9,7 @@ from commands import builds, tools
 from commands.outputs import check_folder
 from commands.running import sentences
 from commands.terminal import make_console
-from sim_tests.bench import BUILD
+from simulation.build import BUILD, NEEDS
 
 
 def run_program(
@@ -38,6 +38,6 @@ def run_program(
     """
     with sentences("Interrupted: the simulator was stopped, and no report written."):
         builds.check_place(BUILD)
-        tools.require(tools.VERILATOR)
+        tools.require(NEEDS)
         check_folder(folder)
         return body(make_console(width=width))

@@ -14,18 +14,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from commands.builds import locked
+from commands.environment import seed
 from commands.exit_codes import ExitCode
 from commands.figures import Figures
 from commands.outputs import write_text
-from examples.simulation import SimulationError
 from hw.contract.config import Config
 from perf.bench_program import run_program
 from perf.checked_jobs import draw_groups
 from perf.checked_runs import Compared, compare, simulate
 from perf.schedule import COUNTER_NAMES
-from sim_tests.accelerators import MATRIX
-from sim_tests.bench import ROOT, seed
+from simulation.build import ROOT
+from simulation.machines import MATRIX
 
 FOLDER = ROOT / "build" / "perf-check"
 
@@ -45,14 +44,13 @@ LEAST = 200
 
 
 def check(
-    console: Console, machines: Mapping[str, Config], jobs: int, folder: Path
+    console: Console, machines: Mapping[str, Config], jobs: int
 ) -> list[Compared]:
     """Draw, run and predict jobs on all machines."""
     compared = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeElapsedColumn())
-    with locked(folder.with_suffix(".lock"), wait=False) as lock, Progress(
-            *columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         for index, (machine, config) in enumerate(machines.items()):
             task = bar.add_task(machine, total=jobs)
             groups = draw_groups(config, np.random.default_rng([seed(), index]), jobs)
@@ -60,7 +58,7 @@ def check(
             def show(stage: str, ended: int, task: int = task, machine: str = machine) -> None:
                 bar.update(task, description=f"{machine}: {stage}", completed=ended)
 
-            timed = simulate(machine, config, groups, folder / machine, show, lock)
+            timed = simulate(machine, config, groups, show)
             compared += compare(machine, config, groups, timed)
             bar.update(task, description=machine, completed=jobs)
             if not console.is_terminal:
@@ -155,9 +153,4 @@ def main() -> Figures:
 
 def run(console: Console) -> int:
     """Check, print and write; return the exit code."""
-    try:
-        compared = check(console, MACHINES, JOBS, FOLDER)
-    except BlockingIOError:
-        raise SimulationError(f"Another check is using {FOLDER}; start this one when it has ended."
-                              ) from None
-    return conclude(console, compared, FOLDER, LEAST)
+    return conclude(console, check(console, MACHINES, JOBS), FOLDER, LEAST)

@@ -11,10 +11,10 @@ from golden.lanes import destinations
 from hw.activations.scatter import scatter_lanes
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind, Selection
+from hw.host.work import Work
 from perf.schedule import Job
-from sim_tests.stimuli.packets import Work
-from sim_tests.stimuli.random_works import random_work
-from sim_tests.stimuli.works import operand_a, operand_b
+from simulation.works.expected import operand_a, operand_b
+from simulation.works.random_works import random_work
 
 _SIZES = ((40, 600), (100, 256), (160, 40), (60, 16))
 """Most rows and columns of a job, and most channels: mixed, long sums, many tiles, short sums."""

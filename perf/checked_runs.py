@@ -1,23 +1,39 @@
 """Jobs simulated and predicted."""
 
-import json
-import shutil
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 
-from examples.job_files import write_works
-from examples.run_jobs import PROGRESS_FILE, write_config
-from examples.simulation import SimulationError, simulator
 from hw.contract.config import Config
-from perf.check_simulation import Timed, read_timed
+from hw.host.driver_errors import MachineError
+from hw.host.machine import Machine
+from hw.host.results import Counters
+from hw.host.work import Work
 from perf.checked_jobs import schedule_job
-from perf.schedule import Counts, predict
-from sim_tests.stimuli.packets import Work
+from perf.schedule import COUNTER_NAMES, Counts, predict
+from simulation.build import build
+from simulation.machine import SimulatedMachine
+from simulation.running import SimulationError
 
-_POLL_SECONDS = 0.2
+
+@dataclass(frozen=True)
+class Timed:
+    """What the machine said of one job.
+
+    Attributes
+    ----------
+    start : int
+        Cycle in which the job was started; any origin, the same for all jobs of a machine.
+    loads_order : bool
+        A channel order was written before.
+    counters : dict of str to int, or None
+        By the names in `perf.schedule.COUNTER_NAMES`; None where the next job ended before they
+        were read.
+    """
+
+    start: int
+    loads_order: bool
+    counters: Counters | None
 
 
 @dataclass(frozen=True)
@@ -56,45 +72,41 @@ class Compared:
 
 
 def simulate(
-    machine: str, config: Config, groups: Sequence[Sequence[Work]], folder: Path,
-    show: Callable[[str, int], None] = lambda stage, jobs: None, lock: int | None = None,
+    machine: str, config: Config, groups: Sequence[Sequence[Work]],
+    show: Callable[[str, int], None] = lambda stage, jobs: None,
 ) -> list[Timed]:
-    """Run groups of jobs on a machine.
+    """Run groups of jobs on a machine, all streams at full rate.
 
     Parameters
     ----------
     machine : str
-        Names the model: ``accelerator_`` and this.
+        Its name, for messages.
     config : Config
     groups : sequence of sequence of Work
         The jobs of a group run back to back, on a machine that is idle before.
-    folder : pathlib.Path
-        For files in between; emptied first.
     show : callable
         Called now and then with what is being done, and the jobs that have ended.
-    lock : int, optional
-        Descriptor of a lock that keeps others out of the folder; the simulator inherits it.
 
     Raises
     ------
     SimulationError
-        With a sentence that names the log.
+        If the machine refuses a job, hangs, or breaks a rule.
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    write_works(folder, groups)
-    write_config(folder, config, f"accelerator_{machine}")
-    progress = folder / PROGRESS_FILE
-    progress.touch()
-    with simulator("perf.check_simulation", folder, lock) as process:
-        while process.poll() is None:
-            time.sleep(_POLL_SECONDS)
-            said = progress.read_text(encoding="utf-8")
-            show("simulating" if '"run"' in said else "building", said.count('"ended"'))
-    if process.returncode:
-        said = [json.loads(line) for line in progress.read_text(encoding="utf-8").splitlines()]
-        cause = next((each["error"] for each in said if "error" in each), "no results")
-        raise SimulationError(f"{machine}: {cause}\nIts log is {folder / 'simulation.log'}.")
-    return read_timed(folder)
+    show("building", 0)
+    library = build(config, show=lambda stage, share: show("building", 0))
+    timed: list[Timed] = []
+    try:
+        with SimulatedMachine(library) as carrier:
+            host = Machine(carrier)
+            for group in groups:
+                before = len(timed)
+                ran = host.run(group, counters=COUNTER_NAMES, progress=lambda ended, cycles,
+                               before=before: show("simulating", before + ended))
+                timed += [Timed(each.start, "order" in each.loaded, each.counters)
+                          for each in ran]
+    except MachineError as error:
+        raise SimulationError(f"{machine}: {error}") from error
+    return timed
 
 
 def compare(

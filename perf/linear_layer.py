@@ -12,8 +12,8 @@ from golden.formats import BLOCK_SIZE, MXFormat
 from hw.contract.config import Config
 from hw.contract.job_codes import Selection
 from hw.host.driver import resident_tiles
-from sim_tests.machine import Work
-from sim_tests.stimuli.random_works import make_work
+from hw.host.work import Work
+from simulation.works.random_works import make_work
 
 _OUTLIER_SCALE = 60
 
@@ -103,7 +103,7 @@ def resident_work(
     activations : ndarray of float32, shape (M, K)
     weights : MXTensor, shape (K, N)
     units, selection, **others
-        As in `sim_tests.stimuli.random_works.make_work`.
+        As in `simulation.works.random_works.make_work`.
     """
     (m, k), n = activations.shape, weights.shape[1]
     return make_work(config, np.random.default_rng(0), m, n, k, weights=weights, units=units,

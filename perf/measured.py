@@ -6,14 +6,13 @@ from functools import cached_property
 
 import numpy as np
 
-from examples.job_files import Outcome
 from hw.contract.config import Config
 from hw.host.driver import weight_passes
 from hw.host.packet_order import result_packets
+from hw.host.results import Outcome, Results
+from hw.host.work import Work, act_packets, weight_packets
 from perf.scenarios import Case, Group
-from sim_tests.machine import Results, Work
-from sim_tests.stimuli.packets import act_packets, weight_packets
-from sim_tests.stimuli.works import expected_counts, expected_results
+from simulation.works.expected import expected_counts, expected_results
 
 
 @dataclass(frozen=True)

@@ -11,18 +11,19 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from commands.environment import seed
 from commands.exit_codes import ExitCode
 from commands.figures import Figures
-from examples.job_files import Outcome
-from examples.simulation import simulate
 from hw.contract.config import Config
+from hw.host.results import Outcome
 from perf.bench_program import run_program
 from perf.claims import make_rows
 from perf.measured import Measured, expected_cycles, pair_outcomes
 from perf.scenarios import MACHINES, Group, Sizes, make_groups
 from perf.table import Report, print_table, write_json, write_markdown
 from perf.verilog_size import measure_verilog
-from sim_tests.bench import ROOT, seed
+from simulation.build import ROOT
+from simulation.running import simulate
 
 FOLDER = ROOT / "build" / "bench-rtl"
 
@@ -30,9 +31,7 @@ FOLDER = ROOT / "build" / "bench-rtl"
 def run_groups(
     machines: Mapping[str, Config],
     groups: Sequence[Group],
-    folder: Path,
     console: Console,
-    names: Mapping[str, str] | None = None,
 ) -> tuple[list[Measured], dict[str, float]]:
     """Simulate all groups, machine by machine, and pair jobs with their outcomes.
 
@@ -40,12 +39,8 @@ def run_groups(
     ----------
     machines : mapping of str to Config
     groups : sequence of Group
-    folder : pathlib.Path
-        For files in between, one folder in it per machine.
     console : Console
         Where progress is shown.
-    names : mapping of str to str, optional
-        Names of models, where those of other benches shall serve.
 
     Returns
     -------
@@ -63,9 +58,7 @@ def run_groups(
         console.print(f"Machine {machine}: {config.describe()}", soft_wrap=True)
         jobs = [[(case.work, expected_cycles(config, case.work, group.stall))
                  for case in group.cases] for group in own]
-        simulation = simulate(config, jobs, folder / machine, console,
-                              stalls=[group.stall for group in own],
-                              name=names and names[machine])
+        simulation = simulate(config, jobs, console, stalls=[group.stall for group in own])
         outcomes[machine] = simulation.outcomes
         seconds |= {f"build {machine}": simulation.build_seconds,
                     f"simulate {machine}": simulation.run_seconds}
@@ -77,10 +70,10 @@ def named(jobs: Sequence[Measured]) -> dict[str, Measured]:
     return {each.case.name: each for each in jobs if each.case.name}
 
 
-def measure(console: Console, folder: Path = FOLDER) -> Report:
+def measure(console: Console) -> Report:
     """Run everything, and compare every job with golden."""
     groups = make_groups(MACHINES, Sizes(), np.random.default_rng(seed()))
-    jobs, seconds = run_groups(MACHINES, groups, folder, console)
+    jobs, seconds = run_groups(MACHINES, groups, console)
     started = time.perf_counter()
     with console.status("Comparing with the golden model"):
         differences = [each.difference for each in jobs if each.difference is not None]

@@ -13,9 +13,9 @@ import golden
 from golden import MX6, MX9
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind, Output, Selection
+from hw.host.work import Work
 from perf.linear_layer import LinearLayer, resident_work
-from sim_tests.machine import Work
-from sim_tests.stimuli.random_works import make_work
+from simulation.works.random_works import make_work
 
 WIDE, NARROW = "wide", "narrow"
 

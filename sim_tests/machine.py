@@ -1,7 +1,7 @@
 """The whole accelerator inside the simulator: its streams, its registers, and whole jobs."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import cocotb
@@ -20,23 +20,11 @@ from cocotbext.axi import (
 
 from hw.contract.config import Config
 from hw.host.driver import BusError, Driver, Job
-from hw.host.packet_order import (
-    conversion_packets,
-    number_bytes,
-    packed_result_chunks,
-    result_packets,
-    weight_passes,
-)
-from sim_tests.stimuli.job_settings import Loaded
-from sim_tests.stimuli.packets import Work, act_packets, read_rows, weight_packets
-
-__all__ = ["STREAMS", "Counters", "Machine", "Results", "Work"]
-
-Counters = dict[str, int]
-"""What the machine counted over a job, by name."""
-
-Results = np.ndarray | list[bytes]
-"""Patterns of floating-point results, shape (m, n), uint32 or uint16; or packets of MX blocks."""
+from hw.host.packet_order import number_bytes, result_packets, weight_passes
+from hw.host.results import Counters, Results, packet_count
+from hw.host.tables import Tables
+from hw.host.work import Work, act_packets, weight_packets
+from sim_tests.stimuli.packets import read_rows
 
 STREAMS = ("s_axis_act", "s_axis_wgt", "m_axis_out")
 
@@ -67,7 +55,7 @@ class Machine:
         self.axil.write_if.log.setLevel(logging.WARNING)
         self.axil.read_if.log.setLevel(logging.WARNING)
         self.driver = Driver(self.read, self.write)
-        self._tables: dict[tuple[int, str], np.ndarray] = {}  # what was loaded last
+        self.tables = Tables()
 
     def _stream(self, kind: type, prefix: str) -> Any:
         bus = AxiStreamBus.from_prefix(self.dut, prefix)
@@ -77,7 +65,7 @@ class Machine:
 
     async def reset(self, cycles: int = 4) -> None:
         """Hold reset for some cycles, of the streams' ends too; tables do not outlast it."""
-        self._tables.clear()
+        self.tables.clear()
         self.dut.aresetn.value = 0
         await self.ticks(cycles)
         for end in self.ends.values():
@@ -116,15 +104,10 @@ class Machine:
 
     async def load_table(self, work: Work) -> None:
         """Load a job's calibration table, unless it is there already."""
-        missing = self._missing(work)
+        missing = self.tables.missing(work)
         if missing:
             await self.driver.load_table(work.job.table, **missing)
-            self._tables |= {(work.job.table, name): each for name, each in missing.items()}
-
-    def loaded(self, table: int) -> Loaded:
-        """Say what a calibration table was loaded with."""
-        order, tags = (self._tables.get((table, name), ()) for name in ("order", "tags"))
-        return Loaded(tuple(map(int, order)), len(tags))
+            self.tables.note(work.job.table, missing)
 
     async def start_if_free(self, work: Work) -> bool:
         """Start a job, unless a job under way uses the table that it would have to load."""
@@ -133,17 +116,6 @@ class Machine:
         except BusError:
             return False
         return True
-
-    def _missing(self, work: Work) -> dict[str, np.ndarray]:
-        """Return the parts of its table that a job needs and the machine does not have."""
-        wanted = {"order": work.order, "tags": work.static_tags} if work.uses_table else {}
-        return {name: part for name, part in wanted.items() if part is not None
-                and not np.array_equal(part, self._tables.get((work.job.table, name)))}
-
-    def _waits_for_table(self, work: Work, under_way: Sequence[Work]) -> bool:
-        """Tell whether a job must wait since its table has to be loaded and is in use."""
-        in_use = {other.job.table for other in under_way if other.uses_table}
-        return work.job.table in in_use and bool(self._missing(work))
 
     def feed(self, work: Work) -> None:
         """Queue a job's streams."""
@@ -157,20 +129,14 @@ class Machine:
     async def collect(self, job: Job) -> Results:
         """Receive a job's results."""
         if job.converts or job.is_packed:
-            parts = (conversion_packets if job.converts else packed_result_chunks)(self.config, job)
-            return [bytes(data[keep]) for data, keep in [await self._packet() for _ in parts]]
+            packets = [await self._packet() for _ in range(packet_count(self.config, job))]
+            return [bytes(data[keep]) for data, keep in packets]
         results = np.zeros((job.m, job.n), f"<u{number_bytes(job.output)}")
         for part in result_packets(self.config, job):
             data, keep = await self._packet()
             results[part.row : part.row + part.rows, part.col : part.col + part.cols] = read_rows(
                 self.config, job, part, data, keep)
         return results
-
-    def packet_count(self, job: Job) -> int:
-        """Count the packets of a job's results."""
-        parts = (conversion_packets if job.converts
-                 else packed_result_chunks if job.is_packed else result_packets)
-        return sum(1 for _ in parts(self.config, job))
 
     async def _packet(self) -> tuple[np.ndarray, np.ndarray]:
         """Receive a packet: all bytes of its beats, and which of them ``tkeep`` marks."""
@@ -201,7 +167,7 @@ class Machine:
         started = 0
         while len(counters) < len(works):
             while started < len(works) and started - len(counters) < slots:
-                if self._waits_for_table(works[started], works[len(counters) : started]):
+                if self.tables.must_wait(works[started], works[len(counters) : started]):
                     break
                 self.feed(works[started])
                 await self.start(works[started])

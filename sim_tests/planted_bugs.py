@@ -25,7 +25,8 @@ from commands.tools import ToolError
 
 ROOT = Path(__file__).resolve().parent.parent
 COPY = ROOT / "build" / "planted"
-PACKAGES = ("commands", "golden", "hw", "sim_tests", "quality", "docs", "perf", "examples")
+PACKAGES = ("commands", "golden", "hw", "sim_tests", "quality", "docs", "perf", "simulation",
+            "examples")
 
 
 @dataclass(frozen=True)

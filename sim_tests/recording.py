@@ -6,11 +6,12 @@ from typing import NamedTuple
 import cocotb
 from cocotb.triggers import RisingEdge
 
+from hw.host.results import Counters, packet_count
+from hw.host.work import Work
 from hw.registers.map import Command
 from sim_tests import drive
-from sim_tests.machine import Counters, Machine
+from sim_tests.machine import Machine
 from sim_tests.stimuli.broken_packets import Delivery
-from sim_tests.stimuli.packets import Work
 
 TIMED = ("cycles", "act_stalls", "weight_stalls", "result_stalls")
 """Counters that depend on when what arrives."""
@@ -105,7 +106,7 @@ class Recorder:
         await driver.write("CONTROL", Command.START.value)
         both = await self._end(ended + 2, 0)
         lasts = [index for index, beat in enumerate(both.beats) if beat.last]
-        until = lasts[machine.packet_count(first.job) - 1] + 1
+        until = lasts[packet_count(machine.config, first.job) - 1] + 1
         return both.beats[:until], Record(both.beats[until:], both.faults, both.counters)
 
     def feed(self, delivery: Delivery) -> None:

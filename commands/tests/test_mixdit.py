@@ -147,14 +147,15 @@ def test_memories_gives_figures():
     assert {"module", "width", "depth", "granules"} == set(found["memories"][0])
 
 
-@pytest.mark.parametrize(("package", "sentence"), [
-    ("examples", "`pip install -e '.[sim]'`"), ("cocotb", "run `pip install '.[sim]'` first")])
-def test_what_is_not_here_is_named(monkeypatch, package, sentence):
+@pytest.mark.parametrize(("package", "command", "sentence"), [
+    ("examples", ("run", "demo"), "`pip install -e '.[sim]'`"),
+    ("cocotb", ("check", "fuzz"), "run `pip install '.[sim]'` first")])
+def test_what_is_not_here_is_named(monkeypatch, package, command, sentence):
     for name in [each for each in sys.modules if each.partition(".")[0] in (package, "examples",
                                                                            "sim_tests")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
-    result = call("run", "demo")
+    result = call(*command)
     assert result.exit_code == ExitCode.FAILED
     assert sentence in result.stderr and len(result.stderr.splitlines()) == 1
 

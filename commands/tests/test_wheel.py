@@ -27,7 +27,7 @@ def wheel(tmp_path_factory) -> Path:
     """Build the wheel from a copy of the sources."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
-    for name in ("commands", "golden", "hw", "perf"):
+    for name in ("commands", "golden", "hw", "perf", "simulation"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
@@ -56,7 +56,8 @@ def program(wheel) -> Path:
 def test_the_wheel_holds_what_users_need_and_no_tests_of_the_machine(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {"golden/py.typed", "hw/py.typed", "golden/torch/__init__.py", "hw/host/c/mixdit.h",
-            "hw/registers/map.py", "commands/mixdit.py"} <= set(names)
+            "hw/registers/map.py", "commands/mixdit.py", "simulation/harness/bench.h",
+            "simulation/works/expected.py"} <= set(names)
     assert not [name for name in names if name.startswith("perf/") or "tests" in name]
 
 

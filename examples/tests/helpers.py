@@ -1,17 +1,17 @@
 """Matrices to run, and a simulator that is right without simulating."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 
 from examples.gemms import Gemm, Matrices
-from examples.job_files import Outcome
-from examples.simulation import Simulation
 from hw.contract.config import Config
-from sim_tests.bench import ROOT
-from sim_tests.machine import Work
-from sim_tests.stimuli.works import expected_results
+from hw.host.results import Outcome
+from hw.host.work import Work
+from simulation.build import ROOT
+from simulation.running import Simulation
+from simulation.works.expected import expected_results
 
 TINY = ("--rows", "2", "--cols", "2", "--k-max", "64")
 TINY_CONFIG = Config.sized(rows=2, cols=2, k_max=64)
@@ -36,7 +36,7 @@ def exact(gemm: Gemm, config: Config = TINY_CONFIG) -> Outcome:
 
 
 class FakeSimulator:
-    """Stand in for `examples.simulation.simulate`, with golden's results.
+    """Stand in for `simulation.running.simulate`, with golden's results.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class FakeSimulator:
         self.corrupt = corrupt or {}
 
     def __call__(
-        self, config: Config, groups: Sequence[Sequence[tuple[Work, int]]], folder: Path, console
+        self, config: Config, groups: Sequence[Sequence[tuple[Work, int]]], console: Console
     ) -> Simulation:
         outcomes = []
         for number, (work, beats) in enumerate(pair for group in groups for pair in group):

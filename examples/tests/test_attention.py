@@ -16,17 +16,17 @@ from examples.attention import make_attention, softmax
 from examples.attention_run import run_attention
 from examples.attention_steps import Recipe, Step, attention_stages, read_conversions
 from examples.gemms import Style
-from examples.job_files import Outcome
-from examples.simulation import Simulation
 from examples.tests.helpers import TINY, TINY_CONFIG
 from golden.packing import weight_stream
 from hw.contract.job_codes import JobKind, Selection
 from hw.host.driver import Job
+from hw.host.results import Outcome
+from hw.host.work import Work
 from quality.captured import load_layers
 from quality.recipe import Recipe as ModelRecipe
-from sim_tests.bench import ROOT
-from sim_tests.machine import Work
-from sim_tests.stimuli.works import expected_counts, expected_results
+from simulation.build import ROOT
+from simulation.running import Simulation
+from simulation.works.expected import expected_counts, expected_results
 
 pytestmark = pytest.mark.xdist_group("examples")  # one build of the tiny machine
 
@@ -54,12 +54,12 @@ def drawn_attention(sequences=SEQUENCES):
 
 
 class GoldenSimulator:
-    """Stand in for `examples.simulation.simulate`; `spoil` may change an outcome by its stage."""
+    """Stand in for `simulation.running.simulate`; `spoil` may change an outcome by its stage."""
 
     def __init__(self, spoil=lambda stage, index, outcome: outcome):
         self.spoil, self.stage = spoil, 0
 
-    def __call__(self, config, groups, folder, console):
+    def __call__(self, config, groups, console):
         works = [work for group in groups for work, _ in group]
         self.stage += 1
         outcomes = [
@@ -70,9 +70,9 @@ class GoldenSimulator:
         return Simulation(outcomes, ROOT / "LICENSE", 0.0, 0.0)
 
 
-def run(monkeypatch, tmp_path, simulator):
+def run(monkeypatch, simulator):
     monkeypatch.setattr(attention_run, "simulate", simulator)
-    return run_attention(drawn_attention(), RECIPES, TINY_CONFIG, tmp_path, Console(quiet=True))
+    return run_attention(drawn_attention(), RECIPES, TINY_CONFIG, Console(quiet=True))
 
 
 def test_the_reference_is_what_diffusers_computed():
@@ -150,9 +150,9 @@ def test_a_packet_that_a_gemm_would_not_be_fed_is_refused():
         read_conversions(Step("Kᵀ", [work]), [[bytes(packet)]], TINY_CONFIG)
 
 
-def test_the_whole_attention_runs_through_the_verilog_bit_for_bit(tmp_path):
+def test_the_whole_attention_runs_through_the_verilog_bit_for_bit():
     rows, simulation = run_attention(
-        drawn_attention(), RECIPES, TINY_CONFIG, tmp_path, Console(quiet=True))
+        drawn_attention(), RECIPES, TINY_CONFIG, Console(quiet=True))
     assert [row.difference for row in rows] == [None] * len(rows)
     assert len(simulation.outcomes) == sum(row.jobs for row in rows) == 3 * (4 + 4 * HEADS * 2)
     assert all(row.counters for row in rows)
@@ -167,7 +167,7 @@ def test_the_whole_attention_runs_through_the_verilog_bit_for_bit(tmp_path):
 @pytest.mark.parametrize(("stage", "name", "head", "packet"), [
     (2, "Kᵀ", "sequence 1, head 0", 3), (2, "V", "sequence 0, head 1", 0)])
 def test_one_wrong_bit_of_a_packet_stops_the_run_and_is_named(
-        monkeypatch, tmp_path, stage, name, head, packet):
+        monkeypatch, stage, name, head, packet):
     first = 0 if name == "Kᵀ" else SEQUENCES * HEADS
     wanted = first + [f"sequence {index // 2}, head {index % 2}" for index in range(4)].index(head)
 
@@ -178,7 +178,7 @@ def test_one_wrong_bit_of_a_packet_stops_the_run_and_is_named(
         spoiled[packet] = spoiled[packet][:5] + bytes([spoiled[packet][5] ^ 4]) + (
             spoiled[packet][6:])
         return replace(outcome, results=spoiled)
-    rows, _ = run(monkeypatch, tmp_path, GoldenSimulator(spoil))
+    rows, _ = run(monkeypatch, GoldenSimulator(spoil))
     different = [row for row in rows if row.difference]
     assert [(row.layer, row.style) for row in different] == [(name, Style.MX6)]
     assert different[0].difference.sentence().startswith(f"{name} of {head} in MX6: 1 of ")
@@ -186,11 +186,11 @@ def test_one_wrong_bit_of_a_packet_stops_the_run_and_is_named(
     assert rows[-1].layer == "V"  # the last step of that stage
 
 
-def test_a_wrong_counter_is_a_difference(monkeypatch, tmp_path):
+def test_a_wrong_counter_is_a_difference(monkeypatch):
     def spoil(at, index, outcome):
         more = {"beats": outcome.counters["beats"] + (at == 5 and index == 2)}
         return replace(outcome, counters=outcome.counters | more)
-    rows, _ = run(monkeypatch, tmp_path, GoldenSimulator(spoil))
+    rows, _ = run(monkeypatch, GoldenSimulator(spoil))
     sentence, = [row.difference.sentence() for row in rows if row.difference]
     assert sentence.startswith("out in MX9: beats counts ")
 

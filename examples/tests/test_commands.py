@@ -1,24 +1,24 @@
 """Whole commands: on a tiny simulated machine, and on a stand-in whose faults are planted."""
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import examples.command as command
-from commands import children
 from commands.tests.calling import call
-from commands.tests.waiting import HANG_SECONDS, wait_until
-from examples import simulation
+from commands.tests.waiting import HANG_SECONDS
 from examples.tests.helpers import TINY, TINY_CONFIG, FakeSimulator, matrices
-from sim_tests.bench import ROOT
+from hw.host import machine
+from simulation import build, running
+from simulation.build import ROOT
 
 pytestmark = pytest.mark.xdist_group("examples")  # one build of the tiny machine
 
@@ -127,7 +127,7 @@ def test_jobs_of_different_orders_run_back_to_back_through_the_verilog(folder, m
 
     def recording(config, groups, *rest):
         given.extend(work.job for group in groups for work, _ in group)
-        return simulation.simulate(config, groups, *rest)
+        return running.simulate(config, groups, *rest)
     result = demo(monkeypatch, recording, "--order", order,
                   seeds=(0, 0, 1, 2), names=("q", "k", "out", "ff2"))
     assert result.exit_code == 0, result.output
@@ -146,19 +146,28 @@ def test_one_wrong_bit_in_the_demo_exits_with_1(folder, monkeypatch):
     assert len([line for line in result.output.splitlines() if "DIFFER" in line]) == 1
 
 
-def test_a_failing_simulator_is_reported_with_its_log(folder, monkeypatch):
+def test_a_model_that_does_not_build_is_reported_with_its_log(folder, monkeypatch):
     report = folder / "build/gemm/report.json"
     report.parent.mkdir(parents=True)
     report.write_text("of an earlier run")
-    monkeypatch.setattr(simulation, "write_config",
-                        lambda target, *_: (target / "machine.json").write_text("{"))
+    monkeypatch.setattr(build, "emitted", lambda *_: "module machine(\n")
     result = gemm(folder)
     assert result.exit_code == 3
-    assert "The simulation failed: json.decoder.JSONDecodeError" in result.stderr
-    log = folder / "build/gemm/simulation/simulation.log"
-    assert str(log) in result.stderr.replace("\n", "")
-    assert "JSONDecodeError" in log.read_text()
+    said = " ".join(result.stderr.split())
+    assert "The model could not be built: " in said and "syntax error" in said
+    log = said.partition("The log is ")[2].removesuffix(".")
+    assert "syntax error" in Path(log).read_text()
     assert not report.exists()
+
+
+def test_a_machine_that_hangs_is_given_up_and_reported(folder, monkeypatch):
+    monkeypatch.setattr(machine, "weight_packets", lambda *_: [])
+    monkeypatch.setattr(machine, "LEAST_PATIENCE", 100)
+    result = gemm(folder)
+    assert result.exit_code == 3
+    said = " ".join(result.stderr.split())
+    assert "The simulation failed: 1 of the awaited jobs had not ended after " in said
+    assert "s_axis_wgt: 0 packets to be sent, no beat" in said
 
 
 @pytest.mark.parametrize(("name", "make", "sentence"), [
@@ -208,8 +217,7 @@ def test_a_job_that_the_machine_refuses_is_reported(folder, monkeypatch):
 @pytest.mark.parametrize("cause", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_stops_the_simulator_and_says_so(folder, cause):
     gemm(folder)  # builds the machine, if this test runs alone
-    progress = folder / "build/gemm/simulation/progress.jsonl"
-    progress.unlink()
+    report = folder / "build/gemm/report.json"
     own = matrices(m=256, k=64, n=2048)  # half a million cycles: it can't end by itself in time
     np.save(folder / "a.npy", own.activations)
     np.save(folder / "b.npy", own.weights)
@@ -221,16 +229,12 @@ def test_an_interrupt_stops_the_simulator_and_says_so(folder, cause):
         [sys.executable, "-c", start, folder / "build", "run", "gemm", "--activations",
          folder / "a.npy", "--weights", folder / "b.npy", *TINY],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: process.poll() is not None or (progress.exists()
-               and '"cycle"' in progress.read_text()))
-    assert process.poll() is None
-    started = children.descendants(process.pid)
+    assert process.stdout.readline() == "Simulating 1 job …\n"
     process.send_signal(cause)
     _, errors = process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 130
     assert errors == "Interrupted: the simulator was stopped, and no report written.\n"
-    assert started
-    wait_until(lambda: not any(os.path.exists(f"/proc/{child}") for child in started))
+    assert not report.exists()
 
 
 def test_the_demo_sorts_channels_as_calibrated():

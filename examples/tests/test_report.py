@@ -9,11 +9,11 @@ import pytest
 from rich.console import Console
 
 from examples.gemms import Style, prepare
-from examples.job_files import Outcome
 from examples.report import make_row, print_table, totals, write_json
-from examples.simulation import Simulation
 from examples.tests.helpers import TINY_CONFIG, counters, exact, matrices
-from sim_tests.bench import ROOT
+from hw.host.results import Outcome
+from simulation.build import ROOT
+from simulation.running import Simulation
 
 
 def row_of(gemm, outcome=None):

@@ -1,4 +1,4 @@
-"""What software does to run jobs, through registers alone; `hw.host.session` adds the streams."""
+"""What software does to run jobs, through registers alone; `hw.host.machine` adds the streams."""
 
 import asyncio
 import time
@@ -20,6 +20,7 @@ from .driver_errors import (
     JobRefusedError,
     MachineError,
     NoMachineError,
+    ProtocolError,
     ResultLengthError,
     StreamFaultError,
     WaitTimeoutError,
@@ -28,8 +29,8 @@ from .job_request import Job
 from .packet_order import resident_tiles, result_rows, weight_passes
 
 __all__ = ["LIMIT", "BusError", "Driver", "Job", "JobRefusedError", "MachineError",
-           "NoMachineError", "ResultLengthError", "StreamFaultError", "WaitTimeoutError",
-           "let_others_run", "resident_tiles", "result_rows", "weight_passes"]
+           "NoMachineError", "ProtocolError", "ResultLengthError", "StreamFaultError",
+           "WaitTimeoutError", "let_others_run", "resident_tiles", "result_rows", "weight_passes"]
 
 LIMIT = 600.0
 """Seconds after which a wait is given up, unless the driver or the call has another limit."""
@@ -151,10 +152,15 @@ class Driver:
         """
         limit = self.limit if limit is None else limit
         deadline = self.deadline(limit)
-        while 0 < (missing := (ended - await self.read("JOBS_ENDED")) % _COUNTS) < _COUNTS // 2:
+        while missing := await self.missing(ended):
             await self.pause(deadline, f"{missing} of the awaited jobs had not ended after "
                              f"{limit:g} s: JOBS_ENDED is {(ended - missing) % _COUNTS}, "
                              f"{ended % _COUNTS} was awaited")
+
+    async def missing(self, ended):
+        """Count the jobs that must still end until so many have; 0 once that is so."""
+        missing = (ended - await self.read("JOBS_ENDED")) % _COUNTS
+        return missing if missing < _COUNTS // 2 else 0
 
     def deadline(self, limit):
         """Return the time, for `pause`, at which a wait of `limit` seconds from now is given up."""

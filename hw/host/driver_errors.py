@@ -5,8 +5,8 @@ Each error keeps the built-in class beside `MachineError` that says what kind of
 
 from hw.registers.codes import Refusal, StreamFault
 
-__all__ = ["BusError", "JobRefusedError", "MachineError", "NoMachineError", "ResultLengthError",
-           "StreamFaultError", "WaitTimeoutError"]
+__all__ = ["BusError", "JobRefusedError", "MachineError", "NoMachineError", "ProtocolError",
+           "ResultLengthError", "StreamFaultError", "WaitTimeoutError"]
 
 
 class MachineError(Exception):
@@ -14,7 +14,7 @@ class MachineError(Exception):
 
 
 class BusError(MachineError, RuntimeError):
-    """A register access was answered with SLVERR."""
+    """A register access was answered with an error."""
 
 
 class NoMachineError(MachineError, RuntimeError):
@@ -46,6 +46,14 @@ class StreamFaultError(MachineError, RuntimeError):
 
 class ResultLengthError(MachineError, RuntimeError):
     """A packet of results has another length than the job gives it."""
+
+
+class ProtocolError(MachineError, RuntimeError):
+    """The machine broke a rule of its interfaces; `violations` are the sentences that say which."""
+
+    def __init__(self, violations):
+        super().__init__("\n".join(violations))
+        self.violations = violations
 
 
 class WaitTimeoutError(MachineError, TimeoutError):

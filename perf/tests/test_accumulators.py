@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 import golden
+from commands.environment import seed
 from golden import MX6, MX9
 from golden.accumulator import DEFAULT_ACC_WIDTH
 from perf.accumulators import (
@@ -25,7 +26,6 @@ from perf.accumulators import (
     write_json,
 )
 from perf.linear_layer import LinearLayer
-from sim_tests.bench import seed
 
 WIDTHS = (32, 36, 40, 48)
 

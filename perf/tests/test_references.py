@@ -8,6 +8,7 @@ import pytest
 from amaranth.sim import Simulator
 
 import golden
+from commands.environment import seed
 from golden import MX6, MX9, block_product
 from golden.accumulator import round_shift
 from golden.formats import BLOCK_SIZE
@@ -20,7 +21,6 @@ from perf.ppa.references import fp32_cell as fp32
 from perf.ppa.references.block_cell import mixed_cell, mx6_cell, mx9_cell
 from perf.ppa.references.float_accumulator import FloatAccumulator
 from perf.ppa.references.int8_cell import Int8Cell
-from sim_tests.bench import seed
 from sim_tests.stimuli.operands import bits
 
 STAGES = pytest.mark.parametrize("cell_stages", [0, 1])

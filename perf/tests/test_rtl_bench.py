@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from examples.job_files import Outcome
+from commands.environment import seed
 from golden.lanes import conflicts
 from hw.contract.config import Config
+from hw.host.results import Outcome
+from hw.host.work import Work
 from perf.claims import make_rows
 from perf.measured import Measured, stream_beats
 from perf.rtl_bench import conclude, named, run_groups
 from perf.scenarios import MACHINES, NARROW, WIDE, Sizes, make_groups
 from perf.table import Report
 from perf.verilog_size import VerilogSize, module_bytes
-from sim_tests.accelerators import TINY
-from sim_tests.bench import seed
-from sim_tests.machine import Work
-from sim_tests.stimuli.works import expected_counts, expected_results
+from simulation.machines import TINY
+from simulation.works.expected import expected_counts, expected_results
 
 TINY_SIZES = Sizes(tokens=64, columns=32, channels=(128, 256), fewer_tokens=32, few_columns=8,
                    outlier_blocks=1)
@@ -76,11 +76,10 @@ def outcome_of(measured: dict[str, Measured], folder, verilog: VerilogSize = SMA
 
 
 @pytest.mark.xdist_group("accelerator_4x4")
-def test_a_small_machine_is_measured_and_equals_golden(tmp_path):
-    name = "accelerator_4x4"  # its model is that of the accelerator's own bench
+def test_a_small_machine_is_measured_and_equals_golden():
     groups = make_groups({WIDE: TINY, NARROW: TINY}, TINY_SIZES, np.random.default_rng(seed()))
     jobs, _ = run_groups({WIDE: TINY}, [replace(group, machine=WIDE) for group in groups],
-                         tmp_path, Console(file=StringIO()), names={WIDE: name})
+                         Console(file=StringIO()))
     assert [each.difference for each in jobs] == [None] * len(jobs)
     judged = {row.measured.case.name: row for row in make_rows(named(jobs))}
     assert {"linear K=256", "QK^T FP32 stalled", "CONVERT K"} <= judged.keys()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from commands.environment import seed
 from golden.formats import BLOCK_SIZE
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind, Output, Selection
@@ -21,9 +22,8 @@ from perf.schedule import Job, predict, uniform_job
 from perf.schedule.chain import Chain, Paces
 from perf.schedule.loading import Cutter
 from perf.schedule.results import Results
-from sim_tests.accelerators import MATRIX, ODD, TINY
-from sim_tests.bench import seed
-from sim_tests.stimuli.random_works import make_work
+from simulation.machines import MATRIX, ODD, TINY
+from simulation.works.random_works import make_work
 
 JOBS = 20
 EDGE = Config.sized(rows=8, cols=8, k_max=1152, act_depth=1152, drain_lanes=16)
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.xdist_group("accelerator_4x4")  # the machine's model i
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory):
+def ran():
     """Run a few jobs on the smallest machine: the groups, and what was counted.
 
     Random jobs, and a group that every counter counts something of.
@@ -44,7 +44,7 @@ def ran(tmp_path_factory):
         make_work(TINY, rng, 4, 80, 64, weights="mx9"),
         make_work(TINY, rng, 40, 80, 16, weights="mx6", output=Output.MX6, units=0),
     ], *draw_groups(TINY, rng, JOBS - 3)]
-    return groups, simulate("4x4", TINY, groups, tmp_path_factory.mktemp("check"))
+    return groups, simulate("4x4", TINY, groups)
 
 
 def outcome_of(compared: list[Compared], folder) -> tuple[int, str, dict]:

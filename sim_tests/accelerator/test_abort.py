@@ -10,14 +10,9 @@ from hw.registers.map import Command, Refusal
 from sim_tests import accelerators, drive
 from sim_tests.accelerators import start
 from sim_tests.machine import STREAMS
-from sim_tests.stimuli.works import (
-    check_maxima,
-    compare_results,
-    expected_results,
-    make_work,
-    random_work,
-    run_and_check,
-)
+from sim_tests.stimuli.works import check_maxima, compare_results, run_and_check
+from simulation.works.expected import expected_results
+from simulation.works.random_works import make_work, random_work
 
 
 async def watch_output(dut, broken: list[str]) -> None:

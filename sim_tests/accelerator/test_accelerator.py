@@ -15,14 +15,9 @@ from hw.registers.map import IDENTIFICATION, REGISTERS
 from sim_tests import accelerators, drive
 from sim_tests.accelerators import start
 from sim_tests.machine import STREAMS
-from sim_tests.stimuli.works import (
-    WEIGHT_FORMATS,
-    compare_results,
-    expected_results,
-    make_work,
-    random_work,
-    run_and_check,
-)
+from sim_tests.stimuli.works import compare_results, run_and_check
+from simulation.works.expected import expected_results
+from simulation.works.random_works import WEIGHT_FORMATS, make_work, random_work
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")

@@ -20,7 +20,9 @@ from sim_tests.stimuli.broken_packets import (
     received_work,
     spoil,
 )
-from sim_tests.stimuli.works import compare_results, expected_results, make_work, run_and_check
+from sim_tests.stimuli.works import compare_results, run_and_check
+from simulation.works.expected import expected_results
+from simulation.works.random_works import make_work
 
 GEMMS = (JobKind.GEMM, JobKind.GEMM_PACKED)
 

@@ -18,7 +18,8 @@ from hw.parts.emit import emit
 from sim_tests import accelerators, drive
 from sim_tests.accelerator import test_abort, test_accelerator, test_faults
 from sim_tests.accelerators import start
-from sim_tests.stimuli.works import make_work, run_and_check
+from sim_tests.stimuli.works import run_and_check
+from simulation.works.random_works import make_work
 
 
 def is_set(variable: str) -> bool:

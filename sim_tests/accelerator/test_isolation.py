@@ -10,13 +10,13 @@ from golden.floats import narrow
 from golden.formats import FLOAT_FORMATS
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind
+from hw.host.work import Work
 from sim_tests import accelerators, drive
 from sim_tests.accelerator.test_abort import abort
 from sim_tests.accelerators import start
 from sim_tests.recording import Record, Recorder, without_cycles
 from sim_tests.stimuli.broken_packets import Delivery, deliver, spoil_some
-from sim_tests.stimuli.packets import Work
-from sim_tests.stimuli.random_works import (
+from simulation.works.random_works import (
     random_bias,
     random_floats,
     random_packed,

@@ -7,15 +7,18 @@ import pytest
 from cocotb.triggers import ReadWrite, RisingEdge, SimTimeoutError, with_timeout
 
 from hw.contract.job_codes import JobKind, Selection
+from hw.host.results import Counters, Results
+from hw.host.work import Work
 from hw.registers.map import ENDED, Command
 from sim_tests import accelerators, drive
 from sim_tests.accelerator.test_abort import abort
 from sim_tests.accelerators import start
-from sim_tests.machine import Counters, Machine, Results
+from sim_tests.machine import Machine
 from sim_tests.recording import look_up_anew
 from sim_tests.stimuli.broken_packets import deliver, spoil
-from sim_tests.stimuli.packets import Work
-from sim_tests.stimuli.works import compare_results, expected_counts, expected_results, make_work
+from sim_tests.stimuli.works import compare_results
+from simulation.works.expected import expected_counts, expected_results
+from simulation.works.random_works import make_work
 
 PATIENCE = 4_000
 """Cycles that a job and the access to its registers may take."""

@@ -14,9 +14,10 @@ from hw.contract.config import Config
 from hw.contract.job_codes import JobKind
 from hw.parts.emit import flat_ports
 from sim_tests import bench, drive, emission
-from sim_tests.accelerators import MATRIX
 from sim_tests.machine import Machine
-from sim_tests.stimuli.works import make_work, run_and_check
+from sim_tests.stimuli.works import run_and_check
+from simulation.machines import MATRIX
+from simulation.works.random_works import make_work
 
 PAIR = {"machine_1x1": MATRIX["1x1"], "machine_2x2": MATRIX["2x2"]}
 

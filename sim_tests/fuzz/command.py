@@ -3,28 +3,33 @@
 Each simulation has a seed of its own. One that failed is run again by its machine and seed alone.
 """
 
-import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
-from commands import builds
+from commands import builds, tools
 from commands.environment import SEED_LIMIT
 from commands.exit_codes import ExitCode
 from commands.outputs import check_folder
 from commands.running import sentences
 from commands.terminal import make_console
-from sim_tests import accelerators, bench
-from sim_tests.simulators import choose
-
-SUMMARY = "summary.json"
-"""What a simulation counted, in its folder."""
+from hw.host.driver_errors import MachineError
+from hw.parts.sram import MODULE
+from sim_tests.bench import POISONED_SRAM
+from sim_tests.fuzz.jobs import Fuzzer
+from simulation.build import BUILD, NEEDS, TOP, Flags, compile_verilog, emitted
+from simulation.machine import SimulatedMachine
+from simulation.machines import MATRIX, QUICK
 
 PER_SIMULATION = 125
 
@@ -32,18 +37,31 @@ COLUMNS = ("good", "broken", "refused", "aborted", "flags", "counters", "simulat
            "cycles")
 
 
-def simulate(built: bench.Build, jobs: int) -> Counter[str]:
-    """Try random jobs on a machine, with the seed of MIXDIT_SEED; count what became of them.
+def build(name: str) -> Path:
+    """Build a machine by its name in `MATRIX`; its memories hold garbage after every reset."""
+    memory = f"{TOP}_{MODULE}"
+    poisoned = POISONED_SRAM.read_text(encoding="utf-8").replace(MODULE, memory)
+    verilog, count = re.subn(rf"^module {memory}\b.*?^endmodule\n", lambda _: poisoned,
+                             emitted(MATRIX[name]), flags=re.MULTILINE | re.DOTALL)
+    if count != 1:
+        raise ValueError(f"the Verilog holds {count} modules {memory}, not one")
+    flags = Flags()
+    return compile_verilog(verilog, flags=replace(
+        flags, verilate=(*flags.verilate, f"-DSRAM_RESET=!{TOP}.aresetn")))
+
+
+def simulate(library: Path, name: str, jobs: int, seed: int) -> Counter[str]:
+    """Try random jobs on a machine; count what became of them.
 
     Raises
     ------
-    AssertionError
+    AssertionError, MachineError
         When the machine did anything wrong, or hung.
     """
-    summary = built.directory / "fuzz" / SUMMARY
-    summary.unlink(missing_ok=True)
-    accelerators.run(built, "sim_tests.fuzz.test_fuzz", label="fuzz", jobs=jobs)
-    return Counter(json.loads(summary.read_text(encoding="utf-8")))
+    with SimulatedMachine(library) as machine:
+        fuzzer = Fuzzer(machine, MATRIX[name], np.random.default_rng(seed))
+        fuzzer.run(jobs)
+        return Counter({**fuzzer.tally, "cycles": machine.cycles})
 
 
 def plan(names: list[str], jobs: int, seed: int) -> Iterator[tuple[str, int, int]]:
@@ -74,24 +92,24 @@ def main(
         min=0, max=SEED_LIMIT // 2, help="Of the first simulation; each further one has the next.",
         show_default="random")] = None,
     machine: Annotated[list[str] | None, typer.Option(
-        help=f"Repeatable; of {', '.join(accelerators.MATRIX)}.",
-        show_default=", ".join(accelerators.QUICK))] = None,
+        help=f"Repeatable; of {', '.join(MATRIX)}.",
+        show_default=", ".join(QUICK))] = None,
 ) -> ExitCode:
     """Mix good jobs, bad jobs, broken packets, stalls and aborts; check every bit.
 
-    2,000 jobs take ten minutes. The exit code is 1 at the first fault, with the call that shows it
-    again.
+    2,000 jobs take half a minute; a machine is built once. The exit code is 1 at the first fault,
+    with the call that shows it again.
 
     Example: mixdit check fuzz --jobs 100 --machine 4x4 --seed 7
     """
-    names = machine or list(accelerators.QUICK)
-    unknown = [name for name in names if name not in accelerators.MATRIX]
+    names = machine or list(QUICK)
+    unknown = [name for name in names if name not in MATRIX]
     if unknown:
         raise typer.BadParameter(f"there is no machine {unknown[0]!r}")
     with sentences("Interrupted: the simulator was stopped."):
-        builds.check_place(bench.BUILD)
-        choose()
-        check_folder(bench.BUILD)
+        builds.check_place(BUILD)
+        tools.require(NEEDS)
+        check_folder(BUILD)
         seed = int.from_bytes(os.urandom(3), "little") if seed is None else seed
         failed = _try_all(names, jobs, seed)
     return ExitCode.DIFFERENT if failed else ExitCode.DONE
@@ -108,12 +126,11 @@ def _try_all(names: list[str], jobs: int, seed: int) -> bool:
         for name, own_seed, count in plan(names, jobs, seed):
             if name not in found:
                 progress.update(task, description=f"building {name}")
-                built, found[name] = accelerators.build(name), []
+                library, found[name] = build(name), []
             progress.update(task, description=f"{name}, seed {own_seed}")
-            os.environ["MIXDIT_SEED"] = str(own_seed)
             try:
-                found[name].append(simulate(built, count))
-            except AssertionError as error:
+                found[name].append(simulate(library, name, count, own_seed))
+            except (AssertionError, MachineError) as error:
                 again = f"--machine {name} --seed {own_seed} --jobs {count}"
                 console.print(f"{error}\nagain: mixdit check fuzz {again}")
                 failed = True

@@ -1,28 +1,28 @@
 """Good and bad jobs, broken packets and aborts at random; ``mixdit check fuzz`` runs many more."""
 
-import json
-from pathlib import Path
+from dataclasses import replace
 
-import cocotb
 import pytest
 
-from sim_tests import accelerators, drive
-from sim_tests.accelerators import start
+from commands.environment import flag, seed
 from sim_tests.fuzz import command as fuzz
-from sim_tests.fuzz.jobs import Fuzzer
+from simulation.machines import MATRIX, QUICK
+
+NAMES = MATRIX if flag("MIXDIT_MATRIX") else QUICK
 
 
-@cocotb.test(timeout_time=1, timeout_unit="sec")
-async def any_jobs_in_any_state(dut):
-    fuzzer = Fuzzer(await start(dut), drive.rng())
-    try:
-        await fuzzer.run(drive.parameters()["jobs"])
-    finally:
-        found = {**fuzzer.tally, "cycles": drive.cycle()}
-        Path(fuzz.SUMMARY).write_text(json.dumps(found))
-
-
-@pytest.mark.parametrize("name", accelerators.NAMES)
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=pytest.mark.xdist_group(f"poisoned_{name}")) for name in NAMES])
 def test_fuzz(name):
-    found = fuzz.simulate(accelerators.build(name), drive.amount(60, 300))
-    assert found["good"] and found["broken"] and found["flags"], found
+    found = fuzz.simulate(fuzz.build(name), name, 600 if flag("MIXDIT_FULL") else 120, seed())
+    assert all(found[what] for what in ("good", "broken", "refused", "aborted", "flags")), found
+
+
+@pytest.mark.xdist_group("poisoned_4x4")
+@pytest.mark.parametrize("other", [{"rounding": "truncate"}, {"acc_width": 30}, {"tile_slots": 8}],
+                         ids=str)
+def test_a_machine_that_is_not_what_it_should_be_is_found(monkeypatch, other):
+    library = fuzz.build("4x4")
+    monkeypatch.setitem(fuzz.MATRIX, "4x4", replace(fuzz.MATRIX["4x4"], **other))
+    with pytest.raises(AssertionError):
+        fuzz.simulate(library, "4x4", 300, 1)

@@ -12,10 +12,10 @@ from golden.unpacking import read_activation_tiles, read_weight_stream
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind
 from hw.host.packet_order import activation_packets, packed_result_chunks, weight_passes
+from hw.host.results import Results
+from hw.host.work import Work, act_packets, weight_packets
 from hw.registers.map import StreamFault
-from sim_tests.machine import Results
-from sim_tests.stimuli.packets import Work, act_packets, weight_packets
-from sim_tests.stimuli.works import expected_results
+from simulation.works.expected import expected_results
 
 WAYS = ("early", "late", "keep")
 """A packet has too few beats, too many, or a beat with another tkeep than it must have."""

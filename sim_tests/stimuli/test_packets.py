@@ -19,10 +19,11 @@ from hw.host.packet_order import (
     result_packets,
     weight_passes,
 )
-from sim_tests.accelerators import MATRIX
-from sim_tests.stimuli.packets import act_packets, read_rows, weight_packets
-from sim_tests.stimuli.random_works import random_work
-from sim_tests.stimuli.works import expected_counts, expected_results, operand_a, operand_b
+from hw.host.work import act_packets, weight_packets
+from sim_tests.stimuli.packets import read_rows
+from simulation.machines import MATRIX
+from simulation.works.expected import expected_counts, expected_results, operand_a, operand_b
+from simulation.works.random_works import random_work
 
 
 @pytest.fixture(params=MATRIX)

@@ -19,6 +19,11 @@ def test_no_package_imports_what_imports_it():
         assert all(order.index(other) < order.index(package) for other in others)
 
 
+def test_no_verilog_follows_from_software():
+    assert not [package for package, others in import_graph.arrows().items()
+                if "hw.host" in others]
+
+
 def test_a_circle_is_named(tmp_path, monkeypatch):
     for name, text in (("a/x", "from hw.b import y\n"), ("b/y", "from hw.a.x import z\n")):
         path = tmp_path / "hw" / f"{name}.py"
@@ -54,8 +59,11 @@ def importers(folder: str, *imported: str) -> list[str]:
 
 def test_arrows_between_the_top_folders_go_one_way():
     assert importers("sim_tests", "hw"), "the search finds what is there"
-    above = ("sim_tests", "perf", "quality", "reporting", "examples")
-    assert not importers("golden", "hw", *above)
-    assert not importers("hw", *above)
-    assert not importers("commands", "golden", "hw", *above)
-    assert not importers("reporting", "golden", "hw", *(set(above) - {"reporting"}))
+    above_hw = ("simulation", "sim_tests", "perf", "quality", "reporting", "examples")
+    assert not importers("golden", "hw", *above_hw)
+    assert not importers("hw", *above_hw)
+    assert not importers("simulation", *(set(above_hw) - {"simulation"}))
+    for users in ("perf", "examples", "quality"):
+        assert not importers(users, "sim_tests")
+    assert not importers("commands", "golden", "hw", *above_hw)
+    assert not importers("reporting", "golden", "hw", *(set(above_hw) - {"reporting"}))

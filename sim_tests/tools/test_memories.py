@@ -6,8 +6,10 @@ from hw.accelerator import Accelerator
 from hw.contract.job_codes import JobKind, Selection
 from hw.tools.memories import memories
 from sim_tests import accelerators, bench, drive, emission
-from sim_tests.accelerators import MATRIX, start
-from sim_tests.stimuli.works import make_work, run_and_check
+from sim_tests.accelerators import start
+from sim_tests.stimuli.works import run_and_check
+from simulation.machines import MATRIX
+from simulation.works.random_works import make_work
 
 EXAMPLE = bench.ROOT / "examples" / "sram_macros.v"
 

@@ -13,7 +13,7 @@ from golden.precision import mix
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind, Output, Selection
 from hw.host.driver import Job, resident_tiles
-from sim_tests.stimuli.packets import Work
+from hw.host.work import Work
 
 WEIGHT_FORMATS = ("mx4", "mx6", "mx9", "mixed")
 

