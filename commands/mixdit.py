@@ -38,7 +38,7 @@ GROUPS = {
                  "Mix good jobs, bad jobs, broken packets, stalls and aborts; check every bit."),
         "fuzz-files": ("golden.tests.fuzz_files:main",
                        "Break files of MX tensors at random: each is refused, or read whole."),
-        "fuzz-quantized": ("golden.tests.fuzz_quantized:main",
+        "fuzz-quantized": ("golden.tests.fuzz_command:quantized",
                            "Break files of quantized models at random: each is refused, or gives "
                            "a model that runs."),
         "planted-bugs": ("sim_tests.planted_bugs:main",

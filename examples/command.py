@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from commands import builds, tools
+from commands.checkout import ROOT
 from commands.exit_codes import ExitCode
 from commands.figures import Figures
 from commands.outputs import check_file, check_folder, whole
@@ -30,7 +31,7 @@ from quality.calibration.record import CALIBRATION, load_calibration
 from quality.captured import CAPTURE_FILE, load_layers, load_provenance
 from quality.recipe import Recipe as ModelRecipe
 from simulation.build import BUILD as MODELS
-from simulation.build import NEEDS, ROOT
+from simulation.build import NEEDS
 from simulation.running import Simulation, simulate
 
 BUILD = ROOT / "build"

@@ -16,12 +16,12 @@ from rich.table import Table
 from rich.text import Text
 
 import golden
+from commands.checkout import ROOT
 from commands.environment import seed
 from commands.outputs import write_text
 from examples.gemms import Gemm, Order, Style
 from hw.contract.config import Config
 from hw.host.results import Outcome
-from simulation.build import ROOT
 from simulation.running import Simulation
 
 SCHEMA = 1

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 import golden
+from commands.checkout import ROOT
 from commands.environment import seed
 from commands.exit_codes import ExitCode
 from commands.figures import Figures
@@ -29,7 +30,6 @@ from golden.formats import BLOCK_SIZE
 from golden.operand import Operand
 from perf.linear_layer import LinearLayer
 from quality.captured import load_layers
-from simulation.build import ROOT
 
 REPORT = ROOT / "build" / "ppa" / "accumulators.json"
 WIDTHS = (32, 34, 36, 38, 40, 44, 48)

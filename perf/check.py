@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from commands.checkout import ROOT
 from commands.environment import seed
 from commands.exit_codes import ExitCode
 from commands.figures import Figures
@@ -23,7 +24,6 @@ from perf.bench_program import run_program
 from perf.checked_jobs import draw_groups
 from perf.checked_runs import Compared, compare, simulate
 from perf.schedule import COUNTER_NAMES
-from simulation.build import ROOT
 from simulation.machines import MATRIX
 
 FOLDER = ROOT / "build" / "perf-check"

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from commands.checkout import ROOT
 from commands.environment import seed
 from commands.exit_codes import ExitCode
 from commands.figures import Figures
@@ -22,7 +23,6 @@ from perf.measured import Measured, expected_cycles, pair_outcomes
 from perf.scenarios import MACHINES, Group, Sizes, make_groups
 from perf.table import Report, print_table, write_json, write_markdown
 from perf.verilog_size import measure_verilog
-from simulation.build import ROOT
 from simulation.running import simulate
 
 FOLDER = ROOT / "build" / "bench-rtl"

@@ -9,9 +9,10 @@ import pytest
 
 from hw.accelerator import Accelerator
 from hw.contract.config import Config
-from sim_tests import bench, drive, emission
+from sim_tests import bench, drive
 from sim_tests.accelerator import x_watch
 from sim_tests.machine import Machine
+from simulation import emission
 from simulation.machines import MATRIX, QUICK
 
 CONFIGS = MATRIX if os.environ.get("MIXDIT_MATRIX") == "1" else QUICK

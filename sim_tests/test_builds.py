@@ -9,8 +9,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
 from hw.contract.config import Config
-from sim_tests import bench, emission
+from sim_tests import bench
 from sim_tests.simulators import choose
+from simulation import emission
 
 SMALL = Config.sized(rows=1, cols=1, k_max=16)
 

@@ -19,17 +19,14 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from commands import builds, checkout, children, environment, tools
+from commands import builds, children, environment, tools
 from commands.outputs import whole, write_text
 from commands.tools import ToolError
 from hw.contract.config import Config
 from hw.tools.waivers import WAIVERS
-from simulation.generator import emit_verilog, generator_digest
+from simulation import emission
 
-ROOT = Path(__file__).resolve().parent.parent
-
-BUILD = (ROOT if checkout.is_checkout() else Path.cwd()) / "build" / "simulation"
-"""In the project's folder; of an installed package, in that from which it was called."""
+BUILD = emission.BUILD / "simulation"
 
 HARNESS = Path(__file__).resolve().parent / "harness"
 
@@ -98,19 +95,15 @@ def build(
     """
     builds.check_place(place)
     tools.require(NEEDS)
-    verilog = emitted(config, place, show)
+    verilog = emitted(config, show)
     return compile_verilog(verilog, flags=Flags(waves=waves), place=place, show=show)
 
 
-def emitted(
-    config: Config, place: Path = BUILD, show: Show = lambda stage, share: None
-) -> str:
-    """Emit a machine's Verilog, or read what the same generator emitted for it before."""
-    path = place / "verilog" / f"{_digest(config.describe(), generator_digest())}.v"
-    if not path.is_file():
+def emitted(config: Config, show: Show = lambda stage, share: None) -> str:
+    """Emit a machine with its memories as one Verilog text, unless that is kept."""
+    if not emission.is_kept(config, TOP):
         show("Emitting the Verilog", None)
-        write_text(path, emit_verilog(config, TOP))
-    return path.read_text(encoding="utf-8")
+    return "\n".join(emission.machine(config, TOP).values())
 
 
 def compile_verilog(

@@ -46,8 +46,8 @@ def program(text: str, **environment: str) -> subprocess.Popen:
 
 
 def test_all_commands_are_mixdits():
-    """The halves of a simulation are started by commands, and the check of tools by make."""
-    assert MODULES == ["commands.tools", "examples.run_jobs", "perf.check_simulation"]
+    """The check of tools is started by make."""
+    assert MODULES == ["commands.tools"]
 
 
 def test_nothing_starts_a_module_that_is_no_program():

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from rich.console import Console
 
+from commands.checkout import ROOT
 from examples.gemms import Gemm, Matrices
 from hw.contract.config import Config
 from hw.host.results import Outcome
 from hw.host.work import Work
-from simulation.build import ROOT
 from simulation.running import Simulation
 from simulation.works.expected import expected_results
 

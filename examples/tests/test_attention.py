@@ -10,6 +10,7 @@ from rich.console import Console
 
 import examples.command as command
 import golden
+from commands.checkout import ROOT
 from commands.tests.calling import call
 from examples import attention_run
 from examples.attention import make_attention, softmax
@@ -24,7 +25,6 @@ from hw.host.results import Outcome
 from hw.host.work import Work
 from quality.captured import load_layers
 from quality.recipe import Recipe as ModelRecipe
-from simulation.build import ROOT
 from simulation.running import Simulation
 from simulation.works.expected import expected_counts, expected_results
 

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 import examples.command as command
+from commands.checkout import ROOT
 from commands.tests.calling import call
 from commands.tests.waiting import HANG_SECONDS
 from examples.tests.helpers import TINY, TINY_CONFIG, FakeSimulator, matrices
 from hw.host import machine
 from simulation import build, running
-from simulation.build import ROOT
 
 pytestmark = pytest.mark.xdist_group("examples")  # one build of the tiny machine
 

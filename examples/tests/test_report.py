@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from commands.checkout import ROOT
 from examples.gemms import Style, prepare
 from examples.report import make_row, print_table, totals, write_json
 from examples.tests.helpers import TINY_CONFIG, counters, exact, matrices
 from hw.host.results import Outcome
-from simulation.build import ROOT
 from simulation.running import Simulation
 
 

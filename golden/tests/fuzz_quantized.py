@@ -19,11 +19,8 @@ import torch
 from torch import nn
 
 import golden
-from commands.running import sentences
 from golden.tests.fuzz_files import (
     VALUES,
-    Minutes,
-    Seed,
     bound_memory,
     broken,
     replace_node,
@@ -156,17 +153,11 @@ def break_one(files: list[bytes]) -> Callable[[random.Random], bytes]:
     )
 
 
-def main(minutes: Minutes = 60.0, seed: Seed = 1) -> int:
-    """Break files of quantized models at random: each is refused, or gives a model that runs.
-
-    The exit code is 1 at the first that does neither, which is kept in build/fuzz; and where a
-    model has changed although its file was refused.
-
-    Example: mixdit check fuzz-quantized --minutes 5
-    """
+def fuzz(minutes: float, seed: int) -> int:
+    """Read broken files for so many minutes; return the exit code, as `search` has it."""
     torch.set_num_threads(1)
     bound_memory()
-    with sentences(), tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         files = valid_files(Path(folder))
         path = Path(folder) / "broken"
         return search(break_one(files), lambda data: read(data, path), minutes, seed)

@@ -13,9 +13,10 @@ from hw.accelerator import Accelerator
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind
 from hw.parts.emit import flat_ports
-from sim_tests import bench, drive, emission
+from sim_tests import bench, drive
 from sim_tests.machine import Machine
 from sim_tests.stimuli.works import run_and_check
+from simulation import emission
 from simulation.machines import MATRIX
 from simulation.works.random_works import make_work
 

@@ -5,9 +5,10 @@ import cocotb
 from hw.accelerator import Accelerator
 from hw.contract.job_codes import JobKind, Selection
 from hw.tools.memories import memories
-from sim_tests import accelerators, bench, drive, emission
+from sim_tests import accelerators, bench, drive
 from sim_tests.accelerators import start
 from sim_tests.stimuli.works import run_and_check
+from simulation import emission
 from simulation.machines import MATRIX
 from simulation.works.random_works import make_work
 

