@@ -80,7 +80,7 @@ test-whole: tools-verilator $(VENV)/ready  ## All tests of all turns of make tes
 	$(PYTEST)
 
 test-area: $(VENV)/ready  ## The budgets of area, those of the 4x4 accelerator included
-	$(PYTEST) perf/tests/test_budgets.py
+	$(PYTEST) perf/tests/rtl/test_budgets.py
 
 ACCELERATOR_TESTS := $(addprefix sim_tests/accelerator/test_,accelerator.py faults.py abort.py isolation.py reset.py)
 

@@ -32,7 +32,7 @@ GROUPS = {
     }),
     "check": ("Hold the machine against what is said of it.\n\n"
               "Example: mixdit check fuzz --jobs 100 --machine 4x4", MACHINE, {
-        "cycles": ("perf.check:main", "Hold the cycle model against the emitted Verilog."),
+        "cycles": ("perf.rtl.check:main", "Hold the cycle model against the emitted Verilog."),
         "lint": ("hw.tools.lint:main", "Run Verilator's lint on emitted Verilog."),
         "fuzz": ("sim_tests.fuzz.command:main",
                  "Mix good jobs, bad jobs, broken packets, stalls and aborts; check every bit."),
@@ -50,7 +50,7 @@ GROUPS = {
     }),
     "bench": ("Measure speed: of the machine, of its model, of its generator.\n\n"
               "Example: mixdit bench rtl --json > rtl.json", FIGURES, {
-        "rtl": ("perf.rtl_bench:main", "Measure the machine in the emitted Verilog."),
+        "rtl": ("perf.rtl.bench:main", "Measure the machine in the emitted Verilog."),
         "simulation": ("simulation.bench:main",
                        "Measure cycles per second of the simulated machine, idle and with jobs."),
         "golden": ("perf.golden_bench:golden", "Time the golden model on one thread."),
@@ -62,18 +62,18 @@ GROUPS = {
     }),
     "study": ("Run whole models on many cores, and say beside what they are fast.\n\n"
               "Example: mixdit study model dit-512 --policy mx6 --policy mixdit", FIGURES, {
-        "model": ("perf.command:model",
+        "model": ("perf.studies.command:model",
                   "Print latency per image, and speedup over an RTX 3090."),
-        "layer": ("perf.command:layer",
+        "layer": ("perf.studies.command:layer",
                   "Print what binds each layer of a model, and its share of the time."),
-        "assumptions": ("perf.command:assumptions",
+        "assumptions": ("perf.studies.command:assumptions",
                         "Print what the speedup rests on: the worst of all models, one assumption "
                         "changed at a time."),
-        "sweep": ("perf.command:sweep",
+        "sweep": ("perf.studies.command:sweep",
                   "Run a grid of machines; Ctrl-C keeps what is done, the next call goes on."),
-        "report": ("perf.command:report",
+        "report": ("perf.studies.command:report",
                    "Run everything; write one HTML page, and every number as JSON."),
-        "accumulators": ("perf.accumulators:main",
+        "accumulators": ("perf.studies.accumulators:main",
                          "Compare errors of accumulators with that of quantization."),
     }),
     "quality": ("See what quantization does to pictures.\n\n"
@@ -122,8 +122,8 @@ GROUPS = {
 """Summary, heading and members of each group."""
 
 SYNTHESIS = {
-    "area": ("perf.ppa.command:area", "Synthesize the machine's parts and the references."),
-    "fpga": ("perf.fpga.command:fpga",
+    "area": ("perf.rtl.ppa.command:area", "Synthesize the machine's parts and the references."),
+    "fpga": ("perf.rtl.fpga.command:fpga",
              "Synthesize the machine for FPGAs, place and route it on an ECP5."),
 }
 """Like `COMMANDS`, under another heading."""

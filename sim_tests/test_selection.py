@@ -59,7 +59,7 @@ def test_every_test_of_the_push_has_its_turn_but_large_areas(everything):
     chosen = selection.read()["push"]
     turns = [chosen.choose(everything, turn) for turn in range(12)]
     assert set(everything) - set.union(*turns) == {
-        f"perf/tests/test_budgets.py::test_keeps_its_budget[{unit}]"
+        f"perf/tests/rtl/test_budgets.py::test_keeps_its_budget[{unit}]"
         for unit in ("mac_array 8x8", "accelerator 4x4")}
 
 

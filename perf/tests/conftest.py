@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from perf.ppa.library import Library, LibraryError, find_library
+from perf.rtl.ppa.library import Library, LibraryError, find_library
 
 
 @pytest.fixture(scope="session")

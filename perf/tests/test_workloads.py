@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from commands.tests.calling import call
-from perf.vector_ops import COSTS, VectorKind, VectorOp
 from perf.workloads import Block, Gemm, Kind, Model, load_models, load_unet_macs
 from perf.workloads.stored import MODELS_FILE
+from perf.workloads.vector_ops import COSTS, VectorKind, VectorOp
 
 MODELS = load_models()
 

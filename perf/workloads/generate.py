@@ -10,7 +10,7 @@ import diffusers
 import torch
 from torch import nn
 
-from perf.vector_ops import VectorOp
+from perf.workloads.vector_ops import VectorOp
 
 from .configurations import BATCH, CONFIGURATIONS, DECODER, UNET, Configuration
 from .model import Gemm

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from perf.vector_ops import VectorOp
+from perf.workloads.vector_ops import VectorOp
 
 
 class Kind(StrEnum):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from perf.vector_ops import VectorKind, VectorOp
+from perf.workloads.vector_ops import VectorKind, VectorOp
 
 from .model import Block, Gemm, Kind, Model, Sampling
 

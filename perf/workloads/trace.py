@@ -15,7 +15,7 @@ from diffusers.models.embeddings import Timesteps
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from perf.vector_ops import VectorKind, VectorOp
+from perf.workloads.vector_ops import VectorKind, VectorOp
 
 from .model import Gemm, Kind
 

@@ -67,3 +67,9 @@ def test_arrows_between_the_top_folders_go_one_way():
         assert not importers(users, "sim_tests")
     assert not importers("commands", "golden", "hw", *above_hw)
     assert not importers("reporting", "golden", "hw", *(set(above_hw) - {"reporting"}))
+
+
+def test_what_is_measured_knows_no_study_of_it():
+    assert importers("perf/studies", r"perf\.rtl"), "the search finds what is there"
+    assert not importers("perf/rtl", r"perf\.studies")
+    assert not importers("perf/workloads", r"perf\.rtl", r"perf\.studies")

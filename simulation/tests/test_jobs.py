@@ -12,8 +12,8 @@ from hw.host.machine import Machine
 from hw.host.packet_order import weight_passes
 from hw.host.results import packet_count
 from hw.host.work import act_packets, weight_packets
-from perf.checked_jobs import schedule_job
-from perf.schedule import COUNTER_NAMES, predict
+from perf.rtl.checked_jobs import schedule_job
+from perf.rtl.schedule import COUNTER_NAMES, predict
 from simulation.machine import REGISTERS, SimulatedMachine
 from simulation.tests.machines import TINY, check, check_places, make_work
 

@@ -1,0 +1,1 @@
+"""What is measured of the RTL: cycles by its counters, gates and paths by synthesis."""
