@@ -62,7 +62,7 @@ def test_unusable_files_are_refused_in_a_sentence(files):
 
 
 @pytest.mark.parametrize(("options", "sentence"), [
-    (("--rows", "0"), "rows and cols must be 1 to 128, not 0 x 2"),
+    (("--rows", "0"), "rows must be 1 to 128, not 0"),
     (("--acc-width", "12"), "acc_width=12 is too narrow"),
     (("--fraction", "1.5"), "fraction must be from 0 to 1, not 1.5"),
     (("--output", "no/such/folder/c.npy"), "there is no folder"),
