@@ -1,5 +1,5 @@
 """Benches of the emitted Verilog, compared bit by bit with the golden model.
 
-Files that do not begin with ``test_`` are the library that drives a simulated machine; `examples`
-and `perf` use it too.
+Files that do not begin with ``test_`` are the library that the benches share. What drives the
+Verilog for users is `simulation`.
 """
