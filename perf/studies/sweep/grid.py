@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from perf.studies.sweep.point import AXES, Point, Value
+from perf.studies.sweep.point import AXES, Point, Value, check_value
 from perf.studies.system import POLICIES, load_preset
 from perf.workloads import load_models
 
@@ -50,6 +50,11 @@ class Grid:
         for name, values in self.axes.items():
             if not values or len(set(values)) < len(values):
                 raise GridError(f"The axis {name} needs values, each of them once.")
+            try:
+                for value in values:
+                    check_value(name, value)
+            except TypeError as error:
+                raise GridError(f"On an axis, {error}.") from None
 
     def points(self) -> list[Point]:
         """List all points; the last axis changes fastest.

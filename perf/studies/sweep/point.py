@@ -16,11 +16,23 @@ AXES = (*(field.name for field in fields(Preset) if field.name not in ("name", "
         DRAIN_ROWS)
 """What a sweep can vary."""
 
-BESIDE = ("clock_hz", "dram_bytes_per_s", "vector_lanes", "turnaround_s")
+BESIDE = ("clock_hz", "dram_bytes_per_s", "vector_lanes", "turnaround_s", "network_bytes_per_s",
+          "multicast", "job_s")
 """Those of them that leave the cycles of a core's jobs as they are."""
 
 WORDS = ("split",)
 """Those of them that are no numbers."""
+
+
+def check_value(name: str, value: Value) -> None:
+    """Refuse a word for a number; what number a machine can have is for the machine to say.
+
+    Raises
+    ------
+    TypeError
+    """
+    if name not in WORDS and value != "auto" and not isinstance(value, int | float):
+        raise TypeError(f'{name} must be a number or "auto", not {value!r}')
 
 
 @dataclass(frozen=True)
@@ -57,8 +69,7 @@ class Point:
             If there is none with these parameters; the sentence says why.
         """
         for name, value in self.changes:
-            if name not in WORDS and value != "auto" and not isinstance(value, int | float):
-                raise TypeError(f'{name} must be a number or "auto", not {value!r}')
+            check_value(name, value)
         changes: dict[str, Any] = {name: None if value == "auto" and name not in WORDS else value
                                    for name, value in self.changes}
         drain_rows = changes.pop(DRAIN_ROWS, None)

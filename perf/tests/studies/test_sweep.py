@@ -98,6 +98,7 @@ class TestGrid:
         ("axes = 3", "axes must be a table"),
         ("[axes]\ncores = 2", "the axis cores must be a list"),
         ("[axes]\ncores = [[2]]", "the axis cores must be a list"),
+        ("[axes]\nrows = ['3x']", "rows must be a number or \"auto\", not '3x'"),
         ("[axes]\ncores = []", "needs values, each of them once"),
         ("[axes]\ncores = [2, 2]", "needs values, each of them once"),
         ("preset = 'server'", "at least one axis"),
