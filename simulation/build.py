@@ -150,34 +150,35 @@ def _compile(
     verilog: str, sources: Mapping[str, str], flags: Flags, folder: Path, lock: int, show: Show
 ) -> None:
     """Build in a folder beside the results, from nothing, and move the library out of it."""
-    work = folder / "work"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    unfinished = folder / "unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
     write_text(folder / f"{TOP}.v", verilog)
     for name, text in {**sources, "waivers.vlt": WAIVERS}.items():
-        write_text(work / name, text)
+        write_text(unfinished / name, text)
     command = [
         verilator() / "verilator", "--cc", "--exe", "--build", "-j", str(_jobs()),
         "--prefix", "Vmachine", "--top-module", TOP, "--Mdir", "model", "-o", LIBRARY,
         *flags.verilate, *(["--trace"] if flags.waves else []),
-        "-CFLAGS", f"-std=c++20 -fPIC -fvisibility=hidden -fno-gnu-unique -DVL_USER_FATAL -I{work}",
+        "-CFLAGS", "-std=c++20 -fPIC -fvisibility=hidden -fno-gnu-unique -DVL_USER_FATAL "
+        f"-I{unfinished}",
         "-LDFLAGS", "-shared -Wl,-Bsymbolic",
         "-MAKEFLAGS", f"OPT_FAST={flags.optimise} OPT_SLOW=-O1 OPT_GLOBAL=-O2",
-        "waivers.vlt", folder / f"{TOP}.v", work / "harness.cpp",
+        "waivers.vlt", folder / f"{TOP}.v", unfinished / "harness.cpp",
     ]
     # The wheel leaves this variable empty, and parallel builds then miss a precompiled header.
     variables = environment.of_simulator(MAKEFLAGS="CFG_CXXFLAGS_PCH_I=-include")
     log = folder / LOG
-    with log.open("w", encoding="utf-8") as output, _watched(work / "model", show):
-        done = children.run(command, cwd=work, env=variables, stdout=output,
+    with log.open("w", encoding="utf-8") as output, _watched(unfinished / "model", show):
+        done = children.run(command, cwd=unfinished, env=variables, stdout=output,
                             stderr=subprocess.STDOUT, pass_fds=[lock])
     if done.returncode:
         last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         causes = [line for line in last if "rror" in line] or last[-1:] or ["it says nothing"]
         raise ToolError(f"The model could not be built: {causes[0]}\nThe log is {log}.")
     with whole(folder / LIBRARY) as file:
-        file.write((work / "model" / LIBRARY).read_bytes())
-    shutil.rmtree(work, ignore_errors=True)
+        file.write((unfinished / "model" / LIBRARY).read_bytes())
+    shutil.rmtree(unfinished, ignore_errors=True)
 
 
 @contextmanager

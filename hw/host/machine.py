@@ -192,8 +192,7 @@ class Machine:
                 work = works[len(starts)]
                 if self._tables.must_wait(work, works[ended : len(starts)]):
                     break
-                self._feed(work)
-                bounds.append(cycles_bound(self.config, work))
+                bounds.append(self._feed(work))
                 loaded = await self._load_table(work)
                 await driver.start(work.job)
                 starts.append((driver.commanded, loaded))
@@ -210,11 +209,13 @@ class Machine:
         await driver.check()
         return outcomes
 
-    def _feed(self, work: Work) -> None:
-        """Queue a job's packets, those of B as often as the machine reads them."""
-        self.carrier.send(ACTIVATIONS, act_packets(self.config, work))
-        passes = weight_passes(self.config, work.job)
-        self.carrier.send(WEIGHTS, weight_packets(self.config, work) * passes)
+    def _feed(self, work: Work) -> int:
+        """Queue a job's packets, B's as often as they are read; return its `cycles_bound`."""
+        act = act_packets(self.config, work)
+        weights = weight_packets(self.config, work) * weight_passes(self.config, work.job)
+        self.carrier.send(ACTIVATIONS, act)
+        self.carrier.send(WEIGHTS, weights)
+        return cycles_bound(self.config, work.job, act, weights)
 
     async def _load_table(self, work: Work) -> tuple[str, ...]:
         """Load what a job's table lacks; name it."""

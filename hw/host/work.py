@@ -1,5 +1,6 @@
 """A job and its data, the packets it takes, and the cycles it may need."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,6 @@ from hw.contract.config import Config
 from hw.contract.job_codes import JobKind
 
 from .job_request import Job
-from .packet_order import weight_passes
 
 _TABLE_WRITE_CYCLES = 16
 
@@ -74,16 +74,23 @@ def weight_packets(config: Config, work: Work) -> list[bytes]:
     return weight_stream(work.weights, config.cols, config.weight_bytes, work.bias)
 
 
-def cycles_bound(config: Config, work: Work) -> int:
-    """Add up what each stream and the array need for a job, none overlapping another."""
-    job = work.job
+def cycles_bound(config: Config, job: Job, act: Sequence[bytes], weights: Sequence[bytes]) -> int:
+    """Add up what each stream and the array need for a job, none overlapping another.
+
+    Parameters
+    ----------
+    config : Config
+    job : Job
+    act, weights : sequence of bytes
+        Its packets, those of B as often as they are sent.
+    """
     k_blocks, tiles, column_tiles = (-(-job.k // BLOCK_SIZE), -(-job.m // config.rows),
                                      -(-job.n // config.cols))
-    table = work.uses_table * _TABLE_WRITE_CYCLES * (job.k + k_blocks)
-    act = sum(1 + len(packet) // config.act_bytes for packet in act_packets(config, work))
+    table = job.uses_table * _TABLE_WRITE_CYCLES * (job.k + k_blocks)
+    act_beats = sum(1 + len(packet) // config.act_bytes for packet in act)
     converted = column_tiles * k_blocks * (2 + 18 * config.cols // config.weight_bytes)
     if job.converts:
-        return table + act + converted
-    weight = weight_passes(config, job) * sum(
-        len(packet) // config.weight_bytes for packet in weight_packets(config, work))
-    return table + act + weight + tiles * column_tiles * 4 * k_blocks + job.m * column_tiles
+        return table + act_beats + converted
+    weight_beats = sum(len(packet) // config.weight_bytes for packet in weights)
+    array_cycles = tiles * column_tiles * 4 * k_blocks + job.m * column_tiles
+    return table + act_beats + weight_beats + array_cycles

@@ -41,7 +41,7 @@ def wait_for(pattern, place) -> None:
 
 def test_a_killed_build_poisons_nothing_and_two_at_once_share_one(tmp_path):
     killed = start(tmp_path)
-    wait_for("*/work/model/*.o", tmp_path)
+    wait_for("*/unfinished/model/*.o", tmp_path)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
     assert not list(tmp_path.glob(f"*/{LIBRARY}"))
@@ -52,7 +52,7 @@ def test_a_killed_build_poisons_nothing_and_two_at_once_share_one(tmp_path):
     assert len(paths) == 1
     library = compile_verilog(VERILOG, flags=QUICK, place=tmp_path)
     assert {str(library)} == paths
-    assert not list(tmp_path.glob("*/work"))
+    assert not list(tmp_path.glob("*/unfinished"))
     with SimulatedMachine(library) as machine:
         machine.send(ACTIVATIONS, [b"abc"])
         assert machine.take(1) == [b"abc"]
