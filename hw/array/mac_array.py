@@ -53,6 +53,11 @@ class MACRow(wiring.Component):
         return m
 
 
+def array_latency(config):
+    """Count the cycles from a tile's last beat until its first rows are shown."""
+    return config.cell_stages + 2
+
+
 class MACArray(wiring.Component):
     """Multiply R operands of A with C of B each beat; hand finished tiles out, D rows a cycle.
 
@@ -81,7 +86,7 @@ class MACArray(wiring.Component):
 
     def __init__(self, config):
         self.config = config
-        self.latency = config.cell_stages + 2
+        self.latency = array_latency(config)
         operand = operand_layout(config.drop_width)
         super().__init__({
             "valid": In(1), "first": In(1), "last": In(1),

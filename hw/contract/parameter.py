@@ -44,7 +44,7 @@ class Parameter:
         Raises
         ------
         TypeError
-            If an integer is something else.
+            If an integer, or a tuple, is something else.
         ValueError
             If it is out of range, or no such choice.
         """
@@ -54,6 +54,8 @@ class Parameter:
             if value not in self.choices:
                 raise ValueError(f"{self.name} must be {' or '.join(self.choices)}, not {value!r}")
         else:
+            if not isinstance(value, tuple):
+                raise TypeError(f"{self.name} must be a tuple of names, not {value!r}")
             unknown = [each for each in value if each not in self.choices]
             if unknown or not value:
                 raise ValueError(f"{self.name} must be some of {', '.join(self.choices)}, "

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.array.beat_issuer import BeatIssuer
 from hw.array.block_walker import BlockWalker
-from hw.array.mac_array import MACArray
+from hw.array.mac_array import array_latency
 from hw.contract.counts import BEAT_COUNTS
 from hw.contract.job_codes import JobKind, Output
 from hw.contract.output_tile import output_tile_layout
@@ -27,7 +27,7 @@ ISSUER_PORTS = ("issue", "act_address", "weight_address", "act_slot", "weight_sl
 
 def least_interval(config):
     """Return the cycles that the accelerator keeps between the ends of two tiles."""
-    return max(config.drain_cycles, MACArray(config).latency)
+    return max(config.drain_cycles, array_latency(config))
 
 
 class Schedule(wiring.Component):

@@ -46,6 +46,11 @@ def test_impossible_parameters_are_refused_with_a_sentence(parameters, sentence)
 def test_a_number_of_the_wrong_type_is_refused():
     with pytest.raises(TypeError, match=re.escape("rows must be an integer, not 8.0")):
         Config(rows=8.0)
+    with pytest.raises(TypeError, match=re.escape("tables must be an integer, not True")):
+        Config(tables=True)
+    for formats in (None, "fp32", ["fp32"]):
+        with pytest.raises(TypeError, match="float_formats must be a tuple of names, not "):
+            Config(float_formats=formats)
 
 
 @pytest.mark.parametrize("acc_width", [26, 32, 40, 48])

@@ -8,7 +8,7 @@ import pytest
 
 from golden.accumulator import to_fp32_bits
 from golden.floats import add
-from hw.array.mac_array import MACArray
+from hw.array.mac_array import array_latency
 from hw.contract.job_codes import Output
 from hw.contract.result_rows import result_rows_layout
 from hw.results.result_path import ResultPath
@@ -105,7 +105,7 @@ class ArrayModel:
     async def run(self):
         """Run until every tile is drained."""
         config, dut, rng = self.config, self.dut, drive.rng("array")
-        latency = MACArray(config).latency
+        latency = array_latency(config)
         interval = max(config.drain_cycles, latency)
         room, may_end, cycle, quiet = config.result_depth, 0, 0, 0
         ahead, captures, draining = deque(range(len(self.rows))), deque(), deque()
@@ -184,7 +184,7 @@ async def drains_ragged_tiles(dut, idle, stall):
 async def never_stalls_the_array(dut):
     config, count = configuration(), 60
     array = await drain(dut, draw_tiles(drive.rng(), config, count, whole=True))
-    interval = max(config.drain_cycles, MACArray(config).latency)
+    interval = max(config.drain_cycles, array_latency(config))
     assert list(np.diff(array.captured_at)) == [interval] * (count - 1)
     latency = ResultPath.latency + StreamFIFO.latency
     expected = [cycle + latency + group for cycle in array.captured_at

@@ -5,7 +5,7 @@ from functools import cache
 
 from hw.activations.outlier_detector import detection_cycles
 from hw.activations.tile_stage import TileStage
-from hw.array.mac_array import MACArray
+from hw.array.mac_array import array_latency
 from hw.blocks.block_aligner import BlockAligner
 from hw.contract.config import Config
 from hw.results.result_converter import ResultConverter
@@ -97,7 +97,7 @@ class ArrayLatencies:
 @cache
 def array_latencies(config: Config) -> ArrayLatencies:
     """Look the array's latencies up."""
-    latency = MACArray(config).latency
+    latency = array_latency(config)
     return ArrayLatencies(capture=1 + latency, queue=ResultPath.latency + StreamFIFO.latency,
                           interval=max(config.drain_cycles, latency))
 

@@ -81,13 +81,13 @@ def test_strange_networks_and_hosts_are_refused(changed, word):
         replace(SERVER, **changed)
 
 
-def test_no_assumption_is_pessimistic():
+def test_each_assumption_makes_the_machine_faster():
     outcomes = study_assumptions(SERVER, [MODELS["dit-256"]], "mixdit")
     assert len(outcomes) == 1 + sum(len(each.instead) for each in ASSUMPTIONS)
     assumed, *others = (outcome.entries[0].comparison.perfect for outcome in outcomes)
     assert assumed == compare(run_model(SERVER, MODELS["dit-256"], "mixdit")).perfect
-    assert all(other <= assumed for other in others)
-    assert min(others) < 0.1 * assumed  # the host's
+    assert all(other < assumed for other in others)
+    assert min(others) < 0.1 * assumed, "the host's"
     rows = assumption_table(SERVER, outcomes).rows
     assert [row.cells[2] for row in rows] == [f"{each:.2f}" for each in (assumed, *others)]
     record = assumptions_record(SERVER, outcomes)
