@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import typer
+import typer.exceptions
 
 from commands import mixdit
 from commands.deferred import Deferred
@@ -90,7 +91,7 @@ def fault_in(program: str, arguments: str, is_whole: bool) -> str:
     if is_whole and "--help" not in rest:
         try:
             command.make_context("mixdit", rest)
-        except Exception as error:
+        except typer.exceptions.TyperException as error:
             return str(error)
     return ""
 
