@@ -64,6 +64,7 @@ demo: tools-verilator $(VENV)/ready  ## Run every kind of layer of a trained DiT
 	$(MIXDIT) run demo
 
 gemm: tools-verilator $(VENV)/ready  ## Run your own: ACTIVATIONS=a.npy WEIGHTS=w.npy
+	@$(if $(and $(ACTIVATIONS),$(WEIGHTS)),,echo "say which matrices: make gemm ACTIVATIONS=a.npy WEIGHTS=w.npy" >&2; exit 2)
 	$(MIXDIT) run gemm --activations "$(ACTIVATIONS)" --weights "$(WEIGHTS)"
 
 # Which turn of what takes turns (selection.toml); the default is the day's.
@@ -73,7 +74,7 @@ PYTEST = $(PY) -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(if
 test: tools-verilator $(VENV)/ready  ## Golden model and every bench, a size or two of each in turn (TURN=)
 	$(PYTEST) --selection push
 
-test-quick: tools-verilator $(VENV)/ready  ## Golden model and one small machine (two minutes)
+test-quick: tools-verilator $(VENV)/ready  ## Golden model and one small machine (35 seconds, more with torch)
 	$(PYTEST) --selection quick
 
 test-whole: tools-verilator $(VENV)/ready  ## All tests of all turns of make test (half an hour)

@@ -114,7 +114,8 @@ def gemm(
 ) -> Figures:
     """Multiply your own matrices (float16, float32 or bfloat16).
 
-    MixDiT's channel order and threshold are chosen on the activations themselves.
+    MixDiT's channel order and threshold are chosen on the activations themselves. The share of
+    weights in MX9 is rounded up to whole K-blocks.
 
     Example: mixdit run gemm --activations a.npy --weights w.npy --format mixdit -o c.npy
     """

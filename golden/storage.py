@@ -166,6 +166,15 @@ def _check_name(name: str) -> None:
         raise ValueError(f"the name {name!r} cannot be written in UTF-8; choose another") from None
 
 
+def permissions(path: Path, partial: Path) -> int:
+    """Return the permissions that a file has, or would be made with, as `partial` is made now.
+
+    safetensors lets nobody else read what it writes.
+    """
+    partial.touch()
+    return (path if path.exists() else partial).stat().st_mode
+
+
 def _write(path: Path, planes: dict[str, NDArray[np.uint8]], metadata: dict[str, str]) -> None:
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a directory; give the name of a file in it")
@@ -173,8 +182,10 @@ def _write(path: Path, planes: dict[str, NDArray[np.uint8]], metadata: dict[str,
         raise FileNotFoundError(f"there is no directory {path.parent}")
     partial = path.with_name(f".{secrets.token_hex(8)}.partial")
     try:
+        mode = permissions(path, partial)
         # Without tensors safetensors writes empty metadata in a way that it cannot read.
         save_file(planes, partial, metadata or None)
+        partial.chmod(mode)
         partial.replace(path)
     except SafetensorError as error:
         raise OSError(f"{path} cannot be written: {error}") from error

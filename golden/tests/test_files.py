@@ -234,9 +234,24 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     (tmp_path / "text").write_text("not a safetensors file")
     save_file({"w": torch.ones(3)}, tmp_path / "other")
     golden.save(tmp_path / "weights", {"first": golden.quantize(np.ones((16, 4), "f4"), "MX6", 0)})
-    for name in ("text", "other", "weights"):
-        with pytest.raises(ValueError, match=f"{name} is no file of save_quantized"):
+    for name, reason in {
+        "text": "",
+        "other": "it has no tensor 'quantization'",
+        "weights": "it has no tensor 'quantization'",
+    }.items():
+        with pytest.raises(ValueError, match=f"{name} is no file of save_quantized: .*{reason}"):
             load_quantized(tmp_path / name, Network())
+
+
+def test_a_file_has_the_permissions_of_any_other(tmp_path):
+    network = Network()
+    quantize_(network, uniform("mx6"))
+    (tmp_path / "plain").touch()
+    save_quantized(tmp_path / "new", network)
+    assert (tmp_path / "new").stat().st_mode == (tmp_path / "plain").stat().st_mode
+    (tmp_path / "plain").chmod(0o604)
+    save_quantized(tmp_path / "plain", network)
+    assert (tmp_path / "plain").stat().st_mode & 0o777 == 0o604
 
 
 @pytest.mark.parametrize("name", ["model", "state", "scheme", "quantization"])

@@ -1,5 +1,6 @@
 """Widening and narrowing of every FP16 and BF16 pattern."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -145,7 +146,6 @@ def test_subnormals_are_flushed_to_the_zeros_of_their_signs():
 def test_formats_are_recognised_by_their_dtype():
     assert float_bits(np.ones(2, np.float32))[1] is FP32
     assert float_bits(np.ones(2, ">f2"))[1] is FP16
-    ml_dtypes = pytest.importorskip("ml_dtypes")
     bits, fmt = float_bits(np.array([1.0, -2.0], ml_dtypes.bfloat16))
     assert fmt is BF16 and bits.tolist() == [0x3F80, 0xC000]
 

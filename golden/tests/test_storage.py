@@ -1,6 +1,7 @@
 """Files: what is saved is loaded again, whatever its names; what makes no sense is refused."""
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -237,6 +238,23 @@ def test_an_interrupted_save_leaves_what_was_there(path, monkeypatch):
         golden.save(path, {})
     assert [each.name for each in path.parent.iterdir()] == [path.name]
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_a_new_file_has_the_permissions_of_any_new_file(umask, path):
+    before = os.umask(umask)
+    try:
+        golden.save(path, {"w": golden.quantize(X, MX6)})
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_a_file_that_is_replaced_keeps_its_permissions(path):
+    golden.save(path, {})
+    path.chmod(0o604)
+    golden.save(path, {"w": golden.quantize(X, MX6)})
+    assert path.stat().st_mode & 0o777 == 0o604
 
 
 def test_a_link_stays_a_link(path):

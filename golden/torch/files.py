@@ -28,6 +28,7 @@ from torch import Tensor, nn
 import golden
 from golden.description import parse
 from golden.mx import MXTensor
+from golden.storage import permissions
 from golden.torch.convert import attach, check_not_quantized, quantization, shared_inputs, started
 from golden.torch.linear import QuantizedLinear, SharedInput, WithoutWeights
 from golden.torch.meter import Clock
@@ -97,10 +98,12 @@ def save_quantized(path: str | Path, model: nn.Module) -> None:
 
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         partial = Path(folder) / "partial"
+        mode = permissions(path, partial)
         golden.save(partial, {name: model.get_submodule(name).codes.transpose() for name in layers})
         with safe_open(partial, framework="pt") as file:
             metadata = file.metadata()
         save_file(load_file(partial) | tensors, partial, metadata)
+        partial.chmod(mode)
         partial.replace(path)
 
 
@@ -243,7 +246,8 @@ def _read(
             if name.startswith(_SCHEME) and name.removeprefix(_SCHEME).isdecimal()
         }
     except (SafetensorError, *_MALFORMED) as error:
-        raise ValueError(f"{path} is no file of save_quantized: {error}") from error
+        reason = f"it has no tensor {error}" if isinstance(error, KeyError) else error
+        raise ValueError(f"{path} is no file of save_quantized: {reason}") from error
     return document, state, buffers, arrays
 
 

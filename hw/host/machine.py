@@ -65,8 +65,9 @@ class Machine:
         Parameters
         ----------
         a : array_like, shape (m, k), or MXTensor
-            Floats in FP32 or FP16, which the machine quantizes by the policy; or a tensor blocked
-            along k, such as packed results of an earlier call.
+            Floats in FP32, FP16 or BF16 (an extension type, as of ``ml_dtypes``), which the machine
+            quantizes by the policy; or a tensor blocked along k, such as packed results of an
+            earlier call.
         b : array_like, shape (k, n), or MXTensor
             Floats, which are quantized here, all in the policy's format for ordinary K-blocks; or
             a tensor blocked along k whose rows are in the policy's order.
@@ -76,6 +77,7 @@ class Machine:
             Of the K-blocks of A; all of them in MX6 if left out. What the machine can choose is
             said by `hw.host.requests.gemm_work`.
         output : {"fp32", "fp16", "bf16", "mx6", "mx9"}
+            In any case.
         progress : callable, optional
             See `run`.
 
@@ -102,7 +104,7 @@ class Machine:
         Parameters
         ----------
         x : array_like, shape (n, k), or (k, n) if `transposed`
-            In FP32 or FP16.
+            In FP32, FP16 or BF16.
         transposed : bool
         policy : golden.Policy, optional
             Of the K-blocks of B; all in MX6 if left out.

@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike
 
 import golden
 from golden import MX6, MXTensor, Policy
+from golden.arguments import array
 from golden.formats import BLOCK_SIZE
 from golden.policy import check_policy
 from hw.contract.config import DIMENSION_BITS, Config
@@ -14,7 +15,7 @@ from .job_request import Job
 from .packet_order import resident_tiles
 from .work import Work
 
-_FORMATS = {"float32": "fp32", "float16": "fp16"}
+_FORMATS = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
 
 
 def gemm_work(
@@ -36,10 +37,11 @@ def gemm_work(
     TypeError, ValueError
         If the operands don't fit each other or the machine.
     """
-    if output not in (names := [each.name.lower() for each in config.outputs]):
+    names = [each.name.lower() for each in config.outputs]
+    if not isinstance(output, str) or (output := output.lower()) not in names:
         raise ValueError(f"output must be one of {', '.join(names)}, not {output!r}")
     if not isinstance(a, MXTensor):
-        a = _floats(config, a, "A")
+        a, float_format = _floats(config, a, "A")
     elif policy is not None:
         raise ValueError("A is quantized already: a policy would change nothing")
     if not isinstance(b, MXTensor):
@@ -52,7 +54,7 @@ def gemm_work(
             raise ValueError(f"{name} must be blocked along K, its axis {axis}")
     _check_sizes(config, {"M": m, "N": n}, k)
     if bias is not None:
-        bias = np.asarray(bias)
+        bias = array(bias, "the bias")
         if bias.shape != (n,) or bias.dtype.kind != "f":
             raise ValueError(f"the bias must be {n} floats, one for each column of B, not "
                              f"{bias.dtype.name} of shape {bias.shape}")
@@ -64,7 +66,7 @@ def gemm_work(
     if isinstance(a, MXTensor):
         return Work(Job(kind=JobKind.GEMM_PACKED, **shape), a, b, bias)
     choices, data = _choices(policy, config.rows, k)
-    job = Job(**shape, float_format=_FORMATS[a.dtype.name], **choices)
+    job = Job(**shape, float_format=float_format, **choices)
     return Work(job, a, b, bias, **data)
 
 
@@ -85,26 +87,33 @@ def conversion_work(
     TypeError, ValueError
         If the machine can't convert that.
     """
-    x = _floats(config, x, "what is converted")
+    x, float_format = _floats(config, x, "what is converted")
     n, k = _matrix(x, "what is converted")[:: -1 if transposed else 1]
     _check_sizes(config, {"N": n}, k)
     if transposed and policy is not None and policy.order == "calibrated":
         raise ValueError("a transposed conversion can't put channels into an order")
     choices, data = _choices(policy, config.cols, k)
     kind = JobKind.CONVERT_TRANSPOSED if transposed else JobKind.CONVERT
-    job = Job(kind=kind, n=n, k=k, float_format=_FORMATS[x.dtype.name], **choices)
+    job = Job(kind=kind, n=n, k=k, float_format=float_format, **choices)
     return Work(job, x, **data)
 
 
-def _floats(config: Config, x: ArrayLike, name: str) -> np.ndarray:
-    x = np.asarray(x)
-    if x.dtype.name not in _FORMATS:
-        raise TypeError(f"{name} must be of float32 or float16, not {x.dtype.name}: convert it "
-                        "with astype first")
-    if _FORMATS[x.dtype.name] not in config.float_formats:
+def _floats(config: Config, x: ArrayLike, name: str) -> tuple[np.ndarray, str]:
+    """Return floats, bfloat16 as patterns, and their format."""
+    x = array(x, name)
+    _check_float(x, name)
+    float_format = _FORMATS[x.dtype.name]
+    if float_format not in config.float_formats:
         raise ValueError(f"the machine reads {', '.join(config.float_formats)}, but {name} is "
-                         f"{_FORMATS[x.dtype.name]}")
-    return x
+                         f"{float_format}")
+    return (x.view(np.uint16) if float_format == "bf16" else x), float_format
+
+
+def _check_float(x: np.ndarray, name: str) -> None:
+    if x.dtype.name not in _FORMATS:
+        remedy = ("if these are patterns, widen them first with golden.floats.widen"
+                  if x.dtype.kind == "u" else "convert it with astype first")
+        raise TypeError(f"{name} must be of {', '.join(_FORMATS)}, not {x.dtype.name}: {remedy}")
 
 
 def _matrix(x: np.ndarray | MXTensor, name: str) -> tuple[int, int]:
@@ -122,9 +131,8 @@ def _check_sizes(config: Config, sizes: dict[str, int], k: int) -> None:
 
 
 def _quantized(config: Config, b: ArrayLike, policy: Policy | None) -> MXTensor:
-    b = np.asarray(b)
-    if b.dtype.kind != "f":
-        raise TypeError(f"B must be floats or an MXTensor, not {b.dtype.name}")
+    b = array(b, "B")
+    _check_float(b, "B")
     blocks = -(-_matrix(b, "B")[0] // BLOCK_SIZE)
     none = np.zeros(blocks, np.bool_)
     return golden.quantize_weight(b, none, policy or Policy(weights=(MX6, MX6)))
@@ -152,7 +160,8 @@ def _choices(
     match policy.selection:
         case "top":
             if policy.scope != "tile":
-                raise ValueError("the machine spends the fraction in each tile: give scope 'tile'")
+                raise ValueError("the machine spends the fraction in each tile: give the policy "
+                                 "scope='tile'")
             choices |= {"selection": Selection.TOP, "units": units}
         case "threshold":
             choices |= {"selection": Selection.THRESHOLD, "threshold": policy.threshold_pattern}

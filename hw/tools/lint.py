@@ -5,6 +5,9 @@ import subprocess
 import sysconfig
 import tempfile
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from commands import children, environment
 from commands.exit_codes import ExitCode
@@ -78,23 +81,36 @@ def lint_in_parts(text, top):
             or lint("\n".join([row, *cells]) + "\n", f"{top}_mac_row"))
 
 
-def main():
+def main(
+    files: Annotated[list[Path] | None, typer.Argument(
+        metavar="[FILE]...", help="Emitted Verilog, the machine's file first; six machines of the "
+        "project's own without.")] = None,
+):
     """Run Verilator's lint on emitted Verilog.
 
-    Six machines are linted with all warnings but those that hw/tools/waivers.py waives; the exit
+    All warnings are on but those that hw/tools/waivers.py waives, each with its reason. The exit
     code is 1 on the first complaint.
 
-    Example: mixdit check lint
+    Example: mixdit check lint build/verilog/mixdit_8x8.v build/verilog/mixdit_8x8_sram_1r1w.v
     """
     console = make_console()
     with sentences():
         require(["perl"])
+        text = "\n".join(path.read_text(encoding="utf-8") for path in files or ())
+    if files:
+        return _report(console, files[0].stem, lint(text, files[0].stem))
     for name, config in (CONFIGURATIONS | {"64x64": LARGEST}).items():
         top = f"mixdit_{name}"
         check = lint_in_parts if config is LARGEST else lint
-        complaints = check(emit(Accelerator(config), top), top)
-        if complaints:
-            console.print(complaints)
-            return ExitCode.DIFFERENT
-        console.print(f"{top}: clean under verilator --lint-only -Wall")
+        if code := _report(console, top, check(emit(Accelerator(config), top), top)):
+            return code
+    return ExitCode.DONE
+
+
+def _report(console, top, complaints):
+    """Print what Verilator says of a machine, and return the exit code."""
+    if complaints:
+        console.print(complaints, markup=False, highlight=False, soft_wrap=True)
+        return ExitCode.DIFFERENT
+    console.print(f"{top}: clean under verilator --lint-only -Wall")
     return ExitCode.DONE

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+import ml_dtypes
 import numpy as np
 import pytest
 
-import golden
+import golden.floats
 from golden import MX4, MX6, MX9, Policy
 from golden.packing import activation_rows, weight_stream
 from hw.contract.job_codes import JobKind, Output
@@ -61,6 +62,10 @@ def test_weights_are_sent_for_every_group_of_resident_tiles(machine, lines):
     assert lines.registers.jobs == [work.job.registers()]
     weights = [packet for stream, packet in lines.sent if stream == WEIGHTS]
     assert weights == weight_stream(work.weights, SMALL.cols, SMALL.weight_bytes, work.bias) * 3
+
+
+def test_an_output_is_named_in_any_case():
+    assert gemm_work(SMALL, A, B, output="MX9").job.output is Output.MX9
 
 
 @pytest.mark.parametrize("output", ["fp16", "bf16", "mx6", "mx9"])
@@ -124,9 +129,11 @@ A, B = numbers(5, 40), numbers(40, 6)
     ({"a": A[0]}, r"A must be a matrix with elements, not of shape \(40,\)"),
     ({"a": A[:0]}, "A must be a matrix with elements"),
     ({"a": A.astype("f2")}, "the machine reads fp32, bf16, but A is fp16"),
-    ({"a": A.astype("f8")}, "A must be of float32 or float16, not float64"),
-    ({"a": A.astype(int)}, "A must be of float32 or float16, not int64"),
-    ({"b": B.astype(int)}, "B must be floats or an MXTensor, not int64"),
+    ({"a": A.astype("f8")}, "A must be of float32, float16, bfloat16, not float64: convert it"),
+    ({"a": A.astype(int)}, "A must be of float32, float16, bfloat16, not int64"),
+    ({"a": A.view("u4")}, "not uint32: if these are patterns, widen them first"),
+    ({"a": np.ma.masked_greater(A, 0)}, "A has masked entries"),
+    ({"b": B.astype(int)}, "B must be of float32, float16, bfloat16, not int64"),
     ({"b": golden.quantize(B, MX6)}, "B must be blocked along K, its axis 0"),
     ({"a": golden.quantize(A, MX6, axis=0)}, "A must be blocked along K, its axis 1"),
     ({"a": golden.quantize(A, MX6), "policy": POLICIES["top"]}, "A is quantized already"),
@@ -135,7 +142,8 @@ A, B = numbers(5, 40), numbers(40, 6)
     ({"bias": np.arange(6)}, "the bias must be 6 floats"),
     ({"bias": np.full(6, 0.1)}, "the bias must fit FP32"),
     ({"output": "fp8"}, "output must be one of fp32, fp16, bf16, mx6, mx9, not 'fp8'"),
-    ({"policy": Policy(tile_rows=4)}, "the machine spends the fraction in each tile"),
+    ({"output": MX6}, "output must be one of fp32, fp16, bf16, mx6, mx9, not MXFormat"),
+    ({"policy": Policy(tile_rows=4)}, "in each tile: give the policy scope='tile'"),
     ({"policy": Policy(scope="tile")}, "give granularity 'channel_block' and tile_rows=4"),
     ({"policy": Policy(granularity="block", tile_rows=4)}, "not 'block' and 4"),
     ({"policy": Policy(granularity="head")}, "not 'head' and None"),
@@ -157,6 +165,20 @@ def test_a_transposed_conversion_in_an_order_is_refused(machine):
     policy = Policy(tile_rows=4, scope="tile", order="calibrated", permutation=[1, 0])
     with pytest.raises(ValueError, match="a transposed conversion can't put channels"):
         machine.convert(numbers(2, 5), transposed=True, policy=policy)
+
+
+def test_bfloat16_is_read_as_it_is(machine, lines):
+    a, b = A.astype(ml_dtypes.bfloat16), B.astype(ml_dtypes.bfloat16)
+    wide = [golden.floats.widen(x) for x in (a, b)]
+    expected = golden.gemm(
+        golden.quantize(wide[0], MX6, rounding="truncate"), golden.quantize(wide[1], MX6, axis=0),
+        acc_width=SMALL.acc_width, k_max=SMALL.k_max)
+    work = gemm_work(SMALL, a, b)
+    assert work.job.float_format == "bf16"
+    lines.will_give(*replies_of(SMALL, work))
+    assert machine.gemm(a, b).tobytes() == expected.tobytes()
+    rows = [packet for stream, packet in lines.sent if stream == ACTIVATIONS]
+    assert rows == [row.tobytes() for row in a]
 
 
 def test_a_job_takes_the_weights_that_it_is_given():

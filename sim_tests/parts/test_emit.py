@@ -7,6 +7,7 @@ from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from commands.tests.calling import call
 from hw.accelerator import Accelerator
 from hw.contract.config import Config
 from hw.parts.emit import emit, emit_files
@@ -53,6 +54,19 @@ def test_verilator_has_nothing_to_say(name):
 def test_the_lint_does_see_mistakes(small):
     text = small.replace("assign irq = ", "assign irq = 2'b00 | ", 1)
     assert "WIDTHTRUNC" in lint(text, "top")
+
+
+def test_a_users_files_are_linted(small, tmp_path):
+    cut = small.index("\nendmodule\n") + len("\nendmodule\n")
+    top, rest = tmp_path / "top.v", tmp_path / "rest.v"
+    top.write_text(small[cut:])
+    rest.write_text(small[:cut])
+    assert call("check", "lint", top, rest).exit_code == 0
+    top.write_text(small[cut:].replace("assign irq = ", "assign irq = 2'b00 | ", 1))
+    found = call("check", "lint", top, rest)
+    assert found.exit_code == 1 and "WIDTHTRUNC" in found.output
+    missing = call("check", "lint", tmp_path / "none.v")
+    assert missing.exit_code == 2 and "none.v" in missing.output
 
 
 def test_the_lint_in_parts_sees_mistakes_around_the_rows_in_a_row_and_in_a_cell(small):

@@ -92,4 +92,4 @@ def test_the_example_in_the_docs_runs():
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True,
                           text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "[ 8.  9. 10. 11.]\n [12. 13. 14. 15.]]" in done.stdout
+    assert done.stdout.startswith("float16 (10, 8) True ")
