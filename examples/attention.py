@@ -16,7 +16,7 @@ from examples.gemms import Matrices
 PROJECTIONS = ("q", "k", "v")
 
 
-class Layer(Protocol):
+class LinearLayer(Protocol):
     """A linear layer, as `quality.captured.CapturedLayer`."""
 
     name: str
@@ -116,13 +116,13 @@ def softmax(scores: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def make_attention(
-    layers: Sequence[Layer], tokens: int, heads: int, sequences: int | None = None
+    layers: Sequence[LinearLayer], tokens: int, heads: int, sequences: int | None = None
 ) -> Attention:
     """Take the attention from a block's captured layers, and fold the softmax's scale into q.
 
     Parameters
     ----------
-    layers : sequence of Layer
+    layers : sequence of LinearLayer
         Among them q, k, v and out.
     tokens, heads : int
         Of a sequence; of the attention.

@@ -9,7 +9,7 @@ from rich.console import Console
 
 import golden
 from examples.attention import Attention
-from examples.attention_steps import Recipe, Stages, Step, attention_stages, step_numbers
+from examples.attention_steps import PrecisionChoice, Stages, Step, attention_stages, step_numbers
 from examples.gemms import Order
 from examples.report import Row
 from hw.contract.config import Config
@@ -52,7 +52,7 @@ class StepRow(Row):
 
 
 def run_attention(
-    attention: Attention, recipes: Sequence[Recipe], config: Config, console: Console
+    attention: Attention, choices: Sequence[PrecisionChoice], config: Config, console: Console
 ) -> tuple[list[StepRow], Simulation]:
     """Run an attention in several styles; stop at the first stage that differs from golden.
 
@@ -73,7 +73,7 @@ def run_attention(
         As `simulation.running.simulate`.
     """
     reference = attention.reference()
-    runs = [attention_stages(attention, recipe, config) for recipe in recipes]
+    runs = [attention_stages(attention, choice, config) for choice in choices]
     stages = [next(run) for run in runs]
     rows: list[StepRow] = []
     done: list[Simulation] = []
@@ -85,11 +85,11 @@ def run_attention(
         done.append(simulate(config, groups, _quiet_after_first(console, len(done))))
         outcomes = iter(done[-1].outcomes)
         results = []
-        for recipe, steps in zip(recipes, stages, strict=True):
+        for choice, steps in zip(choices, stages, strict=True):
             results.append([])
             for step in steps:
                 own = [next(outcomes) for _ in step.works]
-                rows.append(make_step_row(attention, recipe, step, own, config, reference))
+                rows.append(make_step_row(attention, choice, step, own, config, reference))
                 results[-1].append([outcome.results for outcome in own])
         if any(row.difference for row in rows):
             break
@@ -134,21 +134,21 @@ def _about(config: Config, work: Work) -> int:
 
 
 def make_step_row(
-    attention: Attention, recipe: Recipe, step: Step, outcomes: Sequence[Outcome], config: Config,
-    reference: Mapping[str, NDArray[np.float64]],
+    attention: Attention, choice: PrecisionChoice, step: Step, outcomes: Sequence[Outcome],
+    config: Config, reference: Mapping[str, NDArray[np.float64]],
 ) -> StepRow:
     """Compare a step's jobs with golden, to the bit and to the count, and with FP64 in dB."""
     first, converts = step.works[0].job, step.works[0].job.converts
     counts = [expected_counts(config, work) for work in step.works]
     b = [operand_b(config, work) for work in step.works]
     a = [] if converts else [operand_a(config, work) for work in step.works]
-    difference = _first_difference(attention, recipe, step, outcomes, counts, config)
+    difference = _first_difference(attention, choice, step, outcomes, counts, config)
     qsnr = None
     if difference is None:
         numbers = step_numbers(step, [outcome.results for outcome in outcomes], config)
         qsnr = golden.qsnr(reference[step.name], numbers)
     return StepRow(
-        layer=step.name, style=recipe.style, order=Order.of(first), jobs=len(step.works),
+        layer=step.name, style=choice.style, order=Order.of(first), jobs=len(step.works),
         shape=(0 if converts else first.m, first.k, first.n),
         mx9_share=float(np.mean([each.mx9_share for each in a])) if a else None,
         weight_mx9_share=float(np.mean([each.mx9_share for each in b])),
@@ -163,7 +163,7 @@ def make_step_row(
 
 
 def _first_difference(
-    attention: Attention, recipe: Recipe, step: Step, outcomes: Sequence[Outcome],
+    attention: Attention, choice: PrecisionChoice, step: Step, outcomes: Sequence[Outcome],
     counts: Sequence[Counters], config: Config,
 ) -> JobDifference | None:
     """Find the first job whose results or counters are not golden's."""
@@ -172,7 +172,7 @@ def _first_difference(
         text = difference(outcome, expected_results(config, work), count)
         if text:
             whose = f" of {attention.head(index)}" if len(step.works) > 1 else ""
-            return JobDifference(f"{step.name}{whose} in {recipe.style.title}: {text}.")
+            return JobDifference(f"{step.name}{whose} in {choice.style.title}: {text}.")
     return None
 
 

@@ -42,7 +42,7 @@ Stages = Generator[list[Step], list[list[Results]], None]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class PrecisionChoice:
     """How precisions are chosen.
 
     Attributes
@@ -81,53 +81,53 @@ class Recipe:
         return outlier_blocks(heads, policy)[:, 0, 0].astype(int).tolist()
 
 
-def attention_stages(attention: Attention, recipe: Recipe, config: Config) -> Stages:
+def attention_stages(attention: Attention, choice: PrecisionChoice, config: Config) -> Stages:
     """Run an attention on whoever takes the jobs and sends back their results.
 
     Every operand is a result of an earlier job; between the two only the softmax is computed, and
     Q, K, V and the heads are cut and put together.
     """
     q, k, v = map(_numbers, (yield [
-        _linear(attention, name, attention.inputs, recipe, config, Output.FP16)
+        _linear(attention, name, attention.inputs, choice, config, Output.FP16)
         for name in PROJECTIONS]))
     q, k, v = (attention.split(rows[0]) for rows in (q, k, v))
-    convert_k = Step("Kᵀ", _conversions(k, JobKind.CONVERT, recipe))
-    convert_v = Step("V", _conversions(v, JobKind.CONVERT_TRANSPOSED, recipe))
+    convert_k = Step("Kᵀ", _conversions(k, JobKind.CONVERT, choice))
+    convert_v = Step("V", _conversions(v, JobKind.CONVERT_TRANSPOSED, choice))
     packets_k, packets_v = yield [convert_k, convert_v]
     keys = read_conversions(convert_k, packets_k, config)
-    scores, = yield [Step("Q·Kᵀ", _products(q, keys, recipe, config, Output.FP32))]
+    scores, = yield [Step("Q·Kᵀ", _products(q, keys, choice, config, Output.FP32))]
     probabilities = softmax(_numbers(scores)).astype(np.float16)
     values = read_conversions(convert_v, packets_v, config)
-    heads, = yield [Step("P·V", _products(probabilities, values, recipe, config, Output.FP16))]
+    heads, = yield [Step("P·V", _products(probabilities, values, choice, config, Output.FP16))]
     merged = attention.merge(_numbers(heads))
-    yield [_linear(attention, "out", merged, recipe, config, Output.FP32)]
+    yield [_linear(attention, "out", merged, choice, config, Output.FP32)]
 
 
 def _linear(
-    attention: Attention, name: str, inputs: NDArray[np.float16], recipe: Recipe, config: Config,
-    output: Output,
+    attention: Attention, name: str, inputs: NDArray[np.float16], choice: PrecisionChoice,
+    config: Config, output: Output,
 ) -> Step:
     """Ask for a layer of all tokens, its bias included."""
-    gemm = prepare(attention.matrices(name, inputs), recipe.style, recipe.fraction, config)
+    gemm = prepare(attention.matrices(name, inputs), choice.style, choice.fraction, config)
     job = replace(gemm.work.job, bias=True, output=output)
     work = replace(gemm.work, job=job, bias=attention.linears[name].bias)
     return Step(name, [work], gemm.threshold)
 
 
-def _conversions(heads: NDArray[np.float16], kind: JobKind, recipe: Recipe) -> list[Work]:
+def _conversions(heads: NDArray[np.float16], kind: JobKind, choice: PrecisionChoice) -> list[Work]:
     """Ask for each head's K or V, (tokens, channels), as a B."""
     _, tokens, channels = heads.shape
     n, k = (tokens, channels) if kind is JobKind.CONVERT else (channels, tokens)
     return [
         Work(Job(kind=kind, n=n, k=k, float_format="fp16", selection=Selection.HEAD, units=units),
              head)
-        for head, units in zip(heads, recipe.head_units(heads), strict=True)
+        for head, units in zip(heads, choice.head_units(heads), strict=True)
     ]
 
 
 def _products(
-    heads: NDArray[np.float16], weights: Sequence[MXTensor], recipe: Recipe, config: Config,
-    output: Output,
+    heads: NDArray[np.float16], weights: Sequence[MXTensor], choice: PrecisionChoice,
+    config: Config, output: Output,
 ) -> list[Work]:
     """Ask for the product of each head's activations (m, k) with its B (k, n)."""
     _, m, k = heads.shape
@@ -135,7 +135,7 @@ def _products(
     return [
         Work(Job(m=m, n=b.shape[1], k=k, tiles=tiles, float_format="fp16", output=output,
                  selection=Selection.HEAD, units=units), head, b)
-        for head, units, b in zip(heads, recipe.head_units(heads), weights, strict=True)
+        for head, units, b in zip(heads, choice.head_units(heads), weights, strict=True)
     ]
 
 

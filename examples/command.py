@@ -21,15 +21,15 @@ from commands.running import sentences
 from commands.terminal import complain, make_console
 from examples.attention import make_attention
 from examples.attention_run import run_attention
-from examples.attention_steps import Recipe
-from examples.gemms import Gemm, Matrices, Order, Style, alternate_tables, prepare
+from examples.attention_steps import PrecisionChoice
+from examples.gemms import Matrices, Order, PreparedGemm, Style, alternate_tables, prepare
 from examples.matrices import load_matrices
 from examples.report import Row, make_row, print_table, write_json
 from hw.contract.config import Config
 from hw.machine_options import machine_options
 from quality.calibration.record import CALIBRATION, load_calibration
 from quality.captured import CAPTURE_FILE, load_layers, load_provenance
-from quality.recipe import Recipe as ModelRecipe
+from quality.recipe import TrainingRecipe
 from simulation.build import BUILD as MODELS
 from simulation.build import NEEDS
 from simulation.running import Simulation, simulate
@@ -160,7 +160,7 @@ def attention(
         config = Config.sized(**machine)
         folder = BUILD / "attention"
         _prepare(folder)
-        model = ModelRecipe()
+        model = TrainingRecipe()
         captured = make_attention(load_layers(), model.tokens, model.heads, sequences)
         largest = max(captured.tokens, *captured.linears["out"].weight.shape)
         if largest > config.k_max:
@@ -171,8 +171,8 @@ def attention(
                       f"{captured.heads} heads of {captured.channels} channels, on a machine of "
                       f"{config.rows} x {config.cols} cells.")
         _clear_reports(folder)
-        recipes = [Recipe(style, fraction, head_fraction) for style in Style]
-        found, simulation = run_attention(captured, recipes, config, console)
+        choices = [PrecisionChoice(style, fraction, head_fraction) for style in Style]
+        found, simulation = run_attention(captured, choices, config, console)
         write_json(folder / "report.json", found, config, simulation, fraction=fraction,
                    head_fraction=head_fraction, sequences=captured.sequences,
                    capture={"file": str(CAPTURE_FILE.relative_to(ROOT))} | load_provenance())
@@ -200,7 +200,7 @@ def _clear_reports(folder: Path) -> None:
 
 
 def _run(
-    groups: Sequence[Sequence[Gemm]], config: Config, folder: Path, console: Console,
+    groups: Sequence[Sequence[PreparedGemm]], config: Config, folder: Path, console: Console,
     keep: Callable[[np.ndarray], None] | None = None,
 ) -> tuple[list[Row], Simulation]:
     """Simulate GEMMs, each group's back to back, and compare them with the golden model."""
@@ -220,7 +220,7 @@ def _run(
     return rows, simulation
 
 
-def _warn_of_nan(console: Console, prepared: Gemm) -> None:
+def _warn_of_nan(console: Console, prepared: PreparedGemm) -> None:
     a, b = prepared.a.nan_blocks, prepared.b.nan_blocks
     if a or b:
         console.print(f"Infinities or NaNs make {a} blocks of the activations and {b} of the "

@@ -103,7 +103,7 @@ class Matrices:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gemm:
+class PreparedGemm:
     """One GEMM in one style, and all that the machine and the golden model need for it.
 
     Attributes
@@ -143,7 +143,7 @@ class Gemm:
 def prepare(
     matrices: Matrices, style: Style, fraction: float, config: Config,
     order: Order = Order.NATURAL,
-) -> Gemm:
+) -> PreparedGemm:
     """Choose precisions in one style, quantize, and fill in the job.
 
     MixDiT picks outliers among the K-blocks of each token tile by a threshold that at most
@@ -179,7 +179,7 @@ def prepare(
     job = Job(m=m, n=n, k=k, tiles=resident_tiles(config, m, k),
               float_format=matrices.float_format, **more)
     work = Work(job, matrices.activations, b, order=policy.permutation)
-    return Gemm(matrices=matrices, style=style, a=a, b=b, work=work, threshold=threshold)
+    return PreparedGemm(matrices=matrices, style=style, a=a, b=b, work=work, threshold=threshold)
 
 
 def _calibrate(
@@ -201,7 +201,7 @@ def _calibrate(
     return replace(policy, selection="threshold", threshold=threshold), outliers
 
 
-def alternate_tables(gemms: Sequence[Gemm], config: Config) -> list[Gemm]:
+def alternate_tables(gemms: Sequence[PreparedGemm], config: Config) -> list[PreparedGemm]:
     """Give GEMMs that run back to back tables in turn, the same one while the order stays.
 
     So one job's order can be loaded while another with a different order runs.

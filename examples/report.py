@@ -19,7 +19,7 @@ import golden
 from commands.checkout import ROOT
 from commands.environment import seed
 from commands.outputs import write_text
-from examples.gemms import Gemm, Order, Style
+from examples.gemms import Order, PreparedGemm, Style
 from hw.contract.config import Config
 from hw.host.results import Outcome
 from simulation.running import Simulation
@@ -107,7 +107,7 @@ class Row:
 
 
 def make_row(
-    gemm: Gemm, outcome: Outcome, config: Config, reference: NDArray[np.float64]
+    gemm: PreparedGemm, outcome: Outcome, config: Config, reference: NDArray[np.float64]
 ) -> Row:
     """Compare an outcome with the golden model to the bit, and with the reference in dB."""
     return Row(
@@ -122,7 +122,7 @@ def make_row(
 
 
 def first_difference(
-    gemm: Gemm, patterns: NDArray[np.uint32], expected: NDArray[np.uint32]
+    gemm: PreparedGemm, patterns: NDArray[np.uint32], expected: NDArray[np.uint32]
 ) -> Difference | None:
     """Compare two results to the bit."""
     different = np.argwhere(patterns != expected)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from quality.captured import LAYER_INPUTS
-from quality.recipe import Recipe
+from quality.recipe import TrainingRecipe
 from quality.sample import Sampler, sample
 from quality.storage import to_half
 
@@ -70,7 +70,7 @@ class Recorder:
 
 def record_steps(
     model: DiTTransformer2DModel,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     sampler: Sampler,
     classes: tuple[int, ...],
     block: int,
@@ -152,7 +152,7 @@ def capture(
         raise ValueError(f"step must be 0 to {sampler.steps - 1}, not {step}")
     if calibration_seed == sampler.seed:
         raise ValueError(f"calibration needs another seed than {sampler.seed}, that of the capture")
-    recipe = Recipe(**provenance["recipe"])
+    recipe = TrainingRecipe(**provenance["recipe"])
     steps, timesteps = record_steps(model, recipe, sampler, CAPTURE_CLASSES, block)
     other = replace(sampler, seed=calibration_seed)
     calibration_steps, _ = record_steps(model, recipe, other, CALIBRATION_CLASSES, block)

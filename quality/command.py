@@ -9,11 +9,12 @@ from commands.outputs import check_file
 from quality.captured import CAPTURE_FILE, DATA_FOLDER
 from quality.console import KEPT, console, sentences, training_report
 from quality.dataset import DEFAULT_FOLDER, load
-from quality.recipe import CLASS_NAMES, Recipe
+from quality.recipe import CLASS_NAMES, TrainingRecipe
 
 CHECKPOINT = DATA_FOLDER / "dit_fashion_mnist.safetensors"
 CLASSIFIER = DATA_FOLDER / "classifier.safetensors"
 PICTURES = (".png", ".svg", ".pdf")
+USUAL = TrainingRecipe()
 TRAINING_STATE = Path("build") / "quality" / "train.state"
 
 DataOption = Annotated[Path, typer.Option(help="Folder with Fashion-MNIST's four .gz files.")]
@@ -28,10 +29,10 @@ def train(
     data: DataOption = DEFAULT_FOLDER,
     output: Annotated[Path, typer.Option(help="Checkpoint to write.")] = CHECKPOINT,
     state: Annotated[Path, typer.Option(help="State of an unfinished run.")] = TRAINING_STATE,
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = Recipe.steps,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images per step.")] = Recipe.batch_size,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = Recipe.seed,
-    precision: Annotated[str, typer.Option(help="bf16 (autocast) or fp32.")] = Recipe.precision,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = USUAL.steps,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images per step.")] = USUAL.batch_size,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = USUAL.seed,
+    precision: Annotated[str, typer.Option(help="bf16 (autocast) or fp32.")] = USUAL.precision,
     threads: ThreadsOption = 2,
     save_every: Annotated[int, typer.Option(min=1, help="Steps between saves of the state.")] = 100,
     restart: Annotated[bool, typer.Option(help="Ignore the state of an unfinished run.")] = False,
@@ -43,7 +44,7 @@ def train(
     with sentences(KEPT):
         check_file(output)
         check_file(state)
-        recipe = Recipe(steps=steps, batch_size=batch_size, seed=seed, precision=precision)
+        recipe = TrainingRecipe(steps=steps, batch_size=batch_size, seed=seed, precision=precision)
         images, labels = load("train", data)
         import torch
 
@@ -89,7 +90,7 @@ def sample(
         model, provenance = load_model(checkpoint)
         labels = sampling.balanced_labels(len(CLASS_NAMES) * per_class)
         sampler = sampling.Sampler(steps=steps, guidance=guidance, seed=seed)
-        images = sampling.sample(model, Recipe(**provenance["recipe"]), sampler, labels)
+        images = sampling.sample(model, TrainingRecipe(**provenance["recipe"]), sampler, labels)
         sampling.save_picture(output, images)
     console.print(f"{output}: {per_class} images of each class")
 

@@ -6,12 +6,12 @@ import torch
 from diffusers import DiTTransformer2DModel
 from torch import nn
 
-from quality.recipe import IMAGE_SIZE, NULL_CLASS, Recipe
+from quality.recipe import IMAGE_SIZE, NULL_CLASS, TrainingRecipe
 from quality.storage import read_tensors
 from quality.weights import load_into
 
 
-def build_model(recipe: Recipe) -> DiTTransformer2DModel:
+def build_model(recipe: TrainingRecipe) -> DiTTransformer2DModel:
     """Build the model with adaLN-Zero initialisation (Peebles and Xie, ICCV 2023, section 3.2).
 
     diffusers leaves torch's default initialisation in place, so this function sets all of it. The
@@ -19,7 +19,7 @@ def build_model(recipe: Recipe) -> DiTTransformer2DModel:
 
     Parameters
     ----------
-    recipe : Recipe
+    recipe : TrainingRecipe
         Sizes and seed.
 
     Returns
@@ -82,11 +82,9 @@ def load_model(path: Path) -> tuple[DiTTransformer2DModel, dict]:
     """
     weights, provenance = read_tensors(path, "mixdit quality train")
     try:
-        recipe = Recipe(**provenance["recipe"])
+        recipe = TrainingRecipe(**provenance["recipe"])
     except (KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path} is no checkpoint of `mixdit quality train`: {error}"
-        ) from error
+        raise ValueError(f"{path} is no checkpoint of `mixdit quality train`: {error}") from error
     model = build_model(recipe)
     load_into(model, weights, path)
     return model.eval(), provenance

@@ -24,7 +24,7 @@ PRECISIONS = ("bf16", "fp32")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class TrainingRecipe:
     """Say how one model is built and trained.
 
     Parameters

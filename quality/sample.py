@@ -10,7 +10,7 @@ from diffusers import DiTTransformer2DModel
 from numpy.typing import NDArray
 
 from commands.outputs import whole
-from quality.recipe import CLASS_NAMES, IMAGE_SIZE, NULL_CLASS, Recipe
+from quality.recipe import CLASS_NAMES, IMAGE_SIZE, NULL_CLASS, TrainingRecipe
 from quality.schedule import build_scheduler
 
 
@@ -57,7 +57,7 @@ def balanced_labels(count: int) -> NDArray[np.int64]:
 @torch.no_grad()
 def sample(
     model: DiTTransformer2DModel,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     sampler: Sampler,
     labels: NDArray[np.int64],
     *,
@@ -71,7 +71,7 @@ def sample(
     ----------
     model : DiTTransformer2DModel
         In evaluation mode, on any device; the noise is drawn on the CPU whatever it is.
-    recipe : Recipe
+    recipe : TrainingRecipe
         The recipe `model` was trained with; it decides the noise schedule.
     sampler : Sampler
         Steps, guidance and seed.

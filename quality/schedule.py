@@ -3,10 +3,10 @@
 import torch
 from diffusers import DPMSolverMultistepScheduler
 
-from quality.recipe import Recipe
+from quality.recipe import TrainingRecipe
 
 
-def build_scheduler(recipe: Recipe) -> DPMSolverMultistepScheduler:
+def build_scheduler(recipe: TrainingRecipe) -> DPMSolverMultistepScheduler:
     """Build DPM-Solver++ 2M (Lu et al. 2022) on the cosine schedule for a v-predicting model.
 
     The clip at -5.1 of the log signal-to-noise ratio is what the method asks of a cosine schedule,
@@ -22,7 +22,7 @@ def build_scheduler(recipe: Recipe) -> DPMSolverMultistepScheduler:
     )
 
 
-def signal_and_noise(recipe: Recipe) -> tuple[torch.Tensor, torch.Tensor]:
+def signal_and_noise(recipe: TrainingRecipe) -> tuple[torch.Tensor, torch.Tensor]:
     """Return alpha and sigma of every timestep, each (timesteps,); their squares sum to 1."""
     cumulative = build_scheduler(recipe).alphas_cumprod
     return cumulative.sqrt(), (1 - cumulative).sqrt()

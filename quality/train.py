@@ -19,7 +19,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from commands.outputs import whole
 from quality.dataset import to_signed
 from quality.model import build_model
-from quality.recipe import NULL_CLASS, Recipe
+from quality.recipe import NULL_CLASS, TrainingRecipe
 from quality.schedule import noisy_image_and_velocity, signal_and_noise
 from quality.weights import save_weights
 
@@ -27,13 +27,13 @@ STEP_STREAM, EPOCH_STREAM = 1, 2
 """Keep the seeds of steps and of epochs apart."""
 
 
-def seeded(recipe: Recipe, stream: int, index: int) -> torch.Generator:
+def seeded(recipe: TrainingRecipe, stream: int, index: int) -> torch.Generator:
     """Return the generator of one step or one epoch, independent of all others."""
     words = np.random.SeedSequence([recipe.seed, stream, index]).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(words[0] >> np.uint64(1)))
 
 
-def learning_rate(recipe: Recipe, step: int) -> float:
+def learning_rate(recipe: TrainingRecipe, step: int) -> float:
     """Return the learning rate of `step`: linear warm-up, then half a cosine to zero."""
     if step < recipe.warmup_steps:
         return recipe.learning_rate * (step + 1) / recipe.warmup_steps
@@ -46,7 +46,7 @@ class Trainer:
 
     Parameters
     ----------
-    recipe : Recipe
+    recipe : TrainingRecipe
         Everything that decides the result.
     images : NDArray[np.uint8]
         Shape (n, 32, 32), at least one batch of them.
@@ -60,7 +60,7 @@ class Trainer:
     """
 
     def __init__(
-        self, recipe: Recipe, images: NDArray[np.uint8], labels: NDArray[np.uint8]
+        self, recipe: TrainingRecipe, images: NDArray[np.uint8], labels: NDArray[np.uint8]
     ) -> None:
         if len(images) < recipe.batch_size:
             raise ValueError(f"a batch of {recipe.batch_size} needs more than {len(images)} images")

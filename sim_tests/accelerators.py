@@ -11,7 +11,7 @@ from hw.accelerator import Accelerator
 from hw.contract.config import Config
 from sim_tests import bench, drive
 from sim_tests.accelerator import x_watch
-from sim_tests.machine import Machine
+from sim_tests.machine import BenchMachine
 from simulation import emission
 from simulation.machines import MATRIX, QUICK
 
@@ -40,11 +40,11 @@ def simulate(name: str, test_module: str, label: str = "run") -> None:
     run(build(name), test_module, label)
 
 
-async def start(dut: Any, **pauses: float) -> Machine:
+async def start(dut: Any, **pauses: float) -> BenchMachine:
     """Reset a machine, and watch it for X; pauses are shares of cycles by stream."""
     parameters = {field.name: drive.parameters()[field.name] for field in fields(Config)}
     parameters["float_formats"] = tuple(parameters["float_formats"])
-    machine = Machine(dut, Config(**parameters))
+    machine = BenchMachine(dut, Config(**parameters))
     machine.pause(pauses)
     await machine.reset()
     if drive.is_four_state():

@@ -29,7 +29,7 @@ from sim_tests.stimuli.packets import read_rows
 STREAMS = ("s_axis_act", "s_axis_wgt", "m_axis_out")
 
 
-class Machine:
+class BenchMachine:
     """Drive one accelerator; make it once per test, then `await reset()`.
 
     Parameters

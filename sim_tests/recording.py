@@ -10,7 +10,7 @@ from hw.host.results import Counters, packet_count
 from hw.host.work import Work
 from hw.registers.map import Command
 from sim_tests import drive
-from sim_tests.machine import Machine
+from sim_tests.machine import BenchMachine
 from sim_tests.stimuli.broken_packets import Delivery
 
 TIMED = ("cycles", "act_stalls", "weight_stalls", "result_stalls")
@@ -45,7 +45,7 @@ def without_cycles(beats: tuple[Beat, ...]) -> tuple[Beat, ...]:
     return tuple(beat._replace(cycle=0) for beat in beats)
 
 
-async def look_up_anew(machine: Machine, work: Work) -> None:
+async def look_up_anew(machine: BenchMachine, work: Work) -> None:
     """Let a job with an order wait a cycle for its first block, whichever table was read before.
 
     Its order is loaded once more.
@@ -59,11 +59,11 @@ class Recorder:
 
     Parameters
     ----------
-    machine : Machine
+    machine : BenchMachine
         Its streams do not pause.
     """
 
-    def __init__(self, machine: Machine):
+    def __init__(self, machine: BenchMachine):
         self.machine = machine
         self._beats: list[Beat] = []
         cocotb.start_soon(self._watch())

@@ -6,7 +6,7 @@ import numpy as np
 from rich.console import Console
 
 from commands.checkout import ROOT
-from examples.gemms import Gemm, Matrices
+from examples.gemms import Matrices, PreparedGemm
 from hw.contract.config import Config
 from hw.host.results import Outcome
 from hw.host.work import Work
@@ -30,7 +30,7 @@ def counters(beats: int, cycles: int) -> dict[str, int]:
     return {"cycles": cycles, "beats": beats, "skipped": 0}
 
 
-def exact(gemm: Gemm, config: Config = TINY_CONFIG) -> Outcome:
+def exact(gemm: PreparedGemm, config: Config = TINY_CONFIG) -> Outcome:
     """Give the outcome of a machine without fault that is busy in 4 of 5 cycles."""
     return Outcome(gemm.expected(config), counters(4 * gemm.beats(config), 5 * gemm.beats(config)))
 

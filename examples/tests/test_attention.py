@@ -15,7 +15,7 @@ from commands.tests.calling import call
 from examples import attention_run
 from examples.attention import make_attention, softmax
 from examples.attention_run import run_attention
-from examples.attention_steps import Recipe, Step, attention_stages, read_conversions
+from examples.attention_steps import PrecisionChoice, Step, attention_stages, read_conversions
 from examples.gemms import Style
 from examples.tests.helpers import TINY, TINY_CONFIG
 from golden.packing import weight_stream
@@ -24,14 +24,14 @@ from hw.host.driver import Job
 from hw.host.results import Outcome
 from hw.host.work import Work
 from quality.captured import load_layers
-from quality.recipe import Recipe as ModelRecipe
+from quality.recipe import TrainingRecipe
 from simulation.running import Simulation
 from simulation.works.expected import expected_counts, expected_results
 
 pytestmark = pytest.mark.xdist_group("examples")  # one build of the tiny machine
 
 TOKENS, HEADS, CHANNELS, SEQUENCES = 21, 2, 18, 2
-RECIPES = [Recipe(style, fraction=0.3, head_fraction=0.5) for style in Style]
+CHOICES = [PrecisionChoice(style, fraction=0.3, head_fraction=0.5) for style in Style]
 
 
 def drawn_layers(seed=1):
@@ -72,12 +72,12 @@ class GoldenSimulator:
 
 def run(monkeypatch, simulator):
     monkeypatch.setattr(attention_run, "simulate", simulator)
-    return run_attention(drawn_attention(), RECIPES, TINY_CONFIG, Console(quiet=True))
+    return run_attention(drawn_attention(), CHOICES, TINY_CONFIG, Console(quiet=True))
 
 
 def test_the_reference_is_what_diffusers_computed():
     layers = load_layers()
-    model = ModelRecipe()
+    model = TrainingRecipe()
     attention = make_attention(layers, model.tokens, model.heads)
     captured = next(layer for layer in layers if layer.name == "out").activations
     heads = attention.merge(attention.reference()["P·V"])
@@ -112,16 +112,16 @@ def test_the_softmax_stays_in_fp32_and_survives_large_scores():
 def test_mixdit_chooses_the_heads_of_largest_magnitude_and_never_too_many():
     heads = np.ones((32, 4, 4), np.float16)
     heads[[3, 17, 30], 2, 1] = -2
-    recipe = Recipe(Style.MIXDIT, head_fraction=0.1)
-    assert np.flatnonzero(recipe.head_units(heads)).tolist() == [3, 17, 30]
-    assert sum(replace(recipe, head_fraction=0.2).head_units(heads)) == 6
-    assert Recipe(Style.MIXDIT, head_fraction=0.2).head_units(heads[:4]) == [0, 0, 0, 0]
-    assert Recipe(Style.MX9).head_units(heads[:2]) == [1, 1]
-    assert Recipe(Style.MX6).head_units(heads[:2]) == [0, 0]
+    choice = PrecisionChoice(Style.MIXDIT, head_fraction=0.1)
+    assert np.flatnonzero(choice.head_units(heads)).tolist() == [3, 17, 30]
+    assert sum(replace(choice, head_fraction=0.2).head_units(heads)) == 6
+    assert PrecisionChoice(Style.MIXDIT, head_fraction=0.2).head_units(heads[:4]) == [0, 0, 0, 0]
+    assert PrecisionChoice(Style.MX9).head_units(heads[:2]) == [1, 1]
+    assert PrecisionChoice(Style.MX6).head_units(heads[:2]) == [0, 0]
 
 
 def test_conversions_become_the_weights_of_the_products():
-    stages = attention_stages(drawn_attention(), RECIPES[1], TINY_CONFIG)
+    stages = attention_stages(drawn_attention(), CHOICES[1], TINY_CONFIG)
     steps = next(stages)
     made = []
     while True:
@@ -152,7 +152,7 @@ def test_a_packet_that_a_gemm_would_not_be_fed_is_refused():
 
 def test_the_whole_attention_runs_through_the_verilog_bit_for_bit():
     rows, simulation = run_attention(
-        drawn_attention(), RECIPES, TINY_CONFIG, Console(quiet=True))
+        drawn_attention(), CHOICES, TINY_CONFIG, Console(quiet=True))
     assert [row.difference for row in rows] == [None] * len(rows)
     assert len(simulation.outcomes) == sum(row.jobs for row in rows) == 3 * (4 + 4 * HEADS * 2)
     assert all(row.counters for row in rows)
@@ -198,7 +198,7 @@ def test_a_wrong_counter_is_a_difference(monkeypatch):
 def attend(monkeypatch, tmp_path, *options, simulator=None):
     monkeypatch.setattr(command, "BUILD", tmp_path / "build")
     monkeypatch.setattr(command, "load_layers", drawn_layers)
-    monkeypatch.setattr(command, "ModelRecipe",
+    monkeypatch.setattr(command, "TrainingRecipe",
                         lambda: SimpleNamespace(tokens=TOKENS, heads=HEADS))
     monkeypatch.setattr(attention_run, "simulate", simulator or GoldenSimulator())
     return call("run", "attention", *TINY, *options)

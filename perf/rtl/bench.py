@@ -18,7 +18,7 @@ from commands.figures import Figures
 from hw.contract.config import Config
 from hw.host.results import Outcome
 from perf.rtl.bench_program import run_program
-from perf.rtl.claims import make_rows
+from perf.rtl.bench_rows import make_rows
 from perf.rtl.measured import Measured, expected_cycles, pair_outcomes
 from perf.rtl.scenarios import MACHINES, Group, Sizes, make_groups
 from perf.rtl.table import Report, print_table, write_json, write_markdown

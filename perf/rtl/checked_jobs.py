@@ -12,7 +12,7 @@ from hw.activations.scatter import scatter_lanes
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind, Selection
 from hw.host.work import Work
-from perf.rtl.schedule import Job
+from perf.rtl.schedule import ScheduledJob
 from simulation.works.expected import operand_a, operand_b
 from simulation.works.random_works import random_work
 
@@ -72,7 +72,7 @@ def _flags(tensor: MXTensor, lines: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def schedule_job(config: Config, work: Work, start: int | None = None,
-                 loads_table: bool = False) -> Job:
+                 loads_table: bool = False) -> ScheduledJob:
     """Describe a job to the schedule.
 
     Parameters
@@ -93,7 +93,7 @@ def schedule_job(config: Config, work: Work, start: int | None = None,
         flags["act_mx9"], flags["act_residual"] = _flags(operand_a(config, work), config.rows)
         flags["weight_mx9"], flags["weight_residual"] = _flags(
             operand_b(config, work).transpose(), config.cols)
-    return Job(
+    return ScheduledJob(
         kind=job.kind, m=job.m, n=job.n, k=job.k, tiles=job.tiles, float_format=job.float_format,
         output=job.output, bias=job.bias, start=start, table=job.table, loads_table=loads_table,
         searches=(job.kind is not JobKind.GEMM_PACKED and job.selection is Selection.TOP

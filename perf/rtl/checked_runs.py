@@ -10,7 +10,7 @@ from hw.host.machine import Machine
 from hw.host.results import Counters
 from hw.host.work import Work
 from perf.rtl.checked_jobs import schedule_job
-from perf.rtl.schedule import COUNTER_NAMES, Counts, predict
+from perf.rtl.schedule import COUNTER_NAMES, JobCounters, predict
 from simulation.build import build
 from simulation.machine import SimulatedMachine
 from simulation.running import SimulationError
@@ -46,14 +46,14 @@ class Compared:
     config : Config
     work : Work
     timed : Timed
-    predicted : Counts
+    predicted : JobCounters
     """
 
     machine: str
     config: Config
     work: Work
     timed: Timed
-    predicted: Counts
+    predicted: JobCounters
 
     @cached_property
     def differences(self) -> dict[str, int]:

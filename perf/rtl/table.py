@@ -12,7 +12,7 @@ from rich.text import Text
 
 from commands.outputs import write_text
 from hw.contract.config import Config
-from perf.rtl.claims import Row
+from perf.rtl.bench_rows import BenchRow
 from perf.rtl.verilog_size import LIMIT_BYTES, VerilogSize
 
 SCHEMA = 1
@@ -32,7 +32,7 @@ class Report:
 
     Attributes
     ----------
-    rows : list of Row
+    rows : list of BenchRow
     verilog : VerilogSize
     machines : dict of str to Config
     seed : int
@@ -44,7 +44,7 @@ class Report:
         Wall-clock time of each step.
     """
 
-    rows: Sequence[Row]
+    rows: Sequence[BenchRow]
     verilog: VerilogSize
     machines: Mapping[str, Config]
     seed: int
@@ -59,7 +59,7 @@ class Report:
                 and all(row.met is not False for row in self.rows))
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: BenchRow) -> list[str]:
     work, counters = row.measured.work, row.measured.counters
     job = work.job
     shape = (job.n, job.k) if job.converts else (job.m, job.k, job.n)
@@ -109,7 +109,7 @@ def write_json(path: Path, report: Report) -> None:
     }, indent=2) + "\n")
 
 
-def _row_json(row: Row) -> dict[str, Any]:
+def _row_json(row: BenchRow) -> dict[str, Any]:
     job, measured = row.measured.work.job, row.measured
     return {
         "section": row.section, "job": measured.case.name, "machine_drain_lanes":

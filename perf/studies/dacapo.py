@@ -22,7 +22,7 @@ little for the scores of 4,096 tokens, 128 KB in FP16, and moves them out and in
 from dataclasses import dataclass
 
 from golden.formats import BLOCK_SIZE
-from perf.workloads import Gemm, Kind, Model
+from perf.workloads import Gemm, GemmKind, Model
 
 MX6_CYCLES, MX9_CYCLES = 4, 16
 """Of an engine, for a dot product of 16 elements."""
@@ -113,9 +113,9 @@ class DaCapo:
     def _moved_elements(self, gemm: Gemm) -> tuple[int, int]:
         """Count the elements of operands and of results that pass through DRAM."""
         held_a, held_c = gemm.a_elements, gemm.c_elements
-        if gemm.kind is Kind.QK:
+        if gemm.kind is GemmKind.QK:
             held_c = QUERIES * gemm.n
-        elif gemm.kind is Kind.PV:
+        elif gemm.kind is GemmKind.PV:
             held_a = QUERIES * gemm.k
         a = 0 if gemm.shares or self._holds(held_a) else gemm.a_elements
         b = gemm.b_elements if gemm.has_weights or not self._holds(gemm.b_elements) else 0
@@ -137,5 +137,5 @@ class DaCapo:
         """
         return sum(
             block.count * self.gemm_seconds(
-                gemm, linear_mx9 if gemm.kind is Kind.LINEAR else attention_mx9)
+                gemm, linear_mx9 if gemm.kind is GemmKind.LINEAR else attention_mx9)
             for block in model.blocks for gemm in block.gemms)

@@ -25,7 +25,7 @@ LANES = 16
 
 
 @dataclass(frozen=True)
-class Counts:
+class ActionCounts:
     """What a machine does, to be added up over layers.
 
     Attributes
@@ -41,12 +41,12 @@ class Counts:
     sram_bits: Mapping[int, float] = field(default_factory=dict)
     dram_bytes: float = 0.0
 
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(_sum(self.operations, other.operations),
+    def __add__(self, other: "ActionCounts") -> "ActionCounts":
+        return ActionCounts(_sum(self.operations, other.operations),
                       _sum(self.sram_bits, other.sram_bits), self.dram_bytes + other.dram_bytes)
 
-    def __mul__(self, times: float) -> "Counts":
-        return Counts({key: times * value for key, value in self.operations.items()},
+    def __mul__(self, times: float) -> "ActionCounts":
+        return ActionCounts({key: times * value for key, value in self.operations.items()},
                       {key: times * value for key, value in self.sram_bits.items()},
                       times * self.dram_bytes)
 
@@ -74,14 +74,14 @@ class Estimate:
 
 
 def estimate(
-    counts: Counts, dram: Dram, *, operations: Mapping[Operation, float] = HOROWITZ_45NM,
+    counts: ActionCounts, dram: Dram, *, operations: Mapping[Operation, float] = HOROWITZ_45NM,
     sram: Mapping[int, float] = SRAM_45NM,
 ) -> Estimate:
     """Multiply counts by energies.
 
     Parameters
     ----------
-    counts : Counts
+    counts : ActionCounts
     dram : Dram
     operations : mapping of Operation to float
         pJ each.
@@ -95,7 +95,7 @@ def estimate(
         PICO * 8 * counts.dram_bytes * dram.pj_per_bit)
 
 
-def beat_operations(beats: float) -> Counts:
+def beat_operations(beats: float) -> ActionCounts:
     """Count the arithmetic of a cell's beats: sixteen products, their tree, one accumulation.
 
     Parameters
@@ -108,11 +108,11 @@ def beat_operations(beats: float) -> Counts:
     Shifts are not in the source; the tree is counted at 16 bits throughout, which is more than
     its 15-bit sum has, and the accumulator at 32.
     """
-    return Counts({Operation.INT4_MULTIPLY: LANES * beats,
+    return ActionCounts({Operation.INT4_MULTIPLY: LANES * beats,
                    Operation.INT16_ADD: (LANES - 1) * beats, Operation.INT32_ADD: beats})
 
 
-def mac_operations(macs: float, *, is_int8: bool = False) -> Counts:
+def mac_operations(macs: float, *, is_int8: bool = False) -> ActionCounts:
     """Count a GPU's multiply-accumulates: FP16 into FP32, or INT8 into 32 bits.
 
     Parameters
@@ -121,8 +121,8 @@ def mac_operations(macs: float, *, is_int8: bool = False) -> Counts:
     is_int8 : bool
     """
     if is_int8:
-        return Counts({Operation.INT8_MULTIPLY: macs, Operation.INT32_ADD: macs})
-    return Counts({Operation.FP16_MULTIPLY: macs, Operation.FP32_ADD: macs})
+        return ActionCounts({Operation.INT8_MULTIPLY: macs, Operation.INT32_ADD: macs})
+    return ActionCounts({Operation.FP16_MULTIPLY: macs, Operation.FP32_ADD: macs})
 
 
 def _sum(a: Mapping[Key, float], b: Mapping[Key, float]) -> dict[Key, float]:

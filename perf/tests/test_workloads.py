@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from commands.tests.calling import call
-from perf.workloads import Block, Gemm, Kind, Model, load_models, load_unet_macs
+from perf.workloads import Block, Gemm, GemmKind, Model, load_models, load_unet_macs
 from perf.workloads.stored import MODELS_FILE
 from perf.workloads.vector_ops import COSTS, VectorKind, VectorOp
 
@@ -73,7 +73,7 @@ def test_attention_follows_from_tokens_and_width(
     name: str, layers: int, width: int, tokens: int, keys: list[int]
 ) -> None:
     model = MODELS[name]
-    for kind in (Kind.QK, Kind.PV):
+    for kind in (GemmKind.QK, GemmKind.PV):
         macs = sum(count * gemm.macs for count, gemm in everything(model) if gemm.kind is kind)
         assert macs == model.batch * layers * sum(tokens * each * width for each in keys)
 
@@ -164,7 +164,7 @@ def test_the_usual_steps_are_the_defaults_of_diffusers(name: str, module: str) -
 @pytest.mark.parametrize("sizes", [(0, 1, 1, 1), (1, -1, 1, 1), (1, 1, 0, 1), (1, 1, 1, 0)])
 def test_a_gemm_without_a_size_is_refused(sizes: tuple[int, int, int, int]) -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        Gemm("bad", Kind.LINEAR, *sizes)
+        Gemm("bad", GemmKind.LINEAR, *sizes)
 
 
 def test_vector_operations_come_in_whole_rows() -> None:
@@ -228,7 +228,7 @@ class TestTracing:
         with trace.watching():
             layer(x.to("meta"))
         assert [each.what for each in trace.found] == [
-            Gemm("", Kind.LINEAR, 2 * 4 * 2, 3 * 4 * 4, 8, bias=True)]
+            Gemm("", GemmKind.LINEAR, 2 * 4 * 2, 3 * 4 * 4, 8, bias=True)]
 
     def test_what_surrounds_the_models_has_its_published_size(self) -> None:
         import diffusers

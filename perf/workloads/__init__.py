@@ -4,7 +4,7 @@
 own models on the meta device: shapes only, no weights and no network.
 """
 
-from .model import Block, Gemm, Kind, Model, Sampling
+from .model import Block, Gemm, GemmKind, Model, Sampling
 from .stored import load_models, load_unet_macs
 
-__all__ = ["Block", "Gemm", "Kind", "Model", "Sampling", "load_models", "load_unet_macs"]
+__all__ = ["Block", "Gemm", "GemmKind", "Model", "Sampling", "load_models", "load_unet_macs"]

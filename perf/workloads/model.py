@@ -7,7 +7,7 @@ from functools import cached_property
 from perf.workloads.vector_ops import VectorOp
 
 
-class Kind(StrEnum):
+class GemmKind(StrEnum):
     """What a GEMM multiplies."""
 
     LINEAR = "linear"
@@ -28,7 +28,7 @@ class Gemm:
     ----------
     name : str
         Of the layer inside its block, as diffusers names it; ``.qk`` and ``.pv`` in attention.
-    kind : Kind
+    kind : GemmKind
         Says what the operands are. A is always an activation.
     m, k, n : int
         M counts the rows of all samples of the batch, but in attention, where a GEMM is one head
@@ -42,7 +42,7 @@ class Gemm:
     """
 
     name: str
-    kind: Kind
+    kind: GemmKind
     m: int
     k: int
     n: int
@@ -57,7 +57,7 @@ class Gemm:
     @property
     def has_weights(self) -> bool:
         """Whether B is the same for every sample and step, so that software can prepare it."""
-        return self.kind is Kind.LINEAR
+        return self.kind is GemmKind.LINEAR
 
     @property
     def macs(self) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from perf.workloads.vector_ops import VectorKind, VectorOp
 
-from .model import Block, Gemm, Kind, Model, Sampling
+from .model import Block, Gemm, GemmKind, Model, Sampling
 
 MODELS_FILE = Path(__file__).with_name("models.json")
 
@@ -45,6 +45,6 @@ def _model(name: str, facts: Mapping[str, Any]) -> Model:
 def _block(facts: Mapping[str, Any]) -> Block:
     return Block(
         facts["name"], facts["count"],
-        tuple(Gemm(**{**each, "kind": Kind(each["kind"])}) for each in facts["gemms"]),
+        tuple(Gemm(**{**each, "kind": GemmKind(each["kind"])}) for each in facts["gemms"]),
         tuple(VectorOp(**{**each, "kind": VectorKind(each["kind"])})
               for each in facts["vector_ops"]))

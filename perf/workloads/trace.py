@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from perf.workloads.vector_ops import VectorKind, VectorOp
 
-from .model import Gemm, Kind
+from .model import Gemm, GemmKind
 
 _ONE_TO_ONE = {
     "layer_norm": VectorKind.LAYER_NORM, "rms_norm": VectorKind.RMS_NORM,
@@ -161,15 +161,15 @@ class Trace(TorchFunctionMode):
         name = self._where
         self._kept.append(x)
         first = self._readers.setdefault((self._owner, id(x)), name)
-        self._found(Gemm(name, Kind.LINEAR, rows, prod(weight.shape[1:]), weight.shape[0],
+        self._found(Gemm(name, GemmKind.LINEAR, rows, prod(weight.shape[1:]), weight.shape[0],
                          bias=bias, shares="" if first == name else first))
 
     def _attention(self, q: Tensor, k: Tensor, v: Tensor) -> None:
         *heads, rows, width = q.shape
         columns, count, where = k.shape[-2], prod(heads), self._where
-        self._found(Gemm(f"{where}.qk", Kind.QK, rows, width, columns, count))
+        self._found(Gemm(f"{where}.qk", GemmKind.QK, rows, width, columns, count))
         self._found(VectorOp(where, VectorKind.SOFTMAX, count * rows * columns, columns))
-        self._found(Gemm(f"{where}.pv", Kind.PV, rows, columns, v.shape[-1], count))
+        self._found(Gemm(f"{where}.pv", GemmKind.PV, rows, columns, v.shape[-1], count))
 
     def _elementwise(self, name: str, operands: Sequence[Tensor], y: Tensor) -> None:
         by_channel = any(y.dim() == 3 and y.shape[1] > 1 and each.shape[-2] == 1

@@ -8,7 +8,7 @@ from torch import nn
 from quality.harness.settings import UNQUANTIZED_BITS
 
 
-class Counts(NamedTuple):
+class SiteBits(NamedTuple):
     """Elements that passed a site and the bits they took.
 
     Attributes
@@ -24,9 +24,9 @@ class Counts(NamedTuple):
     b_elements: int = 0
     b_bits: int = 0
 
-    def plus(self, other: "Counts") -> "Counts":
+    def plus(self, other: "SiteBits") -> "SiteBits":
         """Add up two counts."""
-        return Counts(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+        return SiteBits(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
     @property
     def a_width(self) -> float:
@@ -44,15 +44,15 @@ def mean_width(bits: int, elements: int) -> float:
     return bits / elements if elements else UNQUANTIZED_BITS
 
 
-def mean_widths(sites: Mapping[str, Counts]) -> tuple[float, float]:
+def mean_widths(sites: Mapping[str, SiteBits]) -> tuple[float, float]:
     """Return the mean bits of an activation and of a weight over all sites.
 
     Both operands of attention's products are activations; weights are those of linear layers.
     """
-    activations, weights = Counts(), Counts()
+    activations, weights = SiteBits(), SiteBits()
     for name, counts in sites.items():
         if name.endswith((".qk", ".pv")):
-            both = Counts(counts.a_elements + counts.b_elements, counts.a_bits + counts.b_bits)
+            both = SiteBits(counts.a_elements + counts.b_elements, counts.a_bits + counts.b_bits)
             activations = activations.plus(both)
         else:
             activations = activations.plus(counts._replace(b_elements=0, b_bits=0))
@@ -60,12 +60,12 @@ def mean_widths(sites: Mapping[str, Counts]) -> tuple[float, float]:
     return activations.a_width, weights.b_width
 
 
-def read_meters(transformer: nn.Module) -> dict[str, Counts]:
+def read_meters(transformer: nn.Module) -> dict[str, SiteBits]:
     """Return what has passed each site since `reset_meters`; nothing of an unquantized model."""
     from golden.torch import meters
 
     return {
-        name: Counts(
+        name: SiteBits(
             meter.activations.elements,
             int(meter.activations.bits),
             meter.weights.elements,

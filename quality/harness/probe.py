@@ -49,9 +49,7 @@ def probe_trajectory(
         images = draw(reference)
     with recorded(quantized) as others:
         drifted = draw(quantized)
-    states = [
-        energies(call.state, other.state) for call, other in zip(calls, others, strict=True)
-    ]
+    states = [energies(call.state, other.state) for call, other in zip(calls, others, strict=True)]
     states = [*states[1:], energies(images, drifted)]
     timesteps = [call.timestep for call in calls]
     return {"timesteps": np.array(timesteps), "state": np.array(states)}, calls
@@ -88,4 +86,3 @@ def decibels(energy: NDArray[np.float64]) -> Any:
     """Turn `energies` (..., 2) into QSNR in decibels (...); infinite where nothing differs."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return 10 * np.log10(energy[..., 0] / energy[..., 1])
-

@@ -1,4 +1,4 @@
-"""The JSON of one policy and seed, made from the files of its units."""
+"""The JSON of one policy and seed, made from the files of its shards."""
 
 import json
 from importlib.metadata import version
@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commands.outputs import write_text
-from quality.harness.meters import Counts, mean_widths
+from quality.harness.meters import SiteBits, mean_widths
 from quality.harness.probe import decibels
 from quality.harness.settings import REFERENCE, Settings
-from quality.harness.store import QUANTIZATION, read_unit
+from quality.harness.store import QUANTIZATION, read_shard
 from quality.metrics import psnr
 
 SCHEMA = 1
@@ -34,7 +34,7 @@ class Scored(Protocol):
 
 
 class Images:
-    """All images of one policy and seed, with what their units noted.
+    """All images of one policy and seed, with what their shards noted.
 
     Parameters
     ----------
@@ -46,24 +46,24 @@ class Images:
     ----------
     pixels : NDArray[np.uint8]
         Shape (n, height, width) or (n, height, width, 3).
-    bits : dict of Counts
+    bits : dict of SiteBits
         By site.
     seconds : float
         Of all processes.
     """
 
     def __init__(self, settings: Settings, policy: str, seed: int) -> None:
-        self.bits: dict[str, Counts] = {}
+        self.bits: dict[str, SiteBits] = {}
         self.seconds = 0.0
         parts = []
-        for unit in settings.units(policy, seed):
-            if unit.is_probe:
+        for shard in settings.shards(policy, seed):
+            if shard.is_probe:
                 continue
-            tensors, facts = read_unit(settings.folder / unit.file)
+            tensors, facts = read_shard(settings.folder / shard.file)
             parts.append(tensors["images"])
             self.seconds += facts["seconds"]
             for site, counts in facts["bits"].items():
-                self.bits[site] = self.bits.get(site, Counts()).plus(Counts(*counts))
+                self.bits[site] = self.bits.get(site, SiteBits()).plus(SiteBits(*counts))
         self.pixels = np.concatenate(parts)
 
 
@@ -106,7 +106,7 @@ def make_record(
         "bits": _bits(images.bits),
         "scores": scores.numbers() if scores else {},
     }
-    *_, probe = settings.units(policy, seed)
+    *_, probe = settings.shards(policy, seed)
     if policy == REFERENCE:
         for name in QUANTIZATION:
             del record[name]
@@ -128,7 +128,7 @@ def _dumps(value: Any) -> str:
     return json.dumps(value, sort_keys=True, allow_nan=False)
 
 
-def _bits(sites: dict[str, Counts]) -> dict[str, Any]:
+def _bits(sites: dict[str, SiteBits]) -> dict[str, Any]:
     activation, weight = mean_widths(sites)
     return {
         "activation": round(activation, 4),
@@ -150,7 +150,7 @@ def _psnr(pixels: NDArray[np.uint8], reference: NDArray[np.uint8]) -> dict[str, 
 
 def _probe(path: Path) -> dict[str, Any]:
     """Turn a probe's energies into decibels."""
-    tensors, facts = read_unit(path)
+    tensors, facts = read_shard(path)
     steps = decibels(tensors["step"])
     layers = tensors["layer"]
     return {
@@ -172,7 +172,7 @@ def _probe(path: Path) -> dict[str, Any]:
 
 def _outliers(path: Path) -> dict[str, list[float]]:
     """Return the largest channel over the median one by site and step, in the reference."""
-    maxima, _ = read_unit(path)
+    maxima, _ = read_shard(path)
     return {
         site: np.round(rows.max(1) / np.median(rows, axis=1), 3).tolist()
         for site, rows in maxima.items()

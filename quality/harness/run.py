@@ -1,4 +1,4 @@
-"""A whole run: which units are missing, who computes them, and the records made of their files."""
+"""A whole run: which shards are missing, who computes them, and the records made of their files."""
 
 import hashlib
 import json
@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from quality.harness.judges import JudgeFiles, Scorer, judge_hash, make_scorer
-from quality.harness.pool import run_units
+from quality.harness.pool import run_shards
 from quality.harness.ranks import Rank
 from quality.harness.record import Images, make_record, write_record
-from quality.harness.settings import REFERENCE, Settings, Unit
-from quality.harness.store import QUANTIZING, SAMPLING, is_done, unit_key
+from quality.harness.settings import REFERENCE, Settings, Shard
+from quality.harness.store import QUANTIZING, SAMPLING, is_done, shard_key
 from quality.models.identity import identify
 from reporting.version import code_version
 
 Progress = Callable[[int, int, str], None]
-"""Told how many units are done, of how many, and what the last one was."""
+"""Told how many shards are done, of how many, and what the last one was."""
 
 
 def circumstances_of(settings: Settings) -> dict[str, Any]:
-    """Return what the units of a run depend on: model, calibration, code. JSON values.
+    """Return what the shards of a run depend on: model, calibration, code. JSON values.
 
     Raises
     ------
@@ -81,18 +81,18 @@ def evaluate(
     circumstances = circumstances_of(settings)
     judging = judge_hash(settings.model, files) if rank.leads else ""
     scorer = make_scorer(settings.model, files) if rank.leads else None
-    units = [
-        unit for policy in policies for seed in seeds for unit in settings.units(policy, seed)
+    shards = [
+        shard for policy in policies for seed in seeds for shard in settings.shards(policy, seed)
     ]
     with rank.together():
         missing = [
-            unit
-            for unit in rank.share(units)
-            if not is_done(settings.folder / unit.file, unit_key(unit, circumstances))
+            shard
+            for shard in rank.share(shards)
+            if not is_done(settings.folder / shard.file, shard_key(shard, circumstances))
         ]
-        for done, unit in enumerate(run_units(settings, missing, circumstances, jobs), start=1):
+        for done, shard in enumerate(run_shards(settings, missing, circumstances, jobs), start=1):
             if progress is not None:
-                progress(done, len(missing), f"{unit.policy}, seed {unit.seed}")
+                progress(done, len(missing), f"{shard.policy}, seed {shard.seed}")
     if scorer is None:
         return []
     return [
@@ -115,7 +115,7 @@ def _records(
     for policy in policies:
         path = settings.folder / policy / f"seed-{seed}.json"
         paths.append(path)
-        key = _record_key(list(settings.units(policy, seed)), circumstances, judging)
+        key = _record_key(list(settings.shards(policy, seed)), circumstances, judging)
         if _is_current(path, key):
             continue
         if baseline is None:
@@ -131,8 +131,8 @@ def _records(
     return paths
 
 
-def _record_key(units: list[Unit], circumstances: dict[str, Any], judging: str) -> str:
-    keys = [unit_key(unit, circumstances) for unit in units]
+def _record_key(shards: list[Shard], circumstances: dict[str, Any], judging: str) -> str:
+    keys = [shard_key(shard, circumstances) for shard in shards]
     return hashlib.sha256("".join([*keys, judging]).encode()).hexdigest()
 
 

@@ -15,7 +15,7 @@ UNQUANTIZED_BITS = 32.0
 
 
 @dataclass(frozen=True, order=True)
-class Unit:
+class Shard:
     """A piece of work that leaves one file.
 
     Parameters
@@ -96,9 +96,9 @@ class Settings:
         own = self.model.name == SMALL
         return (DATA_FOLDER if own else self.folder) / "calibration.safetensors"
 
-    def units(self, policy: str, seed: int) -> Iterator[Unit]:
-        """Give the units of one policy and seed: batches of images, then the probe."""
+    def shards(self, policy: str, seed: int) -> Iterator[Shard]:
+        """Give the shards of one policy and seed: batches of images, then the probe."""
         for first in range(0, self.images, self.batch):
             count = min(self.batch, self.images - first)
-            yield Unit(policy, seed, False, first, count)
-        yield Unit(policy, seed, True, 0, self.probe)
+            yield Shard(policy, seed, False, first, count)
+        yield Shard(policy, seed, True, 0, self.probe)

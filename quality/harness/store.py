@@ -1,4 +1,4 @@
-"""The file of a unit: tensors, and a key that changes with all they depend on. NumPy alone."""
+"""The file of a shard: tensors, and a key that changes with all they depend on. NumPy alone."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from quality.harness.settings import REFERENCE, Unit
+from quality.harness.settings import REFERENCE, Shard
 from quality.storage import read_tensors, save_tensors
 
 SAMPLING = ("quality/sample.py", "quality/schedule.py", "quality/model.py", "quality/recipe.py",
@@ -28,38 +28,38 @@ QUANTIZATION = ("calibration_sha256", "quantizing_code")
 COMMAND = "mixdit quality evaluate"
 
 
-def unit_key(unit: Unit, circumstances: dict[str, Any]) -> str:
-    """Hash a unit with what it is computed from.
+def shard_key(shard: Shard, circumstances: dict[str, Any]) -> str:
+    """Hash a shard with what it is computed from.
 
     Parameters
     ----------
-    unit : Unit
+    shard : Shard
     circumstances : dict
-        JSON values: those in `QUANTIZATION` say nothing about units of the reference.
+        JSON values: those in `QUANTIZATION` say nothing about shards of the reference.
     """
-    if unit.policy == REFERENCE:
+    if shard.policy == REFERENCE:
         circumstances = {k: v for k, v in circumstances.items() if k not in QUANTIZATION}
-    text = json.dumps([asdict(unit), circumstances], sort_keys=True)
+    text = json.dumps([asdict(shard), circumstances], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def is_done(path: Path, key: str) -> bool:
-    """Whether a unit's file is there, whole, and has this key."""
+    """Whether a shard's file is there, whole, and has this key."""
     if not path.is_file():
         return False
     try:
-        return read_unit(path)[1]["key"] == key
+        return read_shard(path)[1]["key"] == key
     except ValueError:  # not a file of ours, or cut short by a full disk
         return False
 
 
-def write_unit(path: Path, tensors: dict[str, NDArray], facts: dict[str, Any]) -> None:
-    """Write a unit's tensors and facts, with its key among the facts; never half a file."""
+def write_shard(path: Path, tensors: dict[str, NDArray], facts: dict[str, Any]) -> None:
+    """Write a shard's tensors and facts, with its key among the facts; never half a file."""
     save_tensors(path, tensors, facts)
 
 
-def read_unit(path: Path) -> tuple[dict[str, NDArray], dict[str, Any]]:
-    """Read what `write_unit` wrote.
+def read_shard(path: Path) -> tuple[dict[str, NDArray], dict[str, Any]]:
+    """Read what `write_shard` wrote.
 
     Raises
     ------

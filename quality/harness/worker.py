@@ -1,4 +1,4 @@
-"""Computes units, one after the other, in one process."""
+"""Computes shards, one after the other, in one process."""
 
 import copy
 import time
@@ -14,12 +14,12 @@ from quality.dataset import to_bytes
 from quality.harness.layers import LayerProbe, channel_maxima
 from quality.harness.meters import read_meters, reset_meters
 from quality.harness.probe import probe_steps, probe_trajectory
-from quality.harness.settings import REFERENCE, Settings, Unit
+from quality.harness.settings import REFERENCE, Settings, Shard
 from quality.models.subject import load_subject
 from quality.policies import build
 
 Result = tuple[dict[str, NDArray], dict[str, Any]]
-"""Tensors and facts of a unit."""
+"""Tensors and facts of a shard."""
 
 
 class Worker:
@@ -42,8 +42,8 @@ class Worker:
         self._policy = REFERENCE
         self._quantized: nn.Module = self._subject.transformer
 
-    def run(self, unit: Unit) -> Result:
-        """Compute a unit.
+    def run(self, shard: Shard) -> Result:
+        """Compute a shard.
 
         Raises
         ------
@@ -51,9 +51,9 @@ class Worker:
             If its policy is not known, or does not fit the model.
         """
         started = time.perf_counter()
-        transformer = self._version(unit.policy)
-        compute = self._probe if unit.is_probe else self._draw
-        tensors, facts = compute(transformer, unit)
+        transformer = self._version(shard.policy)
+        compute = self._probe if shard.is_probe else self._draw
+        tensors, facts = compute(transformer, shard)
         return tensors, {**facts, "seconds": time.perf_counter() - started}
 
     def _version(self, policy: str) -> nn.Module:
@@ -70,22 +70,22 @@ class Worker:
         return self._quantized
 
     @torch.no_grad()
-    def _draw(self, transformer: nn.Module, unit: Unit) -> Result:
+    def _draw(self, transformer: nn.Module, shard: Shard) -> Result:
         """Draw images; the facts say how many bits passed each site."""
         is_quantized = transformer is not self._subject.transformer
         if is_quantized:
             reset_meters(transformer)
-        images = self._subject.draw(transformer, unit.seed, unit.first, unit.count)
+        images = self._subject.draw(transformer, shard.seed, shard.first, shard.count)
         bits = read_meters(transformer) if is_quantized else {}
         return {"images": to_bytes(images)}, {"bits": bits}
 
     @torch.no_grad()
-    def _probe(self, transformer: nn.Module, unit: Unit) -> Result:
+    def _probe(self, transformer: nn.Module, shard: Shard) -> Result:
         """Measure errors against the reference; of the reference itself, its channels."""
         reference = self._subject.transformer
 
         def draw(version: nn.Module) -> NDArray[np.float32]:
-            return self._subject.draw(version, unit.seed, unit.first, unit.count)
+            return self._subject.draw(version, shard.seed, shard.first, shard.count)
 
         if transformer is reference:
             return channel_maxima(reference, lambda: draw(reference)), {}

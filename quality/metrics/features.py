@@ -20,8 +20,6 @@ def check_features(features: NDArray[np.float64], user: str) -> None:
         If there are fewer than two rows, or a value is not finite.
     """
     if features.ndim != 2 or len(features) < 2:
-        raise ValueError(
-            f"{user} features of shape (n, d) with n at least 2, not {features.shape}"
-        )
+        raise ValueError(f"{user} features of shape (n, d) with n at least 2, not {features.shape}")
     if not np.isfinite(features).all():
         raise ValueError("features must be finite")

@@ -56,9 +56,7 @@ def load_statistics(path: Path) -> Statistics:
         If the file is missing, or holds something else.
     """
     if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} is missing: make it with `mixdit quality statistics`"
-        )
+        raise FileNotFoundError(f"{path} is missing: make it with `mixdit quality statistics`")
     try:
         with np.load(path) as archive:
             moments = Gaussian(archive["mu"].astype("f8"), archive["sigma"].astype("f8"))

@@ -10,7 +10,7 @@ from quality.models.options import ModelOptions
 
 
 @dataclass(frozen=True)
-class Kind:
+class ModelKind:
     """How a kind of pipeline is used when nothing else is asked for.
 
     Parameters
@@ -32,12 +32,12 @@ class Kind:
     embeddings: tuple[str, ...] = ()
 
 
-_PIXART = Kind(
+_PIXART = ModelKind(
     "DPM-Solver++ 2M", 20, 4.5, ("text_encoder", "tokenizer"),
     ("prompt_embeds", "prompt_attention_mask",
      "negative_prompt_embeds", "negative_prompt_attention_mask"),
 )  # fmt: skip
-_SD3 = Kind(
+_SD3 = ModelKind(
     "flow matching, Euler", 28, 7.0,
     ("text_encoder", "text_encoder_2", "text_encoder_3", "tokenizer", "tokenizer_2", "tokenizer_3"),
     ("prompt_embeds", "pooled_prompt_embeds",
@@ -47,7 +47,7 @@ _SD3 = Kind(
 KINDS = {
     # 50 steps: the pipeline's default. Guidance 1.5 is that of the best FID in Peebles and Xie
     # (ICCV 2023), table 2; the pipeline's own 4.0 is for single pictures.
-    "DiTPipeline": Kind("DDIM", 50, 1.5),
+    "DiTPipeline": ModelKind("DDIM", 50, 1.5),
     "PixArtAlphaPipeline": _PIXART,
     "PixArtSigmaPipeline": _PIXART,
     "StableDiffusion3Pipeline": _SD3,
@@ -85,7 +85,7 @@ def locate(options: ModelOptions) -> Path:
         ) from error
 
 
-def kind_of(folder: Path) -> tuple[str, Kind]:
+def kind_of(folder: Path) -> tuple[str, ModelKind]:
     """Return the class of a folder's pipeline and what is known of it.
 
     Raises
@@ -99,7 +99,7 @@ def kind_of(folder: Path) -> tuple[str, Kind]:
     return name, KINDS[name]
 
 
-def usual(options: ModelOptions, kind: Kind) -> dict[str, Any]:
+def usual(options: ModelOptions, kind: ModelKind) -> dict[str, Any]:
     """Return steps and guidance: what was asked for, or the kind's own."""
     return {
         "steps": kind.steps if options.steps is None else options.steps,

@@ -7,7 +7,7 @@ from torch import nn
 from quality.model import load_model
 from quality.models.identity import checkpoint, small_sampler
 from quality.models.options import ModelOptions
-from quality.recipe import CLASS_NAMES, Recipe
+from quality.recipe import CLASS_NAMES, TrainingRecipe
 from quality.sample import Sampler, sample
 
 
@@ -27,7 +27,7 @@ class SmallDiT:
 
     def __init__(self, options: ModelOptions) -> None:
         transformer, provenance = load_model(checkpoint(options))
-        self._recipe = Recipe(**provenance["recipe"])
+        self._recipe = TrainingRecipe(**provenance["recipe"])
         self.transformer: nn.Module = transformer.to(options.device)
         self._sampler = small_sampler(options)
 

@@ -20,8 +20,7 @@ def one_step(
     policy: Annotated[
         list[str] | None,
         typer.Option(
-            help="Policy, `all` or `formats`; may be repeated. "
-            f"[default: {','.join(USUAL)}]"
+            help=f"Policy, `all` or `formats`; may be repeated. [default: {','.join(USUAL)}]"
         ),
     ] = None,
     model: Annotated[str, typer.Option(help="small, or a checkpoint.")] = SMALL,

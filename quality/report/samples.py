@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from quality.harness.store import read_unit
+from quality.harness.store import read_shard
 from quality.report.study import Study
 from reporting.style import styled
 
@@ -22,7 +22,7 @@ def first_images(study: Study, policy: str) -> NDArray[np.uint8] | None:
     """Return the first images of the first seed, if the batches are still there."""
     seed = study.policies[policy][0]["seed"]
     files = sorted((study.folder / policy / f"seed-{seed}").glob("images-000000-*.safetensors"))
-    return read_unit(files[-1])[0]["images"][:SHOWN] if files else None
+    return read_shard(files[-1])[0]["images"][:SHOWN] if files else None
 
 
 def draw_samples(study: Study, policies: Sequence[str]) -> Figure | None:

@@ -52,7 +52,5 @@ def quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
     while two_sided(high, freedom) > 1 - confidence:
         high *= 2
     while (middle := (low + high) / 2) not in (low, high):
-        low, high = (
-            (middle, high) if two_sided(middle, freedom) > 1 - confidence else (low, middle)
-        )
+        low, high = (middle, high) if two_sided(middle, freedom) > 1 - confidence else (low, middle)
     return high

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from quality.recipe import Recipe
+from quality.recipe import TrainingRecipe
 
 
 def write_idx(path: Path, values: NDArray[np.uint8]) -> None:
@@ -35,15 +35,15 @@ def data_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def tiny() -> Recipe:
+def tiny() -> TrainingRecipe:
     """Return a recipe for a model of two narrow blocks."""
-    return Recipe(
+    return TrainingRecipe(
         heads=2, head_width=8, layers=2, patch_size=8, batch_size=5, steps=8, warmup_steps=2
     )
 
 
 @pytest.fixture
-def checkpoint(tmp_path: Path, tiny: Recipe) -> Path:
+def checkpoint(tmp_path: Path, tiny: TrainingRecipe) -> Path:
     """Return a checkpoint of a model of two narrow blocks whose random weights all matter."""
     torch = pytest.importorskip("torch")
     pytest.importorskip("diffusers")

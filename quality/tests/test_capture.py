@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from quality.captured import CAPTURE_FILE, DATA_FOLDER, LAYER_INPUTS
-from quality.recipe import NULL_CLASS, Recipe
+from quality.recipe import NULL_CLASS, TrainingRecipe
 from quality.storage import read_tensors
 
 torch = pytest.importorskip("torch")
@@ -23,7 +23,7 @@ from quality.sample import Sampler  # noqa: E402
 
 
 @pytest.fixture
-def model(tiny: Recipe) -> torch.nn.Module:
+def model(tiny: TrainingRecipe) -> torch.nn.Module:
     """Return a model with random weights, so that no gate is shut."""
     model = build_model(tiny).eval()
     generator = torch.Generator().manual_seed(1)
@@ -60,7 +60,7 @@ def test_hooks_are_gone_afterwards(model: torch.nn.Module):
     assert recorder.inputs == {}
 
 
-def test_each_step_records_its_own_inputs(model: torch.nn.Module, tiny: Recipe):
+def test_each_step_records_its_own_inputs(model: torch.nn.Module, tiny: TrainingRecipe):
     recorded, timesteps = record_steps(model, tiny, Sampler(steps=4), (0, 1), 1)
     assert len(recorded) == len(timesteps) == 4
     for name in LAYER_MODULES:
@@ -69,7 +69,7 @@ def test_each_step_records_its_own_inputs(model: torch.nn.Module, tiny: Recipe):
         assert not any(torch.equal(steps[i], steps[i + 1]) for i in range(3))
 
 
-def test_capture_holds_the_chosen_step_of_every_layer(model: torch.nn.Module, tiny: Recipe):
+def test_capture_holds_the_chosen_step_of_every_layer(model: torch.nn.Module, tiny: TrainingRecipe):
     provenance = {"recipe": tiny.as_dict(), "steps": 8, "sha256": "0"}
     sampler = Sampler(steps=3, seed=1)
     tensors, record = capture(model, provenance, sampler, block=0, step=1, calibration_seed=2)
@@ -93,7 +93,7 @@ def test_capture_holds_the_chosen_step_of_every_layer(model: torch.nn.Module, ti
     ],
 )
 def test_a_capture_that_cannot_be_is_refused(
-    model: torch.nn.Module, tiny: Recipe, options: dict, message: str
+    model: torch.nn.Module, tiny: TrainingRecipe, options: dict, message: str
 ):
     provenance = {"recipe": tiny.as_dict(), "steps": 8, "sha256": "0"}
     with pytest.raises(ValueError, match=message):

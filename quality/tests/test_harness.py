@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from golden.metrics import qsnr
-from quality.harness.settings import Settings, Unit
+from quality.harness.settings import Settings, Shard
 from quality.models.options import ModelOptions
 
 torch = pytest.importorskip("torch")
@@ -19,7 +19,7 @@ from golden.torch import quantize_, uniform  # noqa: E402
 from quality.harness.layers import LayerProbe, channel_maxima  # noqa: E402
 from quality.harness.probe import decibels, probe_steps, probe_trajectory  # noqa: E402
 from quality.harness.run import evaluate  # noqa: E402
-from quality.harness.store import read_unit  # noqa: E402
+from quality.harness.store import read_shard  # noqa: E402
 from quality.metrics import psnr  # noqa: E402
 from quality.models.subject import Subject, load_subject  # noqa: E402
 
@@ -57,7 +57,7 @@ def content(folder: Path) -> dict[str, object]:
         if path.suffix == ".json":
             found[name] = {k: v for k, v in json.loads(path.read_text()).items() if k != "seconds"}
         elif path.is_file():
-            tensors, facts = read_unit(path)
+            tensors, facts = read_shard(path)
             facts = {k: v for k, v in facts.items() if k not in ("seconds", "sha256")}
             found[name] = (facts, {k: (v.shape, v.tobytes()) for k, v in tensors.items()})
     return found
@@ -68,14 +68,14 @@ def run(settings: Settings, policy: str = "mx6", **options) -> list[Path]:
 
 
 class Interrupt:
-    """Progress that is interrupted after some units; it counts them."""
+    """Progress that is interrupted after some shards; it counts them."""
 
     def __init__(self, after: int | None = None) -> None:
-        self.after, self.units = after, 0
+        self.after, self.shards = after, 0
 
     def __call__(self, done: int, total: int, what: str) -> None:
-        self.units += 1
-        assert done == self.units <= total
+        self.shards += 1
+        assert done == self.shards <= total
         if done == self.after:
             raise KeyboardInterrupt
 
@@ -83,14 +83,14 @@ class Interrupt:
 def test_an_interrupted_run_goes_on_to_the_same_files(settings: Settings, tmp_path: Path):
     whole = replace(settings, out=tmp_path / "whole")
     run(whole, progress=(every := Interrupt()))
-    assert every.units == 8  # three batches and a probe, of the reference and of MX6
+    assert every.shards == 8  # three batches and a probe, of the reference and of MX6
     with pytest.raises(KeyboardInterrupt):
         run(settings, progress=Interrupt(after=3))
     run(settings, progress=(rest := Interrupt()))
-    assert rest.units == 5
+    assert rest.shards == 5
     assert content(settings.folder) == content(whole.folder)
     run(settings, progress=(nothing := Interrupt()))
-    assert nothing.units == 0
+    assert nothing.shards == 0
 
 
 def test_two_processes_leave_the_files_of_one(settings: Settings, tmp_path: Path):
@@ -103,17 +103,17 @@ def test_two_processes_leave_the_files_of_one(settings: Settings, tmp_path: Path
 def test_a_file_cut_short_is_written_again(settings: Settings):
     run(settings)
     before = content(settings.folder)
-    unit = settings.folder / Unit("mx6", SEED, False, 3, 3).file
-    unit.write_bytes(unit.read_bytes()[:-9])
+    shard = settings.folder / Shard("mx6", SEED, False, 3, 3).file
+    shard.write_bytes(shard.read_bytes()[:-9])
     run(settings, progress=(again := Interrupt()))
-    assert again.units == 1
+    assert again.shards == 1
     assert content(settings.folder) == before
 
 
 def test_more_images_keep_the_batches_that_are_there(settings: Settings):
     run(settings)
     run(replace(settings, images=10), progress=(more := Interrupt()))
-    assert more.units == 4  # images 6 to 8 and 9, whose first batch was cut at 7
+    assert more.shards == 4  # images 6 to 8 and 9, whose first batch was cut at 7
     (record,) = settings.folder.glob("mx6/*.json")
     assert json.loads(record.read_text())["images"] == 10
 
@@ -123,7 +123,7 @@ def test_other_weights_make_everything_stale(settings: Settings, checkpoint: Pat
     before = content(settings.folder)
     checkpoint.write_bytes(_with_another_seed(checkpoint))
     run(settings, progress=(again := Interrupt()))
-    assert again.units == 8
+    assert again.shards == 8
     assert content(settings.folder).keys() == before.keys()
     assert content(settings.folder) != before
 
@@ -135,7 +135,7 @@ def test_another_calibration_leaves_the_reference_as_it_is(settings: Settings, t
     run(calibrated)
     calibration.write_bytes(b"two")
     run(calibrated, progress=(again := Interrupt()))
-    assert again.units == 4
+    assert again.shards == 4
 
 
 def test_a_calibration_that_is_not_there_is_missed(settings: Settings):
@@ -173,9 +173,7 @@ def test_one_step_errors_are_those_at_the_states_of_the_reference(
 ):
     calls, seen = _trajectory(subject, quantized)
     energies = probe_steps(calls, quantized)
-    expected = [
-        qsnr(call.output.numpy(), quantized(**call.arguments)[0].numpy()) for call in calls
-    ]
+    expected = [qsnr(call.output.numpy(), quantized(**call.arguments)[0].numpy()) for call in calls]
     assert decibels(energies) == pytest.approx(np.array(expected), abs=1e-6)
     assert [call.timestep for call in calls] == sorted(seen["timesteps"], reverse=True)
     assert len(set(seen["timesteps"])) == len(calls) == 2
@@ -263,8 +261,10 @@ def _trajectory(subject: Subject, quantized: torch.nn.Module) -> tuple[list, dic
 
 
 def _images(settings: Settings, policy: str) -> np.ndarray:
-    units = [unit for unit in settings.units(policy, SEED) if not unit.is_probe]
-    return np.concatenate([read_unit(settings.folder / unit.file)[0]["images"] for unit in units])
+    shards = [shard for shard in settings.shards(policy, SEED) if not shard.is_probe]
+    return np.concatenate(
+        [read_shard(settings.folder / shard.file)[0]["images"] for shard in shards]
+    )
 
 
 def _with_another_seed(checkpoint: Path) -> bytes:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from quality.recipe import Recipe
+from quality.recipe import TrainingRecipe
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
@@ -97,7 +97,7 @@ def test_the_gradient_is_that_of_the_identity():
 
 
 @pytest.fixture
-def model(tiny: Recipe) -> torch.nn.Module:
+def model(tiny: TrainingRecipe) -> torch.nn.Module:
     """Return a small transformer whose gates are open."""
     model = build_model(tiny).eval()
     generator = torch.Generator().manual_seed(1)

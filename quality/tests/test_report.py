@@ -13,8 +13,8 @@ pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
 
 from quality.harness.record import SCHEMA
-from quality.harness.settings import REFERENCE, Unit
-from quality.harness.store import write_unit
+from quality.harness.settings import REFERENCE, Shard
+from quality.harness.store import write_shard
 from quality.report.claims import claim_of, figure_text, make_claims
 from quality.report.differences import difference_table, holm
 from quality.report.document import make_tables, write_report
@@ -213,8 +213,8 @@ def test_a_study_of_the_reference_alone_still_makes_a_page(tmp_path: Path):
 def test_samples_show_every_policy_and_its_amplified_distance(folder: Path, study: Study):
     reference = np.full((12, 4, 4), 100, np.uint8)
     for policy, offset in (("fp32", 0), ("mx6", 5)):
-        path = folder / Unit(policy, 0, False, 0, 12).file
-        write_unit(path, {"images": reference + np.uint8(offset)}, {})
+        path = folder / Shard(policy, 0, False, 0, 12).file
+        write_shard(path, {"images": reference + np.uint8(offset)}, {})
     figure = draw_samples(study, ["fp32", "mx6", "best"])
     shown = [axes.images[0].get_array() for axes in figure.axes]
     assert [tiles.shape for tiles in shown] == [(4, 40)] * 3  # ten images, and best has none

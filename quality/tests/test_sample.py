@@ -9,7 +9,7 @@ import pytest
 
 from quality.captured import DATA_FOLDER
 from quality.dataset import to_bytes
-from quality.recipe import NULL_CLASS, Recipe
+from quality.recipe import NULL_CLASS, TrainingRecipe
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
@@ -23,7 +23,7 @@ LABELS = np.array([3, 1, 4])
 
 
 @pytest.fixture
-def draw(tiny: Recipe) -> Callable[..., np.ndarray]:
+def draw(tiny: TrainingRecipe) -> Callable[..., np.ndarray]:
     """Return a function that samples `LABELS` from a model with random weights."""
     model = build_model(tiny).eval()
     generator = torch.Generator().manual_seed(1)
@@ -81,7 +81,7 @@ def test_the_model_is_evaluated_once_per_step_on_labelled_and_unlabelled_pairs(d
 @torch.no_grad()
 @pytest.mark.parametrize("guidance", [0.0, 1.0, 3.0])
 def test_one_step_returns_the_image_that_the_guided_velocity_predicts(
-    draw: Callable, tiny: Recipe, guidance: float
+    draw: Callable, tiny: TrainingRecipe, guidance: float
 ):
     sampler, timesteps = Sampler(steps=1, guidance=guidance, seed=5), []
     images = draw(sampler, before_step=lambda index, timestep: timesteps.append(timestep))
@@ -95,14 +95,14 @@ def test_one_step_returns_the_image_that_the_guided_velocity_predicts(
     assert np.abs(images - expected).max() < 1e-4  # FP32 rounding in another order
 
 
-def test_the_solver_is_the_one_the_readme_names(tiny: Recipe):
+def test_the_solver_is_the_one_the_readme_names(tiny: TrainingRecipe):
     config = build_scheduler(tiny).config
     assert (config.algorithm_type, config.solver_order) == ("dpmsolver++", 2)
     assert config.prediction_type == "v_prediction"
 
 
 @pytest.mark.parametrize("labels", [[], [10], [-1]])
-def test_labels_that_are_no_class_are_refused(tiny: Recipe, labels: list[int]):
+def test_labels_that_are_no_class_are_refused(tiny: TrainingRecipe, labels: list[int]):
     with pytest.raises(ValueError, match="classes 0 to 9"):
         sample(build_model(tiny), tiny, Sampler(), np.array(labels, dtype=np.int64))
 
@@ -130,6 +130,6 @@ def test_the_committed_model_draws_the_classes_it_is_asked_for():
     model, provenance = load_model(DATA_FOLDER / "dit_fashion_mnist.safetensors")
     classifier, _ = load_classifier(DATA_FOLDER / "classifier.safetensors")
     labels = balanced_labels(30)
-    images = sample(model, Recipe(**provenance["recipe"]), Sampler(seed=11), labels)
+    images = sample(model, TrainingRecipe(**provenance["recipe"]), Sampler(seed=11), labels)
     _, classes = judge(classifier, to_bytes(images))
     assert (classes == labels).mean() > 0.8

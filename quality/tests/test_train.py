@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from quality.dataset import load
-from quality.recipe import NULL_CLASS, Recipe
+from quality.recipe import NULL_CLASS, TrainingRecipe
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
@@ -18,14 +18,14 @@ from quality.train import Trainer, export, learning_rate, run  # noqa: E402
 
 
 @pytest.fixture
-def build(data_folder: Path) -> Callable[[Recipe], Trainer]:
+def build(data_folder: Path) -> Callable[[TrainingRecipe], Trainer]:
     """Return a function that builds a trainer on the miniature data set."""
     return lambda recipe: Trainer(recipe, *load("train", data_folder))
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
 def test_a_resumed_run_equals_an_uninterrupted_one(
-    build: Callable, tiny: Recipe, tmp_path: Path, precision: str
+    build: Callable, tiny: TrainingRecipe, tmp_path: Path, precision: str
 ):
     recipe = replace(tiny, precision=precision)
     whole = build(recipe)
@@ -50,14 +50,14 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
         assert torch.equal(whole.average[name], resumed.average[name])
 
 
-def test_the_loss_falls(tiny: Recipe):
+def test_the_loss_falls(tiny: TrainingRecipe):
     recipe = replace(tiny, head_width=16, patch_size=4, steps=100, learning_rate=1e-2)
     trainer = Trainer(recipe, np.zeros((50, 32, 32), np.uint8), np.zeros(50, np.uint8))
     losses = [trainer.take_step() for _ in range(recipe.steps)]
     assert sum(losses[-10:]) < 0.3 * sum(losses[:10])
 
 
-def test_timesteps_are_stratified(build: Callable, tiny: Recipe):
+def test_timesteps_are_stratified(build: Callable, tiny: TrainingRecipe):
     trainer = build(replace(tiny, batch_size=20))
     for step in range(10):
         timesteps = trainer.batch(step)[2]
@@ -65,7 +65,7 @@ def test_timesteps_are_stratified(build: Callable, tiny: Recipe):
 
 
 def test_an_epoch_shows_every_image_once_and_the_next_in_another_order(
-    build: Callable, tiny: Recipe
+    build: Callable, tiny: TrainingRecipe
 ):
     trainer = build(replace(tiny, label_dropout=0.0))
     trainer.labels = torch.arange(200)  # so that labels say which image it is
@@ -77,14 +77,14 @@ def test_an_epoch_shows_every_image_once_and_the_next_in_another_order(
     assert first != second
 
 
-def test_the_asked_share_of_labels_is_dropped(build: Callable, tiny: Recipe):
+def test_the_asked_share_of_labels_is_dropped(build: Callable, tiny: TrainingRecipe):
     trainer = build(replace(tiny, batch_size=100, label_dropout=0.3))
     labels = torch.cat([trainer.batch(step)[3] for step in range(50)])
     share = (labels == NULL_CLASS).double().mean().item()
     assert 0.27 < share < 0.33  # four standard deviations of 5,000 draws are 0.026
 
 
-def test_input_and_velocity_give_back_image_and_noise(build: Callable, tiny: Recipe):
+def test_input_and_velocity_give_back_image_and_noise(build: Callable, tiny: TrainingRecipe):
     trainer = build(tiny)
     noisy, velocity, timesteps, _ = trainer.batch(0)
     alpha, sigma = (
@@ -95,7 +95,7 @@ def test_input_and_velocity_give_back_image_and_noise(build: Callable, tiny: Rec
     assert (images[:, 0, 0, 0] + 1).abs().max() < 1e-5  # the padding
 
 
-def test_the_average_starts_near_the_weights_and_then_lags(build: Callable, tiny: Recipe):
+def test_the_average_starts_near_the_weights_and_then_lags(build: Callable, tiny: TrainingRecipe):
     trainer = build(tiny)
     name = "proj_out_2.weight"
     trainer.take_step()
@@ -105,7 +105,7 @@ def test_the_average_starts_near_the_weights_and_then_lags(build: Callable, tiny
 
 
 def test_the_learning_rate_rises_and_falls_to_zero():
-    recipe = Recipe(steps=1000, warmup_steps=100)
+    recipe = TrainingRecipe(steps=1000, warmup_steps=100)
     rates = [learning_rate(recipe, step) for step in range(1001)]
     assert max(rates) == rates[100] == recipe.learning_rate
     assert rates[0] == recipe.learning_rate / 100
@@ -114,7 +114,7 @@ def test_the_learning_rate_rises_and_falls_to_zero():
     assert rates[1000] == 0
 
 
-def test_export_writes_the_average(build: Callable, tiny: Recipe, tmp_path: Path):
+def test_export_writes_the_average(build: Callable, tiny: TrainingRecipe, tmp_path: Path):
     trainer = build(tiny)
     run(trainer, tmp_path / "state", 100, lambda trainer: None)
     export(trainer, tmp_path / "model")
@@ -124,18 +124,20 @@ def test_export_writes_the_average(build: Callable, tiny: Recipe, tmp_path: Path
         assert torch.equal(value, trainer.average[name].half().float())
 
 
-def test_another_recipe_does_not_continue_a_run(build: Callable, tiny: Recipe, tmp_path: Path):
+def test_another_recipe_does_not_continue_a_run(
+    build: Callable, tiny: TrainingRecipe, tmp_path: Path
+):
     build(tiny).save(tmp_path / "state")
     with pytest.raises(ValueError, match=r"another batch_size, seed.*--restart"):
         build(replace(tiny, batch_size=3, seed=9)).restore(tmp_path / "state")
 
 
-def test_a_damaged_state_is_refused(build: Callable, tiny: Recipe, tmp_path: Path):
+def test_a_damaged_state_is_refused(build: Callable, tiny: TrainingRecipe, tmp_path: Path):
     (tmp_path / "state").write_bytes(b"damaged")
     with pytest.raises(ValueError, match="state is not a training state"):
         build(tiny).restore(tmp_path / "state")
 
 
-def test_too_few_images_are_refused(tiny: Recipe):
+def test_too_few_images_are_refused(tiny: TrainingRecipe):
     with pytest.raises(ValueError, match="a batch of 5 needs more than 4 images"):
         Trainer(tiny, np.zeros((4, 32, 32), np.uint8), np.zeros(4, np.uint8))

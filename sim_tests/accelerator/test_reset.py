@@ -13,7 +13,7 @@ from hw.registers.map import ENDED, Command
 from sim_tests import accelerators, drive
 from sim_tests.accelerator.test_abort import abort
 from sim_tests.accelerators import start
-from sim_tests.machine import Machine
+from sim_tests.machine import BenchMachine
 from sim_tests.recording import look_up_anew
 from sim_tests.stimuli.broken_packets import deliver, spoil
 from sim_tests.stimuli.works import compare_results
@@ -53,7 +53,7 @@ def small_jobs(config, rng) -> list[Known]:
             for work in works]
 
 
-async def run(machine: Machine, known: Known) -> None:
+async def run(machine: BenchMachine, known: Known) -> None:
     """Run a job and check all that it gives; none is under way, no interrupt is pending."""
     driver, work = machine.driver, known.work
     ended = await driver.read("JOBS_ENDED")
@@ -73,13 +73,13 @@ async def run(machine: Machine, known: Known) -> None:
     await driver.write("IRQ_PENDING", 1 << ENDED)
 
 
-async def run_next(machine: Machine, jobs: list[Known], index: int, tried: int) -> None:
+async def run_next(machine: BenchMachine, jobs: list[Known], index: int, tried: int) -> None:
     """Run the job that was interrupted, where it may have left most, and one job of them all."""
     await run(machine, jobs[index])
     await run(machine, jobs[tried % len(jobs)])
 
 
-async def begin(machine: Machine, work: Work, faulty: bool = False) -> None:
+async def begin(machine: BenchMachine, work: Work, faulty: bool = False) -> None:
     """Offer a job's packets, of wrong tkeep if asked, and start it: all streams at full rate."""
     await machine.load_table(work)
     await look_up_anew(machine, work)  # so that it always takes the same cycles
@@ -95,7 +95,7 @@ async def begin(machine: Machine, work: Work, faulty: bool = False) -> None:
     await machine.driver.write("CONTROL", Command.START.value)
 
 
-async def length(machine: Machine, known: Known) -> int:
+async def length(machine: BenchMachine, known: Known) -> int:
     """Measure the cycles from the answer to START until a job has ended."""
     ended = await machine.driver.read("JOBS_ENDED")
     await begin(machine, known.work)
@@ -172,7 +172,7 @@ class Source:
         for _ in range(wait):
             await edge
         for data, keep, last in self.beats:
-            await ReadWrite()  # behind the idle source of `Machine`, which drives the same ports
+            await ReadWrite()  # behind the idle source of `BenchMachine`, on the same ports
             ports["data"].value, ports["keep"].value, ports["last"].value = data, keep, last
             ports["valid"].value = 1
             await edge
@@ -183,7 +183,7 @@ class Source:
         ports["valid"].value = 0
 
 
-def sources(machine: Machine, work: Work) -> list[Source]:
+def sources(machine: BenchMachine, work: Work) -> list[Source]:
     """Make the sources of a job's packets, one for each stream that has any."""
     widths = {"s_axis_act": machine.config.act_bytes, "s_axis_wgt": machine.config.weight_bytes}
     made = []
@@ -199,7 +199,7 @@ def sources(machine: Machine, work: Work) -> list[Source]:
     return made
 
 
-async def takes_all(machine: Machine, known: Known) -> None:
+async def takes_all(machine: BenchMachine, known: Known) -> None:
     """Start a job whose beats are offered already, and check it."""
     ended = await machine.driver.read("JOBS_ENDED")
     await machine.driver.start(known.work.job)

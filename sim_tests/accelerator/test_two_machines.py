@@ -14,7 +14,7 @@ from hw.contract.config import Config
 from hw.contract.job_codes import JobKind
 from hw.parts.emit import flat_ports
 from sim_tests import bench, drive
-from sim_tests.machine import Machine
+from sim_tests.machine import BenchMachine
 from sim_tests.stimuli.works import run_and_check
 from simulation import emission
 from simulation.machines import MATRIX
@@ -59,7 +59,7 @@ async def both_are_right_at_the_same_time(dut):
     machines = []
     for name, parameters in drive.parameters().items():
         parameters["float_formats"] = tuple(parameters["float_formats"])
-        machines.append(Machine(PortsOf(dut, name), Config(**parameters)))
+        machines.append(BenchMachine(PortsOf(dut, name), Config(**parameters)))
     await gather(*(machine.reset() for machine in machines))
     rng = drive.rng()
     await gather(*(

@@ -47,7 +47,7 @@ class ReorderWithTables(wiring.Component):
 
 
 @dataclass(frozen=True)
-class Work:
+class ReorderWork:
     """What one job sends, and what must come out.
 
     Attributes
@@ -96,7 +96,7 @@ def passed(rng, config, k):
     """Draw a job that is neither reordered nor transposed."""
     elements, marks = blocks_of(draw_tile(rng, config, int(rng.integers(1, config.rows + 1)), k))
     sent = {"elements": elements, "job": draw_job(rng, config)} | marks
-    return Work(sent, sent, None)
+    return ReorderWork(sent, sent, None)
 
 
 def lanes_of(config):
@@ -117,7 +117,7 @@ def reordered(rng, config, table, places, m=None):
     lanes = lanes_of(config)
     fullest = [sum(np.bincount(places[first : min(first + lanes, at + 16)] % 16).max()
                    for first in range(at, min(at + 16, k), lanes)) for at in range(0, k, 16)]
-    return Work({"elements": elements, "job": job} | marks,
+    return ReorderWork({"elements": elements, "job": job} | marks,
                 {"elements": blocks_of(y)[0], "job": job} | marks,
                 [(int(sum(fullest)), len(fullest))] * len(x), is_order)
 
@@ -142,7 +142,7 @@ def transposed(rng, config, channels, tokens):
     }
     cycles = sum(-(-min(16, channels - at) // lanes_of(config)) for at in range(0, channels, 16))
     segments = [(cycles * min(16, tokens - at), channels) for at in range(0, tokens, 16)]
-    return Work(sent, expected, segments)
+    return ReorderWork(sent, expected, segments)
 
 
 def conflict_free(rng, k):

@@ -8,7 +8,7 @@ import numpy as np
 from hw.host.results import Counters, Results
 from hw.host.work import Work
 from sim_tests import drive
-from sim_tests.machine import Machine
+from sim_tests.machine import BenchMachine
 from simulation.works.expected import expected_counts, expected_maxima, expected_results
 
 
@@ -23,7 +23,7 @@ def compare_results(actual: Results, expected: Results, what: str = "C", **conte
                       f"{what}, packet {index}", **context)
 
 
-def check(machine: Machine, work: Work, results: Results, counters: Counters | None) -> None:
+def check(machine: BenchMachine, work: Work, results: Results, counters: Counters | None) -> None:
     """Compare a job's results and clockless counters, where they were read, with golden's."""
     job = asdict(work.job)
     compare_results(results, expected_results(machine.config, work), **job)
@@ -33,7 +33,7 @@ def check(machine: Machine, work: Work, results: Results, counters: Counters | N
         assert counters[name] == count, f"{name}: {counters[name]}, expected {count} in {job}"
 
 
-async def check_maxima(machine: Machine, works: Iterable[Work]) -> None:
+async def check_maxima(machine: BenchMachine, works: Iterable[Work]) -> None:
     """Compare the maxima that the last of these jobs to measure has recorded, if any did."""
     measured = [work for work in works if work.job.measure]
     if measured:
@@ -42,7 +42,7 @@ async def check_maxima(machine: Machine, works: Iterable[Work]) -> None:
         drive.compare(maxima, expected_maxima(measured[-1]), "maximum", **asdict(job))
 
 
-async def run_and_check(machine: Machine, *works: Work) -> list[Counters | None]:
+async def run_and_check(machine: BenchMachine, *works: Work) -> list[Counters | None]:
     """Run jobs back to back and check each."""
     outcomes = await machine.run_all(works)
     for work, (results, counters) in zip(works, outcomes, strict=True):

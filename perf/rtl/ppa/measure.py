@@ -11,7 +11,7 @@ from hw.parts.emit import emit
 from hw.tools.memories import memories
 
 from .library import Library
-from .recipes import AREA_RECIPES, SPEED_RECIPES, Recipe
+from .recipes import AREA_RECIPES, SPEED_RECIPES, SynthesisRecipe
 from .synthesis import Netlist, synthesize
 from .timing import CriticalPath, critical_path
 from .unit import Unit
@@ -145,7 +145,9 @@ def _multiplies(unit, source):
     return not unit.repeated and _PRODUCT.search(source.read_text(encoding="utf-8")) is not None
 
 
-def _run(unit, source, library, recipe: Recipe, folder) -> tuple[Netlist, CriticalPath | None]:
+def _run(
+    unit, source, library, recipe: SynthesisRecipe, folder
+) -> tuple[Netlist, CriticalPath | None]:
     place = folder / _file_name(unit.name) / _file_name(recipe.name)
     timed = recipe.point == "speed"
     # Gates are sized along whole paths, so what is timed is flat.

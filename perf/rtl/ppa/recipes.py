@@ -17,7 +17,7 @@ FASTEST = 1
 
 
 @dataclass(frozen=True)
-class Recipe:
+class SynthesisRecipe:
     """One way through Yosys and ABC.
 
     Attributes
@@ -44,13 +44,13 @@ class Recipe:
 
 
 AREA_RECIPES = (
-    Recipe("gates", "area", AREA_MAPPING),
-    Recipe("gates, Booth", "area", AREA_MAPPING, booth=True),
-    Recipe("full adders", "area", AREA_MAPPING, full_adders=True),
-    Recipe("full adders, Booth", "area", AREA_MAPPING, booth=True, full_adders=True),
+    SynthesisRecipe("gates", "area", AREA_MAPPING),
+    SynthesisRecipe("gates, Booth", "area", AREA_MAPPING, booth=True),
+    SynthesisRecipe("full adders", "area", AREA_MAPPING, full_adders=True),
+    SynthesisRecipe("full adders, Booth", "area", AREA_MAPPING, booth=True, full_adders=True),
 )
 
 SPEED_RECIPES = (
-    Recipe("Brent-Kung", "speed", SPEED_MAPPING),
-    Recipe("Sklansky", "speed", SPEED_MAPPING, carry="sklansky"),
+    SynthesisRecipe("Brent-Kung", "speed", SPEED_MAPPING),
+    SynthesisRecipe("Sklansky", "speed", SPEED_MAPPING, carry="sklansky"),
 )

@@ -11,7 +11,7 @@ from commands.tools import ToolError
 from hw.parts.sram import MODULE
 
 from .library import Library
-from .recipes import FASTEST, Recipe
+from .recipes import FASTEST, SynthesisRecipe
 
 HERE = Path(__file__).parent
 
@@ -47,7 +47,7 @@ class Netlist:
     area: float
 
 
-def synthesize(source: Path, library: Library, recipe: Recipe, folder: Path, *,
+def synthesize(source: Path, library: Library, recipe: SynthesisRecipe, folder: Path, *,
                repeated: tuple[str, ...] = (), top: str = "top",
                memory: Path | None = None) -> Netlist:
     """Synthesize one Verilog file.
@@ -56,7 +56,7 @@ def synthesize(source: Path, library: Library, recipe: Recipe, folder: Path, *,
     ----------
     source : pathlib.Path
     library : Library
-    recipe : Recipe
+    recipe : SynthesisRecipe
     folder : pathlib.Path
         For the script, the log and the netlist.
     repeated : tuple of str

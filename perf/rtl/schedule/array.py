@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.contract.config import Config
-from perf.rtl.schedule.job import Job
 from perf.rtl.schedule.latencies import NOT_YET, TAKEN, WALKED, array_latencies
 from perf.rtl.schedule.results import Results
 from perf.rtl.schedule.rooms import JobReader, Room
+from perf.rtl.schedule.scheduled_job import ScheduledJob
 from perf.rtl.schedule.tiles import TokenTiles
 from perf.rtl.schedule.weights import WeightLoader
 
@@ -51,7 +51,7 @@ class Array:
         self._jobs.skip_job(start)
         self._weights.skip_job(start)
 
-    def run(self, job: Job, start: int) -> Mapping[str, int]:
+    def run(self, job: ScheduledJob, start: int) -> Mapping[str, int]:
         """Run a job; return its counters but the cycles; the stalls may grow with the next job."""
         head = self._jobs.head(start)
         self._jobs.note_taken(head)

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 from hw.contract.job_codes import JobKind
 from perf.rtl.schedule.chain import Chain, Paces
-from perf.rtl.schedule.job import Job
 from perf.rtl.schedule.latencies import CUT, GATHERED, NOT_YET, RELEASED, SCATTERED
+from perf.rtl.schedule.scheduled_job import ScheduledJob
 
 _HALVES = 2
 _ONE_EACH = Paces([1])
@@ -30,7 +30,7 @@ class Banks:
         self._known: int | None = None  # table whose next places are looked up already
         self._looks_up = False
 
-    def take_job(self, job: Job) -> None:
+    def take_job(self, job: ScheduledJob) -> None:
         """Prepare for a job's segments."""
         self._cycles = job.order_cycles
         if job.kind is JobKind.CONVERT_TRANSPOSED:

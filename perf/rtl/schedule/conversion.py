@@ -1,10 +1,10 @@
 """Jobs that convert: tiles leave the stage K-block by K-block as packets."""
 
 from hw.contract.config import Config
-from perf.rtl.schedule.job import Job
 from perf.rtl.schedule.latencies import RELEASED
 from perf.rtl.schedule.loading import Shape
 from perf.rtl.schedule.packing import Packer
+from perf.rtl.schedule.scheduled_job import ScheduledJob
 from perf.rtl.schedule.tiles import TokenTiles
 
 
@@ -21,12 +21,12 @@ class Converter:
         self._tiles = tiles
         self._packer = Packer(config, config.weight_bytes)
 
-    def run(self, job: Job, turn: int) -> int:
+    def run(self, job: ScheduledJob, turn: int) -> int:
         """Convert; return when the last beat leaves.
 
         Parameters
         ----------
-        job : Job
+        job : ScheduledJob
         turn : int
             When the first beat may leave.
         """

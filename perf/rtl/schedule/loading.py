@@ -10,9 +10,9 @@ from hw.contract.config import Config
 from hw.contract.job_codes import JobKind
 from perf.rtl.schedule.banks import Banks
 from perf.rtl.schedule.chain import Chain, Paces
-from perf.rtl.schedule.job import Job
 from perf.rtl.schedule.latencies import ALIGNMENT, CUT, NOT_YET, RELEASED, TAKEN
 from perf.rtl.schedule.rooms import JobReader
+from perf.rtl.schedule.scheduled_job import ScheduledJob
 from perf.rtl.schedule.stage import Tagging
 from perf.rtl.schedule.streams import StreamSwitch
 
@@ -33,7 +33,7 @@ class Shape:
         return self.rows * self.k_blocks
 
 
-def tile_shapes(config: Config, job: Job) -> Iterator[Shape]:
+def tile_shapes(config: Config, job: ScheduledJob) -> Iterator[Shape]:
     """List the tiles of a job: R of m rows, or C of n columns."""
     lines, most = (job.n, config.cols) if job.kind.converts else (job.m, config.rows)
     for first in range(0, lines, most):
@@ -62,7 +62,7 @@ class Cutter:
         self._stage_free, self._stage_tiles = config.stage_depth, deque()
         self._stage_since = NOT_YET
 
-    def take_job(self, job: Job, start: int) -> None:
+    def take_job(self, job: ScheduledJob, start: int) -> None:
         """Take a job that starts in cycle `start`, as soon as the one before lets it."""
         self._job = job
         taken = max(self._jobs.head(start), self._last_beat)

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from hw.contract.config import JOBS_UNDER_WAY, Config
 from perf.rtl.schedule.array import Array
 from perf.rtl.schedule.conversion import Converter
-from perf.rtl.schedule.job import Counts, Job
 from perf.rtl.schedule.latencies import ENDED
 from perf.rtl.schedule.results import Results
+from perf.rtl.schedule.scheduled_job import JobCounters, ScheduledJob
 from perf.rtl.schedule.tiles import TokenTiles
 
 
-def predict(config: Config, jobs: Sequence[Job]) -> list[Counts]:
+def predict(config: Config, jobs: Sequence[ScheduledJob]) -> list[JobCounters]:
     """Give the counters of jobs that run back to back, from an idle machine.
 
     Streams are offered at full rate and results are taken at once.
@@ -19,13 +19,13 @@ def predict(config: Config, jobs: Sequence[Job]) -> list[Counts]:
     Parameters
     ----------
     config : Config
-    jobs : sequence of Job
+    jobs : sequence of ScheduledJob
         In the order of their start. One without a start is started the cycle after the one before,
         and not before the queue has room for it.
 
     Returns
     -------
-    list of Counts
+    list of JobCounters
         One for each job, equal to the machine's counters.
 
     Raises
@@ -60,4 +60,4 @@ def predict(config: Config, jobs: Sequence[Job]) -> list[Counts]:
             ends.append(results.ended + ENDED)
         tiles.end_job()
         cycles.append(ends[-1] - max(before, start))
-    return [Counts(cycles=each, **count) for each, count in zip(cycles, counts, strict=True)]
+    return [JobCounters(cycles=each, **count) for each, count in zip(cycles, counts, strict=True)]

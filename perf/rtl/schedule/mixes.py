@@ -12,7 +12,7 @@ from hw.activations.scatter import spread_cycles
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind
 from hw.host.packet_order import resident_tiles
-from perf.rtl.schedule.job import Flags, Job
+from perf.rtl.schedule.scheduled_job import Flags, ScheduledJob
 
 
 @lru_cache(maxsize=4096)
@@ -43,7 +43,7 @@ def uniform_job(
     config: Config, m: int, n: int, k: int, *, act_share: float = 0.0, weight_share: float = 0.0,
     kind: JobKind = JobKind.GEMM, tiles: int | None = None, reorder: bool = False,
     together: bool = True, **others: Any,
-) -> Job:
+) -> ScheduledJob:
     """Make a job whose tiles are all alike, and whose MX9 K-blocks all have residuals.
 
     Parameters
@@ -62,11 +62,11 @@ def uniform_job(
         MX9 comes first in A and in B, as a calibrated order puts it, so that few K-blocks meet
         both; else evenly spaced in either.
     **others
-        As in `Job`: float_format, output, bias, searches, …
+        As in `ScheduledJob`: float_format, output, bias, searches, …
 
     Returns
     -------
-    Job
+    ScheduledJob
     """
     blocks = -(-k // BLOCK_SIZE)
     act, weight = spread(blocks, act_share), spread(blocks, weight_share)
@@ -75,5 +75,5 @@ def uniform_job(
     searches = kind is not JobKind.GEMM_PACKED and 0 < int(act.sum()) < blocks
     given = {"searches": searches,
              "order_cycles": spread_cycles(config, k) if reorder else None} | others
-    return Job(kind=kind, m=m, n=n, k=k, act_mx9=act, weight_mx9=weight,
+    return ScheduledJob(kind=kind, m=m, n=n, k=k, act_mx9=act, weight_mx9=weight,
                tiles=tiles or resident_tiles(config, m, k), **given)

@@ -3,9 +3,9 @@
 from collections import deque
 
 from hw.contract.config import Config
-from perf.rtl.schedule.job import Job
 from perf.rtl.schedule.latencies import CUT, NOT_YET, PACKED_BUFFERED, RELEASED, TAKEN
 from perf.rtl.schedule.rooms import JobReader
+from perf.rtl.schedule.scheduled_job import ScheduledJob
 from perf.rtl.schedule.streams import StreamSwitch
 from perf.rtl.schedule.weights import chunk_beats
 
@@ -31,7 +31,7 @@ class PackedLoader:
         # Rows, from the buffer behind the unpacker.
         self._sent = deque([NOT_YET] * _BUFFERED, maxlen=_BUFFERED)
 
-    def take_job(self, job: Job, start: int) -> None:
+    def take_job(self, job: ScheduledJob, start: int) -> None:
         """Take a job that starts in cycle `start`, as soon as the one before lets it."""
         taken = max(self._jobs.head(start), self._announced + 1)
         self._jobs.note_taken(taken)

@@ -8,9 +8,9 @@ from hw.contract.config import Config
 from hw.contract.job_codes import Output
 from hw.contract.output_tile import parts_of_block
 from perf.rtl.schedule.chain import Chain, Paces
-from perf.rtl.schedule.job import Job
 from perf.rtl.schedule.latencies import CONVERTED, NARROWED, NOT_YET, RELEASED, array_latencies
 from perf.rtl.schedule.packing import Packer
+from perf.rtl.schedule.scheduled_job import ScheduledJob
 
 _ONE_EACH = Paces([1])
 
@@ -39,7 +39,7 @@ class Results:
         self._packer = Packer(config, config.act_bytes)
         self._emptied = [NOT_YET, NOT_YET]
 
-    def start_job(self, job: Job, turn: int) -> None:
+    def start_job(self, job: ScheduledJob, turn: int) -> None:
         """Start a job, whose first beat leaves no earlier than in cycle `turn`."""
         self._job, self._turn = job, turn
         self._packs = job.packs_results

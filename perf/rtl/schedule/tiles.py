@@ -2,11 +2,11 @@
 
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind
-from perf.rtl.schedule.job import Job
 from perf.rtl.schedule.latencies import NOT_YET, TAKEN, TILE_KNOWN
 from perf.rtl.schedule.loading import Cutter, Shape, tile_shapes
 from perf.rtl.schedule.packed import PackedLoader
 from perf.rtl.schedule.rooms import JobReader, Room
+from perf.rtl.schedule.scheduled_job import ScheduledJob
 from perf.rtl.schedule.stage import StageReader, Tagging
 from perf.rtl.schedule.streams import StreamSwitch
 
@@ -36,7 +36,7 @@ class TokenTiles:
         self._router, self._stage_jobs, self._writer = StreamSwitch(), JobReader(), JobReader()
         self._routed = NOT_YET
 
-    def take_job(self, job: Job, start: int) -> None:
+    def take_job(self, job: ScheduledJob, start: int) -> None:
         """Take a job that starts in cycle `start`, as soon as the one before lets it."""
         self._job = job
         self.is_packed = job.kind is JobKind.GEMM_PACKED

@@ -7,9 +7,9 @@ import numpy as np
 from golden.formats import FP32
 from hw.contract.block_bits import BASE_BLOCK_BITS, RESIDUAL_BLOCK_BITS
 from hw.contract.config import Config
-from perf.rtl.schedule.job import Job
 from perf.rtl.schedule.latencies import CHUNK_KNOWN, NOT_YET, TAKEN
 from perf.rtl.schedule.rooms import JobReader, Room
+from perf.rtl.schedule.scheduled_job import ScheduledJob
 
 
 @cache
@@ -21,7 +21,7 @@ def chunk_beats(lanes: int, stream_bytes: int) -> tuple[int, int, int]:
     return biases, bases, residuals
 
 
-def packet_beats(job: Job, lanes: int, mx9: int, stream_bytes: int) -> int:
+def packet_beats(job: ScheduledJob, lanes: int, mx9: int, stream_bytes: int) -> int:
     """Count the beats of a column tile of which so many K-blocks are MX9."""
     biases, bases, residuals = chunk_beats(lanes, stream_bytes)
     tags = -(-job.k_blocks // (8 * stream_bytes))
@@ -42,7 +42,7 @@ class WeightLoader:
         self._jobs = JobReader()
         self._announced = self._last_beat = NOT_YET
 
-    def take_job(self, job: Job, start: int) -> None:
+    def take_job(self, job: ScheduledJob, start: int) -> None:
         """Take a job that starts in cycle `start`, as soon as the one before lets it."""
         taken = max(self._jobs.head(start), self._announced + 1)
         self._jobs.note_taken(taken)

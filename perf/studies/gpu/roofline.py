@@ -8,7 +8,7 @@ Everything that is no GEMM costs nothing, nor does starting a kernel.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from perf.workloads import Gemm, Kind, Model
+from perf.workloads import Gemm, GemmKind, Model
 
 
 @dataclass(frozen=True)
@@ -98,15 +98,15 @@ def gemm_time(gpu: Gpu, gemm: Gemm, precision: Precision = Precision.FP16) -> Ge
         Operands and results take 2 bytes in FP16, 1 byte in INT8.
     """
     is_int8 = precision is Precision.INT8 or (
-        precision is Precision.INT8_LINEAR and gemm.kind is Kind.LINEAR)
+        precision is Precision.INT8_LINEAR and gemm.kind is GemmKind.LINEAR)
     rate, width = (gpu.int8_ops, 1) if is_int8 else (gpu.fp16_flops, 2)
     return GemmTime(2 * gemm.macs / rate, width * moved_elements(gemm) / gpu.bandwidth)
 
 
 def moved_elements(gemm: Gemm) -> int:
     """Count the elements that have to pass between memory and chip; in attention, no scores."""
-    a = 0 if gemm.shares or gemm.kind is Kind.PV else gemm.a_elements
-    c = 0 if gemm.kind is Kind.QK else gemm.c_elements
+    a = 0 if gemm.shares or gemm.kind is GemmKind.PV else gemm.a_elements
+    c = 0 if gemm.kind is GemmKind.QK else gemm.c_elements
     return a + gemm.b_elements + c
 
 

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from perf.studies.energy import Counts, Estimate, estimate, mac_operations
+from perf.studies.energy import ActionCounts, Estimate, estimate, mac_operations
 from perf.studies.gpu import RTX_3090, Precision
 from perf.studies.gpu.roofline import moved_elements
 from perf.studies.published_energies import GDDR6X
 from perf.studies.report.study import Study
-from perf.workloads import Kind, Model
+from perf.workloads import GemmKind, Model
 
 DRAM = GDDR6X
 """Of all machines, whatever a preset's memory is: the comparison is of traffic, not of parts."""
@@ -28,18 +28,18 @@ class EnergyRow:
     estimate: Estimate
 
 
-def gpu_counts(model: Model, precision: Precision) -> Counts:
+def gpu_counts(model: Model, precision: Precision) -> ActionCounts:
     """Count what a GPU does in one evaluation: arithmetic of its GEMMs, every operand moved once.
 
     Its caches and register files are not counted, which is in its favour.
     """
-    total = Counts()
+    total = ActionCounts()
     for block in model.blocks:
         for gemm in block.gemms:
             is_int8 = precision is Precision.INT8 or (
-                precision is Precision.INT8_LINEAR and gemm.kind is Kind.LINEAR)
+                precision is Precision.INT8_LINEAR and gemm.kind is GemmKind.LINEAR)
             moved = moved_elements(gemm) * (1 if is_int8 else 2)
-            counts = mac_operations(gemm.macs, is_int8=is_int8) + Counts(dram_bytes=moved)
+            counts = mac_operations(gemm.macs, is_int8=is_int8) + ActionCounts(dram_bytes=moved)
             total += counts * block.count
     return total
 

@@ -10,7 +10,7 @@ True
 module         what it says
 =============  ==========================================================================
 `preset`       a machine as parameters, from TOML
-`policy`       which share is MX9
+`model_policy` which share is MX9
 `layers`       a model's blocks as layers, with the vector operations beside each
 `gemms`        a core's cycles, from `perf.rtl.schedule`
 `work`         a linear layer divided over cores: cycles and bytes
@@ -33,12 +33,12 @@ order. `assumptions` has each of these beside less friendly values.
 
 from perf.studies.system.bound import Bound
 from perf.studies.system.comparison import Comparison, compare
+from perf.studies.system.model_policy import POLICIES, ModelPolicy, find_policy
 from perf.studies.system.model_run import run_model
-from perf.studies.system.policy import POLICIES, Policy, find_policy
 from perf.studies.system.preset import Preset, load_preset, make_preset, preset_names
 from perf.studies.system.runs import LayerRun, ModelRun, Traffic
 from perf.studies.system.silicon import Silicon, silicon
 
-__all__ = ["POLICIES", "Bound", "Comparison", "LayerRun", "ModelRun", "Policy", "Preset", "Silicon",
-           "Traffic", "compare", "find_policy", "load_preset", "make_preset", "preset_names",
-           "run_model", "silicon"]
+__all__ = ["POLICIES", "Bound", "Comparison", "LayerRun", "ModelPolicy", "ModelRun", "Preset",
+           "Silicon", "Traffic", "compare", "find_policy", "load_preset", "make_preset",
+           "preset_names", "run_model", "silicon"]

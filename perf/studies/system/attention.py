@@ -15,21 +15,28 @@ from functools import lru_cache
 from golden.formats import BLOCK_SIZE
 from perf.studies.system.gemms import attention_cycles, conversion_cycles
 from perf.studies.system.layers import Layer
-from perf.studies.system.policy import Policy
+from perf.studies.system.model_policy import ModelPolicy
 from perf.studies.system.preset import Preset
 from perf.studies.system.runs import Traffic
-from perf.studies.system.work import FP16_BYTES, Network, Work, beats_per_row, fastest, packed_bytes
+from perf.studies.system.work import (
+    FP16_BYTES,
+    LayerWork,
+    Network,
+    beats_per_row,
+    fastest,
+    packed_bytes,
+)
 
 
 @lru_cache(maxsize=8192)
-def divide_attention(preset: Preset, layer: Layer, policy: Policy, stays: bool) -> Work:
+def divide_attention(preset: Preset, layer: Layer, policy: ModelPolicy, stays: bool) -> LayerWork:
     """Divide heads, and each head's rows of Q, over cores, in the way that takes least time.
 
     Parameters
     ----------
     preset : Preset
     layer : Layer
-    policy : Policy
+    policy : ModelPolicy
     stays : bool
         Q, K, V and the output stay on chip; scores and packed K and V need memories of their own.
 
@@ -73,8 +80,8 @@ def _score_bytes(preset: Preset, layer: Layer, tiles: int) -> int:
 
 
 def _work(
-    preset: Preset, layer: Layer, policy: Policy, stays: bool, heads: int, tiles: int
-) -> Work:
+    preset: Preset, layer: Layer, policy: ModelPolicy, stays: bool, heads: int, tiles: int
+) -> LayerWork:
     qk, pv = layer.gemms
     mx9 = [math.floor(share * qk.count + 1e-9) for share in policy.shares(qk.kind)]
     kinds = [(head < mx9[0], head < mx9[1]) for head in range(qk.count)]
@@ -103,7 +110,7 @@ def _work(
                       copies=own + members * groups * sum(packed))
     beats = sum(gemm.m * gemm.n * beats_per_row(gemm.k, *kind)
                 for kind in kinds for gemm in layer.gemms)
-    return Work(
+    return LayerWork(
         cycles=max(queues), conversions=-(-qk.count // heads) * max(
             conversion for _, conversion in times.values()),
         groups=1, first_load=preset.rows * -(-layer.depth // BLOCK_SIZE), traffic=traffic,

@@ -2,21 +2,21 @@
 
 from golden.formats import BLOCK_SIZE
 from hw.contract.block_bits import BASE_BLOCK_BITS, MX_BLOCK_BITS
-from perf.studies.energy import Counts, beat_operations
+from perf.studies.energy import ActionCounts, beat_operations
 from perf.studies.published_energies import Operation
 from perf.studies.system.layers import Layer
 from perf.studies.system.preset import Preset
-from perf.studies.system.work import Work
+from perf.studies.system.work import LayerWork
 
 
-def layer_energy(preset: Preset, layer: Layer, work: Work) -> Counts:
+def layer_energy(preset: Preset, layer: Layer, work: LayerWork) -> ActionCounts:
     """Count a layer's arithmetic, operand memories and DRAM bytes.
 
     Parameters
     ----------
     preset : Preset
     layer : Layer
-    work : Work
+    work : LayerWork
 
     Notes
     -----
@@ -34,8 +34,8 @@ def layer_energy(preset: Preset, layer: Layer, work: Work) -> Counts:
     for bank, bits in ((a_bank, preset.rows * reads + MX_BLOCK_BITS * work.loaded_blocks),
                        (b_bank, 2 * preset.cols * reads)):
         sram[bank] = sram.get(bank, 0.0) + bits
-    lanes = Counts({Operation.FP32_MULTIPLY: layer.vector_operations,
+    lanes = ActionCounts({Operation.FP32_MULTIPLY: layer.vector_operations,
                     Operation.FP32_ADD: layer.vector_operations})
-    elements = Counts({Operation.INT16_ADD: BLOCK_SIZE * work.loaded_blocks})
+    elements = ActionCounts({Operation.INT16_ADD: BLOCK_SIZE * work.loaded_blocks})
     return (beat_operations(work.beats) + lanes + elements
-            + Counts(sram_bits=sram, dram_bytes=work.traffic.total))
+            + ActionCounts(sram_bits=sram, dram_bytes=work.traffic.total))

@@ -6,7 +6,7 @@ from golden.formats import BLOCK_SIZE
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind, Output
 from hw.host.packet_order import resident_tiles
-from perf.rtl.schedule import Job, predict, uniform_job
+from perf.rtl.schedule import ScheduledJob, predict, uniform_job
 
 
 @lru_cache(maxsize=65536)
@@ -60,13 +60,13 @@ def whole_gemm_cycles(
     return steady_cycles(config, (job,))
 
 
-def steady_cycles(config: Config, jobs: tuple[Job, ...], rounds: int = 4) -> int:
+def steady_cycles(config: Config, jobs: tuple[ScheduledJob, ...], rounds: int = 4) -> int:
     """Count the cycles of some jobs that follow each other over and over, once round.
 
     Parameters
     ----------
     config : Config
-    jobs : tuple of Job
+    jobs : tuple of ScheduledJob
     rounds : int
         The last but one is counted.
     """

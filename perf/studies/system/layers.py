@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from perf.workloads import Block, Gemm, Kind, Model
+from perf.workloads import Block, Gemm, GemmKind, Model
 from perf.workloads.vector_ops import VectorKind, VectorOp
 
 
@@ -116,7 +116,7 @@ def _layers(model: Model, block: Block) -> Iterator[Layer]:
 
 
 def _kind(model: Model, first: Gemm) -> LayerKind:
-    if first.kind is not Kind.LINEAR:
+    if first.kind is not GemmKind.LINEAR:
         return LayerKind.ATTENTION
     return LayerKind.CONDITION if first.m <= model.batch else LayerKind.LINEAR
 
@@ -126,7 +126,7 @@ def _together(gemms: tuple[Gemm, ...]) -> Iterator[list[Gemm]]:
     run: list[Gemm] = []
     for gemm in gemms:
         shares = run and gemm.shares and gemm.shares == run[0].name
-        if run and not shares and gemm.kind is not Kind.PV:
+        if run and not shares and gemm.kind is not GemmKind.PV:
             yield run
             run = []
         run.append(gemm)

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from perf.studies.energy import Counts
+from perf.studies.energy import ActionCounts
 from perf.studies.system.bound import Bound
-from perf.studies.system.policy import Policy
+from perf.studies.system.model_policy import ModelPolicy
 from perf.studies.system.preset import Preset
 from perf.workloads import Model
 
@@ -83,7 +83,7 @@ class LayerRun:
         Seconds of the bytes if all weights came once.
     division : str
         Over cores, for people.
-    energy : Counts
+    energy : ActionCounts
         For `perf.studies.energy.estimate`.
     """
 
@@ -107,7 +107,7 @@ class LayerRun:
     least_compute: float
     least_memory: float
     division: str
-    energy: Counts
+    energy: ActionCounts
 
     @property
     def roofline(self) -> float:
@@ -128,13 +128,13 @@ class ModelRun:
     ----------
     preset : Preset
     model : Model
-    policy : Policy
+    policy : ModelPolicy
     layers : tuple of LayerRun
     """
 
     preset: Preset
     model: Model
-    policy: Policy
+    policy: ModelPolicy
     layers: tuple[LayerRun, ...]
 
     @property
@@ -202,9 +202,9 @@ class ModelRun:
                 / (cells * self.preset.clock_hz * self.step_seconds))
 
     @property
-    def energy(self) -> Counts:
-        """Counts of one evaluation."""
-        return sum((layer.energy * layer.count for layer in self.layers), Counts())
+    def energy(self) -> ActionCounts:
+        """Action counts of one evaluation."""
+        return sum((layer.energy * layer.count for layer in self.layers), ActionCounts())
 
     def seconds_by_bound(self) -> dict[Bound, float]:
         """Add the layers' seconds up by what they wait for."""

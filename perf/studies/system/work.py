@@ -10,7 +10,7 @@ from hw.host.packet_order import BASE_BYTES, RESIDUAL_BYTES
 from perf.rtl.schedule.mixes import spread
 from perf.studies.system.gemms import gemm_cycles, linear_tiles
 from perf.studies.system.layers import Layer
-from perf.studies.system.policy import Policy
+from perf.studies.system.model_policy import ModelPolicy
 from perf.studies.system.preset import Preset
 from perf.studies.system.runs import Traffic
 
@@ -38,7 +38,7 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Work:
+class LayerWork:
     """A layer, all samples.
 
     Attributes
@@ -80,7 +80,7 @@ class Work:
 
 
 @lru_cache(maxsize=8192)
-def divide_linear(preset: Preset, layer: Layer, policy: Policy, stays: bool) -> Work:
+def divide_linear(preset: Preset, layer: Layer, policy: ModelPolicy, stays: bool) -> LayerWork:
     """Divide a layer's tokens and columns over cores, in the way that takes least time.
 
     What several cores need is read once and passed to all of them.
@@ -89,7 +89,7 @@ def divide_linear(preset: Preset, layer: Layer, policy: Policy, stays: bool) -> 
     ----------
     preset : Preset
     layer : Layer
-    policy : Policy
+    policy : ModelPolicy
     stays : bool
         Activations and results stay on chip.
     """
@@ -97,16 +97,16 @@ def divide_linear(preset: Preset, layer: Layer, policy: Policy, stays: bool) -> 
                             for grid in _grids(preset, layer)))
 
 
-def fastest(preset: Preset, works: Iterable[Work]) -> Work:
+def fastest(preset: Preset, works: Iterable[LayerWork]) -> LayerWork:
     """Choose the division that ends first; of those that do, the one with less of the other bound.
 
     Parameters
     ----------
     preset : Preset
-    works : iterable of Work
+    works : iterable of LayerWork
         Divisions of one layer, at least one.
     """
-    def seconds(work: Work) -> tuple[float, float]:
+    def seconds(work: LayerWork) -> tuple[float, float]:
         bounds = (work.cycles / preset.clock_hz, work.traffic.total / preset.dram_bytes_per_s,
                   network_seconds(preset, work), work.jobs * preset.job_s)
         return max(bounds), sum(bounds)
@@ -114,7 +114,7 @@ def fastest(preset: Preset, works: Iterable[Work]) -> Work:
     return min(works, key=seconds)
 
 
-def network_seconds(preset: Preset, work: Work) -> float:
+def network_seconds(preset: Preset, work: LayerWork) -> float:
     """Divide a layer's bytes by the network's; 0 if the cores' streams alone are its limit."""
     if preset.network_bytes_per_s is None:
         return 0.0
@@ -160,8 +160,8 @@ def _grids(preset: Preset, layer: Layer) -> Iterator[tuple[int, int]]:
 
 
 def _linear(
-    preset: Preset, layer: Layer, policy: Policy, stays: bool, parts: int, slices: int
-) -> Work:
+    preset: Preset, layer: Layer, policy: ModelPolicy, stays: bool, parts: int, slices: int
+) -> LayerWork:
     config, k = preset.config, layer.depth
     a, b = policy.shares(layer.gemms[0].kind)
     m = min(-(-layer.rows // (parts * preset.rows)) * preset.rows, layer.rows)
@@ -177,7 +177,7 @@ def _linear(
         activations=rows_in, results=rows_out, residuals=residuals)
     passed = layer.samples * groups * weights
     k_blocks = -(-k // BLOCK_SIZE)
-    return Work(
+    return LayerWork(
         cycles=layer.samples * gemm_cycles(config, m, n, k, tiles, a, b, policy.searches),
         conversions=0, groups=groups, first_load=preset.rows * k_blocks,
         traffic=moved + Traffic(weights=passed),

@@ -15,7 +15,7 @@ from hw.contract.config import Config
 from hw.host.results import Outcome
 from hw.host.work import Work
 from perf.rtl.bench import conclude, named, run_groups
-from perf.rtl.claims import make_rows
+from perf.rtl.bench_rows import make_rows
 from perf.rtl.measured import Measured, stream_beats
 from perf.rtl.scenarios import MACHINES, NARROW, WIDE, Sizes, make_groups
 from perf.rtl.table import Report

@@ -26,7 +26,7 @@ from perf.rtl.ppa.synthesis import HERE, SynthesisError, synthesize
 from perf.rtl.ppa.timing import CriticalPath
 from perf.rtl.ppa.unit import Unit
 from perf.rtl.ppa.units import UNITS
-from perf.workloads import Block, Gemm, Kind, load_models
+from perf.workloads import Block, Gemm, GemmKind, load_models
 
 LIBERTY = """\
 library (small) {
@@ -241,8 +241,8 @@ def test_beats_of_a_mix():
 
 
 def test_a_model_mixes_the_shares_by_its_products():
-    linear = Gemm("fc", Kind.LINEAR, m=32, k=16, n=64)
-    scores = Gemm("qk", Kind.QK, m=32, k=16, n=32, count=2)
+    linear = Gemm("fc", GemmKind.LINEAR, m=32, k=16, n=64)
+    scores = Gemm("qk", GemmKind.QK, m=32, k=16, n=32, count=2)
     once, twice = Block("once", 1, (linear,), ()), Block("twice", 2, (linear, scores), ())
     model = replace(next(iter(load_models().values())), blocks=(once, twice))
     # 32,768 products three times in linear layers, twice in attention.

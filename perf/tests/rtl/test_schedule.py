@@ -18,7 +18,7 @@ from hw.host.packet_order import resident_tiles
 from perf.rtl.check import conclude
 from perf.rtl.checked_jobs import draw_groups, order_cycles
 from perf.rtl.checked_runs import Compared, compare, simulate
-from perf.rtl.schedule import Job, predict, uniform_job
+from perf.rtl.schedule import ScheduledJob, predict, uniform_job
 from perf.rtl.schedule.chain import Chain, Paces
 from perf.rtl.schedule.loading import Cutter
 from perf.rtl.schedule.results import Results
@@ -84,7 +84,7 @@ def test_a_latency_that_is_off_by_one_is_found(ran, tmp_path, monkeypatch, modul
     assert report["different"] and "counted less predicted" in printed
 
 
-def random_job(config: Config, rng: np.random.Generator) -> Job:
+def random_job(config: Config, rng: np.random.Generator) -> ScheduledJob:
     """Draw a job of any kind, large enough that its tiles settle into a rhythm."""
     k = int(rng.integers(1, config.k_max + 1))
     kind = list(JobKind)[rng.integers(len(JobKind))]
@@ -94,7 +94,7 @@ def random_job(config: Config, rng: np.random.Generator) -> Job:
     most = resident_tiles(config, m, k)
     formats, choices = config.float_formats, config.outputs
     reorders = kind in (JobKind.GEMM, JobKind.CONVERT) and rng.random() < 0.5
-    return Job(
+    return ScheduledJob(
         kind=kind, m=1 if kind.converts else m, n=n, k=k, tiles=int(rng.integers(1, most + 1)),
         float_format=formats[rng.integers(len(formats))],
         output=Output.FP32 if kind.converts else choices[rng.integers(len(choices))],
@@ -180,7 +180,7 @@ def test_a_start_while_the_queue_is_full_is_refused():
     ({"order_cycles": (1, 1)}, "a number for each of 4 K-blocks")])
 def test_an_impossible_job_is_refused(fields, sentence):
     with pytest.raises(ValueError, match=sentence):
-        Job(**{"m": 8, "n": 8, "k": 64} | fields)
+        ScheduledJob(**{"m": 8, "n": 8, "k": 64} | fields)
 
 
 def test_a_share_is_rounded_down_and_none_beyond_all_is_taken():

@@ -9,9 +9,9 @@ from perf.studies.system import POLICIES, load_preset, make_preset
 from perf.studies.system.attention import divide_attention
 from perf.studies.system.gemms import attention_cycles, conversion_cycles
 from perf.studies.system.layers import Layer, LayerKind, layers_of
-from perf.studies.system.policy import Policy
+from perf.studies.system.model_policy import ModelPolicy
 from perf.studies.system.work import divide_linear, packed_bytes
-from perf.workloads import Gemm, Kind, load_models
+from perf.workloads import Gemm, GemmKind, load_models
 from perf.workloads.vector_ops import VectorKind, VectorOp
 
 MODELS = load_models()
@@ -21,14 +21,14 @@ SMALL = make_preset({"name": "small", "rows": 4, "cols": 4, "k_max": 256, "cores
 
 
 def linear(m: int, n: int, k: int, samples: int = 1) -> Layer:
-    gemm = Gemm("layer", Kind.LINEAR, m, k, n, bias=True)
+    gemm = Gemm("layer", GemmKind.LINEAR, m, k, n, bias=True)
     return Layer("block", "layer", LayerKind.LINEAR, 1, (gemm,), (), samples)
 
 
 def attention(heads: int, rows: int, tokens: int, channels: int) -> Layer:
     return Layer("block", "attention", LayerKind.ATTENTION, 1, (
-        Gemm("qk", Kind.QK, rows, channels, tokens, heads),
-        Gemm("pv", Kind.PV, rows, tokens, channels, heads)), (), 1)
+        Gemm("qk", GemmKind.QK, rows, channels, tokens, heads),
+        Gemm("pv", GemmKind.PV, rows, tokens, channels, heads)), (), 1)
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
@@ -133,7 +133,7 @@ def test_heads_in_mx9_go_to_the_cores_that_have_least_to_do():
     # Alone on a core: 7 heads in MX6 and 1 in MX9 on 4 groups of cores, 2 heads each.
     layer = attention(8, 4, 64, 16)
     preset = replace(SMALL, score_bytes=1 << 16, shared_bytes=1 << 20, tiles=1)
-    work = divide_attention(preset, layer, Policy("one", "One", 0, 0, 0.125, 0), True)
+    work = divide_attention(preset, layer, ModelPolicy("one", "One", 0, 0, 0.125, 0), True)
     conversion, alone = conversion_cycles(SMALL.config, 64, 16, False), [
         attention_cycles(SMALL.config, 4, 64, 16, 1, mx9, False) for mx9 in (False, True)]
     assert work.division.startswith("4 heads x 1")

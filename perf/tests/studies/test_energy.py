@@ -5,7 +5,7 @@ from math import sqrt
 
 import pytest
 
-from perf.studies.energy import Counts, beat_operations, estimate, mac_operations
+from perf.studies.energy import ActionCounts, beat_operations, estimate, mac_operations
 from perf.studies.published_energies import (
     GDDR6,
     GDDR6X,
@@ -34,14 +34,14 @@ def test_every_operation_has_an_energy() -> None:
 
 @pytest.mark.parametrize(("dram", "pj"), [(GDDR6, 7.5), (GDDR6X, 7.25), (HBM2E, 6.0)])
 def test_dram_by_the_bit(dram: Dram, pj: float) -> None:
-    found = estimate(Counts(dram_bytes=1e9), dram)
+    found = estimate(ActionCounts(dram_bytes=1e9), dram)
     assert found.dram == pytest.approx(8e9 * pj * 1e-12)
     assert (found.arithmetic, found.sram) == (0, 0)
 
 
 def test_the_memory_of_a_3090_at_full_rate_takes_a_sixth_of_its_board() -> None:
     """936 GB/s at 7.25 pJ per bit are 54 W of 350 W: the order of magnitude is right."""
-    assert estimate(Counts(dram_bytes=936e9), GDDR6X).total == pytest.approx(54.3, rel=1e-3)
+    assert estimate(ActionCounts(dram_bytes=936e9), GDDR6X).total == pytest.approx(54.3, rel=1e-3)
 
 
 @pytest.mark.parametrize(("capacity", "pj"), [
@@ -62,12 +62,12 @@ def test_a_bank_outside_the_table_is_refused(capacity: int) -> None:
 
 
 def test_sram_bits_are_counted_by_bank() -> None:
-    counts = Counts(sram_bits={8 << 10: 64e12, 1 << 20: 64e12})
+    counts = ActionCounts(sram_bits={8 << 10: 64e12, 1 << 20: 64e12})
     assert estimate(counts, GDDR6X).sram == pytest.approx(110)
 
 
 def test_counts_add_up_and_repeat() -> None:
-    counts = (beat_operations(2) + Counts({Operation.INT32_ADD: 5.0}, {8: 1.0}, 3.0)) * 10
+    counts = (beat_operations(2) + ActionCounts({Operation.INT32_ADD: 5.0}, {8: 1.0}, 3.0)) * 10
     assert counts.operations[Operation.INT32_ADD] == 70
     assert counts.operations[Operation.INT4_MULTIPLY] == 320
     assert (counts.sram_bits, counts.dram_bytes) == ({8: 10.0}, 30.0)
@@ -75,7 +75,7 @@ def test_counts_add_up_and_repeat() -> None:
 
 def test_energies_are_parameters() -> None:
     half = {each: value / 2 for each, value in HOROWITZ_45NM.items()}
-    counts = beat_operations(1e12) + Counts(sram_bits={8 << 10: 64e12})
+    counts = beat_operations(1e12) + ActionCounts(sram_bits={8 << 10: 64e12})
     found = estimate(counts, GDDR6X, operations=half, sram={8 << 10: 4.0})
     assert (found.arithmetic, found.sram) == (pytest.approx(0.825), pytest.approx(4.0))
 

@@ -18,11 +18,11 @@ from perf.studies.gpu import (
     model_seconds,
     same_gpu_efficiency,
 )
-from perf.workloads import Gemm, Kind, load_models
+from perf.workloads import Gemm, GemmKind, load_models
 
 MODELS = load_models()
-SQUARE = Gemm("square", Kind.LINEAR, 4096, 4096, 4096)
-THIN = Gemm("thin", Kind.LINEAR, 2, 1152, 6912)
+SQUARE = Gemm("square", GemmKind.LINEAR, 4096, 4096, 4096)
+THIN = Gemm("thin", GemmKind.LINEAR, 2, 1152, 6912)
 
 
 def test_a_large_gemm_is_bound_by_arithmetic() -> None:
@@ -41,7 +41,7 @@ def test_a_thin_gemm_is_bound_by_its_weights() -> None:
 
 def test_the_ridge_lies_where_both_bounds_meet() -> None:
     """M N K / (M K + K N + M N) = 71e12 / 936e9 operations per byte: a cube of side 227.6."""
-    below, above = (Gemm("cube", Kind.LINEAR, side, side, side) for side in (227, 228))
+    below, above = (Gemm("cube", GemmKind.LINEAR, side, side, side) for side in (227, 228))
     assert gemm_time(RTX_3090, below).is_memory_bound
     assert not gemm_time(RTX_3090, above).is_memory_bound
 
@@ -53,16 +53,16 @@ def test_int8_is_four_times_as_fast_and_half_as_wide() -> None:
 
 
 def test_int8_of_linear_layers_leaves_attention_alone() -> None:
-    for kind in Kind:
+    for kind in GemmKind:
         gemm = replace(SQUARE, kind=kind)
-        same_as = Precision.INT8 if kind is Kind.LINEAR else Precision.FP16
+        same_as = Precision.INT8 if kind is GemmKind.LINEAR else Precision.FP16
         assert gemm_time(RTX_3090, gemm, Precision.INT8_LINEAR) == gemm_time(
             RTX_3090, gemm, same_as)
 
 
 def test_scores_of_attention_stay_on_chip() -> None:
-    qk = Gemm("qk", Kind.QK, 4096, 72, 1024, count=32)
-    pv = Gemm("pv", Kind.PV, 4096, 1024, 72, count=32)
+    qk = Gemm("qk", GemmKind.QK, 4096, 72, 1024, count=32)
+    pv = Gemm("pv", GemmKind.PV, 4096, 1024, 72, count=32)
     q_and_k, v_and_out = 32 * (4096 + 1024) * 72, 32 * (1024 + 4096) * 72
     assert gemm_time(RTX_3090, qk).memory == pytest.approx(2 * q_and_k / 936e9)
     assert gemm_time(RTX_3090, pv).memory == pytest.approx(2 * v_and_out / 936e9)
@@ -135,7 +135,7 @@ def test_the_efficiency_of_the_3090_itself_by_hand() -> None:
 
 def test_dacapo_as_published() -> None:
     """16 x 16 engines: 64 MX6 products of 16 elements per cycle, 32 billion a second."""
-    gemm = Gemm("big", Kind.LINEAR, 1024, 1024, 1024)
+    gemm = Gemm("big", GemmKind.LINEAR, 1024, 1024, 1024)
     seconds = 1024 * 1024 * 64 / 32e9
     assert DaCapo().gemm_seconds(gemm) == pytest.approx(seconds)
     assert DaCapo().gemm_seconds(gemm, mx9=1) == pytest.approx(4 * seconds)
@@ -143,7 +143,7 @@ def test_dacapo_as_published() -> None:
 
 
 def test_dacapo_pays_for_a_block_that_is_not_full() -> None:
-    full, ragged = (Gemm("qk", Kind.QK, 1024, k, 1024) for k in (80, 72))
+    full, ragged = (Gemm("qk", GemmKind.QK, 1024, k, 1024) for k in (80, 72))
     assert DaCapo().gemm_seconds(full) == DaCapo().gemm_seconds(ragged)
 
 
@@ -161,7 +161,7 @@ def dacapo_bytes(gemm: Gemm, engines: int) -> float:
 
 def test_dacapo_keeps_the_activations_that_fit_its_memory() -> None:
     """512 x 96 elements of 16 bits are 96 KiB, the published machine's SRAM."""
-    fits, larger = (Gemm("linear", Kind.LINEAR, rows, 96, 512) for rows in (512, 513))
+    fits, larger = (Gemm("linear", GemmKind.LINEAR, rows, 96, 512) for rows in (512, 513))
     # Results are wider than 96: they move.
     assert dacapo_bytes(fits, 256) == 512 * 96 * 6 / 8 + 512 * 512 * 2
     assert dacapo_bytes(larger, 256) == (513 + 512) * 96 * 6 / 8 + 513 * 512 * 2
@@ -171,8 +171,8 @@ def test_dacapo_keeps_the_activations_that_fit_its_memory() -> None:
 
 def test_dacapo_moves_scores_where_those_of_16_queries_do_not_fit() -> None:
     """Of 4,096 tokens they have 128 KiB in FP16; Q, K, V and the output 512 KiB each."""
-    qk = Gemm("qk", Kind.QK, 4096, 64, 4096, 2)
-    pv = Gemm("pv", Kind.PV, 4096, 4096, 64, 2)
+    qk = Gemm("qk", GemmKind.QK, 4096, 64, 4096, 2)
+    pv = Gemm("pv", GemmKind.PV, 4096, 4096, 64, 2)
     scores, others = 2 * 4096 * 4096, 2 * 4096 * 64
     assert dacapo_bytes(qk, 256) == 2 * others * 6 / 8 + scores * 2
     assert dacapo_bytes(pv, 256) == (scores + others) * 6 / 8 + others * 2
@@ -192,7 +192,7 @@ def test_dacapo_separates_attention_from_linear_layers() -> None:
     machine = DaCapo(bandwidth=1e15)
     pure = machine.model_seconds(model)
     share = sum(block.count * machine.gemm_seconds(gemm) for block in model.blocks
-                for gemm in block.gemms if gemm.kind is not Kind.LINEAR) / pure
+                for gemm in block.gemms if gemm.kind is not GemmKind.LINEAR) / pure
     mixed = machine.model_seconds(model, linear_mx9=0.05, attention_mx9=0.2)
     assert mixed / pure == pytest.approx(1 + 3 * (0.05 * (1 - share) + 0.2 * share))
 

@@ -14,7 +14,7 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Counts:
+class JobCounters:
     """What the machine latches of a job; names as in `hw.registers.map.COUNTERS`, cycles all.
 
     Attributes
@@ -35,12 +35,12 @@ class Counts:
     result_stalls: int = 0
 
 
-COUNTER_NAMES = tuple(field.name for field in fields(Counts))
+COUNTER_NAMES = tuple(field.name for field in fields(JobCounters))
 """What is predicted."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Job:
+class ScheduledJob:
     """A job, and the precision of all its blocks.
 
     Attributes

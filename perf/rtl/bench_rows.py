@@ -26,7 +26,7 @@ CONVERSION_SHARE = 0.95
 
 
 @dataclass(frozen=True)
-class Row:
+class BenchRow:
     """One line of the table.
 
     Attributes
@@ -52,7 +52,7 @@ class Row:
     met: bool | None = None
 
 
-def make_rows(named: Mapping[str, Measured]) -> list[Row]:
+def make_rows(named: Mapping[str, Measured]) -> list[BenchRow]:
     """Work out every row.
 
     Parameters
@@ -64,10 +64,10 @@ def make_rows(named: Mapping[str, Measured]) -> list[Row]:
             *_conversions(named)]
 
 
-def _utilisation(named: Mapping[str, Measured]) -> list[Row]:
-    def row(section: str, measured: Measured, least: float | None) -> Row:
+def _utilisation(named: Mapping[str, Measured]) -> list[BenchRow]:
+    def row(section: str, measured: Measured, least: float | None) -> BenchRow:
         share = measured.ideal_beats / measured.cycles
-        return Row(section, measured, f"utilisation {share:.1%}", share,
+        return BenchRow(section, measured, f"utilisation {share:.1%}", share,
                    *(() if least is None else (f">= {least:.0%}", share >= least)))
 
     linear = [row("Linear layers", each, LINEAR_UTILISATION)
@@ -81,25 +81,25 @@ def _utilisation(named: Mapping[str, Measured]) -> list[Row]:
     return linear + attention
 
 
-def _precision(named: Mapping[str, Measured]) -> list[Row]:
+def _precision(named: Mapping[str, Measured]) -> list[BenchRow]:
     base = named["MX6 x MX6"]
 
-    def row(name: str, most: float | None = None, near: float | None = None) -> Row:
+    def row(name: str, most: float | None = None, near: float | None = None) -> BenchRow:
         ratio = named[name].cycles / base.cycles
         figure = f"{ratio:.3f} x the cycles of MX6 x MX6"
         if most is not None:
-            return Row("Precision", named[name], figure, ratio, f"<= {most}", ratio <= most)
-        return Row("Precision", named[name], figure, ratio, f"{near} within {TOLERANCE:.0%}",
+            return BenchRow("Precision", named[name], figure, ratio, f"<= {most}", ratio <= most)
+        return BenchRow("Precision", named[name], figure, ratio, f"{near} within {TOLERANCE:.0%}",
                    abs(ratio / near - 1) <= TOLERANCE)
 
     per_beat = base.cycles / base.ideal_beats
-    return [Row("Precision", base, f"{per_beat:.3f} cycles per beat", per_beat),
+    return [BenchRow("Precision", base, f"{per_beat:.3f} cycles per beat", per_beat),
             row("mixed x MX6", most=MIXED_COST),
             row("mixed x mixed", most=MIXED_WEIGHTS_COST), row("MX9 x MX6", near=2.0),
             row("MX9 x MX9", near=4.0)]
 
 
-def _stalls(named: Mapping[str, Measured]) -> list[Row]:
+def _stalls(named: Mapping[str, Measured]) -> list[BenchRow]:
     """Bound each stalled job by the same one without stalls, and by every stream's own beats."""
     pairs = {"linear stalled": "MX6 x MX6", "loading stalled": "natural order",
              "QK^T FP32 stalled": "QK^T FP32"}
@@ -111,29 +111,29 @@ def _stalls(named: Mapping[str, Measured]) -> list[Row]:
         bound = max(implied[slowest], named[calm].cycles)
         by = slowest if bound == implied[slowest] else "the job without stalls"
         ratio = measured.cycles / bound
-        rows.append(Row(f"{STALL:.0%} stalls on every stream", measured,
+        rows.append(BenchRow(f"{STALL:.0%} stalls on every stream", measured,
                         f"{ratio:.3f} x the bound of {bound:,.0f} cycles by {by}", ratio,
                         f"<= {1 + CHANCE}", ratio <= 1 + CHANCE))
     return rows
 
 
-def _orders(named: Mapping[str, Measured]) -> list[Row]:
+def _orders(named: Mapping[str, Measured]) -> list[BenchRow]:
     natural = named["natural order"]
-    rows = [Row("Channel orders, loading-bound", natural,
+    rows = [BenchRow("Channel orders, loading-bound", natural,
                 f"{natural.blocks / natural.cycles:.3f} blocks per cycle",
                 natural.blocks / natural.cycles)]
     for name in ("identity order", "spread order", "random order"):
         measured = named[name]
         lost = conflicts(measured.work.order) * measured.work.job.m
         ratio = measured.cycles / (natural.cycles + lost)
-        rows.append(Row(
+        rows.append(BenchRow(
             "Channel orders, loading-bound", measured,
             f"{measured.cycles / natural.cycles:.3f} x natural; {lost:,} cycles of conflicts",
             ratio, f"<= {1 + ORDER_COST} x natural + conflicts", ratio <= 1 + ORDER_COST))
     return rows
 
 
-def _conversions(named: Mapping[str, Measured]) -> list[Row]:
+def _conversions(named: Mapping[str, Measured]) -> list[BenchRow]:
     """Compare with a block per cycle, or what the streams carry, or the search for the largest."""
     rows = []
     for name, measured in named.items():
@@ -144,7 +144,7 @@ def _conversions(named: Mapping[str, Measured]) -> list[Row]:
             if search_cycles(measured) > cycles:
                 cycles, by = search_cycles(measured), "the search"
             limit = measured.blocks / cycles
-            rows.append(Row("Conversions", measured, f"{rate:.3f} blocks per cycle", rate,
+            rows.append(BenchRow("Conversions", measured, f"{rate:.3f} blocks per cycle", rate,
                             f">= {CONVERSION_SHARE:.0%} of {limit:.3f}, by {by}",
                             rate >= CONVERSION_SHARE * limit))
     return rows

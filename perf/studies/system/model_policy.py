@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from perf.workloads import Kind
+from perf.workloads import GemmKind
 
 
 @dataclass(frozen=True)
-class Policy:
+class ModelPolicy:
     """Shares in MX9, 0 to 1, rounded down to whole K-blocks or heads; the rest is MX6.
 
     In a linear layer it is a share of the K-blocks, in attention of the heads. Where both operands
@@ -41,25 +41,25 @@ class Policy:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be a share from 0 to 1, not {getattr(self, name)}")
 
-    def shares(self, kind: Kind) -> tuple[float, float]:
+    def shares(self, kind: GemmKind) -> tuple[float, float]:
         """Give the shares of MX9 of A and of B."""
-        if kind is Kind.LINEAR:
+        if kind is GemmKind.LINEAR:
             return self.linear_acts, self.linear_weights
         return self.attention_a, self.attention_b
 
 
-POLICIES: dict[str, Policy] = {policy.name: policy for policy in (
-    Policy("mx6", "MX6", 0, 0, 0, 0),
-    Policy("mixdit", "MixDiT, MX6 weights", 0.05, 0, 0.20, 0),
-    Policy("mixdit-both", "MixDiT in both operands", 0.05, 0.05, 0.20, 0.20),
-    Policy("mx9", "MX9", 1, 1, 1, 1),
+POLICIES: dict[str, ModelPolicy] = {policy.name: policy for policy in (
+    ModelPolicy("mx6", "MX6", 0, 0, 0, 0),
+    ModelPolicy("mixdit", "MixDiT, MX6 weights", 0.05, 0, 0.20, 0),
+    ModelPolicy("mixdit-both", "MixDiT in both operands", 0.05, 0.05, 0.20, 0.20),
+    ModelPolicy("mx9", "MX9", 1, 1, 1, 1),
 )}
 """MixDiT's shares of activations are of arXiv 2504.08398. ``mixdit`` applies them to A alone: the
 weights are MX6, and in attention Q and the softmax's result have them. ``mixdit-both`` gives B the
 same."""
 
 
-def find_policy(policy: Policy | str) -> Policy:
+def find_policy(policy: ModelPolicy | str) -> ModelPolicy:
     """Look a policy up by name.
 
     Raises
@@ -67,7 +67,7 @@ def find_policy(policy: Policy | str) -> Policy:
     ValueError
         If there is none of that name.
     """
-    if isinstance(policy, Policy):
+    if isinstance(policy, ModelPolicy):
         return policy
     if policy not in POLICIES:
         raise ValueError(f"the policy must be {' or '.join(POLICIES)}, not {policy!r}")
