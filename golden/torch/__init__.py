@@ -10,11 +10,12 @@ from golden.torch.codes import TorchMXTensor, apply_policy, quantize
 from golden.torch.convert import meters, quantize_, restore_, set_mode
 from golden.torch.fake import fake_quantize, fake_quantize_policy
 from golden.torch.files import load_quantized, save_quantized
-from golden.torch.linear import QuantizedLinear, SharedInput
+from golden.torch.linear import QuantizedLinear
 from golden.torch.meter import Clock, Meter
 from golden.torch.mx_scheme import MXScheme, TimestepScheme
 from golden.torch.policies import ModelPolicy, mixdit, uniform
 from golden.torch.scheme import Scheme
+from golden.torch.shared_input import SharedInput
 from golden.torch.site import NotQuantized, Site
 from golden.torch.sites import find_sites, find_unquantized
 

@@ -19,11 +19,12 @@ from golden.torch.intact import (
     refuse_calls,
     structure,
 )
-from golden.torch.linear import MODES, Mode, QuantizedLinear, SharedInput
+from golden.torch.linear import MODES, Mode, QuantizedLinear
 from golden.torch.meter import Clock, Meter
 from golden.torch.plain import check_plain, check_unchanged
 from golden.torch.policies import ModelPolicy
 from golden.torch.scheme import Scheme
+from golden.torch.shared_input import SharedInput
 from golden.torch.site import Site
 from golden.torch.sites import ask, find_unquantized
 

@@ -30,11 +30,12 @@ from golden.description import parse
 from golden.mx import MXTensor
 from golden.storage import permissions
 from golden.torch.convert import attach, check_not_quantized, quantization, shared_inputs, started
-from golden.torch.linear import QuantizedLinear, SharedInput, WithoutWeights
+from golden.torch.linear import QuantizedLinear, WithoutWeights
 from golden.torch.meter import Clock
 from golden.torch.mx_scheme import MXScheme, TimestepScheme
 from golden.torch.plain import check_plain
 from golden.torch.records import Reader, Writer
+from golden.torch.shared_input import SharedInput
 from golden.torch.sites import Site, find_sites
 
 _STATE, _BUFFER, _SCHEME, _RECORD = "state.", "buffer.", "scheme.", "quantization"

@@ -3,7 +3,7 @@
 
 from cocotb.triggers import RisingEdge
 
-from sim_tests.from_docs import machine as pins
+from sim_tests.from_docs import pins
 from sim_tests.from_docs.jobs import (
     plan_gemm,
     random_matrix,
@@ -11,15 +11,8 @@ from sim_tests.from_docs.jobs import (
     select_static,
     select_top,
 )
-from sim_tests.from_docs.machine import (
-    ABORT,
-    ENDED,
-    MX9,
-    REFUSED,
-    RESULT_BYTES,
-    RESUME,
-    Machine,
-)
+from sim_tests.from_docs.machine import Machine
+from sim_tests.from_docs.pins import ABORT, ENDED, MX9, REFUSED, RESULT_BYTES, RESUME
 from sim_tests.from_docs.runs import (
     SETTINGS,
     cocotb_test,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sim_tests.from_docs import machine as pins
+from sim_tests.from_docs import pins
 from sim_tests.from_docs.jobs import (
     Activations,
     Blocks,
@@ -17,7 +17,17 @@ from sim_tests.from_docs.jobs import (
     row_bytes,
     select_top,
 )
-from sim_tests.from_docs.machine import (
+from sim_tests.from_docs.machine import Machine
+from sim_tests.from_docs.numerics import (
+    FP32,
+    Block,
+    Float,
+    beats_of,
+    fill,
+    in_chunks,
+    packed_tile,
+)
+from sim_tests.from_docs.pins import (
     ACT_KEEP,
     ACT_LENGTH,
     COLS,
@@ -28,16 +38,6 @@ from sim_tests.from_docs.machine import (
     ROWS,
     WEIGHT_KEEP,
     WEIGHT_LENGTH,
-    Machine,
-)
-from sim_tests.from_docs.numerics import (
-    FP32,
-    Block,
-    Float,
-    beats_of,
-    fill,
-    in_chunks,
-    packed_tile,
 )
 from sim_tests.from_docs.runs import cocotb_test, expect_end, in_beats
 

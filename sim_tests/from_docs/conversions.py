@@ -1,6 +1,6 @@
 """MX results, conversions, tables, maxima, and jobs one behind the other."""
 
-from sim_tests.from_docs import machine as pins
+from sim_tests.from_docs import pins
 from sim_tests.from_docs.jobs import (
     ARRAY,
     Activations,
@@ -19,18 +19,7 @@ from sim_tests.from_docs.jobs import (
     select_top,
     with_specials,
 )
-from sim_tests.from_docs.machine import (
-    ABORT,
-    K_MAX,
-    MEASURE,
-    MX6,
-    MX9,
-    RESUME,
-    ROWS,
-    SLVERR,
-    TABLES,
-    Machine,
-)
+from sim_tests.from_docs.machine import Machine
 from sim_tests.from_docs.numerics import (
     BF16,
     FP16,
@@ -39,6 +28,7 @@ from sim_tests.from_docs.numerics import (
 )
 from sim_tests.from_docs.packets import block_place
 from sim_tests.from_docs.packets import mx_results as packed_parts
+from sim_tests.from_docs.pins import ABORT, K_MAX, MEASURE, MX6, MX9, RESUME, ROWS, SLVERR, TABLES
 from sim_tests.from_docs.runs import (
     cocotb_test,
     conversion_of,

@@ -8,24 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sim_tests.from_docs import packets
-from sim_tests.from_docs.machine import (
-    ACT_BYTES,
-    BIAS,
-    COLS,
-    DRAIN_LANES,
-    FRACTION_BITS,
-    GEMM,
-    GEMM_PACKED,
-    HEAD,
-    MX9,
-    REORDER,
-    RESULT_BYTES,
-    ROWS,
-    STATIC,
-    THRESHOLD,
-    TOP,
-    WEIGHT_BYTES,
-)
 from sim_tests.from_docs.numerics import (
     BLOCK,
     FP16,
@@ -46,6 +28,24 @@ from sim_tests.from_docs.numerics import (
     top,
     unit_magnitudes,
     widen,
+)
+from sim_tests.from_docs.pins import (
+    ACT_BYTES,
+    BIAS,
+    COLS,
+    DRAIN_LANES,
+    FRACTION_BITS,
+    GEMM,
+    GEMM_PACKED,
+    HEAD,
+    MX9,
+    REORDER,
+    RESULT_BYTES,
+    ROWS,
+    STATIC,
+    THRESHOLD,
+    TOP,
+    WEIGHT_BYTES,
 )
 
 NO_TABLE = 99

@@ -15,7 +15,7 @@ from sim_tests.from_docs.jobs import (
     select_all,
     select_top,
 )
-from sim_tests.from_docs.machine import COLS, FRACTION_BITS, ROWS, Machine
+from sim_tests.from_docs.machine import Machine
 from sim_tests.from_docs.numerics import (
     EXPONENT_BIAS,
     FP32,
@@ -26,6 +26,7 @@ from sim_tests.from_docs.numerics import (
     mx4_values,
     quantize_mx4,
 )
+from sim_tests.from_docs.pins import COLS, FRACTION_BITS, ROWS
 from sim_tests.from_docs.runs import cocotb_test, run_gemm
 
 

@@ -15,9 +15,7 @@ from sim_tests.from_docs.jobs import (
     select_top,
     with_specials,
 )
-from sim_tests.from_docs.machine import (
-    Machine,
-)
+from sim_tests.from_docs.machine import Machine
 from sim_tests.from_docs.numerics import (
     BF16,
     FP16,

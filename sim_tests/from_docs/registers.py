@@ -1,13 +1,17 @@
 """Registers: identification, access, refusals in their order, several commands at once."""
 
-from sim_tests.from_docs import machine as pins
+from sim_tests.from_docs import pins
 from sim_tests.from_docs.jobs import (
     plan_gemm,
     random_matrix,
     random_weights,
     select_top,
 )
-from sim_tests.from_docs.machine import (
+from sim_tests.from_docs.machine import Machine
+from sim_tests.from_docs.numerics import (
+    INFINITY,
+)
+from sim_tests.from_docs.pins import (
     ABORT,
     ACT_DEPTH,
     BIAS,
@@ -34,10 +38,6 @@ from sim_tests.from_docs.machine import (
     THRESHOLD,
     TILE_SLOTS,
     TOP,
-    Machine,
-)
-from sim_tests.from_docs.numerics import (
-    INFINITY,
 )
 from sim_tests.from_docs.runs import SETTINGS, cocotb_test, run_gemm
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import cocotb
 
-from sim_tests.from_docs import machine as pins
+from sim_tests.from_docs import pins
 from sim_tests.from_docs.jobs import (
     NO_TABLE,
     Activations,
@@ -17,15 +17,7 @@ from sim_tests.from_docs.jobs import (
     row_bytes,
     select_all,
 )
-from sim_tests.from_docs.machine import (
-    COLS,
-    CONVERT,
-    CONVERT_TRANSPOSED,
-    GEMM_PACKED,
-    REORDER,
-    RESULT_BYTES,
-    Machine,
-)
+from sim_tests.from_docs.machine import Machine
 from sim_tests.from_docs.numerics import (
     FP32,
     Beat,
@@ -34,6 +26,14 @@ from sim_tests.from_docs.numerics import (
     beats_of,
     in_chunks,
     packed_tile,
+)
+from sim_tests.from_docs.pins import (
+    COLS,
+    CONVERT,
+    CONVERT_TRANSPOSED,
+    GEMM_PACKED,
+    REORDER,
+    RESULT_BYTES,
 )
 
 SETTINGS = {

@@ -3,7 +3,7 @@
 from fractions import Fraction
 from math import floor
 
-from sim_tests.from_docs import machine as pins
+from sim_tests.from_docs import pins
 from sim_tests.from_docs.jobs import (
     plan_gemm,
     random_matrix,
@@ -13,8 +13,9 @@ from sim_tests.from_docs.jobs import (
     select_top,
     with_specials,
 )
-from sim_tests.from_docs.machine import MX6, MX9, Machine
+from sim_tests.from_docs.machine import Machine
 from sim_tests.from_docs.numerics import BF16, FP16, FP32
+from sim_tests.from_docs.pins import MX6, MX9
 from sim_tests.from_docs.runs import cocotb_test, run_conversion, run_gemm
 
 

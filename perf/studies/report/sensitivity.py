@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from perf.studies.report.study import Entry, make_study
-from perf.studies.system import ModelPolicy, Preset
+from perf.studies.system import PrecisionShares, Preset
 from perf.studies.system.assumptions import ASSUMPTIONS, Instead
 from perf.workloads import Model
 from reporting.table import Column, Table
@@ -34,7 +34,7 @@ class Outcome:
 
 
 def study_assumptions(
-    preset: Preset, models: list[Model], policy: ModelPolicy | str, *,
+    preset: Preset, models: list[Model], policy: PrecisionShares | str, *,
     on_progress: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> list[Outcome]:
     """Run models on a machine as it is assumed, and with one assumption changed at a time.
@@ -43,7 +43,7 @@ def study_assumptions(
     ----------
     preset : Preset
     models : list of Model
-    policy : ModelPolicy or str
+    policy : PrecisionShares or str
     on_progress : callable
         As `make_study` has it.
 

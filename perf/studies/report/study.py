@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from perf.studies.gpu import RTX_3090, calibrated_efficiency, same_gpu_efficiency
 from perf.studies.system import (
     Comparison,
-    ModelPolicy,
     ModelRun,
+    PrecisionShares,
     Preset,
     Silicon,
     compare,
@@ -94,7 +94,7 @@ def rivals() -> tuple[Rival, ...]:
 
 
 def make_study(
-    preset: Preset, models: Sequence[Model], policies: Sequence[str | ModelPolicy], *,
+    preset: Preset, models: Sequence[Model], policies: Sequence[str | PrecisionShares], *,
     on_progress: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> Study:
     """Run models under policies.
@@ -103,7 +103,7 @@ def make_study(
     ----------
     preset : Preset
     models : sequence of Model
-    policies : sequence of str or ModelPolicy
+    policies : sequence of str or PrecisionShares
     on_progress : callable
         Gets how many runs are done, how many there are, and what runs next.
 

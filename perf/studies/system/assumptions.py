@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from perf.studies.system.model_policy import ModelPolicy
+from perf.studies.system.precision_shares import PrecisionShares
 from perf.studies.system.preset import Preset
 
 
@@ -25,7 +25,7 @@ class Instead:
         Parameters of the preset that are replaced.
     network : float or None
         The network's bytes per second, in those of DRAM.
-    policy : ModelPolicy or None
+    policy : PrecisionShares or None
         In place of the study's.
     """
 
@@ -33,7 +33,7 @@ class Instead:
     factors: Mapping[str, float] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
     network: float | None = None
-    policy: ModelPolicy | None = None
+    policy: PrecisionShares | None = None
 
     def machine(self, preset: Preset) -> Preset:
         """Change a machine."""
@@ -58,7 +58,7 @@ class Assumption:
     instead: tuple[Instead, ...]
 
 
-HELD = ModelPolicy("sixth", "one sixth of everything MX9", 1 / 6, 1 / 6, 1 / 6, 1 / 6)
+HELD = PrecisionShares("sixth", "one sixth of everything MX9", 1 / 6, 1 / 6, 1 / 6, 1 / 6)
 """About the shares of the policy that keeps the small DiT's picture (`docs/quality.md`, *best*)."""
 
 ASSUMPTIONS = (

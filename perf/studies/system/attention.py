@@ -15,7 +15,7 @@ from functools import lru_cache
 from golden.formats import BLOCK_SIZE
 from perf.studies.system.gemms import attention_cycles, conversion_cycles
 from perf.studies.system.layers import Layer
-from perf.studies.system.model_policy import ModelPolicy
+from perf.studies.system.precision_shares import PrecisionShares
 from perf.studies.system.preset import Preset
 from perf.studies.system.runs import Traffic
 from perf.studies.system.work import (
@@ -29,14 +29,16 @@ from perf.studies.system.work import (
 
 
 @lru_cache(maxsize=8192)
-def divide_attention(preset: Preset, layer: Layer, policy: ModelPolicy, stays: bool) -> LayerWork:
+def divide_attention(
+    preset: Preset, layer: Layer, policy: PrecisionShares, stays: bool
+) -> LayerWork:
     """Divide heads, and each head's rows of Q, over cores, in the way that takes least time.
 
     Parameters
     ----------
     preset : Preset
     layer : Layer
-    policy : ModelPolicy
+    policy : PrecisionShares
     stays : bool
         Q, K, V and the output stay on chip; scores and packed K and V need memories of their own.
 
@@ -80,7 +82,7 @@ def _score_bytes(preset: Preset, layer: Layer, tiles: int) -> int:
 
 
 def _work(
-    preset: Preset, layer: Layer, policy: ModelPolicy, stays: bool, heads: int, tiles: int
+    preset: Preset, layer: Layer, policy: PrecisionShares, stays: bool, heads: int, tiles: int
 ) -> LayerWork:
     qk, pv = layer.gemms
     mx9 = [math.floor(share * qk.count + 1e-9) for share in policy.shares(qk.kind)]

@@ -16,8 +16,8 @@ from itertools import groupby
 from perf.studies.system.attention import divide_attention
 from perf.studies.system.energy import layer_energy
 from perf.studies.system.layers import Layer, LayerKind, layers_of
-from perf.studies.system.model_policy import ModelPolicy, find_policy
 from perf.studies.system.pipeline import Step, idle_seconds
+from perf.studies.system.precision_shares import PrecisionShares, find_policy
 from perf.studies.system.preset import Preset
 from perf.studies.system.runs import Bound, LayerRun, ModelRun
 from perf.studies.system.work import FP16_BYTES, LayerWork, divide_linear, network_seconds
@@ -46,14 +46,14 @@ class _Timed:
         return max(self.beside_memory, self.memory)
 
 
-def run_model(preset: Preset, model: Model, policy: ModelPolicy | str = "mixdit") -> ModelRun:
+def run_model(preset: Preset, model: Model, policy: PrecisionShares | str = "mixdit") -> ModelRun:
     """Run one evaluation of a model, all samples of its batch.
 
     Parameters
     ----------
     preset : Preset
     model : Model
-    policy : ModelPolicy or str
+    policy : PrecisionShares or str
         By name: one of `perf.studies.system.POLICIES`.
 
     Raises
@@ -81,7 +81,7 @@ def live_bytes(layer: Layer) -> int:
     return FP16_BYTES * elements
 
 
-def _time(preset: Preset, layer: Layer, policy: ModelPolicy, stays: bool) -> _Timed:
+def _time(preset: Preset, layer: Layer, policy: PrecisionShares, stays: bool) -> _Timed:
     divide = divide_attention if layer.kind is LayerKind.ATTENTION else divide_linear
     work = divide(preset, layer, policy, stays)
     return _Timed(layer, work, compute=work.cycles / preset.clock_hz,

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from perf.studies.energy import ActionCounts
 from perf.studies.system.bound import Bound
-from perf.studies.system.model_policy import ModelPolicy
+from perf.studies.system.precision_shares import PrecisionShares
 from perf.studies.system.preset import Preset
 from perf.workloads import Model
 
@@ -128,13 +128,13 @@ class ModelRun:
     ----------
     preset : Preset
     model : Model
-    policy : ModelPolicy
+    policy : PrecisionShares
     layers : tuple of LayerRun
     """
 
     preset: Preset
     model: Model
-    policy: ModelPolicy
+    policy: PrecisionShares
     layers: tuple[LayerRun, ...]
 
     @property

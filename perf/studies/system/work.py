@@ -10,7 +10,7 @@ from hw.host.packet_order import BASE_BYTES, RESIDUAL_BYTES
 from perf.rtl.schedule.mixes import spread
 from perf.studies.system.gemms import gemm_cycles, linear_tiles
 from perf.studies.system.layers import Layer
-from perf.studies.system.model_policy import ModelPolicy
+from perf.studies.system.precision_shares import PrecisionShares
 from perf.studies.system.preset import Preset
 from perf.studies.system.runs import Traffic
 
@@ -80,7 +80,7 @@ class LayerWork:
 
 
 @lru_cache(maxsize=8192)
-def divide_linear(preset: Preset, layer: Layer, policy: ModelPolicy, stays: bool) -> LayerWork:
+def divide_linear(preset: Preset, layer: Layer, policy: PrecisionShares, stays: bool) -> LayerWork:
     """Divide a layer's tokens and columns over cores, in the way that takes least time.
 
     What several cores need is read once and passed to all of them.
@@ -89,7 +89,7 @@ def divide_linear(preset: Preset, layer: Layer, policy: ModelPolicy, stays: bool
     ----------
     preset : Preset
     layer : Layer
-    policy : ModelPolicy
+    policy : PrecisionShares
     stays : bool
         Activations and results stay on chip.
     """
@@ -160,7 +160,7 @@ def _grids(preset: Preset, layer: Layer) -> Iterator[tuple[int, int]]:
 
 
 def _linear(
-    preset: Preset, layer: Layer, policy: ModelPolicy, stays: bool, parts: int, slices: int
+    preset: Preset, layer: Layer, policy: PrecisionShares, stays: bool, parts: int, slices: int
 ) -> LayerWork:
     config, k = preset.config, layer.depth
     a, b = policy.shares(layer.gemms[0].kind)

@@ -9,7 +9,7 @@ from perf.studies.system import POLICIES, load_preset, make_preset
 from perf.studies.system.attention import divide_attention
 from perf.studies.system.gemms import attention_cycles, conversion_cycles
 from perf.studies.system.layers import Layer, LayerKind, layers_of
-from perf.studies.system.model_policy import ModelPolicy
+from perf.studies.system.precision_shares import PrecisionShares
 from perf.studies.system.work import divide_linear, packed_bytes
 from perf.workloads import Gemm, GemmKind, load_models
 from perf.workloads.vector_ops import VectorKind, VectorOp
@@ -133,7 +133,7 @@ def test_heads_in_mx9_go_to_the_cores_that_have_least_to_do():
     # Alone on a core: 7 heads in MX6 and 1 in MX9 on 4 groups of cores, 2 heads each.
     layer = attention(8, 4, 64, 16)
     preset = replace(SMALL, score_bytes=1 << 16, shared_bytes=1 << 20, tiles=1)
-    work = divide_attention(preset, layer, ModelPolicy("one", "One", 0, 0, 0.125, 0), True)
+    work = divide_attention(preset, layer, PrecisionShares("one", "One", 0, 0, 0.125, 0), True)
     conversion, alone = conversion_cycles(SMALL.config, 64, 16, False), [
         attention_cycles(SMALL.config, 4, 64, 16, 1, mx9, False) for mx9 in (False, True)]
     assert work.division.startswith("4 heads x 1")

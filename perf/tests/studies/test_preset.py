@@ -6,7 +6,7 @@ from math import inf, nan
 import pytest
 
 from perf.studies.system import load_preset, preset_names, run_model
-from perf.studies.system.model_policy import ModelPolicy
+from perf.studies.system.precision_shares import PrecisionShares
 from perf.workloads import load_models
 
 MODELS = load_models()
@@ -64,7 +64,7 @@ def test_an_unknown_policy_is_refused():
     with pytest.raises(ValueError, match="mx6 or mixdit or mixdit-both or mx9, not 'fp16'"):
         run_model(SERVER, MODELS["dit-256"], "fp16")
     with pytest.raises(ValueError, match="linear_acts must be a share from 0 to 1"):
-        ModelPolicy("p", "P", 1.5, 0, 0, 0)
+        PrecisionShares("p", "P", 1.5, 0, 0, 0)
 
 
 def test_numbers_that_are_none_are_refused():

@@ -6,7 +6,7 @@ from perf.workloads import GemmKind
 
 
 @dataclass(frozen=True)
-class ModelPolicy:
+class PrecisionShares:
     """Shares in MX9, 0 to 1, rounded down to whole K-blocks or heads; the rest is MX6.
 
     In a linear layer it is a share of the K-blocks, in attention of the heads. Where both operands
@@ -48,18 +48,18 @@ class ModelPolicy:
         return self.attention_a, self.attention_b
 
 
-POLICIES: dict[str, ModelPolicy] = {policy.name: policy for policy in (
-    ModelPolicy("mx6", "MX6", 0, 0, 0, 0),
-    ModelPolicy("mixdit", "MixDiT, MX6 weights", 0.05, 0, 0.20, 0),
-    ModelPolicy("mixdit-both", "MixDiT in both operands", 0.05, 0.05, 0.20, 0.20),
-    ModelPolicy("mx9", "MX9", 1, 1, 1, 1),
+POLICIES: dict[str, PrecisionShares] = {policy.name: policy for policy in (
+    PrecisionShares("mx6", "MX6", 0, 0, 0, 0),
+    PrecisionShares("mixdit", "MixDiT, MX6 weights", 0.05, 0, 0.20, 0),
+    PrecisionShares("mixdit-both", "MixDiT in both operands", 0.05, 0.05, 0.20, 0.20),
+    PrecisionShares("mx9", "MX9", 1, 1, 1, 1),
 )}
 """MixDiT's shares of activations are of arXiv 2504.08398. ``mixdit`` applies them to A alone: the
 weights are MX6, and in attention Q and the softmax's result have them. ``mixdit-both`` gives B the
 same."""
 
 
-def find_policy(policy: ModelPolicy | str) -> ModelPolicy:
+def find_policy(policy: PrecisionShares | str) -> PrecisionShares:
     """Look a policy up by name.
 
     Raises
@@ -67,7 +67,7 @@ def find_policy(policy: ModelPolicy | str) -> ModelPolicy:
     ValueError
         If there is none of that name.
     """
-    if isinstance(policy, ModelPolicy):
+    if isinstance(policy, PrecisionShares):
         return policy
     if policy not in POLICIES:
         raise ValueError(f"the policy must be {' or '.join(POLICIES)}, not {policy!r}")

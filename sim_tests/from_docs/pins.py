@@ -1,0 +1,78 @@
+"""The accelerator's pins, registers and sizes, as the docs have them."""
+
+OKAY, SLVERR = 0, 2
+START, ABORT, RESUME = 1, 2, 4
+ACT_BYTES, WEIGHT_BYTES, RESULT_BYTES = 32, 16, 32
+ROWS = COLS = 4
+K_MAX, ACT_DEPTH, TILE_SLOTS, TABLES = 256, 128, 16, 2
+DRAIN_LANES, FRACTION_BITS = 8, 19
+GEMM, GEMM_PACKED, CONVERT, CONVERT_TRANSPOSED = range(4)
+TOP, THRESHOLD, STATIC, HEAD = range(4)
+MX6, MX9 = 3, 4
+BIAS, REORDER, MEASURE = 1, 2, 4
+ACT_LENGTH, ACT_KEEP, WEIGHT_LENGTH, WEIGHT_KEEP = 1, 2, 4, 8
+ENDED, REFUSED = 1, 2
+
+CONSTANTS = {
+    "ID": 0x000,
+    "VERSION": 0x004,
+    "ROWS": 0x008,
+    "COLS": 0x00C,
+    "ACC_WIDTH": 0x010,
+    "K_MAX": 0x014,
+    "ACT_BYTES": 0x018,
+    "WEIGHT_BYTES": 0x01C,
+    "RESULT_BYTES": 0x020,
+    "ACT_DEPTH": 0x024,
+    "WEIGHT_DEPTH": 0x028,
+    "TILE_SLOTS": 0x02C,
+    "FORMATS": 0x030,
+    "JOB_SLOTS": 0x034,
+    "STAGE_DEPTH": 0x038,
+    "DRAIN_LANES": 0x03C,
+    "TABLES": 0x040,
+    "FRACTION_BITS": 0x044,
+    "ROUNDING": 0x048,
+    "OUTPUTS": 0x04C,
+    "CELL_STAGES": 0x050,
+    "WEIGHT_SLOTS": 0x054,
+    "RESULT_DEPTH": 0x058,
+}
+JOB = {
+    "KIND": 0x080,
+    "M": 0x084,
+    "N": 0x088,
+    "K": 0x08C,
+    "TILES": 0x090,
+    "FORMAT": 0x094,
+    "OUTPUT": 0x098,
+    "FLAGS": 0x09C,
+    "TABLE": 0x0A0,
+    "SELECTION": 0x0A4,
+    "UNITS": 0x0A8,
+    "THRESHOLD": 0x0AC,
+}
+CONTROL, STATUS, JOBS_ENDED, REFUSAL = 0x0C0, 0x0C4, 0x0C8, 0x0CC
+JOB_FAULTS, IRQ_ENABLE, IRQ_PENDING = 0x0D0, 0x0D4, 0x0D8
+TABLE_SELECT, ORDER_ENTRY, TAG_ENTRY, TABLE_CLEAR = 0x0E0, 0x0E4, 0x0E8, 0x0EC
+MAXIMUM_CHANNEL, MAXIMUM = 0x0F0, 0x0F4
+COUNTERS = {
+    "CYCLES": 0x100,
+    "BEATS": 0x108,
+    "SKIPPED": 0x110,
+    "ACT_STALLS": 0x118,
+    "WEIGHT_STALLS": 0x120,
+    "RESULT_STALLS": 0x128,
+    "MX9_UNITS": 0x130,
+    "NAN_BLOCKS": 0x138,
+    "SATURATED": 0x140,
+}
+READY_OUTPUTS = (
+    "s_axil_awready",
+    "s_axil_wready",
+    "s_axil_arready",
+    "s_axis_act_tready",
+    "s_axis_wgt_tready",
+)
+VALID_OUTPUTS = ("s_axil_bvalid", "s_axil_rvalid", "m_axis_out_tvalid", "irq")
+HANDSHAKE_OUTPUTS = READY_OUTPUTS + VALID_OUTPUTS
