@@ -66,7 +66,9 @@ class ChannelMaxima(wiring.Component):
             m.d.comb += magnitude.eq(Mux(is_narrow, element[:FP16.width - 1], element[:width]))
 
         # Cycle 1: write the larger of both. What is written while it is read, is kept aside.
-        is_writing, is_first, is_repeated = Signal(), Signal(), Signal()
+        is_writing = Signal()
+        is_first = Signal()
+        is_repeated = Signal()
         k_block = Signal.like(self.block.k_block)
         taken, just_written = (Signal(lanes, name=name, reset_less=True)
                                for name in ("taken_magnitudes", "just_written"))
@@ -92,7 +94,8 @@ class ChannelMaxima(wiring.Component):
             maxima.write_data.eq(largest),
         ]
         # What the memory holds: K-blocks and their format. They stay through an abort, as it does.
-        has_measured, last_k_block = Signal(reset_less=True), Signal.like(k_block, reset_less=True)
+        has_measured = Signal(reset_less=True)
+        last_k_block = Signal.like(k_block, reset_less=True)
         job_format = Signal(FORMAT_BITS, reset_less=True)
         with m.If(maxima.write_en & is_first):
             m.d.sync += [has_measured.eq(1), last_k_block.eq(k_block), job_format.eq(taken_format)]
@@ -105,9 +108,12 @@ class ChannelMaxima(wiring.Component):
     def _read(self, m, maxima, stored, measures, is_writing, has_measured, last_k_block,
               job_format):
         """Read for software: wait for a free cycle, and again after each write."""
-        read, is_read, is_stale = Signal(), Signal(), Signal(init=1)
+        read = Signal()
+        is_read = Signal()
+        is_stale = Signal(init=1)
         shown = Signal.like(self.channel)
-        exists, shown_exists = Signal(), Signal(reset_less=True)
+        exists = Signal()
+        shown_exists = Signal(reset_less=True)
         m.d.comb += [
             exists.eq(has_measured & (self.channel[CHANNEL_BITS:] <= last_k_block)),
             read.eq(~measures & (is_stale | (shown != self.channel))),

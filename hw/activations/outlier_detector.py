@@ -87,7 +87,8 @@ class OutlierDetector(wiring.Component):
         wiring.connect(m, search.o, wiring.flipped(self.o))
 
         # Both sides take the halves in turn, starting with half 0.
-        loads, searches = Signal(), Signal()
+        loads = Signal()
+        searches = Signal()
         with m.If(self.i.valid & self.i.ready & self.i.p.tile_last):
             m.d.sync += loads.eq(~loads)
         with m.If(search.done):

@@ -82,7 +82,8 @@ class PackedUnpacker(wiring.Component):
         sent = Signal(chunk_layout(self.config.rows), reset_less=True)
         row = index_signal(self.config.rows, "row")
         row_last = Signal()
-        block, out = Signal(MXBlock), self.o.p
+        block = Signal(MXBlock)
+        out = self.o.p
         m.d.comb += [
             row_last.eq(row == sent.lanes - 1),
             chunks.ready.eq(~self.o.valid | self.o.ready & row_last),

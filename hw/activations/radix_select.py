@@ -120,9 +120,11 @@ class RadixSelect(wiring.Component):
 
         # `found` marks the pivot's digits that are known, `sought` (one-hot) the one below them.
         width = self.digits * self.radix_bits
-        value, pivot = Signal(width), Signal(width, reset_less=True)
+        value = Signal(width)
+        pivot = Signal(width, reset_less=True)
         counted = Signal(width, reset_less=True)
-        found, sought = Signal(self.digits), Signal(self.digits)
+        found = Signal(self.digits)
+        sought = Signal(self.digits)
         fields = [slice(at, at + self.radix_bits) for at in range(0, width, self.radix_bits)]
         m.d.comb += [
             value.eq(self.read_data),
@@ -153,8 +155,12 @@ class RadixSelect(wiring.Component):
 
     def _pass(self, m, counters, *, pivot, found, sought, fields, agrees, left, next_left, is_tie):
         """Read the tile's magnitudes, once for each digit that is sought, then for its tags."""
-        address, to_read = Signal.like(self.read_addr), Signal()
-        is_read, is_counting, is_tagging, is_last = Signal(), Signal(), Signal(), Signal()
+        address = Signal.like(self.read_addr)
+        to_read = Signal()
+        is_read = Signal()
+        is_counting = Signal()
+        is_tagging = Signal()
+        is_last = Signal()
         m.d.comb += self.read_addr.eq(address)
         m.d.sync += [is_read.eq(0), is_counting.eq(is_read)]
         with m.If(self.read_en):

@@ -65,7 +65,8 @@ class Reorder(wiring.Component):
         wiring.connect(m, scatter.order, wiring.flipped(self.order))
 
         # Both sides take the halves of the banks in turn, starting with half 0.
-        write_half, read_half = Signal(), Signal()
+        write_half = Signal()
+        read_half = Signal()
         is_full = Signal(2)
         segments = [Signal(segment_layout(self.config), name=f"segment_{half}", reset_less=True)
                     for half in range(2)]
@@ -94,7 +95,8 @@ class Reorder(wiring.Component):
             ]
 
         # A block that needs no bank waits until the banks' last one has left.
-        needs_banks, is_empty = Signal(), Signal()
+        needs_banks = Signal()
+        is_empty = Signal()
         m.d.comb += [
             needs_banks.eq(self.i.p.job.reorder | self.i.p.job.transposed),
             is_empty.eq(~(scatter.is_busy | is_full.any() | gather.is_busy)),

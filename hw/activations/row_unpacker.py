@@ -61,12 +61,15 @@ class RowUnpacker(wiring.Component):
         block, job_first = (Signal(shape, name=name, reset_less=True) for name, shape in (
             ("block", self.o.p.shape()), ("job_first", 1)))
         m.d.comb += [self.o.p.eq(block), self.job_first.eq(job_first)]
-        row, k_block = Signal.like(block.row), Signal.like(block.k_block)
+        row = Signal.like(block.row)
+        k_block = Signal.like(block.k_block)
         # This beat included; wide enough for comparisons with a block, however short rows are.
         elements_left = Signal(bits_for(max(config.k_max, config.cols, BLOCK_SIZE)),
                                reset_less=True)
         place = Signal(range(BLOCK_SIZE))     # of this beat within its block
-        row_ends, block_ends, take = Signal(), Signal(), Signal()
+        row_ends = Signal()
+        block_ends = Signal()
+        take = Signal()
         m.d.comb += [
             guard.is_final.eq(row_ends),
             take.eq(busy & guard.o.valid & (~self.o.valid | self.o.ready)),

@@ -132,15 +132,21 @@ class Scatter(wiring.Component):
 
         # Blocks are counted here, since k_block need not be wide enough for the columns of a tile.
         number = Signal(numbered["number"].shape)
-        moves, taken = Signal(), Signal()
+        moves = Signal()
+        taken = Signal()
         self._look_up(m, number, moves, taken)
 
         # Cycle 0: take a block when the one before is written.
-        held, is_held = Signal(numbered, reset_less=True), Signal()
+        held = Signal(numbered, reset_less=True)
+        is_held = Signal()
         places = Signal(data.ArrayLayout(BANK_BITS + len(number), BLOCK_SIZE), reset_less=True)
-        pending, written = Signal(BLOCK_SIZE), Signal(BLOCK_SIZE)  # elements to write, written now
-        next_places, next_pending = Signal.like(places), Signal.like(pending)
-        block_done, is_last_turn, lanes_end = Signal(), Signal(), Signal()
+        pending = Signal(BLOCK_SIZE)  # elements to write
+        written = Signal(BLOCK_SIZE)  # this cycle
+        next_places = Signal.like(places)
+        next_pending = Signal.like(pending)
+        block_done = Signal()
+        is_last_turn = Signal()
+        lanes_end = Signal()
         m.d.comb += [
             block_done.eq(self.can_write & is_last_turn),
             moves.eq(~is_held | block_done),
@@ -165,7 +171,8 @@ class Scatter(wiring.Component):
         with m.If(taken):
             m.d.sync += [held.block.eq(self.i.p), held.number.eq(number)]
         # The last turn is known a turn ahead, so that no ready waits for the banks' choices.
-        next_rivals, next_lanes_end = self._rivals(m, next_places, lanes), Signal()
+        next_rivals = self._rivals(m, next_places, lanes)
+        next_lanes_end = Signal()
         rivals = Signal.like(next_rivals, name="rivals", reset_less=True)
         m.d.comb += next_lanes_end.eq(
             ~any_of((next_rivals[lane] & next_pending).any() & next_pending[lane]
@@ -192,8 +199,10 @@ class Scatter(wiring.Component):
         It is the next one of the row that comes or goes on. Take it once that is known.
         """
         next_number = Signal.like(number, name="next_number")
-        is_looked_up, table = Signal(), Signal.like(self.order.table, reset_less=True)
-        needs_order, is_known = Signal(), Signal()
+        is_looked_up = Signal()
+        table = Signal.like(self.order.table, reset_less=True)
+        needs_order = Signal()
+        is_known = Signal()
         m.d.comb += [
             needs_order.eq(~self.i.p.job.transposed),
             is_known.eq(~needs_order | (is_looked_up & (table == self.i.p.job.table))),

@@ -55,7 +55,8 @@ class TileMaxima(wiring.Component):
         m.d.comb += self.read_data.eq(largest.read_data)
 
         # Cycle 0: take a magnitude, read the K-block's maximum so far.
-        taken, is_whole = Signal(), Signal()
+        taken = Signal()
+        is_whole = Signal()
         entry = self.i.payload
         m.d.comb += [
             self.i.ready.eq(~is_whole),
@@ -76,11 +77,14 @@ class TileMaxima(wiring.Component):
 
         # Cycle 1: write the larger of both. Where a K-block comes twice in a row, its maximum was
         # being written while it was read, so that one is kept aside.
-        is_writing, stored = Signal(), Signal(data.StructLayout({
+        is_writing = Signal()
+        stored = Signal(data.StructLayout({
             "magnitude": MAGNITUDE_BITS, "row_first": 1, "k_block": entry.k_block.shape(),
         }), reset_less=True)
-        just_written, is_repeated = Signal(MAGNITUDE_BITS, reset_less=True), Signal()
-        so_far, maximum = Signal(MAGNITUDE_BITS), Signal(MAGNITUDE_BITS)
+        just_written = Signal(MAGNITUDE_BITS, reset_less=True)
+        is_repeated = Signal()
+        so_far = Signal(MAGNITUDE_BITS)
+        maximum = Signal(MAGNITUDE_BITS)
         m.d.sync += [
             is_writing.eq(taken),
             stored.magnitude.eq(entry.magnitude),

@@ -88,7 +88,8 @@ class TileStage(wiring.Component):
         # Whatever stalls `o` ends at the register in between.
         place = Signal(place_layout)
         fetched_place = Signal(place_layout, reset_less=True)
-        is_fetched, is_mx9 = Signal(), Signal(reset_less=True)
+        is_fetched = Signal()
+        is_mx9 = Signal(reset_less=True)
         moves = Signal()
         m.d.comb += [
             moves.eq(~is_fetched | leaves.i.ready),
@@ -130,7 +131,9 @@ class TileStage(wiring.Component):
         depth = self.config.stage_depth
         tile, k_last = tiles.p, tags.p.last
         row = Signal.like(place.row)
-        k_first, k_ends, tile_ends = Signal(init=1), Signal(), Signal()
+        k_first = Signal(init=1)
+        k_ends = Signal()
+        tile_ends = Signal()
         address, k_block_at = (index_signal(depth, name) for name in ("address", "k_block_at"))
         m.d.comb += [
             blocks.read_en.eq(tiles.valid & tags.valid & moves),
@@ -144,8 +147,10 @@ class TileStage(wiring.Component):
 
         # The next block is the following one, but in a tile that came row by row it is `k_blocks`
         # away in the same K-block, and the next K-block begins where this one began, plus one.
-        origin, step = Signal.like(address), Signal.like(tile.k_blocks)
-        beyond, next_address = Signal(range(2 * depth)), Signal.like(address)
+        origin = Signal.like(address)
+        step = Signal.like(tile.k_blocks)
+        beyond = Signal(range(2 * depth))
+        next_address = Signal.like(address)
         returns = place.row_last & ~tile.by_k_block & ~k_last
         m.d.comb += [
             origin.eq(Mux(returns, k_block_at, address)),

@@ -73,7 +73,8 @@ class TileTags(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        job, busy = Signal(job_layout(config), reset_less=True), Signal()
+        job = Signal(job_layout(config), reset_less=True)
+        busy = Signal()
         rows_left = Signal.like(job.m, reset_less=True)
         converts = Signal()
         k_block = index_signal(config.k_blocks_max, "k_block")
@@ -95,7 +96,9 @@ class TileTags(wiring.Component):
 
         # Cycle 0: take a tag, ask the table for its own, announce the tile.
         m.submodules.tiles = tiles = SyncFIFOBuffered(width=tile.shape().size, depth=TILES_AHEAD)
-        starts_tile, take, can_settle = Signal(), Signal(), Signal()
+        starts_tile = Signal()
+        take = Signal()
+        can_settle = Signal()
         m.d.comb += [
             starts_tile.eq(k_block == 0),
             self.i.ready.eq(busy & can_settle & (tiles.w_rdy | ~starts_tile)),
@@ -114,7 +117,8 @@ class TileTags(wiring.Component):
         # Cycle 1: hand it out, to both takers at once.
         settled = Signal(data.StructLayout({
             "is_mx9": 1, "in_table": 1, "last": 1, "converts": 1}), reset_less=True)
-        is_settled, leaves = Signal(), Signal()
+        is_settled = Signal()
+        leaves = Signal()
         tag = Signal(Tag)
         policy = job.policy
         m.d.comb += [

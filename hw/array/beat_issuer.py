@@ -61,7 +61,9 @@ class BeatIssuer(wiring.Component):
         m = Module()
         walked = self.i.p
         # The beat as (weight residual, act residual): 00, then 01, 10, 11 as far as they exist.
-        beat, next_beat, pair_ends = Signal(2), Signal(2), Signal()
+        beat = Signal(2)
+        next_beat = Signal(2)
+        pair_ends = Signal()
         with m.Switch(Cat(beat, walked.act.has_residual, walked.weight.has_residual)):
             for has_weight in (0, 1):
                 for has_act in (0, 1):
@@ -106,7 +108,8 @@ class BeatIssuer(wiring.Component):
         waits_for_act, waits_for_weight = self.walker_waits_for_act, self.walker_waits_for_weight
         ended = Signal()
         m.d.sync += ended.eq(job_ends)
-        counts, total = Signal(BEAT_COUNTS), Signal(BEAT_COUNTS)
+        counts = Signal(BEAT_COUNTS)
+        total = Signal(BEAT_COUNTS)
         for name, more in (
             ("beats", self.issue),
             ("skipped", Mux(self.issue & pair_ends, wanted - issued, 0)[:2]),

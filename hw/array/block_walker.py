@@ -75,12 +75,15 @@ class BlockWalker(wiring.Component):
         config = self.config
         m.submodules.tokens = tokens = TokenTileLoop(config)
         m.submodules.columns = columns = ColumnTileLoop(config)
-        busy, step, room = Signal(), Signal(), Signal()
+        busy = Signal()
+        step = Signal()
+        room = Signal()
         job = Signal(job_layout(config), reset_less=True)
 
         k_block = index_signal(config.k_blocks_max, "k_block")
         last_k_block = Signal.like(k_block, reset_less=True)
-        first, last = Signal(), Signal()
+        first = Signal()
+        last = Signal()
         m.d.comb += [first.eq(k_block == 0), last.eq(k_block == last_k_block)]
         with m.If(step):
             m.d.sync += k_block.eq(Mux(last, 0, k_block + 1))
@@ -91,7 +94,8 @@ class BlockWalker(wiring.Component):
             tile_ends.eq(step & last), pass_ends.eq(tile_ends & tokens.ends_group),
             group_ends.eq(pass_ends & columns.is_last), job_ends.eq(group_ends & tokens.is_last),
         ]
-        new, load = self.jobs.p, Signal()
+        new = self.jobs.p
+        load = Signal()
         m.d.comb += [self.jobs.ready.eq(~busy | job_ends),
                      load.eq(self.jobs.valid & self.jobs.ready)]
         with m.If(self.jobs.ready):
@@ -104,7 +108,8 @@ class BlockWalker(wiring.Component):
         m.d.comb += [tokens.m.eq(new.m), tokens.tiles.eq(new.tiles),
                      columns.n.eq(Mux(load, new.n, job.n))]
 
-        needs_act, needs_weight = Signal(), Signal()
+        needs_act = Signal()
+        needs_weight = Signal()
         m.d.comb += [
             needs_act.eq(first & columns.is_first), needs_weight.eq(first & (tokens.tile == 0)),
             step.eq(busy & room & ~self.waits_for_act & ~self.waits_for_weight),

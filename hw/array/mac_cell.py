@@ -66,7 +66,8 @@ def accumulate(m, cell, addend):
     """
     total = Signal.like(cell.result, reset_less=True)
     result = Signal.like(cell.result, reset_less=True)
-    so_far, summed = Signal.like(total), Signal.like(total)
+    so_far = Signal.like(total)
+    summed = Signal.like(total)
     m.d.comb += [
         so_far.eq(Mux(cell.first, 0, total)),
         # Adding at one bit below the unit makes the carry an operand bit: one adder, not two.

@@ -62,7 +62,8 @@ class TokenTileLoop(wiring.Component):
         """Move the place in the operand memory, and go back to the group's beginning."""
         config = self.config
         address, slot = self.address, self.slot
-        base, base_slot = Signal.like(address), Signal.like(slot)
+        base = Signal.like(address)
+        base_slot = Signal.like(slot)
         after = Signal.like(address)
         m.d.comb += after.eq(following(address, config.act_depth))
         with m.If(self.group_ends):
@@ -82,7 +83,8 @@ class TokenTileLoop(wiring.Component):
                             for name in ("rows_left", "group_rows_left"))
         last_tile = Signal.like(self.tile, reset_less=True)
         is_last = Signal(reset_less=True)  # follows rows_left
-        after, last_is_next = Signal.like(left), Signal()
+        after = Signal.like(left)
+        last_is_next = Signal()
         m.d.comb += [
             after.eq(left - rows), last_is_next.eq(left <= 2 * rows),
             self.rows.eq(Mux(is_last, left, rows)), self.is_last.eq(is_last),
@@ -144,7 +146,8 @@ class ColumnTileLoop(wiring.Component):
     def _walk(self, m):
         """Move the place in the operand memory: a column tile is read for each token tile."""
         address = self.address
-        base, after = Signal.like(address), Signal.like(address)
+        base = Signal.like(address)
+        after = Signal.like(address)
         m.d.comb += after.eq(following(address, self.config.weight_depth))
         with m.If(self.pass_ends):
             m.d.sync += [address.eq(after), base.eq(after), self.slot.eq(self.slot + 1)]

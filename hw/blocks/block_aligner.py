@@ -128,7 +128,8 @@ class BlockAlignment(wiring.Component):
         exponents = [element[FP32.mantissa_bits : FP32.width - 1] for element in self.i]
         tops, nears, is_equal = self._compare(m, exponents, shared)
 
-        is_nan, is_tiny = Signal(), Signal()
+        is_nan = Signal()
+        is_tiny = Signal()
         m.d.comb += [is_nan.eq(shared == NAN_EXPONENT), is_tiny.eq(shared <= SIGNIFICAND_BITS)]
         for pair in range(PAIRS):
             lanes = range(SUB_BLOCK_SIZE * pair, SUB_BLOCK_SIZE * (pair + 1))

@@ -141,7 +141,8 @@ class ChunkReader(wiring.Component):
         m.d.comb += [self.faults.eq(Cat(guard.bad_length, guard.bad_keep)),
                      guard.keep.eq(Const(1, 1).replicate(self.stream_bytes))]
 
-        packet, busy = Signal(self.packets.p.shape(), reset_less=True), Signal()
+        packet = Signal(self.packets.p.shape(), reset_less=True)
+        busy = Signal()
         content = Signal(Content)
         coming = last_beats(m, self.packets.p.lanes, most=self.lanes, beat_bytes=self.stream_bytes)
         last = {which: Signal.like(number, name=f"last_{which.name.lower()}", reset_less=True)
@@ -150,8 +151,11 @@ class ChunkReader(wiring.Component):
         k_block = index_signal(self.k_blocks_max, "k_block")
         tags = Signal(8 * self.stream_bytes, reset_less=True)  # bit 0: of this K-block
 
-        take, k_last = Signal(), Signal()
-        content_ends, block_ends, packet_ends = Signal(), Signal(), Signal()
+        take = Signal()
+        k_last = Signal()
+        content_ends = Signal()
+        block_ends = Signal()
+        packet_ends = Signal()
         m.d.comb += [
             guard.o.ready.eq(busy & (~self.o.valid | self.o.ready)),
             take.eq(guard.o.valid & guard.o.ready),
@@ -214,7 +218,9 @@ class ChunkReader(wiring.Component):
 
     def _gather(self, m, beat_data, take, content, beat):
         """Lay the beats of a chunk side by side; what does not come stays zero."""
-        gathers_base, gathers_residual, begins = Signal(), Signal(), Signal()
+        gathers_base = Signal()
+        gathers_residual = Signal()
+        begins = Signal()
         m.d.comb += [
             gathers_base.eq(take & ((content == Content.BIASES) | (content == Content.BASES))),
             gathers_residual.eq(take & (content == Content.RESIDUALS)),

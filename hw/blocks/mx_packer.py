@@ -117,14 +117,18 @@ class MXPacker(wiring.Component):
 
     def _cut(self, m, chunks, tag_units, units):
         """Shift a K-block out unit by unit, its precision bits first if they are due."""
-        chunk, busy = Signal(chunks.p.shape(), name="leaving", reset_less=True), Signal()
+        chunk = Signal(chunks.p.shape(), name="leaving", reset_less=True)
+        busy = Signal()
         content = Signal(Content)
         coming = last_beats(m, chunks.p.lanes, most=self.lanes, beat_bytes=self.unit_bytes)
         last = {which: Signal.like(number, name=f"last_{which.name.lower()}", reset_less=True)
                 for which, number in coming.items()}
         index = Signal.like(coming[Content.BASES], name="index")  # of the unit in its content
-        bits, has_bits = units.p.bits, Signal(init=1)
-        take, content_ends, chunk_ends = Signal(), Signal(), Signal()
+        bits = units.p.bits
+        has_bits = Signal(init=1)
+        take = Signal()
+        content_ends = Signal()
+        chunk_ends = Signal()
         m.d.comb += [
             units.valid.eq(busy & has_bits), take.eq(units.valid & units.ready),
             chunk_ends.eq(content_ends & (
@@ -177,7 +181,8 @@ class MXPacker(wiring.Component):
             return
         beat = Signal(packet_beat_layout(self.config), name="beat", reset_less=True)
         place = index_signal(count, "place")
-        take, beat_ends = Signal(), Signal()
+        take = Signal()
+        beat_ends = Signal()
         m.d.comb += [
             units.ready.eq(~self.o.valid | self.o.ready), take.eq(units.valid & units.ready),
             beat_ends.eq(units.p.last | (place == count - 1)), self.o.p.eq(beat),

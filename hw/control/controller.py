@@ -77,14 +77,17 @@ class Controller(wiring.Component):
         m.d.comb += record.select.eq(registers.job_table)
 
         # The registers stand at least a cycle before a START is written: see `CSR`.
-        checked, refusal = Signal(Refusal), Signal(Refusal)
+        checked = Signal(Refusal)
+        refusal = Signal(Refusal)
         m.d.sync += checked.eq(check.refusal)
         m.d.comb += refusal.eq(checked)
         with m.If(self.under_way == JOBS_UNDER_WAY):
             m.d.comb += refusal.eq(Refusal.QUEUE_FULL)
         command, status = fields_of(registers, "control"), fields_of(registers, "status")
         events = fields_of(registers, "irq_pending", "_set")
-        start, abort, resume = Signal(), Signal(), Signal()
+        start = Signal()
+        abort = Signal()
+        resume = Signal()
         refused = Signal()
         with m.If(self.drain | abort):
             m.d.comb += refusal.eq(Refusal.DRAINING)
@@ -116,7 +119,8 @@ class Controller(wiring.Component):
         """Show the counters of the job that ended last; zero before the first."""
         registers, score = self.registers, self.score
         cycles = Signal(COUNT_BITS)
-        has_beats, has_ended = Signal(), Signal()
+        has_beats = Signal()
+        has_ended = Signal()
         with m.If(self.job_ended):
             m.d.sync += [cycles.eq(score.cycles), has_beats.eq(score.has_beats), has_ended.eq(1)]
         shown = {

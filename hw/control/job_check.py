@@ -53,7 +53,8 @@ class JobCheck(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config, job = self.config, self.job
-        k_blocks, flags = Signal(32), fields_of(self, "job_flags")
+        k_blocks = Signal(32)
+        flags = fields_of(self, "job_flags")
         m.d.comb += [
             k_blocks.eq((self.job_k + (BLOCK_SIZE - 1)) >> (BLOCK_SIZE - 1).bit_length()),
             job.kind.eq(self.job_kind), job.m.eq(self.job_m), job.n.eq(self.job_n),

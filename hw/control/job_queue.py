@@ -48,7 +48,8 @@ class JobQueue(wiring.Component):
             head = Signal(self.layout, name=f"head_{index}", reset_less=True)
             behind = Signal(range(JOBS_UNDER_WAY), init=1, name=f"behind_{index}")
             left = Signal(range(JOBS_UNDER_WAY + 1), name=f"left_{index}")
-            wanted, passes = Signal(name=f"wanted_{index}"), Signal(name=f"passes_{index}")
+            wanted = Signal(name=f"wanted_{index}")
+            passes = Signal(name=f"passes_{index}")
             m.d.comb += [
                 output.p.eq(head),
                 wanted.eq(Cat(output.p.kind == kind for kind in kinds).any()),

@@ -95,12 +95,14 @@ class TableRecord(wiring.Component):
         is_stale = [Signal(init=1, name=f"is_stale_{table}") for table in range(config.tables)]
 
         # Cycle 0: count the entry. While bits are cleared, `channels` counts their words instead.
-        entry, table = self.order_write, Signal(range(max(2, config.tables)))
+        entry = self.order_write
+        table = Signal(range(max(2, config.tables)))
         m.d.comb += [self.busy.eq(Cat(is_stale).any()), table.eq(entry.table)]
         for index in reversed(range(config.tables)):
             with m.If(is_stale[index]):
                 m.d.comb += table.eq(index)
-        count, walk_ends = Signal.like(self.loaded.channels), Signal()
+        count = Signal.like(self.loaded.channels)
+        walk_ends = Signal()
         m.d.comb += [
             count.eq(Array(channels)[table]),
             walk_ends.eq(count == config.k_blocks_max - 1),
@@ -145,7 +147,9 @@ class TableRecord(wiring.Component):
         config, entry = self.config, self.order_write
         m.submodules.seen = seen = Sram(
             width=BLOCK_SIZE, depth=config.tables * config.k_blocks_max, granules=BLOCK_SIZE)
-        was_written, bit, at = Signal(), Signal(BLOCK_SIZE), Signal(seen.address_width)
+        was_written = Signal()
+        bit = Signal(BLOCK_SIZE)
+        at = Signal(seen.address_width)
         m.d.sync += was_written.eq(entry.valid)
         m.d.comb += [
             bit.eq(was_written << entry.channel[:CHANNEL_BITS]),

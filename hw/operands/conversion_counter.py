@@ -39,14 +39,16 @@ class ConversionCounter(wiring.Component):
         # Cycle 0: what this block adds. Cycle 1: add it.
         saturated = Signal.like(rounded.saturated, name="saturated_elements", reset_less=True)
         is_unit, is_nan = (Signal(name=name, reset_less=True) for name in ("is_unit", "is_nan"))
-        is_counted, job_ends = Signal(), Signal()
+        is_counted = Signal()
+        job_ends = Signal()
         m.d.sync += [
             is_counted.eq(self.transfer),
             is_unit.eq(rounded.is_mx9 & block.row_last), is_nan.eq(rounded.has_nan),
             saturated.eq(rounded.saturated),
             job_ends.eq(self.transfer & block.job_last & block.k_last & block.row_last),
         ]
-        so_far, total = Signal(CONVERSION_COUNTS), Signal(CONVERSION_COUNTS)
+        so_far = Signal(CONVERSION_COUNTS)
+        total = Signal(CONVERSION_COUNTS)
         m.d.comb += [
             total.mx9_units.eq(so_far.mx9_units + is_unit),
             total.nan_blocks.eq(so_far.nan_blocks + is_nan),

@@ -53,7 +53,9 @@ class TileWriter(wiring.Component):
         config, block = self.config, self.i.p
         m.submodules.space = space = TileSpace(depth=config.act_depth, slots=config.tile_slots,
                                                block_bits=len(self.released_blocks))
-        in_tile, take, tile_ends = Signal(), Signal(), Signal()
+        in_tile = Signal()
+        take = Signal()
+        tile_ends = Signal()
         m.d.comb += [
             space.blocks.eq(self.jobs.p.k_blocks),
             space.released.eq(self.released), space.released_blocks.eq(self.released_blocks),
@@ -82,9 +84,11 @@ class TileWriter(wiring.Component):
         block, rounded = self.i.p, self.i.p.rounded
         rows, store = self.config.rows, self.store
         lane = Signal(rows)
-        flags, residual_above = Signal(FLAGS), Signal()  # in a row above
+        flags = Signal(FLAGS)
+        residual_above = Signal()  # in a row above
         anchors = Signal(data.ArrayLayout(8, rows), reset_less=True)
-        anchor, anchor_so_far = Signal(8), Signal(8)
+        anchor = Signal(8)
+        anchor_so_far = Signal(8)
         m.d.comb += [
             lane.eq(take << block.row),
             flags.is_mx9.eq(rounded.is_mx9),

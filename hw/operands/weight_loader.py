@@ -98,7 +98,8 @@ class WeightLoader(wiring.Component):
         m.submodules.space = space = TileSpace(depth=config.weight_depth, slots=config.weight_slots,
                                                block_bits=len(job.k_blocks))
         group_rows = Signal(range(config.rows * config.tile_slots + 1))
-        ends_pass, ends_job = Signal(), Signal()
+        ends_pass = Signal()
+        ends_job = Signal()
         m.d.comb += [
             group_rows.eq(job.tiles * config.rows),
             ends_pass.eq(columns_left <= config.cols),
@@ -122,7 +123,8 @@ class WeightLoader(wiring.Component):
     def _store(self, m, chunks):
         """Write the biases, and each K-block of all columns at once; anchors with the last."""
         config, store, chunk = self.config, self.store, chunks.p
-        is_block, tile_ends = Signal(), Signal()
+        is_block = Signal()
+        tile_ends = Signal()
         address = index_signal(config.weight_depth, "address")
         slot = index_signal(config.weight_slots, "slot")
         m.d.comb += [
@@ -141,7 +143,8 @@ class WeightLoader(wiring.Component):
         for lane in range(config.cols):
             base = chunk.base.word_select(lane, BASE_BLOCK_BITS)
             residual = chunk.residual.word_select(lane, RESIDUAL_BLOCK_BITS)
-            exponent, rises = base[:8], Signal(name=f"rises_{lane}")
+            exponent = base[:8]
+            rises = Signal(name=f"rises_{lane}")
             m.d.comb += [
                 store.blocks.word_select(lane, MX_BLOCK_BITS).eq(Cat(base, residual)),
                 rises.eq(chunk.k_first | (exponent > anchors[lane])),

@@ -99,10 +99,15 @@ class CSR(wiring.Component):
         # last answer has been taken. No ready depends on an input of this cycle.
         address, read_address = (Signal(ADDRESS_BITS, name=name, reset_less=True)
                                  for name in ("address", "read_address"))
-        data, strobes = Signal(32, reset_less=True), Signal(4, reset_less=True)
-        has_address, has_data, has_read = Signal(), Signal(), Signal()
-        is_open, is_entry = Signal(), Signal(reset_less=True)
-        write, read = Signal(), Signal()
+        data = Signal(32, reset_less=True)
+        strobes = Signal(4, reset_less=True)
+        has_address = Signal()
+        has_data = Signal()
+        has_read = Signal()
+        is_open = Signal()
+        is_entry = Signal(reset_less=True)
+        write = Signal()
+        read = Signal()
         settling = Signal(range(SETTLING_CYCLES + 1))  # until what was written shows
         m.d.comb += [
             bus.awready.eq(is_open & ~has_address), bus.wready.eq(is_open & ~has_data),

@@ -54,11 +54,13 @@ class BiasAdder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         # Cycle 1: larger and smaller magnitude, and how far apart they are.
-        a, b = data.View(Pattern, self.a), Signal(Pattern, name="b_or_zero")
+        a = data.View(Pattern, self.a)
+        b = Signal(Pattern, name="b_or_zero")
         m.d.comb += b.as_value().eq(Mux(self.enable, self.b, MINUS_ZERO))
         swaps = Signal()
         m.d.comb += swaps.eq(self.a[:-1] < b.as_value()[:-1])
-        larger, smaller = Signal(Pattern, name="larger"), Signal(Pattern, name="smaller")
+        larger = Signal(Pattern, name="larger")
+        smaller = Signal(Pattern, name="smaller")
         m.d.comb += [larger.eq(Mux(swaps, b.as_value(), self.a)),
                      smaller.eq(Mux(swaps, self.a, b.as_value()))]
         side = data.StructLayout({

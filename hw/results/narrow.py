@@ -43,7 +43,8 @@ class Narrow(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        fp16, bf16 = Signal(FP16.width), Signal(BF16.width)
+        fp16 = Signal(FP16.width)
+        bf16 = Signal(BF16.width)
         held = Signal(FP32.width, reset_less=True)
         m.d.comb += [fp16.eq(self._to_fp16(m)), bf16.eq(self._to_bf16()), self.o.eq(held)]
         with m.If(self.load & ~self.is_there):

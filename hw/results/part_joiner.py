@@ -55,7 +55,9 @@ class PartJoiner(wiring.Component):
         # Cycle 1: a group that completes its blocks is held, and what waits for it is read.
         held = Signal(rows.shape(), reset_less=True)
         held_group = Signal.like(group, reset_less=True)
-        is_held, is_free, ends = Signal(), Signal(), Signal()
+        is_held = Signal()
+        is_free = Signal()
+        ends = Signal()
         lane = index_signal(config.drain_rows, "lane")
         m.d.comb += [
             ends.eq(lane == held.rows - 1),

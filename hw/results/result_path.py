@@ -108,7 +108,8 @@ class ResultPath(wiring.Component):
         members = result_rows_layout(self.config).members
         described = data.StructLayout({
             name: shape for name, shape in members.items() if name != "results"})
-        valid, beside = Signal(name="valid_0"), Signal(described, name="beside_0")
+        valid = Signal(name="valid_0")
+        beside = Signal(described, name="beside_0")
         m.d.comb += [
             valid.eq(self.row_valid & (now.tile.rows != 0)),
             beside.rows.eq(Mux(is_tail, now.tile.rows, self.config.drain_rows)),

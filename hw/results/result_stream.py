@@ -49,7 +49,9 @@ class ResultStream(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         job = self.jobs.p
-        converts, packs, ends = Signal(), Signal(), Signal()  # `ends`: if the beat is taken
+        converts = Signal()
+        packs = Signal()
+        ends = Signal()  # if the beat is taken
         m.d.comb += [
             converts.eq(any_of(job.kind == kind for kind in JobKind if kind.converts)),
             packs.eq((job.output == Output.MX6) | (job.output == Output.MX9)),

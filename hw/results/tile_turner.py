@@ -50,7 +50,10 @@ class TileTurner(wiring.Component):
         # Halves are written in turn and read in turn, so while fewer than two tiles are complete
         # the half to be written is not the one that is read.
         complete = Signal(range(3))
-        fills, empties, filling, emptying = Signal(), Signal(), Signal(), Signal()
+        fills = Signal()
+        empties = Signal()
+        filling = Signal()
+        emptying = Signal()
         m.d.sync += [complete.eq(complete + fills - empties),
                      filling.eq(filling ^ fills), emptying.eq(emptying ^ empties)]
         m.submodules.words = words = Sram(
@@ -59,7 +62,9 @@ class TileTurner(wiring.Component):
 
         # Cycle 1: read the word that holds the row.
         tile = tiles[emptying]
-        is_free, reads, ends_column = Signal(), Signal(), Signal()
+        is_free = Signal()
+        reads = Signal()
+        ends_column = Signal()
         rows_log2 = config.drain_rows.bit_length() - 1
         m.d.comb += [
             is_free.eq(~self.o.valid | self.o.ready), reads.eq(is_free & (complete != 0)),

@@ -63,7 +63,8 @@ class PacketSwitch(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        in_packet, waits = Signal(), Signal()
+        in_packet = Signal()
+        waits = Signal()
         stays_in_packet = Signal()
         with m.If(self.transfer):
             m.d.comb += stays_in_packet.eq(~self.last)

@@ -28,7 +28,8 @@ class SkidBuffer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        aside, is_aside = Signal(self.shape, reset_less=True), Signal()
+        aside = Signal(self.shape, reset_less=True)
+        is_aside = Signal()
         m.d.comb += [
             self.i.ready.eq(~is_aside), self.o.valid.eq(is_aside | self.i.valid),
             self.o.p.eq(Mux(is_aside, Value.cast(aside), Value.cast(self.i.p))),

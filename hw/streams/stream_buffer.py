@@ -32,7 +32,8 @@ class StreamBuffer(wiring.Component):
         m = Module()
         offered, behind = (Signal(self.shape, name=name, reset_less=True)
                            for name in ("offered", "behind"))
-        is_offered, is_behind = Signal(), Signal()
+        is_offered = Signal()
+        is_behind = Signal()
         m.d.comb += [
             self.i.ready.eq(~is_behind), self.o.valid.eq(is_offered), self.o.p.eq(offered),
             self.holds.eq(is_offered),

@@ -42,7 +42,8 @@ class StreamFIFO(wiring.Component):
         m.submodules.words = words = Sram(width=width, depth=self.depth)
         write_at, read_at = (index_signal(self.depth, f"{name}_at") for name in ("write", "read"))
         stored = Signal(range(self.depth + 1))  # written and not yet read
-        put, get = Signal(), Signal()
+        put = Signal()
+        get = Signal()
         m.d.comb += [
             self.i.ready.eq(stored != self.depth),
             put.eq(self.i.valid & self.i.ready),

@@ -38,8 +38,10 @@ class InputGate(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        drops, drops_rest = Signal(), Signal()
-        is_inside, stays_inside = Signal(), Signal()  # a packet, of which a beat was taken
+        drops = Signal()
+        drops_rest = Signal()
+        is_inside = Signal()  # a packet, of which a beat was taken
+        stays_inside = Signal()
         m.d.comb += [
             drops.eq(self.drain | drops_rest),
             self.o.valid.eq(self.i.valid & ~drops), self.o.p.eq(self.i.p),
@@ -83,7 +85,10 @@ class OutputHold(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.buffer = buffer = StreamBuffer(self.layout)
-        is_inside, cuts, cut, puts = Signal(), Signal(), Signal(), Signal()
+        is_inside = Signal()
+        cuts = Signal()
+        cut = Signal()
+        puts = Signal()
         m.d.comb += [
             cuts.eq(is_inside & self.drain | cut),
             self.i.ready.eq(buffer.i.ready & ~cut),

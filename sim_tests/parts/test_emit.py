@@ -32,6 +32,10 @@ def test_the_same_parameters_give_the_same_bytes(small):
     assert emit(Accelerator(SMALL), "top") == small
 
 
+def test_every_signal_has_a_name(small):
+    assert not re.search(r"^  (?:wire|reg) (?:\[\d+:0\] )?signal\w*;", small, re.MULTILINE)
+
+
 def test_no_path_and_no_date_is_in_it(small):
     assert not re.search(r'"/|/home/|\.py|20\d\d-\d\d', small)
 
