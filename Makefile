@@ -88,8 +88,9 @@ ACCELERATOR_TESTS := $(addprefix sim_tests/accelerator/test_,accelerator.py faul
 test-matrix: tools-verilator $(VENV)/ready  ## The accelerator's tests on every machine of the parameter matrix
 	MIXDIT_MATRIX=1 $(PY) -m pytest -n $(JOBS) --dist loadgroup $(ACCELERATOR_TESTS)
 
-test-turn: tools-verilator $(VENV)/ready  ## The same on one machine of the matrix, in turn (TURN=)
-	MIXDIT_MATRIX=1 $(PYTEST) --selection matrix $(ACCELERATOR_TESTS)
+test-turn: tools-verilator $(VENV)/ready  ## The same on one machine of the matrix, and one bench in Icarus, in turn (TURN=)
+	MIXDIT_MATRIX=1 MIXDIT_ICARUS=1 $(PYTEST) --selection matrix $(ACCELERATOR_TESTS) \
+	  sim_tests/accelerator/test_icarus.py::test_the_benches_of_the_accelerator
 
 test-x: tools-verilator $(VENV)/ready  ## The accelerator's tests from random registers and memories (SEED=)
 	MIXDIT_SIMULATOR=random $(PY) -m pytest -n $(JOBS) --dist loadgroup $(ACCELERATOR_TESTS)
