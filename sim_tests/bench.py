@@ -154,7 +154,7 @@ def build(
         is_low = "aresetn" in ports(component)
         args = [*args, f"-DSRAM_RESET={f'!{name}.aresetn' if is_low else f'{name}.rst'}"]
     public = [*ports(component), "clk", "rst"]
-    runner, log = chosen.runner(BUILD, waves), directory / "build.log"
+    runner, log = chosen.runner(), directory / "build.log"
     commands = chosen.control(name, public)
     text, arguments = "\n".join(files.values()), [*chosen.build_args, *args]
     others = (path.read_text(encoding="utf-8") for path in sources)

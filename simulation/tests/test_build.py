@@ -16,13 +16,13 @@ from simulation.machine import SimulatedMachine
 from simulation.tests.machines import FAULTY
 
 VERILOG = FAULTY.read_text(encoding="utf-8")
-QUICK = Flags(optimise="-O0")
+QUICK = Flags(optimise="-O1")
 PROGRAM = """
 import sys
 from pathlib import Path
 from simulation.build import Flags, compile_verilog
 from simulation.tests.machines import FAULTY
-print(compile_verilog(FAULTY.read_text(encoding="utf-8"), flags=Flags(optimise="-O0"),
+print(compile_verilog(FAULTY.read_text(encoding="utf-8"), flags=Flags(optimise="-O1"),
                       place=Path(sys.argv[1])))
 """
 
@@ -73,7 +73,7 @@ def test_a_place_that_make_cannot_build_in_is_refused(tmp_path):
 
 
 def test_waveforms_are_written_where_asked_for(tmp_path):
-    library = compile_verilog(VERILOG, flags=Flags(optimise="-O0", waves=True), place=tmp_path)
+    library = compile_verilog(VERILOG, flags=Flags(optimise="-O1", waves=True), place=tmp_path)
     dump = tmp_path / "dump.vcd"
     with SimulatedMachine(library) as machine:
         machine.trace(dump)
