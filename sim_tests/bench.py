@@ -92,6 +92,7 @@ def build(
     component: Component,
     name: str,
     *,
+    top: str | None = None,
     waves: bool | None = None,
     args: Sequence[str] = (),
     sources: Sequence[Path] = (),
@@ -110,6 +111,8 @@ def build(
         The top.
     name : str
         Its Verilog name, and the folder under ``build/sim``; one name for each set of parameters.
+    top : str, optional
+        Its Verilog name where that is not the folder's.
     waves : bool, optional
         Compile waveforms in; default is the environment's WAVES.
     args : sequence of str
@@ -143,6 +146,7 @@ def build(
     if waves is None:
         waves = environment.flag(environment.WAVES)
     directory = BUILD / f"{name}{chosen.suffix}{'_waves' if waves else ''}"
+    name = top or name
     verilog, control = directory / f"{name}.v", directory / "ports.vlt"
     files = dict(emit_files(component, name) if emitted is None else emitted)
     module = f"{name}_{MODULE}"
