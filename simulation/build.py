@@ -59,7 +59,7 @@ class Flags:
 
     verilate: tuple[str, ...] = (
         "-O3", "--x-assign", "fast", "--x-initial", "fast", "-DSRAM_POISON",
-        "--output-split", "5000", "--output-split-cfuncs", "500")
+        "--output-split", "20000", "--output-split-cfuncs", "500")
     optimise: str = "-O2"
     waves: bool = False
 
