@@ -121,8 +121,9 @@ def prepare(options: Sequence[str], optimise: Optimise, place: Path = FOLDER) ->
             _compile(unfinished, options, optimise.runtime, lock)
             unfinished.replace(folder)
         fast, slow = (_header(folder, level, lock) for level in (optimise.fast, optimise.slow))
+    include = "-Winvalid-pch -include"
     return Runtime(tuple(sorted(folder.glob("*.o"))), (
-        f"OPT_FAST={optimise.fast} -include {fast}", f"OPT_SLOW={optimise.slow} -include {slow}",
+        f"OPT_FAST={optimise.fast} {include} {fast}", f"OPT_SLOW={optimise.slow} {include} {slow}",
         f"OPT_GLOBAL={optimise.runtime}",
         f"VK_PCH_H={folder / NONE}", "VK_PCH_I_FAST=", "VK_PCH_I_SLOW="))
 

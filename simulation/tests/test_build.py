@@ -67,6 +67,13 @@ def test_what_does_not_build_says_why_and_where(tmp_path):
     assert not list(tmp_path.glob(f"*/{LIBRARY}"))
 
 
+def test_what_all_models_share_is_not_compiled_again(tmp_path):
+    library = compile_verilog(VERILOG, flags=QUICK, place=tmp_path)
+    log = (library.parent / "build.log").read_text()
+    assert "harness.cpp" in log and "verilated.cpp" not in log
+    assert log.count("-include") > 1 and "[-Winvalid-pch]" not in log
+
+
 def test_a_place_that_make_cannot_build_in_is_refused(tmp_path):
     with pytest.raises(ValueError, match="nothing can be built in"):
         compile_verilog(VERILOG, place=tmp_path / "a b")
