@@ -13,6 +13,7 @@ from sim_tests import bench, drive
 from sim_tests.accelerator import x_watch
 from sim_tests.machine import BenchMachine
 from simulation import emission
+from simulation.build import TOP
 from simulation.machines import MATRIX, QUICK
 
 CONFIGS = MATRIX if os.environ.get("MIXDIT_MATRIX") == "1" else QUICK
@@ -24,9 +25,8 @@ NAMES = [pytest.param(name, marks=pytest.mark.xdist_group(f"accelerator_{name}")
 
 def build(name: str, simulator: str | None = None) -> bench.Build:
     """Build a machine by its name in `MATRIX`; its memories hold garbage after every reset."""
-    return bench.build(Accelerator(MATRIX[name]), f"accelerator_{name}", poison=True,
-                       simulator=simulator,
-                       emitted=emission.machine(MATRIX[name], f"accelerator_{name}"))
+    return bench.build(Accelerator(MATRIX[name]), f"accelerator_{name}", top=TOP, poison=True,
+                       simulator=simulator, emitted=emission.machine(MATRIX[name], TOP))
 
 
 def run(built: bench.Build, test_module: str, label: str = "run", **more: Any) -> None:

@@ -92,6 +92,7 @@ def build(
     component: Component,
     name: str,
     *,
+    top: str | None = None,
     waves: bool | None = None,
     args: Sequence[str] = (),
     sources: Sequence[Path] = (),
@@ -110,6 +111,8 @@ def build(
         The top.
     name : str
         Its Verilog name, and the folder under ``build/sim``; one name for each set of parameters.
+    top : str, optional
+        Its Verilog name where that is not the folder's.
     waves : bool, optional
         Compile waveforms in; default is the environment's WAVES.
     args : sequence of str
@@ -143,6 +146,7 @@ def build(
     if waves is None:
         waves = environment.flag(environment.WAVES)
     directory = BUILD / f"{name}{chosen.suffix}{'_waves' if waves else ''}"
+    name = top or name
     verilog, control = directory / f"{name}.v", directory / "ports.vlt"
     files = dict(emit_files(component, name) if emitted is None else emitted)
     module = f"{name}_{MODULE}"
@@ -154,7 +158,7 @@ def build(
         is_low = "aresetn" in ports(component)
         args = [*args, f"-DSRAM_RESET={f'!{name}.aresetn' if is_low else f'{name}.rst'}"]
     public = [*ports(component), "clk", "rst"]
-    runner, log = chosen.runner(BUILD, waves), directory / "build.log"
+    runner, log = chosen.runner(), directory / "build.log"
     commands = chosen.control(name, public)
     text, arguments = "\n".join(files.values()), [*chosen.build_args, *args]
     others = (path.read_text(encoding="utf-8") for path in sources)

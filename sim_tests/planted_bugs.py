@@ -242,9 +242,10 @@ def turns_red(bug: Bug) -> bool:
                         ignore=shutil.ignore_patterns("__pycache__", "*.safetensors"))
     for name in ("pyproject.toml", "conftest.py", "selection.toml"):
         shutil.copy(ROOT / name, COPY)
-    for runtime in (ROOT / "build" / "sim").glob("runtime_*"):
-        # Verilator's own objects, the same for every model.
-        shutil.copytree(runtime, COPY / "build" / "sim" / runtime.name)
+    runtime = ROOT / "build" / "runtime"  # Verilator's own objects, the same for every model
+    if runtime.is_dir():
+        (COPY / "build").mkdir()
+        (COPY / "build" / "runtime").symlink_to(runtime)
     path = COPY / bug.file
     source = path.read_text(encoding="utf-8")
     path.write_text(source.replace(bug.right, bug.wrong, 1), encoding="utf-8")

@@ -28,6 +28,7 @@ from cocotb_tools.runner import Icarus, Runner, Verilator
 
 from commands import children, environment, tools
 from hw.tools.waivers import WAIVERS
+from simulation.runtime import Optimise, prepare
 
 POISON = "-DSRAM_POISON"
 
@@ -69,8 +70,8 @@ class Simulator(ABC):
         return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
 
     @abstractmethod
-    def runner(self, builds: Path, waves: bool) -> Runner:
-        """Make cocotb's runner; ``builds`` is the folder of all build folders."""
+    def runner(self) -> Runner:
+        """Make cocotb's runner."""
 
     def control(self, top: str, ports: Iterable[str]) -> str:
         """Return the text of Verilator's control file for a top whose ports are driven."""
@@ -94,14 +95,18 @@ class VerilatorSimulator(Simulator):
         # Small functions compile fast; each file costs half a second for the templates it uses.
         *("--output-split", "40000", "--output-split-cfuncs", "500"),
     )
+    optimise = Optimise("-O1", "-O0", "-O1")
+    """Dearer ones cost a bench more than they save it."""
 
     def model(self, top: str) -> str:
         return top
 
-    def runner(self, builds: Path, waves: bool) -> Runner:
-        include = _find_verilator()
-        version = hashlib.sha256((include / "verilated_config.h").read_bytes()).hexdigest()[:8]
-        return _Verilator(builds / f"runtime{'_waves' if waves else ''}_{version}")
+    def runner(self) -> Runner:
+        _find_verilator()
+        return _Verilator(self.optimise)
+
+    def made_of(self, *parts: str) -> str:
+        return super().made_of(repr(self.optimise), *parts)
 
     def control(self, top: str, ports: Iterable[str]) -> str:
         return WAIVERS + "".join(f'public_flat_rw -module "{top}" -var "{port}"\n'
@@ -135,7 +140,7 @@ class IcarusSimulator(Simulator):
     def model(self, top: str) -> str:
         return "sim.vvp"
 
-    def runner(self, builds: Path, waves: bool) -> Runner:
+    def runner(self) -> Runner:
         runner = _Icarus()
         runner.log.setLevel(logging.CRITICAL)
         return runner
@@ -205,37 +210,23 @@ class _Icarus(_Guarded, Icarus):
 class _Verilator(_Guarded, Verilator):
     """cocotb's runner, but Verilator's own runtime is compiled once and not in every build."""
 
-    def __init__(self, runtime: Path) -> None:
+    def __init__(self, optimise: Optimise) -> None:
         super().__init__()
-        self._runtime = runtime
+        self._optimise = optimise
         self.log.setLevel(logging.CRITICAL)  # `bench.run` says what failed
-
-    def _set_env_common(self) -> None:
-        super()._set_env_common()
-        # The wheel leaves this variable empty, and parallel builds then miss a precompiled header.
-        self.env["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
 
     def _build_command(self) -> list[list[str]]:
         verilate, compile_ = super()._build_command()
-        compiled = [str(path) for path in self._runtime.glob("verilated*.o")]
-        # Copied in between, because the rules rebuild what is older than the generated Vtop.mk.
-        copy = [["cp", *compiled, str(self.build_dir)]] if compiled else []
-        return [verilate, *copy, compile_]
-
-    def build(self, *args: Any, **options: Any) -> None:
-        super().build(*args, **options)
-        self._runtime.mkdir(parents=True, exist_ok=True)
-        for compiled in Path(self.build_dir).glob("verilated*.o"):
-            if not (self._runtime / compiled.name).exists():
-                partial = self._runtime / f"{compiled.name}.{os.getpid()}"
-                shutil.copyfile(compiled, partial)
-                partial.replace(self._runtime / compiled.name)
+        if self.is_built:
+            return [verilate, compile_]
+        runtime = prepare(["--vpi", *(["--trace"] if self.waves else [])], self._optimise)
+        copy = ["cp", *map(str, runtime.objects), str(self.build_dir)]
+        return [verilate, copy, [*compile_, *runtime.variables]]
 
 
-def _find_verilator() -> Path:
-    """Put the Verilator of this environment first on PATH; return where its headers are."""
+def _find_verilator() -> None:
+    """Put the Verilator of this environment first on PATH."""
     scripts = Path(sysconfig.get_path("purelib")) / "verilator" / "bin"
     path = os.environ.get("PATH", "").split(os.pathsep)
     if scripts.is_dir() and str(scripts) not in path:
         os.environ["PATH"] = os.pathsep.join([str(scripts), *path])
-    return scripts.parent / "include"

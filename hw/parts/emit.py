@@ -5,7 +5,9 @@ occurs many times (a cell, a row of cells, a normalizer) a single Verilog module
 instantiates that, so that text and elaboration time do not grow with the number of copies.
 """
 
+import gc
 import os
+from contextlib import contextmanager
 
 from amaranth import ClockSignal, Instance, ResetSignal
 from amaranth.back import verilog
@@ -96,6 +98,22 @@ def flat_ports(signature, interface=None):
         yield "__".join(map(str, path)), member.flow, value
 
 
+@contextmanager
+def _without_collections():
+    """Keep the garbage collector from looking through a growing netlist again and again.
+
+    Nothing in a netlist becomes garbage before it is written. Half of the time of emission would
+    go there; without it the 16x16 accelerator takes 165 MB more.
+    """
+    is_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if is_on:
+            gc.enable()
+
+
 def emit_files(component, name, *, header=None):
     """Emit a component, and everything it instantiates, as Verilog-2005 for any tool.
 
@@ -127,12 +145,14 @@ def emit_files(component, name, *, header=None):
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"  # another one may write another text
     platform = VerilogPlatform(name)
     pending, done, texts = {name: component}, set(), []
-    while pending:
-        for module, part in pending.items():
-            texts.append(verilog.convert(part, name=module, platform=platform, emit_src=False,
-                                         strip_internal_attrs=True))
-            done.add(module)
-        pending = {module: part for module, part in platform.modules.items() if module not in done}
+    with _without_collections():
+        while pending:
+            for module, part in pending.items():
+                texts.append(verilog.convert(part, name=module, platform=platform, emit_src=False,
+                                             strip_internal_attrs=True))
+                done.add(module)
+            pending = {module: part for module, part in platform.modules.items()
+                       if module not in done}
     text = plain_names(wake_processes(without_initial_values("\n".join(texts))))
     files = {f"{name}.v": f"// {header}\n{text}" if header else text}
     memory = platform.module_name(MODULE)

@@ -16,6 +16,8 @@ from hw.tools.lint import CONFIGURATIONS, lint, lint_in_parts
 
 SMALL = Config.sized(rows=2, cols=2, k_max=64)
 
+pytestmark = pytest.mark.xdist_group("emit")  # which emits the small machine once
+
 
 @pytest.fixture(scope="module")
 def small() -> str:

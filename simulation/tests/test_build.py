@@ -16,13 +16,13 @@ from simulation.machine import SimulatedMachine
 from simulation.tests.machines import FAULTY
 
 VERILOG = FAULTY.read_text(encoding="utf-8")
-QUICK = Flags(optimise="-O0")
+QUICK = Flags(optimise="-O1")
 PROGRAM = """
 import sys
 from pathlib import Path
 from simulation.build import Flags, compile_verilog
 from simulation.tests.machines import FAULTY
-print(compile_verilog(FAULTY.read_text(encoding="utf-8"), flags=Flags(optimise="-O0"),
+print(compile_verilog(FAULTY.read_text(encoding="utf-8"), flags=Flags(optimise="-O1"),
                       place=Path(sys.argv[1])))
 """
 
@@ -67,13 +67,20 @@ def test_what_does_not_build_says_why_and_where(tmp_path):
     assert not list(tmp_path.glob(f"*/{LIBRARY}"))
 
 
+def test_what_all_models_share_is_not_compiled_again(tmp_path):
+    library = compile_verilog(VERILOG, flags=QUICK, place=tmp_path)
+    log = (library.parent / "build.log").read_text()
+    assert "harness.cpp" in log and "verilated.cpp" not in log
+    assert log.count("-include") > 1 and "[-Winvalid-pch]" not in log
+
+
 def test_a_place_that_make_cannot_build_in_is_refused(tmp_path):
     with pytest.raises(ValueError, match="nothing can be built in"):
         compile_verilog(VERILOG, place=tmp_path / "a b")
 
 
 def test_waveforms_are_written_where_asked_for(tmp_path):
-    library = compile_verilog(VERILOG, flags=Flags(optimise="-O0", waves=True), place=tmp_path)
+    library = compile_verilog(VERILOG, flags=Flags(optimise="-O1", waves=True), place=tmp_path)
     dump = tmp_path / "dump.vcd"
     with SimulatedMachine(library) as machine:
         machine.trace(dump)
