@@ -17,13 +17,16 @@ class Harness:
         Free in every cycle.
     looks : list of (Signal, str)
         What stands for a signal inside the module, and its path in the flattened netlist.
+    cuts : list of str
+        Paths of signals inside that are anything, whatever drives them.
     checks, covers : list of str
         Names of the properties, and of what must be seen to happen.
     clock : ClockDomain
     """
 
     def __init__(self):
-        self.inputs, self.looks, self.checks, self.covers = [], [], [], []
+        self.inputs, self.looks, self.cuts = [], [], []
+        self.checks, self.covers = [], []
         self.clock = ClockDomain("sync", reset_less=True)
 
     def build(self):
@@ -55,6 +58,11 @@ class Harness:
         signal = Signal(shape, name=f"look_{len(self.looks)}")
         self.looks.append((signal, path))
         return signal
+
+    def cut(self, path, shape=1):
+        """Cut a signal inside off from what drives it, and return it."""
+        self.cuts.append(path)
+        return self.look(path, shape)
 
     def assume(self, m, value):
         """Take for granted that something holds in every cycle."""

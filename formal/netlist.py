@@ -44,6 +44,7 @@ def transition_relation(harness, sources, folder):
     commands = [f"read_rtlil {file.name}" for file in sources]
     commands += [f"read_verilog -formal {_MEMORY.resolve()}", f"hierarchy -top {TOP}", "proc",
                  "flatten", "memory_collect", "memory_map", f"cd {TOP}"]
+    commands += [f"cutpoint w:{inside}" for inside in harness.cuts]
     for signal, inside in harness.looks:
         # Without -nounset what is driven by either wire would be cut off.
         commands += [f"select -assert-count 1 w:{inside}", f"delete -input w:{signal.name}",

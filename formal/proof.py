@@ -49,7 +49,7 @@ class Proof:
     make : callable
         Returns the `Harness`. It imports the module under proof itself, so that a mutant is seen.
     depth : int
-        Cycles that the induction looks back.
+        Cycles that the induction looks back; 0 if the checks hold in any state.
     steps : int
         Cycles in which covers must be seen and mutants found out.
     mutants : tuple of Mutant

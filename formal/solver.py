@@ -44,6 +44,8 @@ def solver():
 def base_case(relation, steps, folder):
     """Ask whether every check holds in the first cycles, from the initial values on.
 
+    In no cycles at all every check holds.
+
     Parameters
     ----------
     relation : str
@@ -57,6 +59,8 @@ def base_case(relation, steps, folder):
     -------
     Answer
     """
+    if not steps:
+        return Answer(True, 0.0, [])
     lines = ["(assert (|proof_i| s0))", "(assert (|proof_is| s0))"]
     broken = " ".join(f"(not (|proof_a| s{step}))" for step in range(steps))
     return _ask(relation, steps, [*lines, f"(assert (or {broken}))"], folder / "base")
