@@ -2,11 +2,13 @@
 
 import importlib
 import inspect
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FunctionType
 
 from formal.harness import Harness
 from formal.netlist import transition_relation, write_rtlil
@@ -121,7 +123,10 @@ def refute(proof: Proof, mutant: Mutant, folder: Path) -> Answer:
 
 @contextmanager
 def planted(mutant: Mutant) -> Iterator[None]:
-    """Have a module with a mistake in this process, for a while."""
+    """Have a module with a mistake in this process, for a while.
+
+    Who imported something of it by name gets the mistaken one.
+    """
     module = importlib.import_module(mutant.module)
     source = inspect.getsource(module)
     if source.count(mutant.right) != 1:
@@ -130,8 +135,17 @@ def planted(mutant: Mutant) -> Iterator[None]:
     before = dict(vars(module))
     exec(compile(source.replace(mutant.right, mutant.wrong), f"<mutant of {mutant.module}>",
                  "exec"), vars(module))
+    swapped = {id(old): vars(module)[name] for name, old in before.items()
+               if isinstance(old, type | FunctionType) and vars(module)[name] is not old}
+    importers = [(vars(other), name, value) for other in list(sys.modules.values())
+                 if other is not module and getattr(other, "__name__", "").startswith("hw.")
+                 for name, value in vars(other).items() if id(value) in swapped]
+    for names, name, value in importers:
+        names[name] = swapped[id(value)]
     try:
         yield
     finally:
+        for names, name, value in importers:
+            names[name] = value
         vars(module).clear()
         vars(module).update(before)

@@ -1,7 +1,8 @@
 """Proof of `hw.control.job_check`."""
 
-import hw.control.job_check as module
 from amaranth import Cat, Mux, Signal, Value
+
+import hw.control.job_check as module
 from formal.harness import Harness
 from formal.proof import Mutant, Proof
 from golden.formats import BLOCK_SIZE

@@ -10,6 +10,7 @@ from formal.page import PAGE, page
 from formal.proof import Mutant, Proof, planted, prove
 from formal.proofs import find_proofs
 from formal.verdict import judge
+from hw.results import fp32_rounding, normalizer
 
 PROOFS = {proof.name: proof for proof in find_proofs()}
 
@@ -66,6 +67,13 @@ def test_a_mutant_that_changes_nothing_is_told(tmp_path):
                   "self.i.ready.eq(1 ^ is_aside)")
     verdict = judge(replace(PROOFS["skid_buffer"], mutants=(same,)), tmp_path)
     assert not verdict.is_good and "it holds with a mistake planted" in verdict.sentence()
+
+
+def test_a_mutant_is_seen_by_those_who_imported_it():
+    before = fp32_rounding.rounded_magnitude
+    with planted(Mutant("hw.results.fp32_rounding", "(guard & (sticky | kept[0]))", "guard")):
+        assert normalizer.rounded_magnitude is fp32_rounding.rounded_magnitude is not before
+    assert normalizer.rounded_magnitude is fp32_rounding.rounded_magnitude is before
 
 
 def test_a_mutant_that_applies_nowhere_is_an_error():
