@@ -46,7 +46,7 @@ tools-lint: tools-venv
 
 $(VENV)/ready: pyproject.toml | tools-venv
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[sim,ppa,cluster,dev]'
+	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[sim,formal,cluster,dev]'
 	touch $@
 
 $(VENV)/torch-ready: $(VENV)/ready

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from commands.tools import ToolError
 
-FOLDERS = {"examples": "sim", "golden.tests": "sim", "perf": "sim", "quality": "quality",
-           "reporting": "sim", "sim_tests": "sim"}
+FOLDERS = {"examples": "sim", "formal": "formal", "golden.tests": "sim", "perf": "sim",
+           "quality": "quality", "reporting": "sim", "sim_tests": "sim"}
 """Folders that wheels do not hold, and the extra with the packages that each needs."""
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -33,6 +33,8 @@ GROUPS = {
     "check": ("Hold the machine against what is said of it.\n\n"
               "Example: mixdit check fuzz --jobs 100 --machine 4x4", MACHINE, {
         "cycles": ("perf.rtl.check:main", "Hold the cycle model against the emitted Verilog."),
+        "formal": ("formal.command:main",
+                   "Prove properties of modules for all inputs and all times."),
         "lint": ("hw.tools.lint:main", "Run Verilator's lint on emitted Verilog."),
         "fuzz": ("sim_tests.fuzz.command:main",
                  "Mix good jobs, bad jobs, broken packets, stalls and aborts; check every bit."),
@@ -113,6 +115,7 @@ GROUPS = {
     "dev": ("Make anew what is committed and follows from the sources.\n\n"
             "Example: mixdit dev registers", DEVELOPERS, {
         "registers": ("hw.registers.files:main", "Write what follows from the register map."),
+        "proofs": ("formal.page:main", "Write the table of proofs in docs/formal.md."),
         "packages": ("hw.tools.import_graph:main",
                      "Write the packages and their files in docs/architecture.md."),
         "workloads": ("perf.workloads.command:trace",

@@ -17,7 +17,7 @@ from commands.tests.waiting import HANG_SECONDS, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
-FOLDERS = ("commands", "examples", "hw", "perf", "quality", "reporting", "sim_tests",
+FOLDERS = ("commands", "examples", "formal", "hw", "perf", "quality", "reporting", "sim_tests",
            "simulation")
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)

@@ -59,7 +59,7 @@ def importers(folder: str, *imported: str) -> list[str]:
 
 def test_arrows_between_the_top_folders_go_one_way():
     assert importers("sim_tests", "hw"), "the search finds what is there"
-    above_hw = ("simulation", "sim_tests", "perf", "quality", "reporting", "examples")
+    above_hw = ("formal", "simulation", "sim_tests", "perf", "quality", "reporting", "examples")
     assert not importers("golden", "hw", *above_hw)
     assert not importers("hw", *above_hw)
     assert not importers("simulation", *(set(above_hw) - {"simulation"}))
