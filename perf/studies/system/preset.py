@@ -1,5 +1,6 @@
 """A machine as parameters: its cores, what they share, and how they divide the work."""
 
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, make_dataclass
@@ -89,10 +90,15 @@ class Preset(_Core):
     job_s: float = 0.0
 
     def __post_init__(self) -> None:
+        for name in ("name", "title"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} must be text, not {getattr(self, name)!r}")
         for name in _NUMBERS:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise ValueError(f"{name} must be a number, not {value!r}")
+            if not _is_finite(value):
+                raise ValueError(f"{name} must be finite, not {value}")
             if not (value >= 0 if name in _MAY_BE_ZERO else value > 0):
                 bound = "must not be below" if name in _MAY_BE_ZERO else "must be above"
                 raise ValueError(f"{name} {bound} 0, not {value}")
@@ -105,8 +111,9 @@ class Preset(_Core):
                              f"{self.tiles!r}")
         network = self.network_bytes_per_s
         if network is not None and (
-                isinstance(network, bool) or not isinstance(network, int | float) or network <= 0):
-            raise ValueError("network_bytes_per_s must be a number above 0, or \"auto\", not "
+                isinstance(network, bool) or not isinstance(network, int | float)
+                or not _is_finite(network) or network <= 0):
+            raise ValueError("network_bytes_per_s must be a finite number above 0, or \"auto\", not "
                              f"{network!r}")
         if not isinstance(self.multicast, bool):
             raise ValueError(f"multicast must be true or false, not {self.multicast!r}")
@@ -138,6 +145,11 @@ class Preset(_Core):
         return self.multipliers * self.clock_hz
 
 
+def _is_finite(value: float) -> bool:
+    """Tell whether a number is one that floats can be computed with: no NaN, not beyond them."""
+    return abs(value) <= sys.float_info.max
+
+
 def preset_names() -> list[str]:
     """List the machines that come with the generator."""
     return sorted(path.stem for path in PRESETS.glob("*.toml"))
@@ -164,7 +176,7 @@ def load_preset(name_or_path: str | Path) -> Preset:
                          f"{', '.join(preset_names())}")
     try:
         facts = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path.name} is not TOML: {error}") from error
     try:
         return make_preset({"name": path.stem, **facts})
