@@ -24,6 +24,9 @@ _NUMBERS = (*(name for name, each in _CORE.items() if not each.chosen), *_OTHERS
 
 _MAY_BE_ZERO = ("cell_stages", "shared_bytes", "score_bytes", "turnaround_s", "job_s")
 
+MOST_CORES = 1 << 20
+"""More than any work of the models can be divided among; finding that out would take hours."""
+
 SPLITS = ("auto", "tokens", "columns")
 
 
@@ -106,6 +109,8 @@ class Preset(_Core):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | None):
                 raise ValueError(f"{name} must be a whole number, not {value!r}")
+        if self.cores > MOST_CORES:
+            raise ValueError(f"cores must be at most {MOST_CORES}, not {self.cores}")
         if self.tiles is not None and not 1 <= self.tiles <= self.tile_slots:
             raise ValueError(f"tiles must be 1 to tile_slots={self.tile_slots}, or \"auto\", not "
                              f"{self.tiles!r}")
@@ -113,8 +118,8 @@ class Preset(_Core):
         if network is not None and (
                 isinstance(network, bool) or not isinstance(network, int | float)
                 or not _is_finite(network) or network <= 0):
-            raise ValueError("network_bytes_per_s must be a finite number above 0, or \"auto\", not "
-                             f"{network!r}")
+            raise ValueError("network_bytes_per_s must be a finite number above 0, or \"auto\", "
+                             f"not {network!r}")
         if not isinstance(self.multicast, bool):
             raise ValueError(f"multicast must be true or false, not {self.multicast!r}")
         if self.split not in SPLITS:

@@ -30,6 +30,7 @@ def test_a_changed_preset_has_a_changed_core():
     ("cores = ", "is not TOML"),
     ("lanes = 3", "a machine has no lanes, but only"),
     ("cores = 0", "cores must be above 0, not 0"),
+    ("cores = 1048577", "cores must be at most 1048576, not 1048577"),
     ("cores = 1.5", "cores must be a whole number"),
     ("dram_bytes_per_s = nan", "dram_bytes_per_s must be finite, not nan"),
     ("clock_hz = inf", "clock_hz must be finite, not inf"),
