@@ -28,7 +28,7 @@ FLAGS = ("multicast",)
 
 
 def check_value(name: str, value: Value) -> None:
-    """Refuse a word for a number or a flag; what number a machine can have is for the machine to say.
+    """Refuse words for numbers and flags; what number a machine can have is for it to say.
 
     Raises
     ------
