@@ -4,6 +4,7 @@ import errno
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -78,6 +79,7 @@ def describe(error: OSError) -> str:
 
 def _end(sentence: str, code: ExitCode) -> NoReturn:
     complain(sentence)
+    warnings.simplefilter("ignore")  # of what is left half done now: the sentence says it all
     raise SystemExit(int(code)) from None
 
 

@@ -47,8 +47,11 @@ def _load(path: Path, what: str) -> tuple[NDArray[np.generic], str]:
             raise ValueError(f"{path} is not a .npy file; write one with numpy.save")
     try:
         array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError, MemoryError) as error:
-        raise ValueError(f"{path} can't be read: {error}") from None
+    except Exception as error:  # a broken header is evaluated, and fails in any way
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        if reason.startswith("Object arrays"):
+            reason = "it holds Python objects; convert them first with x.astype(numpy.float32)"
+        raise ValueError(f"{path} can't be read: {reason}") from None
     name = array.dtype.name
     if array.dtype.kind == "V" and array.dtype.itemsize == 2 and not array.dtype.names:
         name, array = "bfloat16", array.view(np.uint16)  # how numpy.save writes ml_dtypes' bfloat16

@@ -24,7 +24,7 @@ def verilog(
     one_file: Annotated[bool, typer.Option(
         "--one-file", help="Put the memory module behind the machine, not beside it.")] = False,
     output: Annotated[Path | None, typer.Option(
-        "-o", "--output", help="File or folder.", show_default="build/verilog")] = None,
+        "-o", "--output", help="File (.v, .sv) or folder.", show_default="build/verilog")] = None,
 ) -> Figures:
     """Emit the accelerator as Verilog.
 
@@ -44,7 +44,7 @@ def verilog(
         from .parts.verilog_names import check_name
 
         check_name(name)
-        path = output if output.suffix == ".v" else output / f"{name}.v"
+        path = output if output.suffix in (".v", ".sv") else output / f"{name}.v"
         memory_path = path.with_name(f"{name}_{MODULE}.v")
         if path.name == memory_path.name:
             raise ValueError(f"{path.name} is the memory's file: give the machine another one")

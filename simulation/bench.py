@@ -13,6 +13,7 @@ import typer
 
 import golden
 from commands.figures import Figures
+from commands.running import sentences
 from commands.terminal import make_console
 from hw.contract.config import Config
 from hw.host.machine import Machine
@@ -99,10 +100,11 @@ def main(
 
     Example: mixdit bench simulation --m 256 --n 96 --k 512
     """
-    config = Config() if (rows, cols) == (8, 8) else Config.sized(rows=rows, cols=cols)
     console, began = make_console(), time.perf_counter()
-    work = linear_layer(config, m, n, k)
-    library = build(config)
+    with sentences():
+        config = Config() if (rows, cols) == (8, 8) else Config.sized(rows=rows, cols=cols)
+        work = linear_layer(config, m, n, k)
+        library = build(config)
     console.print(f"{rows}x{cols} model ready in {time.perf_counter() - began:.1f} s")
     with SimulatedMachine(library) as machine:
         speed = measure(machine, work, turns=turns)

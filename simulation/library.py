@@ -120,11 +120,22 @@ class Library:
     ----------
     path : pathlib.Path
         From `simulation.build.build`.
+
+    Raises
+    ------
+    OSError
+        If there is no library.
+    ValueError
+        If it is another one.
     """
 
     def __init__(self, path: Path):
         functions = CDLL(str(path))
         for name, (result, arguments) in _FUNCTIONS.items():
-            function = getattr(functions, f"harness_{name}")
+            try:
+                function = getattr(functions, f"harness_{name}")
+            except AttributeError:
+                raise ValueError(f"{path} is no model of simulation.build.build: it lacks "
+                                 f"harness_{name}") from None
             function.restype, function.argtypes = result, arguments
             setattr(self, name, function)

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from golden.arguments import real, whole
 from hw.host.carrier import ACTIVATIONS, LIMIT, RESULTS, WEIGHTS
 from hw.host.driver_errors import BusError, MachineError, ProtocolError, WaitTimeoutError
 from simulation.library import FAILED, Library, Ran, RawCounts, Stream, StreamCounts, Until
@@ -29,6 +30,9 @@ SLICE = 20_000
 _STREAMS = {ACTIVATIONS: Stream.ACTIVATIONS, WEIGHTS: Stream.WEIGHTS, RESULTS: Stream.RESULTS,
             REGISTERS: Stream.REGISTERS}
 _PORTS = {ACTIVATIONS: "s_axis_act", WEIGHTS: "s_axis_wgt", RESULTS: "m_axis_out"}
+_LIMIT = 1 << 64
+"""Of the numbers that the harness takes."""
+
 _INFO_WORDS = 4
 """Of a packet: bytes, beats, first and last cycle."""
 
@@ -100,6 +104,7 @@ class SimulatedMachine:
 
     def write(self, address: int, value: int) -> None:
         """Write a register; the clock runs until the answer."""
+        value = whole(value, "a register's value")
         if not 0 <= value < 1 << 32:
             raise ValueError(f"a register holds 0 to 2^32 - 1, not {value}")
         response = self._library.write(self._open, _address(address), value, ANSWER_CYCLES)
@@ -130,15 +135,15 @@ class SimulatedMachine:
 
     def reset(self, cycles: int = RESET_CYCLES) -> None:
         """Hold reset for some cycles. Queued packets and results are dropped, counts begin anew."""
-        if cycles < 1:
-            raise ValueError(f"a reset takes at least one cycle, not {cycles}")
+        cycles = whole(cycles, "cycles")
+        if not 1 <= cycles < _LIMIT:
+            raise ValueError(f"a reset takes at least one cycle, and less than 2^64, not {cycles}")
         self._check_call(self._library.reset(self._open, cycles))
         self._check_rules()
 
     def advance(self, cycles: int) -> None:
         """Let that many cycles pass."""
-        if cycles < 0:
-            raise ValueError(f"time does not pass backwards: {cycles} cycles")
+        cycles = _time(cycles)
         self._run(cycles, Until.CYCLES)
 
     def wait_for_interrupt(self, limit: int = LIMIT) -> None:
@@ -148,6 +153,7 @@ class SimulatedMachine:
 
     def _run(self, limit: int, until: Until, argument: int = 0) -> bool:
         """Run in slices, so that signals get through; tell whether it was reached."""
+        limit = whole(limit, "the limit")
         if limit < 0:
             raise ValueError(f"a wait takes at least 0 cycles, not {limit}")
         end = self.cycles + limit
@@ -171,6 +177,10 @@ class SimulatedMachine:
             raise ValueError(f"packets go to {ACTIVATIONS} or {WEIGHTS}, not to {stream!r}")
         if isinstance(packets, bytes | bytearray | memoryview):
             raise TypeError("send takes packets, not one: put it into a list")
+        packets = list(packets)
+        for packet in packets:
+            if isinstance(packet, str | int):
+                raise TypeError(f"a packet must be bytes, not {type(packet).__name__}")
         packets = [bytes(memoryview(packet)) for packet in packets]
         lengths = list(map(len, packets))
         if 0 in lengths:
@@ -229,7 +239,8 @@ class SimulatedMachine:
 
     def _take(self, packets: int, limit: int) -> tuple[bytes, bytes, list[int]]:
         """Take packets: the bytes of all, their ``tkeep``, and `_INFO_WORDS` words of each."""
-        if packets < 0:
+        packets = whole(packets, "the number of packets")
+        if not 0 <= packets < _LIMIT:
             raise ValueError(f"{packets} packets cannot be taken")
         if not self._run(limit, Until.PACKETS, packets):
             raise WaitTimeoutError(
@@ -257,6 +268,7 @@ class SimulatedMachine:
 
     def beat_bytes(self, stream: str) -> int:
         """Count the bytes of a beat of a stream."""
+        _check_port(stream)
         return self._beat_bytes[stream]
 
     # What the bench does and sees
@@ -278,10 +290,11 @@ class SimulatedMachine:
         if stream not in _STREAMS:
             raise ValueError(f"there are {', '.join(_STREAMS)}, no {stream!r}")
         for name, value in (("share", share), ("break_share", break_share)):
-            if not 0 <= value < 1:
+            if not 0 <= real(value, name) < 1:
                 raise ValueError(f"{name} must be at least 0 and less than 1, not {value}")
-        if break_cycles < 0 or bool(break_share) != bool(break_cycles):
-            raise ValueError("a break has a share and a length, of at least one cycle: "
+        break_cycles, seed = whole(break_cycles, "break_cycles"), whole(seed, "seed")
+        if not 0 <= break_cycles < _LIMIT or bool(break_share) != bool(break_cycles):
+            raise ValueError("a break has a share and a length, of 1 to 2^64 - 1 cycles: "
                              f"not {break_share} and {break_cycles}")
         mixed = seed * len(_STREAMS) + _STREAMS[stream]  # one seed serves all streams
         self._library.stall(self._open, _STREAMS[stream], share, break_share, break_cycles,
@@ -289,8 +302,7 @@ class SimulatedMachine:
 
     def counts(self, stream: str) -> StreamCounts:
         """Count what a stream did since the reset."""
-        if stream not in _PORTS:
-            raise ValueError(f"there are {', '.join(_PORTS)}, no {stream!r}")
+        _check_port(stream)
         raw = RawCounts()
         self._library.counts(self._open, _STREAMS[stream], byref(raw))
         values = {name: getattr(raw, name) for name in StreamCounts.__dataclass_fields__}
@@ -308,6 +320,7 @@ class SimulatedMachine:
 
     def toggle(self, cycles: int) -> None:
         """Toggle the clock and do nothing else: what the model alone costs, for a comparison."""
+        cycles = _time(cycles)
         for first in range(0, cycles, SLICE):
             self._check_call(self._library.toggle(self._open, min(SLICE, cycles - first)))
 
@@ -347,7 +360,20 @@ def _cut(octets: bytes, lengths: Sequence[int]) -> list[bytes]:
     return [octets[first:last] for first, last in pairwise(places)]
 
 
+def _time(cycles: int) -> int:
+    cycles = whole(cycles, "cycles")
+    if cycles < 0:
+        raise ValueError(f"time does not pass backwards: {cycles} cycles")
+    return cycles
+
+
+def _check_port(stream: str) -> None:
+    if stream not in _PORTS:
+        raise ValueError(f"there are {', '.join(_PORTS)}, no {stream!r}")
+
+
 def _address(address: int) -> int:
+    address = whole(address, "an address")
     if address < 0 or address % 4:
         raise ValueError(f"registers are at multiples of 4, not at {address:#x}")
     if address >= 1 << ADDRESS_BITS:

@@ -85,6 +85,15 @@ def test_the_readme_has_the_codes():
         (int(code), meaning) for code, meaning in MEANINGS.items()]
 
 
+HALF_DONE = """\
+class HalfDone:
+    def __del__(self):
+        import warnings
+        warnings.warn("created but never used")
+"""
+"""What an interrupted emission leaves."""
+
+
 @pytest.mark.parametrize(("body", "code", "sentence"), [
     ("return 1", 1, ""), ("return None", 0, ""), ("sys.exit(2)", 2, ""),
     ("with sentences(): raise ValueError('k is 0')", 2, "k is 0"),
@@ -95,6 +104,7 @@ def test_the_readme_has_the_codes():
      "make, c++ and perl are not installed (on Debian: apt-get install make g++ perl)"),
     ("with sentences(): raise ModuleNotFoundError(name='torch')", 3,
      "torch is not installed: run `pip install '.[quality]'` first"),
+    (f"{HALF_DONE}with sentences(): half = HalfDone(); raise ValueError('k is 0')", 2, "k is 0"),
     ("with sentences(): raise MemoryError", 3, "there is not enough memory"),
     ("raise ZeroDivisionError", 3, None), ("import nothing_of_that_name", 3, None),
 ])

@@ -27,7 +27,7 @@ BAD = {
     "one dimension": (ones(4), ones(4, 2), "must be a matrix"),
     "K mismatch": (ones(2, 5), ones(4, 2), "K = 5 columns, but the weights K = 4 rows"),
     "K over the limit": (ones(2, 65), ones(65, 2), "over the machine's limit of 64"),
-    "objects": (np.full((2, 4), None), ones(4, 2), "can't be read: Object arrays"),
+    "objects": (np.full((2, 4), None), ones(4, 2), "can't be read: it holds Python objects"),
     "integers": (ones(2, 4, dtype="i4"), ones(4, 2), "holds int32; convert it first"),
     "float64": (ones(2, 4), ones(4, 2, dtype="f8"), "holds float64; convert it first"),
     "empty": (ones(0, 4), ones(4, 2), "is empty"),
@@ -55,8 +55,13 @@ def test_unusable_files_are_refused_in_a_sentence(files):
     (folder / "text.npy").write_text("no array at all")
     whole = (folder / "a.npy").read_bytes()
     (folder / "cut.npy").write_bytes(whole[:-3])
+    for name, header in (("deep", "(" * 3000), ("long", " " * 60000)):
+        header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 4), }" + header + "\n"
+        (folder / f"{name}.npy").write_bytes(
+            b"\x93NUMPY\x01\0" + len(header).to_bytes(2, "little") + header.encode() + bytes(32))
     for name, sentence in (("none.npy", "there is no file"), ("", "there is no file"),
-                           ("text.npy", "is not a .npy file"), ("cut.npy", "can't be read")):
+                           ("text.npy", "is not a .npy file"), ("cut.npy", "can't be read"),
+                           ("deep.npy", "can't be read"), ("long.npy", "can't be read")):
         assert sentence in refused("gemm", "--activations", folder / name,
                                    "--weights", folder / "b.npy", *TINY)
 

@@ -19,6 +19,9 @@ MOST_CELL_STAGES = 3
 JOBS_UNDER_WAY = 4
 """Most jobs that are dispatched and have not ended."""
 
+MOST_BLOCKS = 1 << 24
+"""Deepest memory: 32 times what the largest K and array need, and far from any width's end."""
+
 MOST_BEATS = 4
 """Beats of one MX9 x MX9 block product."""
 
@@ -43,11 +46,13 @@ class Config:
         32, "Bytes per beat of s_axis_wgt.", least=2, most=1024, power_of_two=True,
         chosen="4 x cols, to a power of two")
     act_depth: int = parameter(
-        1152, "Blocks of A per array row that fit on chip.", chosen="3 x k_max / 16")
+        1152, "Blocks of A per array row that fit on chip.", most=MOST_BLOCKS,
+        chosen="3 x k_max / 16")
     weight_depth: int = parameter(
-        768, "Blocks of B per array column that fit on chip.", chosen="2 x k_max / 16")
+        768, "Blocks of B per array column that fit on chip.", most=MOST_BLOCKS,
+        chosen="2 x k_max / 16")
     stage_depth: int = parameter(
-        3842, "Blocks that wait on chip for their precision.",
+        3842, "Blocks that wait on chip for their precision.", most=MOST_BLOCKS,
         chosen="the larger of rows and cols x k_max / 16, and some")
     tile_slots: int = parameter(
         32, "Most token tiles on chip at a time.", least=2, most=256, power_of_two=True)

@@ -1,14 +1,17 @@
 """The registers' driver on a carrier, whose calls block."""
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Protocol
 
 from hw.registers.codes import StreamFault
-from hw.registers.map import ADDRESSES, ENDED, FAULTS
+from hw.registers.map import ADDRESSES, COUNTERS, ENDED, FAULTS
 
 from .carrier import LIMIT, Clock, Registers
 from .driver import Driver
 from .driver_errors import WaitTimeoutError
+from .shared_state import state_of
+
+COUNTER_NAMES = tuple(name.lower() for name, _ in COUNTERS)
 
 LOOK = 20_000
 """Cycles between two looks at how far a wait is."""
@@ -43,10 +46,13 @@ class CarrierDriver(Driver):
     ----------
     commanded : int
         Cycle in which the write of the last command was answered.
+    tables : Tables
+        What `load_table` has loaded, of all drivers on this carrier.
     """
 
     def __init__(self, carrier: ClockedRegisters, limit: int = LIMIT):
         self.carrier, self.commanded = carrier, 0
+        self.tables = state_of(carrier).tables
         super().__init__(self._read_word, self._write_word, clock=lambda: carrier.cycles,
                          limit=limit)
 
@@ -108,6 +114,15 @@ class CarrierDriver(Driver):
         if names is None:
             return await super().counters()
         return {name: await self.read(f"{name.upper()}_LOW") for name in names}
+
+    async def load_table(self, table: int, order: Sequence[int] | None = None,
+                         tags: Sequence[bool] | None = None) -> None:
+        """Load a calibration table, and remember it; see `Driver.load_table`."""
+        parts = {name: part for name, part in (("order", order), ("tags", tags))
+                 if part is not None}
+        self.tables.forget(table, tuple(parts))  # an error may leave them half loaded
+        await super().load_table(table, **parts)
+        self.tables.note(table, parts)
 
     async def _read_word(self, address: int) -> int:
         return self.carrier.read(address)

@@ -5,7 +5,8 @@ from numpy.typing import ArrayLike
 
 import golden
 from golden import MX6, MXTensor, Policy
-from golden.arguments import array
+from golden.arguments import array, is_bool
+from golden.floats import widen
 from golden.formats import BLOCK_SIZE
 from golden.policy import check_policy
 from hw.contract.config import DIMENSION_BITS, Config
@@ -28,7 +29,8 @@ def gemm_work(
     ----------
     config : Config
     a, b, bias, policy, output
-        As `hw.host.machine.Machine.gemm` has them. The machine chooses the precision of 16 channels
+        As `hw.host.machine.Machine.gemm` has them; the bias in any format whose numbers FP32 has.
+        The machine chooses the precision of 16 channels
         of a token tile (granularity "channel_block", `tile_rows` the rows of the array) by "top" in
         each tile (scope "tile"), by "threshold", or by "static" tags of the K-blocks.
 
@@ -54,13 +56,7 @@ def gemm_work(
             raise ValueError(f"{name} must be blocked along K, its axis {axis}")
     _check_sizes(config, {"M": m, "N": n}, k)
     if bias is not None:
-        bias = array(bias, "the bias")
-        if bias.shape != (n,) or bias.dtype.kind != "f":
-            raise ValueError(f"the bias must be {n} floats, one for each column of B, not "
-                             f"{bias.dtype.name} of shape {bias.shape}")
-        if not np.array_equal(bias.astype(np.float32), bias, equal_nan=True):
-            raise ValueError("the bias must fit FP32: round it with astype(numpy.float32)")
-        bias = bias.astype(np.float32)
+        bias = _bias(bias, n)
     shape = {"m": m, "n": n, "k": k, "tiles": resident_tiles(config, m, k),
              "output": Output[output.upper()], "bias": bias is not None}
     if isinstance(a, MXTensor):
@@ -87,6 +83,13 @@ def conversion_work(
     TypeError, ValueError
         If the machine can't convert that.
     """
+    if isinstance(x, MXTensor):
+        raise TypeError("what is converted must be floats, not an MXTensor: that can be a B as it "
+                        "is")
+    if not is_bool(transposed):
+        raise TypeError(f"transposed must be True or False, not {transposed!r}")
+    if policy is not None:
+        check_policy(policy)
     x, float_format = _floats(config, x, "what is converted")
     n, k = _matrix(x, "what is converted")[:: -1 if transposed else 1]
     _check_sizes(config, {"N": n}, k)
@@ -114,6 +117,21 @@ def _check_float(x: np.ndarray, name: str) -> None:
         remedy = ("if these are patterns, widen them first with golden.floats.widen"
                   if x.dtype.kind == "u" else "convert it with astype first")
         raise TypeError(f"{name} must be of {', '.join(_FORMATS)}, not {x.dtype.name}: {remedy}")
+
+
+def _bias(bias: ArrayLike, n: int) -> np.ndarray:
+    """Return a bias as FP32."""
+    bias = array(bias, "the bias")
+    if bias.shape != (n,) or (bias.dtype.kind != "f" and bias.dtype.name not in _FORMATS):
+        raise ValueError(f"the bias must be {n} floats, one for each column of B, not "
+                         f"{bias.dtype.name} of shape {bias.shape}")
+    if bias.dtype.name in _FORMATS:
+        return widen(bias)
+    with np.errstate(over="ignore"):
+        narrow = bias.astype(np.float32)
+    if not np.array_equal(narrow, bias, equal_nan=True):
+        raise ValueError("the bias must fit FP32: round it with astype(numpy.float32)")
+    return narrow
 
 
 def _matrix(x: np.ndarray | MXTensor, name: str) -> tuple[int, int]:

@@ -8,7 +8,10 @@ from .work import Work
 
 
 class Tables:
-    """Remember what each table was loaded with last, so that nothing is loaded twice."""
+    """Remember what each table was loaded with last, so that nothing is loaded twice.
+
+    What is remembered are copies: callers may reuse their arrays.
+    """
 
     def __init__(self) -> None:
         self._loaded: dict[tuple[int, str], np.ndarray] = {}
@@ -25,7 +28,7 @@ class Tables:
 
     def note(self, table: int, parts: dict[str, np.ndarray]) -> None:
         """Remember what has been loaded."""
-        self._loaded |= {(table, name): part for name, part in parts.items()}
+        self._loaded |= {(table, name): np.array(part) for name, part in parts.items()}
 
     def forget(self, table: int, parts: Sequence[str]) -> None:
         """Forget parts that are being loaded: an error may leave them half loaded."""

@@ -96,15 +96,36 @@ def main(
     console = make_console()
     with sentences():
         require(["perl"])
-        text = "\n".join(path.read_text(encoding="utf-8") for path in files or ())
-    if files:
-        return _report(console, files[0].stem, lint(text, files[0].stem))
+        if files:
+            text = "\n".join(map(_read, files))
+            top = _top(files[0], text)
+            return _report(console, top, lint(text, top))
     for name, config in (CONFIGURATIONS | {"64x64": LARGEST}).items():
         top = f"mixdit_{name}"
         check = lint_in_parts if config is LARGEST else lint
         if code := _report(console, top, check(emit(Accelerator(config), top), top)):
             return code
     return ExitCode.DONE
+
+
+def _read(path):
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no Verilog: {error}") from None
+
+
+def _top(path, text):
+    """Find a machine's module: what its file is called after, or what all names begin with."""
+    modules = re.findall(r"^\s*module\s+(\w+)", text, re.MULTILINE)
+    if path.stem in modules:
+        return path.stem
+    shortest = min(modules, key=len, default=None)
+    if shortest is None or not all(each.startswith(shortest) for each in modules):
+        raise ValueError(f"there is no module {path.stem}, as {path} is called, and none whose "
+                         "name all others begin with: give the machine's file first, and call it "
+                         "as its module")
+    return shortest
 
 
 def _report(console, top, complaints):

@@ -109,7 +109,7 @@ def sweep(
     """
     with sentences(KEPT):
         check_file(store)
-        axes = dict(sweeps.parse_axis(each) for each in axis or ())
+        axes = sweeps.parse_axes(axis or ())
         wanted = sweeps.read_grid(grid or sweeps.DEFAULT).changed(
             axes, instead=bool(axes) and grid is None, preset=preset, policy=policy, models=models)
         points, records = _sweep(wanted, store, jobs, cluster)

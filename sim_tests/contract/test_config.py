@@ -22,6 +22,8 @@ REFUSED = [
     (dict(act_bytes=2), "act_bytes must be a power of two from one element (4)"),
     (dict(act_bytes=64), "one block of the smallest format (32), not 64"),
     (dict(weight_bytes=1), "weight_bytes must be a power of two from 2 to 1024, not 1"),
+    *[({name: (1 << 24) + 1}, f"{name} must be at most 16777216, not 16777217")
+      for name in ("act_depth", "weight_depth", "stage_depth")],
     (dict(act_depth=383), "act_depth=383 cannot hold one tile of k_max=6144"),
     (dict(weight_depth=100), "weight_depth=100 cannot hold one tile"),
     (dict(stage_depth=3072), "stage_depth=3072 cannot hold one tile of k_max=6144"),
@@ -103,5 +105,7 @@ def test_the_memory_module_has_a_file_of_its_own_unless_one_file_is_asked_for(
         outcome = call(
             "verilog", "--name", "m", "-o", tmp_path / f"{len(more)}" / "x.v", *more)
         assert outcome.exit_code == 0
+    assert call("verilog", "--name", "m", "-o", tmp_path / "2" / "y.sv").exit_code == 0
     written = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.glob("*/*")}
-    assert written == {"0/x.v": "machine", "0/m_sram_1r1w.v": "memory", "1/x.v": "machine\nmemory"}
+    assert written == {"0/x.v": "machine", "0/m_sram_1r1w.v": "memory", "1/x.v": "machine\nmemory",
+                       "2/y.sv": "machine", "2/m_sram_1r1w.v": "memory"}

@@ -105,7 +105,8 @@ def main(
     names = machine or list(QUICK)
     unknown = [name for name in names if name not in MATRIX]
     if unknown:
-        raise typer.BadParameter(f"there is no machine {unknown[0]!r}")
+        raise typer.BadParameter(
+            f"there is no machine {unknown[0]!r}; there are {', '.join(MATRIX)}")
     with sentences("Interrupted: the simulator was stopped."):
         builds.check_place(BUILD)
         tools.require(NEEDS)

@@ -1,6 +1,5 @@
 """Jobs through the host library: many under way, tables, limits, errors; the next one runs."""
 
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,7 +70,7 @@ def test_stream_faults_are_named_and_forgotten_by_an_abort(machine, lines):
 def test_a_refused_job_is_named_and_the_next_one_runs(machine, lines):
     work, = works_of(1)
     with pytest.raises(JobRefusedError, match="K_TOO_LARGE"):
-        machine.run([replace(work, job=replace(work.job, k=301))])
+        machine.run([make_work(SMALL, np.random.default_rng(8), 3, 5, 301)])
     lines.will_give(*replies_of(SMALL, work))
     lines.drain = lambda limit=LIMIT: setattr(lines, "drained", lines.drained + 1)
     assert machine.run([work])[0].results.tobytes() == expected_results(SMALL, work).tobytes()

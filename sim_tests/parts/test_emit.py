@@ -75,6 +75,25 @@ def test_a_users_files_are_linted(small, tmp_path):
     assert missing.exit_code == 2 and "none.v" in missing.output
 
 
+WIRE = "module {}(input a, output b);\n  assign b = a;\nendmodule\n"
+
+
+@pytest.mark.parametrize(("content", "code", "words"), [
+    (WIRE.format("machine").encode(), 0, "machine: clean"),
+    ((WIRE.format("machine") + WIRE.format("mine")).encode(), 0, "mine: clean"),
+    ((WIRE.format("one") + WIRE.format("other")).encode(), 2, "there is no module mine, as "),
+    (b"", 2, "there is no module mine, as "),
+    (b"\x93NUMPY", 2, "mine.v is no Verilog"),
+])
+def test_a_users_file_may_have_another_name_than_its_machine(tmp_path, content, code, words):
+    path = tmp_path / "mine.v"
+    path.write_bytes(content.replace(b"module mine(", b"/* verilator lint_off MULTITOP */\n"
+                                     b"module mine("))
+    found = call("check", "lint", path)
+    assert (found.exit_code, words in re.sub(r"\s+", " ", found.output)) == (code, True), (
+        found.output)
+
+
 def test_the_lint_in_parts_sees_mistakes_around_the_rows_in_a_row_and_in_a_cell(small):
     assert lint_in_parts(small, "top") == ""
     assert "WIDTHTRUNC" in lint_in_parts(

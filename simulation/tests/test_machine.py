@@ -1,5 +1,6 @@
 """What the Python face promises: time, limits, signals, mistakes."""
 
+import _ctypes
 import os
 import signal
 import threading
@@ -99,10 +100,37 @@ def test_a_reset_forgets_packets_and_counts(machine):
     (lambda m: m.stall("results", 0.1, break_share=0.5), "a break has a share and a length"),
     (lambda m: m.stall("result", 0.1), "there are activations, weights, results, registers"),
     (lambda m: m.counts("registers"), "there are activations, weights, results"),
+    (lambda m: m.beat_bytes("registers"), "there are activations, weights, results"),
+    (lambda m: m.toggle(-1), "time does not pass backwards"),
+    (lambda m: m.reset(1 << 64), "a reset takes at least one cycle, and less than 2"),
+    (lambda m: m.take(1 << 64), "18446744073709551616 packets cannot be taken"),
+    (lambda m: m.stall("results", break_share=0.1, break_cycles=1 << 64), "a break has a share"),
 ])
 def test_mistakes_are_refused_by_a_sentence(machine, call, sentence):
     with pytest.raises(ValueError, match=sentence):
         call(machine)
+
+
+@pytest.mark.parametrize(("call", "sentence"), [
+    (lambda m: m.read(4.0), "an address must be a whole number, not 4.0"),
+    (lambda m: m.write(0, "1"), "a register's value must be a whole number, not '1'"),
+    (lambda m: m.advance(1.5), "cycles must be a whole number"),
+    (lambda m: m.reset(1.5), "cycles must be a whole number"),
+    (lambda m: m.toggle(None), "cycles must be a whole number"),
+    (lambda m: m.wait_for_interrupt(1e3), "the limit must be a whole number"),
+    (lambda m: m.take(0.5), "the number of packets must be a whole number"),
+    (lambda m: m.stall("results", "0.5"), "share must be a number, not '0.5'"),
+    (lambda m: m.stall("results", 0.5, seed=1.5), "seed must be a whole number"),
+    (lambda m: m.send(ACTIVATIONS, "abc"), "a packet must be bytes, not str"),
+])
+def test_what_is_no_number_or_no_packet_is_refused_by_a_sentence(machine, call, sentence):
+    with pytest.raises(TypeError, match=sentence):
+        call(machine)
+
+
+def test_a_library_that_is_no_model_is_refused():
+    with pytest.raises(ValueError, match="is no model of"):
+        SimulatedMachine(_ctypes.__file__)
 
 
 def test_one_packet_is_not_taken_for_many(machine):

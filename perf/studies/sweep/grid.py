@@ -147,8 +147,25 @@ def parse_axis(text: str) -> tuple[str, tuple[Value, ...]]:
     return name.strip(), tuple(_value(each.strip()) for each in values.split(","))
 
 
+def parse_axes(texts: Sequence[str]) -> dict[str, tuple[Value, ...]]:
+    """Read axes, each as `parse_axis` does.
+
+    Raises
+    ------
+    GridError
+        If one is none, or two have one name.
+    """
+    axes: dict[str, tuple[Value, ...]] = {}
+    for name, values in map(parse_axis, texts):
+        if name in axes:
+            raise GridError(f"The axis {name} is given twice: name all its values in one.")
+        axes[name] = values
+    return axes
+
+
 def _value(text: str) -> Value:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+    return value if isinstance(value, Value) else text

@@ -21,17 +21,23 @@ BESIDE = ("clock_hz", "dram_bytes_per_s", "vector_lanes", "turnaround_s", "netwo
 """Those of them that leave the cycles of a core's jobs as they are."""
 
 WORDS = ("split",)
-"""Those of them that are no numbers."""
+"""Those of them that are words."""
+
+FLAGS = ("multicast",)
+"""Those of them that are true or false."""
 
 
 def check_value(name: str, value: Value) -> None:
-    """Refuse a word for a number; what number a machine can have is for the machine to say.
+    """Refuse words for numbers and flags; what number a machine can have is for it to say.
 
     Raises
     ------
     TypeError
     """
-    if name not in WORDS and value != "auto" and not isinstance(value, int | float):
+    if name in FLAGS:
+        if not isinstance(value, bool):
+            raise TypeError(f"{name} must be true or false, not {value!r}")
+    elif name not in WORDS and value != "auto" and not isinstance(value, int | float):
         raise TypeError(f'{name} must be a number or "auto", not {value!r}')
 
 

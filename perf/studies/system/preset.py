@@ -1,5 +1,6 @@
 """A machine as parameters: its cores, what they share, and how they divide the work."""
 
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, make_dataclass
@@ -22,6 +23,9 @@ _NUMBERS = (*(name for name, each in _CORE.items() if not each.chosen), *_OTHERS
 """Fields that have no "auto"."""
 
 _MAY_BE_ZERO = ("cell_stages", "shared_bytes", "score_bytes", "turnaround_s", "job_s")
+
+MOST_CORES = 1 << 20
+"""More than any work of the models can be divided among; finding that out would take hours."""
 
 SPLITS = ("auto", "tokens", "columns")
 
@@ -89,10 +93,15 @@ class Preset(_Core):
     job_s: float = 0.0
 
     def __post_init__(self) -> None:
+        for name in ("name", "title"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} must be text, not {getattr(self, name)!r}")
         for name in _NUMBERS:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise ValueError(f"{name} must be a number, not {value!r}")
+            if not _is_finite(value):
+                raise ValueError(f"{name} must be finite, not {value}")
             if not (value >= 0 if name in _MAY_BE_ZERO else value > 0):
                 bound = "must not be below" if name in _MAY_BE_ZERO else "must be above"
                 raise ValueError(f"{name} {bound} 0, not {value}")
@@ -100,14 +109,17 @@ class Preset(_Core):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | None):
                 raise ValueError(f"{name} must be a whole number, not {value!r}")
+        if self.cores > MOST_CORES:
+            raise ValueError(f"cores must be at most {MOST_CORES}, not {self.cores}")
         if self.tiles is not None and not 1 <= self.tiles <= self.tile_slots:
             raise ValueError(f"tiles must be 1 to tile_slots={self.tile_slots}, or \"auto\", not "
                              f"{self.tiles!r}")
         network = self.network_bytes_per_s
         if network is not None and (
-                isinstance(network, bool) or not isinstance(network, int | float) or network <= 0):
-            raise ValueError("network_bytes_per_s must be a number above 0, or \"auto\", not "
-                             f"{network!r}")
+                isinstance(network, bool) or not isinstance(network, int | float)
+                or not _is_finite(network) or network <= 0):
+            raise ValueError("network_bytes_per_s must be a finite number above 0, or \"auto\", "
+                             f"not {network!r}")
         if not isinstance(self.multicast, bool):
             raise ValueError(f"multicast must be true or false, not {self.multicast!r}")
         if self.split not in SPLITS:
@@ -138,6 +150,11 @@ class Preset(_Core):
         return self.multipliers * self.clock_hz
 
 
+def _is_finite(value: float) -> bool:
+    """Tell whether a number is one that floats can be computed with: no NaN, not beyond them."""
+    return abs(value) <= sys.float_info.max
+
+
 def preset_names() -> list[str]:
     """List the machines that come with the generator."""
     return sorted(path.stem for path in PRESETS.glob("*.toml"))
@@ -164,7 +181,7 @@ def load_preset(name_or_path: str | Path) -> Preset:
                          f"{', '.join(preset_names())}")
     try:
         facts = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path.name} is not TOML: {error}") from error
     try:
         return make_preset({"name": path.stem, **facts})

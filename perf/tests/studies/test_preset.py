@@ -30,8 +30,16 @@ def test_a_changed_preset_has_a_changed_core():
     ("cores = ", "is not TOML"),
     ("lanes = 3", "a machine has no lanes, but only"),
     ("cores = 0", "cores must be above 0, not 0"),
+    ("cores = 1048577", "cores must be at most 1048576, not 1048577"),
     ("cores = 1.5", "cores must be a whole number"),
-    ("dram_bytes_per_s = nan", "dram_bytes_per_s must be above 0, not nan"),
+    ("dram_bytes_per_s = nan", "dram_bytes_per_s must be finite, not nan"),
+    ("clock_hz = inf", "clock_hz must be finite, not inf"),
+    ("job_s = inf", "job_s must be finite, not inf"),
+    ("shared_bytes = 1" + "0" * 309, "shared_bytes must be finite"),
+    ("network_bytes_per_s = nan", "network_bytes_per_s must be a finite number above 0"),
+    ("network_bytes_per_s = inf", "network_bytes_per_s must be a finite number above 0"),
+    ("title = 3", "title must be text, not 3"),
+    ("name = 3", "name must be text, not 3"),
     ("tiles = 64", "tiles must be 1 to tile_slots=32"),
     ('split = "rows"', "split must be auto or tokens or columns, not 'rows'"),
     ("score_bytes = -1", "score_bytes must not be below 0"),
@@ -47,6 +55,13 @@ def test_an_impossible_preset_is_refused_with_a_sentence(tmp_path, text, sentenc
     with pytest.raises(ValueError, match=sentence) as caught:
         load_preset(path)
     assert str(caught.value).startswith("mine.toml")
+
+
+def test_a_preset_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match=r"mine.toml is not TOML: .*utf-8"):
+        load_preset(path)
 
 
 def test_a_missing_preset_names_those_that_exist():
@@ -68,6 +83,6 @@ def test_an_unknown_policy_is_refused():
 
 
 def test_numbers_that_are_none_are_refused():
-    for value in (nan, -inf, 0):
-        with pytest.raises(ValueError, match="clock_hz must be above 0"):
+    for value, sentence in ((nan, "finite"), (-inf, "finite"), (inf, "finite"), (0, "above 0")):
+        with pytest.raises(ValueError, match=f"clock_hz must be {sentence}"):
             replace(SERVER, clock_hz=value)

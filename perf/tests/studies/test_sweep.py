@@ -22,6 +22,7 @@ from perf.studies.sweep import (
     Store,
     StoreError,
     cluster,
+    parse_axes,
     parse_axis,
     processes,
     read_grid,
@@ -131,6 +132,21 @@ class TestGrid:
     def test_what_is_no_axis_is_refused(self, text):
         with pytest.raises(GridError, match="written name=value"):
             parse_axis(text)
+
+    def test_an_axis_is_given_once(self):
+        assert parse_axes(["cores=1", "rows=4"]) == {"cores": (1,), "rows": (4,)}
+        with pytest.raises(GridError, match="The axis cores is given twice"):
+            parse_axes(["cores=1", "rows=4", "cores=2"])
+
+    @pytest.mark.parametrize("text", ["multicast=yes", "multicast=1", "multicast=true,auto"])
+    def test_a_flag_is_true_or_false(self, text):
+        with pytest.raises(GridError, match="On an axis, multicast must be true or false, not"):
+            Grid("edge", "mx9", ("sd3-1024",), parse_axes([text]))
+
+    @pytest.mark.parametrize("text", ["cores=[1]", "cores={a = 1}", "cores=2020-01-01"])
+    def test_a_value_that_is_neither_number_nor_word_is_refused(self, text):
+        with pytest.raises(GridError, match='cores must be a number or "auto"'):
+            Grid("edge", "mx9", ("sd3-1024",), parse_axes([text]))
 
 
 class TestPoint:
