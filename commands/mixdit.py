@@ -34,7 +34,7 @@ GROUPS = {
               "Example: mixdit check fuzz --jobs 100 --machine 4x4", MACHINE, {
         "cycles": ("perf.rtl.check:main", "Hold the cycle model against the emitted Verilog."),
         "formal": ("formal.command:main",
-                   "Prove properties of modules for all inputs and all times."),
+                   "Prove properties of modules, for all inputs and all times, by k-induction."),
         "lint": ("hw.tools.lint:main", "Run Verilator's lint on emitted Verilog."),
         "fuzz": ("sim_tests.fuzz.command:main",
                  "Mix good jobs, bad jobs, broken packets, stalls and aborts; check every bit."),

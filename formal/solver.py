@@ -123,7 +123,7 @@ def _number(text):
 
 def _solve(question, whole=False):
     done = children.run([solver(), str(question)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                        text=True)
+                        text=True, encoding="utf-8", errors="replace")
     first = done.stdout.partition("\n")[0]
     if first not in ("sat", "unsat"):
         said = f"{done.stdout[:200]}{done.stderr[:200]}"
