@@ -135,6 +135,21 @@ async def matches_golden_on_random_tiles(dut, idle, stall):
 
 
 @cocotb.test
+async def tells_magnitudes_apart_that_differ_by_one(dut):
+    await drive.reset(dut)
+    rng, tiles = drive.rng(), []
+    for _ in range(drive.amount(60, 1_000)):
+        blocks = int(rng.integers(1, drive.parameters()["k_blocks_max"] + 1))
+        middle = int(rng.integers(1, 0x7F800000))
+        largest = middle + rng.integers(-1, 2, blocks)
+        magnitudes = rng.permuted(np.stack([largest, rng.integers(0, largest + 1)]), axis=0)
+        selection = Selection.TOP if rng.random() < 0.5 else Selection.THRESHOLD
+        tiles.append(Tile(magnitudes, selection, int(rng.integers(1, blocks + 1)), middle,
+                          by_k_block=bool(rng.random() < 0.5)))
+    await gather(load(dut, tiles), collect(dut, tiles))
+
+
+@cocotb.test
 async def keeps_tags_through_a_long_stall(dut):
     await drive.reset(dut)
     rng = drive.rng()

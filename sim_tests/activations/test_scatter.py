@@ -40,7 +40,7 @@ async def writes_each_element_once_and_none_beyond_the_words(dut):
     dut.can_write.value = 1
     lanes = lanes_of(config)
     limit, words = 1 << (config.k_max - 1).bit_length(), segment_words(config)
-    for spread in [1, 16, *[limit] * drive.amount(60, 1000)]:
+    for spread in [1, 16, *[limit] * drive.amount(400, 1000)]:
         places = rng.integers(limit - spread, limit, 16)
         elements, count = rng.integers(0, 1 << 16, 16), int(rng.integers(1, 17))
         block = drive.pack(raw_block_layout(config), {

@@ -111,6 +111,7 @@ def test_it_waits_even_where_the_count_wraps(before, jobs):
     async def read(address):
         nonlocal reads
         reads += 1
+        assert reads <= 3, "it waits for what has come"
         if reads == 3:
             registers.under_way.append({})
             registers.end_job()
