@@ -54,6 +54,8 @@ class Proof:
         Cycles that the induction looks back; 0 if the checks hold in any state.
     steps : int
         Cycles in which covers must be seen and mutants found out.
+    one_by_one : bool
+        Each check is asked for alone, which may take less time.
     mutants : tuple of Mutant
     """
 
@@ -64,6 +66,7 @@ class Proof:
     make: Callable[[], Harness]
     depth: int
     steps: int = 10
+    one_by_one: bool = False
     mutants: tuple[Mutant, ...]
 
 
@@ -106,10 +109,12 @@ def prove(proof: Proof, folder: Path) -> Outcome:
         sources = write_rtlil(harness, folder)
     relation = transition_relation(harness, sources, folder)
     steps = max(proof.depth, proof.steps)
+    apart = harness.checks * proof.one_by_one
     return Outcome(
         harness.checks,
         [name for name in harness.covers if not reached(relation, name, steps, folder)],
-        base_case(relation, proof.depth, folder), induction_step(relation, proof.depth, folder))
+        base_case(relation, proof.depth, folder, apart),
+        induction_step(relation, proof.depth, folder, apart))
 
 
 def refute(proof: Proof, mutant: Mutant, folder: Path) -> Answer:

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sysconfig
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from commands import children
@@ -41,7 +41,7 @@ def solver():
     return found
 
 
-def base_case(relation, steps, folder):
+def base_case(relation, steps, folder, checks=()):
     """Ask whether every check holds in the first cycles, from the initial values on.
 
     In no cycles at all every check holds.
@@ -54,6 +54,8 @@ def base_case(relation, steps, folder):
         How many cycles.
     folder : pathlib.Path
         For the question and the answer.
+    checks : list of str
+        Checks to be asked one by one; all at once without.
 
     Returns
     -------
@@ -62,8 +64,8 @@ def base_case(relation, steps, folder):
     if not steps:
         return Answer(True, 0.0, [])
     lines = ["(assert (|proof_i| s0))", "(assert (|proof_is| s0))"]
-    broken = " ".join(f"(not (|proof_a| s{step}))" for step in range(steps))
-    return _ask(relation, steps, [*lines, f"(assert (or {broken}))"], folder / "base")
+    return _ask_each(relation, steps, checks, folder / "base", lambda claim: [
+        *lines, "(assert (or", *(f"(not ({claim} s{step}))" for step in range(steps)), "))"])
 
 
 def reached(relation, name, steps, folder):
@@ -79,14 +81,25 @@ def reached(relation, name, steps, folder):
                     folder / f"seen_{name}").holds
 
 
-def induction_step(relation, depth, folder):
-    """Ask whether every check holds in a cycle if it did in the `depth` cycles before.
+def induction_step(relation, depth, folder, checks=()):
+    """Ask whether every check holds in a cycle if all did in the `depth` cycles before.
 
     Parameters and result are those of `base_case`.
     """
-    lines = [f"(assert (|proof_a| s{step}))" for step in range(depth)]
-    return _ask(relation, depth + 1, [*lines, f"(assert (not (|proof_a| s{depth})))"],
-                folder / "induction")
+    held = [f"(assert (|proof_a| s{step}))" for step in range(depth)]
+    return _ask_each(relation, depth + 1, checks, folder / "induction", lambda claim: [
+        *held, f"(assert (not ({claim} s{depth})))"])
+
+
+def _ask_each(relation, steps, checks, path, question):
+    """Ask for all checks at once, or for each; stop at the first that fails."""
+    seconds = 0.0
+    for claim in [f"|proof_n holds_{name}|" for name in checks] or ["|proof_a|"]:
+        answer = _ask(relation, steps, question(claim), path)
+        seconds += answer.seconds
+        if not answer.holds:
+            break
+    return replace(answer, seconds=seconds)
 
 
 def _ask(relation, steps, claims, path):
