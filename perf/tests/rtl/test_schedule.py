@@ -15,6 +15,7 @@ from golden.formats import BLOCK_SIZE
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind, Output, Selection
 from hw.host.packet_order import resident_tiles
+from perf.rtl import checked_runs
 from perf.rtl.check import conclude
 from perf.rtl.checked_jobs import draw_groups, order_cycles
 from perf.rtl.checked_runs import Compared, compare, simulate
@@ -22,13 +23,14 @@ from perf.rtl.schedule import ScheduledJob, predict, uniform_job
 from perf.rtl.schedule.chain import Chain, Paces
 from perf.rtl.schedule.loading import Cutter
 from perf.rtl.schedule.results import Results
+from sim_tests.fuzz import command as fuzz
 from simulation.machines import MATRIX, ODD, TINY
 from simulation.works.random_works import make_work
 
 JOBS = 20
 EDGE = Config.sized(rows=8, cols=8, k_max=1152, act_depth=1152, drain_lanes=16)
 
-pytestmark = pytest.mark.xdist_group("accelerator_4x4")  # the machine's model is built once
+pytestmark = pytest.mark.xdist_group("poisoned_4x4")  # whose model is built once
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,9 @@ def ran():
         make_work(TINY, rng, 4, 80, 64, weights="mx9"),
         make_work(TINY, rng, 40, 80, 16, weights="mx6", output=Output.MX6, units=0),
     ], *draw_groups(TINY, rng, JOBS - 3)]
-    return groups, simulate("4x4", TINY, groups)
+    with pytest.MonkeyPatch.context() as patch:  # the model that other tests build too
+        patch.setattr(checked_runs, "build", lambda *_, **__: fuzz.build("4x4"))
+        return groups, simulate("4x4", TINY, groups)
 
 
 def outcome_of(compared: list[Compared], folder) -> tuple[int, str, dict]:
