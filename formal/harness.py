@@ -8,8 +8,8 @@ from amaranth.lib import wiring
 class Harness:
     """A module under proof, whatever its inputs do.
 
-    A subclass writes `prove`. There is no reset: the first state is that of the registers' initial
-    values, which are those after a reset; registers without a reset begin with anything.
+    A subclass writes `prove`. A run begins with a cycle of reset, before which every register and
+    memory holds anything; registers without a reset keep that. There is no other reset.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class Harness:
     def __init__(self):
         self.inputs, self.looks, self.cuts = [], [], []
         self.checks, self.covers = [], []
-        self.clock = ClockDomain("sync", reset_less=True)
+        self.clock = ClockDomain("sync")
 
     def build(self):
         """Return the harness as a module."""

@@ -33,8 +33,8 @@ def transition_relation(harness, sources, folder):
     -------
     str
         Yosys' ``write_smt2``, functions of states: ``|proof_a|`` (all checks hold), ``|proof_u|``
-        (all assumptions do), ``|proof_h|`` (instances are what they are), ``|proof_i|`` (the state
-        is the first), ``|proof_t|`` (one follows another), ``|proof_n NAME|`` (a wire).
+        (all assumptions do), ``|proof_h|`` (instances are what they are), ``|proof_t|`` (one
+        follows another), ``|proof_n NAME|`` (a wire; ``rst`` is the reset).
 
     Raises
     ------
@@ -43,7 +43,8 @@ def transition_relation(harness, sources, folder):
     """
     commands = [f"read_rtlil {file.name}" for file in sources]
     commands += [f"read_verilog -formal {_MEMORY.resolve()}", f"hierarchy -top {TOP}", "proc",
-                 "flatten", "memory_collect", "memory_map", f"cd {TOP}"]
+                 "flatten", "memory_collect", "memory_map", f"cd {TOP}",
+                 "setattr -unset init w:*"]  # the emitted Verilog has none: the reset has to do
     commands += [f"cutpoint w:{inside}" for inside in harness.cuts]
     for signal, inside in harness.looks:
         # Without -nounset what is driven by either wire would be cut off.
@@ -67,7 +68,8 @@ def write_rtlil(harness, folder):
     platform = VerilogPlatform(TOP)
     top = harness.build()
     # A clock that is no port would never tick.
-    ports = [harness.clock.clk, *harness.inputs, *(signal for signal, _ in harness.looks)]
+    clock = harness.clock
+    ports = [clock.clk, clock.rst, *harness.inputs, *(signal for signal, _ in harness.looks)]
     texts = [rtlil.convert(top, name=TOP, platform=platform, ports=ports)]
     done = []
     while pending := [name for name in platform.modules if name not in done]:

@@ -42,7 +42,7 @@ def solver():
 
 
 def base_case(relation, steps, folder, checks=()):
-    """Ask whether every check holds in the first cycles, from the initial values on.
+    """Ask whether every check holds in the first cycles after the reset.
 
     In no cycles at all every check holds.
 
@@ -63,9 +63,8 @@ def base_case(relation, steps, folder, checks=()):
     """
     if not steps:
         return Answer(True, 0.0, [])
-    lines = ["(assert (|proof_i| s0))", "(assert (|proof_is| s0))"]
-    return _ask_each(relation, steps, checks, folder / "base", lambda claim: [
-        *lines, "(assert (or", *(f"(not ({claim} s{step}))" for step in range(steps)), "))"])
+    return _ask_each(relation, checks, folder / "base", steps, True, lambda claim: [
+        "(assert (or", *(f"(not ({claim} s{step}))" for step in range(1, steps + 1)), "))"])
 
 
 def reached(relation, name, steps, folder):
@@ -75,10 +74,8 @@ def reached(relation, name, steps, folder):
     -------
     bool
     """
-    lines = ["(assert (|proof_i| s0))", "(assert (|proof_is| s0))"]
-    seen = " ".join(f"(|proof_n seen_{name}| s{step})" for step in range(steps))
-    return not _ask(relation, steps, [*lines, f"(assert (or {seen}))"],
-                    folder / f"seen_{name}").holds
+    seen = " ".join(f"(|proof_n seen_{name}| s{step})" for step in range(1, steps + 1))
+    return not _ask(relation, [f"(assert (or {seen}))"], folder / f"seen_{name}", steps, True).holds
 
 
 def induction_step(relation, depth, folder, checks=()):
@@ -86,33 +83,34 @@ def induction_step(relation, depth, folder, checks=()):
 
     Parameters and result are those of `base_case`.
     """
-    held = [f"(assert (|proof_a| s{step}))" for step in range(depth)]
-    return _ask_each(relation, depth + 1, checks, folder / "induction", lambda claim: [
-        *held, f"(assert (not ({claim} s{depth})))"])
+    held = [f"(assert (|proof_a| s{step}))" for step in range(1, depth + 1)]
+    return _ask_each(relation, checks, folder / "induction", depth + 1, False, lambda claim: [
+        *held, f"(assert (not ({claim} s{depth + 1})))"])
 
 
-def _ask_each(relation, steps, checks, path, question):
+def _ask_each(relation, checks, path, steps, after_reset, question):
     """Ask for all checks at once, or for each; stop at the first that fails."""
     seconds = 0.0
     for claim in [f"|proof_n holds_{name}|" for name in checks] or ["|proof_a|"]:
-        answer = _ask(relation, steps, question(claim), path)
+        answer = _ask(relation, question(claim), path, steps, after_reset)
         seconds += answer.seconds
         if not answer.holds:
             break
     return replace(answer, seconds=seconds)
 
 
-def _ask(relation, steps, claims, path):
+def _ask(relation, claims, path, steps, after_reset):
+    """Ask about the cycles 1 to `steps`: those after a cycle 0 of reset, or any."""
     lines = ["(set-option :produce-models true)", "(set-logic QF_UFBV)", relation]
-    for step in range(steps):
-        lines += [f"(declare-fun s{step} () |proof_s|)", f"(assert (|proof_u| s{step}))",
-                  f"(assert (|proof_h| s{step}))"]
+    for step in range(1 - after_reset, steps + 1):
+        lines += [f"(declare-fun s{step} () |proof_s|)", f"(assert (|proof_h| s{step}))"]
         if step:
-            lines += [f"(assert (|proof_t| s{step - 1} s{step}))",
-                      f"(assert (not (|proof_is| s{step})))"]
+            lines += [f"(assert (|proof_u| s{step}))", f"(assert (not (|proof_n rst| s{step})))"]
+        else:  # nothing is assumed of inputs in a reset
+            lines.append("(assert (|proof_n rst| s0))")
+        if step > 1 - after_reset:
+            lines.append(f"(assert (|proof_t| s{step - 1} s{step}))")
     lines += [*claims, "(check-sat)"]
-    wires = _WIRE.findall(relation)
-    asked = [f"(|proof_n {name}| s{step})" for step in range(steps) for name, _ in wires]
     question = path.with_suffix(".smt2")
     question.write_text("\n".join([*lines, ""]), encoding="utf-8")
     start = time.monotonic()
@@ -120,11 +118,13 @@ def _ask(relation, steps, claims, path):
     seconds = time.monotonic() - start
     if answer == "unsat":
         return Answer(True, seconds, [])
+    asked = [f"(|proof_n {name}| s{step})" for step in range(1, steps + 1)
+             for name, _ in _WIRE.findall(relation)]
     question.write_text("\n".join([*lines, f"(get-value ({' '.join(asked)}))", ""]),
                         encoding="utf-8")
     states = [{} for _ in range(steps)]
     for name, step, value in _VALUE.findall(_solve(question, whole=True)):
-        states[int(step)][name] = _number(value)
+        states[int(step) - 1][name] = _number(value)
     return Answer(False, seconds, states)
 
 

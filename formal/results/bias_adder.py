@@ -1,10 +1,11 @@
 """Proof of `hw.results.bias_adder`."""
 
-from amaranth import Cat, Const, Mux, Signal
+from amaranth import Cat, Const, Mux, Signal, signed
 
 import hw.results.bias_adder as module
 from formal.harness import Harness
 from formal.proof import Mutant, Proof
+from formal.results.nearest import is_nearest
 from golden.formats import FP32
 
 SIGNIFICAND_BITS = FP32.mantissa_bits + 1
@@ -12,8 +13,8 @@ SIGNIFICAND_BITS = FP32.mantissa_bits + 1
 FAR = 26
 """Binades between two numbers from which on their sum is the larger one."""
 
-BITS = SIGNIFICAND_BITS + FAR + 4
-"""Of sums in units of a quarter of the smaller number's lowest bit."""
+BITS = SIGNIFICAND_BITS + FAR + 1
+"""Of sums in units of the smaller number's lowest bit."""
 
 INFINITY = 0x7F800000
 QUIET_NAN = 0x7FC00000
@@ -83,13 +84,13 @@ class BiasAdderHarness(Harness):
         self.check(m, "sign", ~(is_near & (total != 0)) | (sign == larger[-1]))
         self.check(m, "no_subnormals", ~is_near
                    | ((exponent != 0) & ~exponent.all()) | (mantissa == 0))
-        place = Signal(12)  # of the result's lowest bit above the smaller number's; a bias of 256
-        m.d.comb += place.eq(exponent - tops[1] + 256)
+        place = Signal(signed(10))  # of the result's lowest bit above the smaller number's
+        m.d.comb += place.eq(exponent - tops[1])
         is_number = (exponent != 0) & ~exponent.all()
-        is_nearest = self._is_nearest(m, Cat(mantissa, 1), place, total)
+        nearest = is_nearest(m, Cat(mantissa, 1), place, total)
         for apart in range(FAR):  # a case for each, which is easier than all of them together
             self.check(m, f"nearest_{apart}", ~(is_near & (total != 0) & is_number)
-                       | (distance != apart) | is_nearest)
+                       | (distance != apart) | nearest)
         # Below 2^-126, and from half a unit below 2^128 on, in the smaller number's units.
         half_below = (1 << SIGNIFICAND_BITS + 1) - 1
         is_under = (tops[1] <= SIGNIFICAND_BITS) & (
@@ -99,23 +100,6 @@ class BiasAdderHarness(Harness):
         m.d.comb += over.eq(254 - tops[1])
         is_over = (over < 32) & (2 * total >= (half_below << over[:5]))
         self.check(m, "overflow", ~is_near | (exponent.all() == is_over))
-
-    def _is_nearest(self, m, significand, place, total):
-        """As of the normalizer: no number with 24 bits is nearer, ties to even."""
-        wide, exact, unit = (Signal(BITS + 4, name=name) for name in ("wide", "exact", "unit"))
-        raises = place > 256
-        places = Mux(raises, place - 256, 0)[:5]
-        lowers = (256 - place)[:5]
-        m.d.comb += [wide.eq(Cat(Const(0, 2), significand) << places), unit.eq(4 << places),
-                     exact.eq(Cat(Const(0, 2), total))]
-        is_exact = ~raises & (place + SIGNIFICAND_BITS > 256) & (
-            significand == (total << lowers)[:BITS])
-        is_power = ~significand[:-1].any()
-        above, below, is_even = exact - wide, wide - exact, ~significand[0]
-        is_near = Mux(
-            exact >= wide, (2 * above < unit) | (2 * above == unit) & is_even,
-            Mux(is_power, 4 * below <= unit, (2 * below < unit) | (2 * below == unit) & is_even))
-        return is_exact | raises & (place < 256 + FAR + 2) & is_near
 
 
 PROOFS = (Proof(

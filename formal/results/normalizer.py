@@ -5,6 +5,7 @@ from amaranth import Cat, Const, Mux, Signal, signed
 import hw.results.normalizer as module
 from formal.harness import Harness
 from formal.proof import Mutant, Proof
+from formal.results.nearest import is_nearest
 from golden.formats import FP32
 from hw.contract.config import Config
 
@@ -12,9 +13,6 @@ CONFIG = Config.sized(rows=8, cols=8)
 """The default machine's accumulator."""
 
 SIGNIFICAND_BITS = FP32.mantissa_bits + 1
-
-WIDE = CONFIG.acc_width + SIGNIFICAND_BITS + 4
-"""Bits in which a significand at its place is compared with the accumulator."""
 
 
 class NormalizerHarness(Harness):
@@ -56,28 +54,11 @@ class NormalizerHarness(Harness):
         self.check(m, "sign", ~is_number | (sign == (accumulator < 0)))
         self.check(m, "no_subnormals", ~is_number | ((~is_zero & ~is_infinite) | (mantissa == 0)))
         self.check(m, "nearest", ~is_number | is_zero | is_infinite
-                   | self._is_nearest(m, Cat(mantissa, 1), place, magnitude))
+                   | is_nearest(m, Cat(mantissa, 1), place, magnitude))
         # The two ends: half a unit below 2^-126, and half a unit below 2^128.
         self.check(m, "zero", ~is_number | (is_zero == self._is_below(m, magnitude, scale, 126)))
         self.check(m, "infinity", ~is_number
                    | (is_infinite == ~self._is_below(m, magnitude, scale, -128)))
-
-    def _is_nearest(self, m, significand, place, magnitude):
-        """Tell whether no number with 24 bits is nearer, and of two as near this one is even."""
-        wide, exact, unit = (Signal(WIDE, name=name) for name in ("wide", "exact", "unit"))
-        # Four times everything, since below a power of two the next number is half as far.
-        places = Mux(place < 0, 0, place)[:5]
-        m.d.comb += [wide.eq(Cat(Const(0, 2), significand) << places), unit.eq(4 << places),
-                     exact.eq(Cat(Const(0, 2), magnitude))]
-        is_exact = (place <= 0) & (place > -SIGNIFICAND_BITS) & (
-            significand == (magnitude << (-place)[:5]))
-        is_power = ~significand[:-1].any()
-        above, below = exact - wide, wide - exact
-        is_even = ~significand[0]
-        is_near = Mux(
-            exact >= wide, (2 * above < unit) | (2 * above == unit) & is_even,
-            Mux(is_power, 4 * below <= unit, (2 * below < unit) | (2 * below == unit) & is_even))
-        return is_exact | (place > 0) & (place < 24) & is_near
 
     def _is_below(self, m, magnitude, scale, power):
         """Tell whether magnitude * 2^scale is less than (2^24 - 1/2) / 2^(24 + power)."""

@@ -14,6 +14,7 @@ class SkidBufferHarness(QueueHarness):
     def strengthen(self, m):
         is_aside, aside = self.look("dut.is_aside"), self.look("dut.aside", WIDTH)
         self.check(m, "counted", self.inside == is_aside)
+        self.check(m, "ready_is_a_register", self.component.i.ready == ~is_aside)
         self.check(m, "kept", ~self.is_followed
                    | ((self.ahead == 0) & is_aside & (aside == self.followed)))
 

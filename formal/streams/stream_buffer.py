@@ -12,10 +12,13 @@ class StreamBufferHarness(QueueHarness):
         super().__init__(module.StreamBuffer(WIDTH), capacity=2)
 
     def strengthen(self, m):
-        keeps_offer(self, m, self.look("dut.is_offered"), self.look("dut.offered", WIDTH))
         is_offered, is_behind = self.look("dut.is_offered"), self.look("dut.is_behind")
         offered, behind = self.look("dut.offered", WIDTH), self.look("dut.behind", WIDTH)
+        keeps_offer(self, m, is_offered, offered)
         self.check(m, "counted", self.inside == is_offered + is_behind)
+        self.check(m, "ready_and_valid_are_registers",
+                   (self.component.i.ready == ~is_behind)
+                   & (self.component.o.valid == is_offered))
         self.check(m, "offered_first", ~is_behind | is_offered)
         self.check(m, "behind_all_inside", ~self.is_followed | (self.ahead < self.inside))
         self.check(m, "kept_offered", ~(self.is_followed & (self.ahead == 0))

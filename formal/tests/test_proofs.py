@@ -57,6 +57,17 @@ def test_a_claim_that_no_step_follows_from_is_not_proven(tmp_path):
     assert outcome.base.holds and not outcome.induction.holds and outcome.broken() == ["most"]
 
 
+def test_what_has_no_reset_begins_with_anything(tmp_path):
+    class Remembering(Harness):
+        def prove(self, m):
+            value = Signal(reset_less=True)
+            m.d.sync += value.eq(value)
+            self.check(m, "zero", ~value)
+
+    found = prove(replace(proof(), make=Remembering), tmp_path)
+    assert not found.base.holds and found.broken() == ["zero"]
+
+
 def test_a_claim_of_nothing_is_not_believed(tmp_path):
     assert prove(proof(assumed=0), tmp_path).unseen == ["covered"]
     assert prove(proof(covered=6), tmp_path).unseen == ["covered"]

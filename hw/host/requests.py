@@ -30,9 +30,9 @@ def gemm_work(
     config : Config
     a, b, bias, policy, output
         As `hw.host.machine.Machine.gemm` has them; the bias in any format whose numbers FP32 has.
-        The machine chooses the precision of 16 channels
-        of a token tile (granularity "channel_block", `tile_rows` the rows of the array) by "top" in
-        each tile (scope "tile"), by "threshold", or by "static" tags of the K-blocks.
+        The machine chooses the precision of 16 channels of a token tile (granularity
+        "channel_block", `tile_rows` the rows of the array) by "top" in each tile (scope "tile"), by
+        "threshold", or by "static" tags of the K-blocks.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def gemm_work(
     if not isinstance(output, str) or (output := output.lower()) not in names:
         raise ValueError(f"output must be one of {', '.join(names)}, not {output!r}")
     if not isinstance(a, MXTensor):
-        a, float_format = _floats(config, a, "A")
+        a = _floats(config, a, "A")
     elif policy is not None:
         raise ValueError("A is quantized already: a policy would change nothing")
     if not isinstance(b, MXTensor):
@@ -62,7 +62,7 @@ def gemm_work(
     if isinstance(a, MXTensor):
         return Work(Job(kind=JobKind.GEMM_PACKED, **shape), a, b, bias)
     choices, data = _choices(policy, config.rows, k)
-    job = Job(**shape, float_format=float_format, **choices)
+    job = Job(**shape, float_format=_FORMATS[a.dtype.name], **choices)
     return Work(job, a, b, bias, **data)
 
 
@@ -90,26 +90,25 @@ def conversion_work(
         raise TypeError(f"transposed must be True or False, not {transposed!r}")
     if policy is not None:
         check_policy(policy)
-    x, float_format = _floats(config, x, "what is converted")
+    x = _floats(config, x, "what is converted")
     n, k = _matrix(x, "what is converted")[:: -1 if transposed else 1]
     _check_sizes(config, {"N": n}, k)
     if transposed and policy is not None and policy.order == "calibrated":
         raise ValueError("a transposed conversion can't put channels into an order")
     choices, data = _choices(policy, config.cols, k)
     kind = JobKind.CONVERT_TRANSPOSED if transposed else JobKind.CONVERT
-    job = Job(kind=kind, n=n, k=k, float_format=float_format, **choices)
+    job = Job(kind=kind, n=n, k=k, float_format=_FORMATS[x.dtype.name], **choices)
     return Work(job, x, **data)
 
 
-def _floats(config: Config, x: ArrayLike, name: str) -> tuple[np.ndarray, str]:
-    """Return floats, bfloat16 as patterns, and their format."""
+def _floats(config: Config, x: ArrayLike, name: str) -> np.ndarray:
     x = array(x, name)
     _check_float(x, name)
     float_format = _FORMATS[x.dtype.name]
     if float_format not in config.float_formats:
         raise ValueError(f"the machine reads {', '.join(config.float_formats)}, but {name} is "
                          f"{float_format}")
-    return (x.view(np.uint16) if float_format == "bf16" else x), float_format
+    return x
 
 
 def _check_float(x: np.ndarray, name: str) -> None:

@@ -32,9 +32,19 @@ _states: dict[int, SharedState] = {}
 
 
 def state_of(carrier: object) -> SharedState:
-    """Return the one state of a carrier, which lives as long as that does."""
+    """Return the one state of a carrier, which lives as long as that does.
+
+    Raises
+    ------
+    TypeError
+        If the carrier's class allows no weak references, so that nobody would know when it is gone.
+    """
     key = id(carrier)  # a carrier need not be hashable, and its equals are others
     if key not in _states:
+        try:
+            finalize(carrier, _states.pop, key).atexit = False
+        except TypeError:
+            raise TypeError(f"a carrier must allow weak references: give {type(carrier).__name__} "
+                            "the slot __weakref__") from None
         _states[key] = SharedState()
-        finalize(carrier, _states.pop, key).atexit = False
     return _states[key]

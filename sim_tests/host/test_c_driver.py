@@ -15,8 +15,8 @@ from hw.host.packet_order import weight_passes
 from hw.host.results import packet_count, read_results
 from hw.host.work import Work, act_packets, weight_packets
 from hw.registers.map import Refusal
+from sim_tests.fuzz import command as fuzz
 from sim_tests.host.c_driver import CDriver, Result
-from simulation.build import build
 from simulation.machine import SimulatedMachine
 from simulation.machines import QUICK
 from simulation.works.expected import expected_results
@@ -57,11 +57,11 @@ class Bench(NamedTuple):
         assert np.array_equal(results, expected_results(self.config, work))
 
 
-@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.xdist_group(f"simulated_{name}"))
-                        for name in QUICK])
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.xdist_group(f"poisoned_{name}"))
+                        for name in QUICK])  # with the models that the fuzzer builds
 def bench(request) -> Iterator[Bench]:
     config = QUICK[request.param]
-    with SimulatedMachine(build(config)) as carrier:
+    with SimulatedMachine(fuzz.build(request.param)) as carrier:
         yield Bench(carrier, Machine(carrier), config, np.random.default_rng(1))
 
 

@@ -181,6 +181,18 @@ def test_bfloat16_is_read_as_it_is(machine, lines):
     assert rows == [row.tobytes() for row in a]
 
 
+@pytest.mark.parametrize("transposed", [False, True])
+def test_bfloat16_is_converted_as_it_is(machine, lines, transposed):
+    x = numbers(40, 10).astype(ml_dtypes.bfloat16)
+    work = conversion_work(SMALL, x, transposed)
+    assert work.job.float_format == "bf16"
+    lines.will_give(*expected_results(SMALL, work))
+    wanted = golden.convert(golden.floats.widen(x), Policy(fraction=0), transposed=transposed,
+                            rounding="truncate")
+    assert machine.convert(x, transposed=transposed).dequantize().tobytes() == (
+        wanted.dequantize().tobytes())
+
+
 def test_a_job_takes_the_weights_that_it_is_given():
     weights = golden.quantize(B, MX4, axis=0)
     assert gemm_work(SMALL, A, weights).weights is weights

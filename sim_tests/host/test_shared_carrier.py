@@ -105,3 +105,13 @@ def test_a_carriers_state_lives_as_long_as_it_does():
     del carrier
     gc.collect()
     assert key not in shared_state._states
+
+
+def test_a_carrier_that_cannot_be_watched_is_refused_and_forgotten():
+    class Slotted:
+        __slots__ = ()
+
+    before = dict(shared_state._states)
+    with pytest.raises(TypeError, match="give Slotted the slot __weakref__"):
+        state_of(Slotted())
+    assert shared_state._states == before

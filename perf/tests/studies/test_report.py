@@ -38,6 +38,8 @@ from reporting.page import Section, Tile, render
 from reporting.style import svg
 from reporting.table import Column, Table
 
+pytestmark = pytest.mark.xdist_group("study")  # made once
+
 
 @pytest.fixture(scope="module")
 def study() -> Study:
