@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from ctypes import byref, c_uint32, c_uint64, create_string_buffer
-from dataclasses import dataclass
-from itertools import accumulate, pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,13 +9,12 @@ from typing import Self
 from golden.arguments import real, whole
 from hw.host.carrier import ACTIVATIONS, LIMIT, RESULTS, WEIGHTS
 from hw.host.driver_errors import BusError, MachineError, ProtocolError, WaitTimeoutError
+from simulation.arguments import PORTS, address_of, check_port, time_of
 from simulation.library import FAILED, Library, Ran, RawCounts, Stream, StreamCounts, Until
+from simulation.packet import Packet, cut
 
 REGISTERS = "registers"
 RESET_CYCLES = 4
-ADDRESS_BITS = 12
-"""Of ``s_axil``."""
-
 ANSWER_CYCLES = 100_000
 """Cycles in which a register access must be answered."""
 
@@ -29,7 +26,6 @@ SLICE = 20_000
 
 _STREAMS = {ACTIVATIONS: Stream.ACTIVATIONS, WEIGHTS: Stream.WEIGHTS, RESULTS: Stream.RESULTS,
             REGISTERS: Stream.REGISTERS}
-_PORTS = {ACTIVATIONS: "s_axis_act", WEIGHTS: "s_axis_wgt", RESULTS: "m_axis_out"}
 _LIMIT = 1 << 64
 """Of the numbers that the harness takes."""
 
@@ -37,26 +33,6 @@ _INFO_WORDS = 4
 """Of a packet: bytes, beats, first and last cycle."""
 
 _RESPONSES = ("OKAY", "EXOKAY", "SLVERR", "DECERR")
-
-
-@dataclass(frozen=True)
-class Packet:
-    """A packet of results.
-
-    Attributes
-    ----------
-    marked : bytes
-        The bytes that ``tkeep`` marks; all others are zero, or a violation was reported.
-    keeps : tuple of int
-        ``tkeep`` of each beat, bit 0 for byte 0.
-    first_cycle, last_cycle : int
-        In which its first and its last beat were taken.
-    """
-
-    marked: bytes
-    keeps: tuple[int, ...]
-    first_cycle: int
-    last_cycle: int
 
 
 class SimulatedMachine:
@@ -78,7 +54,7 @@ class SimulatedMachine:
         self._bench = self._library.create()
         if not self._bench:
             raise MachineError(self._library.error(None).decode())
-        self._beat_bytes = {name: self._library.beat(_STREAMS[name]) for name in _PORTS}
+        self._beat_bytes = {name: self._library.beat(_STREAMS[name]) for name in PORTS}
 
     def __enter__(self) -> Self:
         return self
@@ -98,7 +74,7 @@ class SimulatedMachine:
     def read(self, address: int) -> int:
         """Read a register; the clock runs until the answer. See `hw.host.carrier.Registers`."""
         value = c_uint32()
-        response = self._library.read(self._open, _address(address), byref(value), ANSWER_CYCLES)
+        response = self._library.read(self._open, address_of(address), byref(value), ANSWER_CYCLES)
         self._check_answer(response, f"reading {address:#05x}")
         return value.value
 
@@ -107,7 +83,7 @@ class SimulatedMachine:
         value = whole(value, "a register's value")
         if not 0 <= value < 1 << 32:
             raise ValueError(f"a register holds 0 to 2^32 - 1, not {value}")
-        response = self._library.write(self._open, _address(address), value, ANSWER_CYCLES)
+        response = self._library.write(self._open, address_of(address), value, ANSWER_CYCLES)
         self._check_answer(response, f"writing {address:#05x}")
 
     def _check_answer(self, response: int, what: str) -> None:
@@ -143,7 +119,7 @@ class SimulatedMachine:
 
     def advance(self, cycles: int) -> None:
         """Let that many cycles pass."""
-        cycles = _time(cycles)
+        cycles = time_of(cycles)
         self._run(cycles, Until.CYCLES)
 
     def wait_for_interrupt(self, limit: int = LIMIT) -> None:
@@ -224,7 +200,7 @@ class SimulatedMachine:
     def take(self, packets: int, limit: int = LIMIT) -> list[bytes]:
         """Run until so many packets of results are there, and take them."""
         marked, _, infos = self._take(packets, limit)
-        return _cut(marked, infos[::_INFO_WORDS])
+        return cut(marked, infos[::_INFO_WORDS])
 
     def take_packets(self, packets: int, limit: int = LIMIT) -> list[Packet]:
         """Do what `take` does; give also ``tkeep`` and when the packets came."""
@@ -232,8 +208,8 @@ class SimulatedMachine:
         keep_bytes, beats = self._library.keep(Stream.RESULTS), infos[1::_INFO_WORDS]
         masks = [tuple(int.from_bytes(keep[place : place + keep_bytes], "little")
                        for place in range(0, len(keep), keep_bytes))
-                 for keep in _cut(keeps, [count * keep_bytes for count in beats])]
-        columns = (_cut(marked, infos[::_INFO_WORDS]), masks, *(
+                 for keep in cut(keeps, [count * keep_bytes for count in beats])]
+        columns = (cut(marked, infos[::_INFO_WORDS]), masks, *(
             infos[first::_INFO_WORDS] for first in (2, 3)))
         return [Packet(*each) for each in zip(*columns, strict=True)]
 
@@ -268,7 +244,7 @@ class SimulatedMachine:
 
     def beat_bytes(self, stream: str) -> int:
         """Count the bytes of a beat of a stream."""
-        _check_port(stream)
+        check_port(stream)
         return self._beat_bytes[stream]
 
     # What the bench does and sees
@@ -302,7 +278,7 @@ class SimulatedMachine:
 
     def counts(self, stream: str) -> StreamCounts:
         """Count what a stream did since the reset."""
-        _check_port(stream)
+        check_port(stream)
         raw = RawCounts()
         self._library.counts(self._open, _STREAMS[stream], byref(raw))
         values = {name: getattr(raw, name) for name in StreamCounts.__dataclass_fields__}
@@ -320,14 +296,14 @@ class SimulatedMachine:
 
     def toggle(self, cycles: int) -> None:
         """Toggle the clock and do nothing else: what the model alone costs, for a comparison."""
-        cycles = _time(cycles)
+        cycles = time_of(cycles)
         for first in range(0, cycles, SLICE):
             self._check_call(self._library.toggle(self._open, min(SLICE, cycles - first)))
 
     def describe(self) -> str:
         """Say what waits where."""
         parts = []
-        for name, port in _PORTS.items():
+        for name, port in PORTS.items():
             counts = self.counts(name)
             verb = "to be taken" if name == RESULTS else "to be sent"
             last = f"last beat in cycle {counts.last_beat - 1}" if counts.last_beat else "no beat"
@@ -352,32 +328,3 @@ class SimulatedMachine:
         """Raise what the monitors have seen since the last look."""
         if self._library.violation_count(self._open):
             raise ProtocolError(self._library.violations(self._open).decode().splitlines())
-
-
-def _cut(octets: bytes, lengths: Sequence[int]) -> list[bytes]:
-    """Cut bytes into parts of these lengths."""
-    places = [0, *accumulate(lengths)]
-    return [octets[first:last] for first, last in pairwise(places)]
-
-
-def _time(cycles: int) -> int:
-    cycles = whole(cycles, "cycles")
-    if cycles < 0:
-        raise ValueError(f"time does not pass backwards: {cycles} cycles")
-    return cycles
-
-
-def _check_port(stream: str) -> None:
-    if stream not in _PORTS:
-        raise ValueError(f"there are {', '.join(_PORTS)}, no {stream!r}")
-
-
-def _address(address: int) -> int:
-    address = whole(address, "an address")
-    if address < 0 or address % 4:
-        raise ValueError(f"registers are at multiples of 4, not at {address:#x}")
-    if address >= 1 << ADDRESS_BITS:
-        raise ValueError(f"registers lie below {1 << ADDRESS_BITS:#x}, not at {address:#x}")
-    return address
-
-

@@ -26,7 +26,8 @@ from sim_tests.stimuli.broken_packets import (
 )
 from sim_tests.stimuli.job_settings import SETTINGS, Loaded, draw, expected, looks_at
 from sim_tests.stimuli.packets import read_rows
-from simulation.machine import Packet, SimulatedMachine
+from simulation.machine import SimulatedMachine
+from simulation.packet import Packet
 from simulation.works.expected import expected_counts, expected_maxima
 from simulation.works.random_works import random_work
 

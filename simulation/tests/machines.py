@@ -9,8 +9,8 @@ from hw.host.packet_order import result_packets
 from hw.host.results import Outcome
 from hw.host.work import Work
 from sim_tests.stimuli.packets import read_rows
-from simulation.machine import Packet
 from simulation.machines import TINY
+from simulation.packet import Packet
 from simulation.works.expected import expected_counts, expected_results
 from simulation.works.random_works import make_work, random_work
 

@@ -39,21 +39,6 @@ from perf.studies.system.preset import Preset, load_preset, make_preset, preset_
 from perf.studies.system.runs import LayerRun, ModelRun, Traffic
 from perf.studies.system.silicon import Silicon, silicon
 
-__all__ = [
-           "POLICIES",
-           "Bound",
-           "Comparison",
-           "LayerRun",
-           "ModelRun",
-           "PrecisionShares",
-           "Preset",
-           "Silicon",
-           "Traffic",
-           "compare",
-           "find_policy",
-           "load_preset",
-           "make_preset",
-           "preset_names",
-           "run_model",
-           "silicon",
-]
+__all__ = ["POLICIES", "Bound", "Comparison", "LayerRun", "ModelRun", "PrecisionShares", "Preset",
+           "Silicon", "Traffic", "compare", "find_policy", "load_preset", "make_preset",
+           "preset_names", "run_model", "silicon"]
