@@ -8,6 +8,7 @@ own layout.
 import itertools
 import json
 import os
+import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +27,6 @@ PATIENCE = 100_000
 
 _calls = itertools.count()  # of `send` and `receive` in this test, so that each pauses differently
 _STREAM = ("valid", "ready", "payload")
-
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,8 @@ def _pauses(pause: Pause, name: str) -> Iterator[bool]:
 async def send(dut: Any, name: str, words: Iterable[int], pause: Pause = 0.0) -> None:
     """Send words over an input stream, idling between them as ``pause`` says.
 
+    While nothing is offered the payload is garbage, another one in each cycle.
+
     Parameters
     ----------
     dut : handle
@@ -130,9 +132,11 @@ async def send(dut: Any, name: str, words: Iterable[int], pause: Pause = 0.0) ->
     """
     valid, ready, payload = (getattr(dut, f"{name}__{part}") for part in _STREAM)
     edge, pauses = RisingEdge(clock_of(dut)), _pauses(pause, name)
+    garbage, width = random.Random(f"{cocotb.RANDOM_SEED} {name}"), len(payload)
     for number, word in enumerate(words):
         while next(pauses):
             valid.value = 0
+            payload.value = garbage.getrandbits(width)
             await edge
         valid.value = 1
         payload.value = int(word)
@@ -143,6 +147,7 @@ async def send(dut: Any, name: str, words: Iterable[int], pause: Pause = 0.0) ->
             waited += 1
             assert waited < PATIENCE, f"{name}: hung, word {number} is not taken"
     valid.value = 0
+    payload.value = garbage.getrandbits(width)
 
 
 async def receive(
