@@ -45,6 +45,8 @@ GROUPS = {
                            "a model that runs."),
         "planted-bugs": ("sim_tests.planted_bugs:main",
                          "Plant bugs, one at a time, and see that a test turns red."),
+        "mutants": ("sim_tests.mutants.command:main",
+                    "Make netlist mutants of every module, and see that a bench notices each."),
         "registers": ("hw.registers.files:check",
                       "See whether the files made from the register map are up to date."),
         "workloads": ("perf.workloads.command:check",

@@ -100,6 +100,7 @@ def build(
     poison: bool = False,
     simulator: str | None = None,
     emitted: Mapping[str, str] | None = None,
+    inputs: Sequence[str] = (),
 ) -> Build:
     """Emit a component and compile it, unless the folder has the model of the same Verilog.
 
@@ -127,6 +128,8 @@ def build(
         By its name in `sim_tests.simulators`; default is the environment's MIXDIT_SIMULATOR.
     emitted : mapping of str to str, optional
         What `emit_files` gave for this component and name, where it is at hand.
+    inputs : sequence of str
+        Ports of `emitted` that the component does not have.
 
     Returns
     -------
@@ -157,7 +160,7 @@ def build(
         files[f"{module}.v"] = poisoned.replace(MODULE, module)
         is_low = "aresetn" in ports(component)
         args = [*args, f"-DSRAM_RESET={f'!{name}.aresetn' if is_low else f'{name}.rst'}"]
-    public = [*ports(component), "clk", "rst"]
+    public = [*ports(component), "clk", "rst", *inputs]
     runner, log = chosen.runner(), directory / "build.log"
     commands = chosen.control(name, public)
     text, arguments = "\n".join(files.values()), [*chosen.build_args, *args]

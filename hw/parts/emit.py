@@ -8,6 +8,7 @@ instantiates that, so that text and elaboration time do not grow with the number
 import gc
 import os
 from contextlib import contextmanager
+from functools import partial
 
 from amaranth import ClockSignal, Instance, ResetSignal
 from amaranth.back import verilog
@@ -114,6 +115,34 @@ def _without_collections():
             gc.enable()
 
 
+def emit_each(component, name, convert):
+    """Emit a component, and each that is emitted once, by one of Amaranth's back ends.
+
+    Parameters
+    ----------
+    component : wiring.Component
+        The top.
+    name : str
+        Its name.
+    convert : callable
+        Such as `amaranth.back.verilog.convert`.
+
+    Returns
+    -------
+    dict of str to str
+        Text by the name of the component's module, the top's first.
+    """
+    platform, texts = VerilogPlatform(name), {}
+    pending = {name: component}
+    with _without_collections():
+        while pending:
+            for module, part in pending.items():
+                texts[module] = convert(part, name=module, platform=platform)
+            pending = {module: part for module, part in platform.modules.items()
+                       if module not in texts}
+    return texts
+
+
 def emit_files(component, name, *, header=None):
     """Emit a component, and everything it instantiates, as Verilog-2005 for any tool.
 
@@ -143,19 +172,11 @@ def emit_files(component, name, *, header=None):
     """
     check_name(name)
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"  # another one may write another text
-    platform = VerilogPlatform(name)
-    pending, done, texts = {name: component}, set(), []
-    with _without_collections():
-        while pending:
-            for module, part in pending.items():
-                texts.append(verilog.convert(part, name=module, platform=platform, emit_src=False,
-                                             strip_internal_attrs=True))
-                done.add(module)
-            pending = {module: part for module, part in platform.modules.items()
-                       if module not in done}
-    text = plain_names(wake_processes(without_initial_values("\n".join(texts))))
+    texts = emit_each(component, name, partial(verilog.convert, emit_src=False,
+                                               strip_internal_attrs=True))
+    text = plain_names(wake_processes(without_initial_values("\n".join(texts.values()))))
     files = {f"{name}.v": f"// {header}\n{text}" if header else text}
-    memory = platform.module_name(MODULE)
+    memory = VerilogPlatform(name).module_name(MODULE)
     if memory in text:
         files[f"{memory}.v"] = sram_verilog(memory)
     check_apart(name, "\n".join(files.values()))
