@@ -16,7 +16,8 @@ SECONDS = 60
 
 CYCLES = 3
 
-_RUN = "import sys; from pyosys import libyosys; libyosys.run_pass('script ' + sys.argv[1], libyosys.Design())"
+_RUN = ("import sys; from pyosys import libyosys; "
+        "libyosys.run_pass('script ' + sys.argv[1], libyosys.Design())")
 
 
 def is_equivalent(mutant: Mutant, good: Path, top: str) -> bool:

@@ -85,7 +85,7 @@ class Trial:
             before = len(log.read_text(encoding="utf-8").splitlines())
             os.environ[HANDOVER] = json.dumps({"bench": test_module, "log": str(log),
                                                "mutants": mutants, "times": times})
-            with _watch(log):
+            with _Watch(log):
                 try:
                     self._run(built, "sim_tests.mutants.in_simulator", label=label, **options)
                 except AssertionError as error:
@@ -137,7 +137,7 @@ def _unended(lines: list[list]) -> list[tuple[int, str]]:
     return found
 
 
-class _watch:
+class _Watch:
     """End the simulation while its log does not grow."""
 
     def __init__(self, log: Path):
