@@ -27,7 +27,7 @@ class Breaks:
         """Abort at any moment; what ended before is right, and nothing of the others is left."""
         rig, jobs = self.rig, self.jobs
         rig.pass_time(200)
-        if rig.chance(0.3):
+        if rig.chance(0.5):
             self._stop_in_mid_packet()
         self._command(ABORTS[rig.rng.integers(len(ABORTS))])
         self.machine.advance(2)
@@ -78,7 +78,8 @@ class Breaks:
         self.machine.advance(int(rig.rng.integers(1, 4000)))
         self.jobs.look()
         inside = [self.machine.counts(stream).inside for stream in (ACTIVATIONS, WEIGHTS)]
-        rig.tally["stopped inside"] += any(inside)
+        rig.tally["stops"] += 1
+        rig.tally["stops in mid-packet"] += any(inside)
 
     def _give_up(self) -> None:
         """Send no further packet; one that is on its way stops in the middle, if it is long."""
@@ -109,6 +110,7 @@ class Breaks:
         rig, jobs = self.rig, self.jobs
         rig.pass_time(200)
         jobs.compare_arrived(len(jobs.started))
+        rig.tally["resets"] += 1
         rig.tally["reset"] += len(jobs.started) - jobs.compared
         rig.machine.reset(int(rig.rng.integers(1, 6)))
         rig.forget()

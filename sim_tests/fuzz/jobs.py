@@ -80,7 +80,7 @@ class Fuzzer:
         """Let the jobs end, in one of three ways."""
         if self.rig.chance(0.5):
             self.jobs.finish()
-        elif self.rig.chance(0.85):
+        elif self.rig.chance(0.6):
             self.breaks.abort()
         else:
             self.breaks.reset()

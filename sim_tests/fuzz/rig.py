@@ -115,7 +115,7 @@ class Rig:
         if self.chance(0.1):
             self.machine.stop_clock(int(self.rng.integers(1, 4)), int(self.rng.integers(1 << 32)))
             self.tally["clock stops"] += 1
-        if self.chance(0.03):
+        if self.chance(0.06):
             self._freeze()
 
     def _freeze(self) -> None:
