@@ -57,7 +57,7 @@ ICARUS = "sim_tests/accelerator/test_icarus.py -k nothing_unknown"
 ABORT = "sim_tests/accelerator/test_abort.py -k 4x4"
 ISOLATION = "sim_tests/accelerator/test_isolation.py -k 4x4"
 RESET = "sim_tests/accelerator/test_reset.py -k 4x4"
-FUZZ = "sim_tests/fuzz/test_fuzz.py::test_fuzz[4x4]"
+FUZZ = "sim_tests/fuzz/test_fuzz.py -k 4x4"
 
 BUGS = (
     Bug("golden truncates instead of rounding", "golden/accumulator.py",

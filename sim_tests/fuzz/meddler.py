@@ -92,7 +92,8 @@ class Meddler:
             else ("tags", "TAG_ENTRY", "k_block", rig.config.k_blocks_max))
         for _ in range(int(rng.integers(1, 4))):
             held = list(rig.tables.part(table, name))
-            at = len(held) if rig.chance(0.8) else int(rng.integers(1 << 16))
+            at = len(held) if rig.chance(0.7) else int(
+                rng.integers(1 << 16 if rig.chance(0.2) else most + 1))
             value = int(rng.integers(most + 1) if name == "order" else rng.integers(2))
             fields = {place: at, "channel" if name == "order" else "mx9": value}
             fits = at == len(held) and at < most and (name == "tags" or value < most)

@@ -93,7 +93,8 @@ def _emitted(name: str) -> str:
     if name != NARROW:
         return emitted(MATRIX[name])
     done = subprocess.run([sys.executable, "-c", _EMIT_NARROW], cwd=ROOT, check=True,
-                          env=environment.of_simulator(), capture_output=True, text=True)
+                          env=environment.of_simulator(), capture_output=True, text=True,
+                          encoding="utf-8")
     register = re.search(r"^ +registers__jobs_ended <= (\w+);$", done.stdout, re.MULTILINE)
     if register is None:
         raise ValueError("the Verilog has no register JOBS_ENDED")
