@@ -38,6 +38,8 @@ GROUPS = {
         "lint": ("hw.tools.lint:main", "Run Verilator's lint on emitted Verilog."),
         "fuzz": ("sim_tests.fuzz.command:main",
                  "Mix good jobs, bad jobs, broken packets, stalls and aborts; check every bit."),
+        "golden": ("golden.tests.proof.command:main",
+                   "Compare all that golden computes with second formulations."),
         "fuzz-files": ("golden.tests.fuzz_files:main",
                        "Break files of MX tensors at random: each is refused, or read whole."),
         "fuzz-quantized": ("golden.tests.fuzz_command:quantized",
@@ -118,6 +120,8 @@ GROUPS = {
             "Example: mixdit dev registers", DEVELOPERS, {
         "registers": ("hw.registers.files:main", "Write what follows from the register map."),
         "proofs": ("formal.page:main", "Write the table of proofs in docs/formal.md."),
+        "golden-proof": ("golden.tests.proof.page:main",
+                         "Write the table of second formulations in docs/golden_proof.md."),
         "packages": ("hw.tools.import_graph:main",
                      "Write the packages and their files in docs/architecture.md."),
         "workloads": ("perf.workloads.command:trace",

@@ -166,7 +166,8 @@ def narrow(x: ArrayLike, float_format: FloatFormat) -> NDArray[np.unsignedintege
     Returns
     -------
     ndarray of uint32 or uint16
-        Subnormals stay, too large values become infinite, NaNs become quiet.
+        Subnormals stay, too large values become infinite, NaNs become quiet and keep the upper
+        bits of their payloads.
     """
     float_format = float_format_of(float_format)
     bits, source = float_bits(x)
@@ -176,9 +177,12 @@ def narrow(x: ArrayLike, float_format: FloatFormat) -> NDArray[np.unsignedintege
         return bits
     if float_format is FP16:
         with np.errstate(all="ignore"):
-            return np.asarray(bits.view(np.float32).astype(np.float16)).view(np.uint16)
-    rounded = (bits.astype(np.uint64) + 0x7FFF + ((bits >> 16) & 1)) >> 16
-    quieted = (bits >> 16) | 0x40
+            rounded = np.asarray(bits.view(np.float32).astype(np.float16)).view(np.uint16)
+        # Explicitly: some processors' conversions quiet NaNs, NumPy's own does not.
+        quieted = ((bits >> 16) & 0x8000) | 0x7E00 | ((bits >> 13) & 0x3FF)
+    else:
+        rounded = (bits.astype(np.uint64) + 0x7FFF + ((bits >> 16) & 1)) >> 16
+        quieted = (bits >> 16) | 0x40
     return np.where((bits & MAGNITUDE_MASK) > 0x7F800000, quieted, rounded).astype(np.uint16)
 
 

@@ -57,6 +57,7 @@ ICARUS = "sim_tests/accelerator/test_icarus.py -k nothing_unknown"
 ABORT = "sim_tests/accelerator/test_abort.py -k 4x4"
 ISOLATION = "sim_tests/accelerator/test_isolation.py -k 4x4"
 RESET = "sim_tests/accelerator/test_reset.py -k 4x4"
+FUZZ = "sim_tests/fuzz/test_fuzz.py -k 4x4"
 
 BUGS = (
     Bug("golden truncates instead of rounding", "golden/accumulator.py",
@@ -231,6 +232,33 @@ BUGS = (
     Bug("a packet's unit outlasts an abort", "hw/blocks/mx_packer.py",
         'index = Signal.like(coming[Content.BASES], name="index")',
         'index = Signal.like(coming[Content.BASES], name="index", reset_less=True)', RESET),
+    Bug("abuse: RESUME beside ABORT resumes", "hw/control/controller.py",
+        "with m.Elif(resume):", "with m.If(resume):", FUZZ),
+    Bug("abuse: START beside ABORT starts", "hw/control/controller.py",
+        "with m.If(self.drain | abort):", "with m.If(self.drain):", FUZZ),
+    Bug("abuse: masked interrupts raise irq", "hw/control/controller.py",
+        "(registers.irq_pending & registers.irq_enable).any()", "registers.irq_pending.any()",
+        FUZZ),
+    Bug("abuse: a table cleared while a job reads it", "hw/control/controller.py",
+        "registers.table_clear_busy.eq(in_use)",
+        "registers.table_clear_busy.eq(table >= config.tables)", FUZZ),
+    Bug("abuse: entries out of turn taken", "hw/control/table_record.py",
+        "self.order_fits.eq(entry.place == count)", "self.order_fits.eq(1)", FUZZ),
+    Bug("abuse: tags that outlast a reset", "hw/control/table_record.py",
+        'name=f"{name}_{table}")', 'name=f"{name}_{table}", reset_less=name == "tags")', FUZZ),
+    Bug("abuse: fillings taken for residuals", "hw/operands/weight_loader.py",
+        "(chunk.lanes > lane) & chunk", "chunk", FUZZ),
+    Bug("abuse: a block of exponent 0 taken for zeros", "hw/operands/operand_store.py",
+        "Mux(serve_residual, stored.residual[element], stored.base[element])",
+        "Mux(stored.exponent == 0, 0, "
+        "Mux(serve_residual, stored.residual[element], stored.base[element]))", FUZZ),
+    Bug("abuse: microexponents of the smallest blocks dropped", "hw/operands/operand_store.py",
+        "operand.microexponent.eq(stored.microexponent)",
+        "operand.microexponent.eq(Mux(stored.exponent < 8, 0, stored.microexponent))", FUZZ),
+    Bug("abuse: registers read in half", "hw/registers/csr.py",
+        "bus.rdata.eq(value)", "bus.rdata.eq(value[:16])", FUZZ),
+    Bug("abuse: an abort forgets the packet that stopped", "hw/streams/stream_gate.py",
+        "drops_rest.eq(drops & stays_inside)", "drops_rest.eq(0)", FUZZ),
 )
 
 

@@ -100,6 +100,7 @@ _FUNCTIONS = {
     "read": (c_int, [_BENCH, c_uint32, POINTER(c_uint32), c_uint64]),
     "run": (c_int, [_BENCH, c_uint64, c_int, c_uint64]),
     "toggle": (c_int, [_BENCH, c_uint64]),
+    "stop_clock": (c_int, [_BENCH, c_uint64, c_uint64]),
     "trace": (c_int, [_BENCH, c_char_p]),
     "stall": (None, [_BENCH, c_int, c_double, c_double, c_uint64, c_uint64]),
     "counts": (None, [_BENCH, c_int, POINTER(RawCounts)]),

@@ -300,6 +300,21 @@ class SimulatedMachine:
         for first in range(0, cycles, SLICE):
             self._check_call(self._library.toggle(self._open, min(SLICE, cycles - first)))
 
+    def stop_clock(self, changes: int, seed: int = 1) -> None:
+        """Stop the clock, high and low, while every input, reset too, takes any values.
+
+        They come back before the next edge, so nothing may follow: in a machine whose every
+        register waits for the rising edge.
+
+        Parameters
+        ----------
+        changes : int
+            Values that each input takes at either level.
+        seed : int
+        """
+        self._check_call(self._library.stop_clock(
+            self._open, time_of(changes), whole(seed, "seed") % _LIMIT))
+
     def describe(self) -> str:
         """Say what waits where."""
         parts = []

@@ -127,6 +127,9 @@ class WeightLoader(wiring.Component):
         tile_ends = Signal()
         address = index_signal(config.weight_depth, "address")
         slot = index_signal(config.weight_slots, "slot")
+        # Of the lanes there are: what fills their beats up is not looked at.
+        has_residual = [(chunk.lanes > lane) & chunk.residual.word_select(
+            lane, RESIDUAL_BLOCK_BITS).any() for lane in range(config.cols)]
         m.d.comb += [
             chunks.ready.eq(1),
             is_block.eq(chunks.valid & ~chunk.is_biases), tile_ends.eq(is_block & chunk.k_last),
@@ -136,7 +139,7 @@ class WeightLoader(wiring.Component):
             store.residual_lanes.eq((is_block & chunk.is_mx9).replicate(config.cols)),
             store.address.eq(address),
             store.keeps_flags.eq(is_block), store.flags.is_mx9.eq(chunk.is_mx9),
-            store.flags.has_residual.eq(chunk.residual.any()),
+            store.flags.has_residual.eq(Cat(has_residual).any()),
             store.anchor_lanes.eq(tile_ends.replicate(config.cols)), store.slot.eq(slot),
         ]
         anchors = Signal.like(store.anchors, name="anchors_so_far", reset_less=True)

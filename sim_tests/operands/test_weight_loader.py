@@ -16,6 +16,7 @@ from hw.host.packet_order import weight_passes
 from hw.operands.weight_loader import WeightLoader
 from sim_tests import bench, drive
 from sim_tests.accelerator.store_watch import StoreWatch, Tile
+from sim_tests.stimuli.litter import filled, unused_bits
 from sim_tests.stimuli.operands import (
     FaultWatch,
     configuration,
@@ -76,12 +77,19 @@ def draw_weights(rng, job, kind="mixed"):
     return draw_operand(rng, job.n, job.k, configuration().cols, kind)
 
 
-def stream_of(config, jobs, weights, biases=None):
-    """List packets, and the tiles and biases they become, for all passes of all jobs."""
+def stream_of(config, jobs, weights, biases=None, rng=None):
+    """List packets, and the tiles and biases they become, for all passes of all jobs.
+
+    With a generator the bits that packets do not use hold garbage.
+    """
     packets, tiles, heads = [], [], []
     for job, tensor, bias in zip(jobs, weights, biases or [None] * len(jobs), strict=True):
         for _ in range(weight_passes(config, job)):
-            packets += weight_stream(tensor.transpose(), config.cols, config.weight_bytes, bias)
+            made = weight_stream(tensor.transpose(), config.cols, config.weight_bytes, bias)
+            lines = [min(config.cols, job.n - first) for first in range(0, job.n, config.cols)]
+            packets += made if rng is None else [
+                filled(rng, packet, unused_bits(job, packet, count, config.weight_bytes, job.bias))
+                for packet, count in zip(made, lines, strict=True)]
             tiles += [Tile(tile, tile.exponent.shape[1]) for tile in tiles_of(tensor, config.cols)]
             heads += [None if bias is None else bias[first : first + config.cols].view(np.uint32)
                       for first in range(0, job.n, config.cols)]
@@ -141,6 +149,18 @@ async def stores_jobs_back_to_back(dut, idle, keep):
     weights = [draw_weights(rng, job) for job in jobs]
     stream = stream_of(config, jobs, weights, [draw_biases(rng, job) for job in jobs])
     flags, _ = await load(dut, jobs, *stream, idle, keep)
+    assert flags == GOOD
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def looks_at_nothing_that_only_fills_beats_up(dut):
+    """Garbage there makes no residual of a K-block that has none."""
+    rng, config = drive.rng(), configuration()
+    jobs = [Job(n=count, k=min(config.k_max, 75), bias=bool(count % 2))
+            for count in (*range(1, config.cols + 1), 2 * config.cols + 1)]
+    stream = stream_of(config, jobs, [draw_weights(rng, job) for job in jobs],
+                       [draw_biases(rng, job) for job in jobs], rng)
+    flags, _ = await load(dut, jobs, *stream)
     assert flags == GOOD
 
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "Vmachine.h"
+#include "gap.h"
 #include "manager.h"
 #include "report.h"
 #include "sink.h"
@@ -105,6 +106,23 @@ class Bench {
         }
     }
 
+    // Stop the clock, before and after it falls, while every input takes so many values.
+    void stop_clock(std::uint64_t changes, std::uint64_t seed) {
+        Random random(seed);
+        Gap gap;
+        add_inputs(gap);
+        for (int level = 1; level >= 0; --level) {
+            model_.aclk = level;  // it is high between two cycles
+            for (std::uint64_t change = 0; change < changes; ++change) {
+                gap.disturb(random);
+                model_.eval();
+                dump();
+                context_.timeInc(1);
+            }
+        }
+        gap.restore();
+    }
+
     // Write a waveform from now on, into a file; an empty name ends it.
     void trace(const std::string& path) {
 #if VM_TRACE
@@ -129,6 +147,25 @@ class Bench {
         weights.clear();
         results.clear();
         registers.clear();
+    }
+
+    void add_inputs(Gap& gap) {
+        Vmachine& m = model_;
+        gap.add(m.s_axis_act_tdata);
+        gap.add(m.s_axis_act_tkeep, sizeof m.s_axis_act_tdata);
+        gap.add(m.s_axis_wgt_tdata);
+        gap.add(m.s_axis_wgt_tkeep, sizeof m.s_axis_wgt_tdata);
+        gap.add(m.s_axil_awaddr, 12);
+        gap.add(m.s_axil_araddr, 12);
+        gap.add(m.s_axil_wdata);
+        gap.add(m.s_axil_wstrb, 4);
+        for (auto* port : {&m.s_axil_awprot, &m.s_axil_arprot}) gap.add(*port, 3);
+        for (auto* port : {&m.aresetn, &m.s_axis_act_tlast, &m.s_axis_act_tvalid, &m.s_axis_wgt_tlast,
+                           &m.s_axis_wgt_tvalid, &m.m_axis_out_tready, &m.s_axil_awvalid,
+                           &m.s_axil_wvalid, &m.s_axil_bready, &m.s_axil_arvalid,
+                           &m.s_axil_rready}) {
+            gap.add(*port, 1);
+        }
     }
 
     // Let the inputs, which changed after the last edge, settle.

@@ -166,6 +166,13 @@ EXPORT int harness_toggle(Bench* bench, std::uint64_t cycles) {
     });
 }
 
+EXPORT int harness_stop_clock(Bench* bench, std::uint64_t changes, std::uint64_t seed) {
+    return guarded(bench, [&] {
+        bench->stop_clock(changes, seed);
+        return 0;
+    });
+}
+
 EXPORT int harness_trace(Bench* bench, const char* path) {
     return guarded(bench, [&] {
         bench->trace(path);

@@ -5,6 +5,22 @@
 
 namespace harness {
 
+// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
+class Random {
+  public:
+    explicit Random(std::uint64_t seed = 0) : state_(seed) {}
+
+    std::uint64_t operator()() {
+        std::uint64_t z = state_ += 0x9e3779b97f4a7c15u;
+        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+        z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+        return z ^ z >> 31;
+    }
+
+  private:
+    std::uint64_t state_;
+};
+
 class Stall {
   public:
     // `share` of the cycles; in `break_share` of the others a break of `break_cycles` begins.
@@ -13,7 +29,7 @@ class Stall {
         break_share_ = break_cycles ? threshold(break_share) : 0;
         break_cycles_ = break_cycles;
         left_ = 0;
-        state_ = seed;
+        random_ = Random(seed);
         active_ = share_ || break_share_;
     }
 
@@ -24,7 +40,7 @@ class Stall {
             --left_;
             return true;
         }
-        const std::uint64_t draw = random();
+        const std::uint64_t draw = random_();
         if ((draw >> 32) < break_share_) {
             left_ = break_cycles_ - 1;
             return true;
@@ -37,16 +53,9 @@ class Stall {
         return static_cast<std::uint64_t>(share * 4294967296.0);
     }
 
-    // SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
-    std::uint64_t random() {
-        std::uint64_t z = state_ += 0x9e3779b97f4a7c15u;
-        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-        z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-        return z ^ z >> 31;
-    }
-
     bool active_ = false;
-    std::uint64_t share_ = 0, break_share_ = 0, break_cycles_ = 0, left_ = 0, state_ = 0;
+    std::uint64_t share_ = 0, break_share_ = 0, break_cycles_ = 0, left_ = 0;
+    Random random_;
 };
 
 }  // namespace harness

@@ -125,6 +125,31 @@ def test_a_beat_of_any_tkeep_is_sent_as_it_is(faulty):
         faulty.take(1)
 
 
+@pytest.mark.parametrize("fault", [14, 15, 16], ids=["falling", "latch", "sudden_reset"])
+def test_what_does_not_wait_for_a_rising_edge_is_seen_when_the_clock_stops(faulty, fault):
+    faulty.write(0, fault)
+    faulty.advance(100)
+    assert not faulty.interrupt
+    for seed in range(4):
+        faulty.stop_clock(3, seed)
+        faulty.advance(1)
+    assert faulty.interrupt
+
+
+def test_a_stopped_clock_changes_nothing_else(faulty):
+    faulty.stall(RESULTS, 0.5)
+    for stream in (ACTIVATIONS, WEIGHTS):
+        faulty.send(stream, PACKETS)
+    for seed in range(60):
+        faulty.advance(1)
+        faulty.stop_clock(2, seed)
+    assert faulty.take(3) == PACKETS
+    assert faulty.counts(WEIGHTS).beats == 5 + 1 + 32
+    assert not faulty.interrupt
+    with pytest.raises(ValueError, match="time does not pass backwards"):
+        faulty.stop_clock(-1)
+
+
 @pytest.mark.parametrize(("data", "keep"), [(b"", []), (bytes(3), [True] * 3),
                                             (bytes(4), [True] * 3)])
 def test_beats_that_are_not_whole_are_refused(faulty, data, keep):

@@ -1,0 +1,1 @@
+"""Golden against second formulations of all that it computes: ``mixdit check golden``."""

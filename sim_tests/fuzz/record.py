@@ -1,0 +1,142 @@
+"""What simulations gave, a line of JSON for each: a run that was interrupted goes on from there."""
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from commands.checkout import ROOT
+from commands.outputs import write_text
+from sim_tests.fuzz.models import MACHINES
+
+FUZZER = ("sim_tests/fuzz", "sim_tests/stimuli", "simulation", "golden", "hw/host")
+"""Folders that say what a seed does, and what is right."""
+
+_OTHERS = {"tests", "torch", "c"}
+
+
+def code() -> str:
+    """Digest the sources that, beside the machine's Verilog, decide what a simulation gives."""
+    found = hashlib.sha256()
+    for folder in FUZZER:
+        for path in sorted((ROOT / folder).rglob("*")):
+            name = path.relative_to(ROOT)
+            if path.suffix in (".py", ".h", ".cpp") and not _OTHERS & set(name.parts):
+                text = path.read_bytes()
+                found.update(f"{name.as_posix()} {len(text)} ".encode() + text)
+    return found.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """One simulation, and what came of it.
+
+    Attributes
+    ----------
+    machine : str
+    seed, jobs : int
+    verilog : str
+        Digest of the machine's text.
+    code : str
+        From `code`.
+    counts : dict of str to int
+    seconds : float
+    error : str
+        Empty if all was right.
+    """
+
+    machine: str
+    seed: int
+    jobs: int
+    verilog: str
+    code: str
+    counts: dict[str, int]
+    seconds: float
+    error: str = ""
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What decides what it gives."""
+        return self.machine, self.seed, self.jobs, self.verilog, self.code
+
+
+class Record:
+    """Simulations in a file.
+
+    Parameters
+    ----------
+    path : pathlib.Path or None
+        Lines are added to it; None keeps nothing.
+
+    Raises
+    ------
+    ValueError
+        If the file holds anything else. A last line that was cut off counts as none.
+    """
+
+    def __init__(self, path: Path | None):
+        self.path = path
+        self.simulations: dict[tuple[Any, ...], Simulation] = {}
+        if path is None or not path.exists():
+            return
+        text = path.read_text(encoding="utf-8")
+        whole, _, cut = text.rpartition("\n")
+        if cut:
+            write_text(path, f"{whole}\n" if whole else "")
+        for number, line in enumerate(whole.splitlines(), 1):
+            try:
+                found = Simulation(**json.loads(line))
+            except (ValueError, TypeError):
+                raise ValueError(f"line {number} of {path} is no record of a simulation: "
+                                 "give another file") from None
+            self.simulations[found.key] = found
+
+    def add(self, simulation: Simulation) -> None:
+        """Keep a simulation, on the disk at once."""
+        self.simulations[simulation.key] = simulation
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(simulation)) + "\n")
+
+    def of(self, code: str) -> dict[str, list[Simulation]]:
+        """List the simulations of some code by machine, in the order of `MACHINES`."""
+        found = [each for each in self.simulations.values() if each.code == code]
+        return {name: mine for name in MACHINES
+                if (mine := sorted((each for each in found if each.machine == name),
+                                   key=lambda each: each.seed))}
+
+
+def total(simulations: list[Simulation]) -> Counter[str]:
+    """Add up what simulations counted."""
+    found = sum((Counter(each.counts) for each in simulations), Counter())
+    found["simulations"] = len(simulations)
+    return found
+
+
+def totals(record: Record, code: str) -> dict[str, Any]:
+    """Sum up a record for the repository: by machine, with its seeds, and all failures."""
+    machines = {name: {
+        "jobs": sum(each.jobs for each in mine),
+        "verilog": sorted({each.verilog for each in mine}),
+        "seeds": _ranges([each.seed for each in mine]),
+        "seconds": round(sum(each.seconds for each in mine)),
+        "counts": dict(sorted(total(mine).items())),
+    } for name, mine in record.of(code).items()}
+    failures = [{"machine": each.machine, "seed": each.seed, "jobs": each.jobs,
+                 "error": each.error}
+                for mine in record.of(code).values() for each in mine if each.error]
+    return {"code": code, "jobs": sum(each["jobs"] for each in machines.values()),
+            "machines": machines, "failures": failures}
+
+
+def _ranges(seeds: list[int]) -> list[list[int]]:
+    """Write sorted numbers as first and last of each run."""
+    found: list[list[int]] = []
+    for seed in seeds:
+        if found and seed <= found[-1][1] + 1:
+            found[-1][1] = seed
+        else:
+            found.append([seed, seed])
+    return found
