@@ -1,8 +1,8 @@
 """Make netlist mutants of every module, and see that a bench notices: ``mixdit check mutants``."""
 
 import json
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -14,14 +14,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from commands import builds, children, tools
+from commands import builds, tools
 from commands.exit_codes import ExitCode
 from commands.figures import Figures
 from commands.outputs import check_file, check_folder, whole
 from commands.running import sentences
 from commands.terminal import make_console
-from sim_tests.mutants.benches import Benches, read
-from sim_tests.mutants.examine import Examined, examine
+from sim_tests.mutants.benches import read
+from sim_tests.mutants.examine import Examination
+from sim_tests.mutants.mutant import FATES, Mutant
 
 OUT = Path("build/mutants")
 
@@ -40,16 +41,14 @@ def main(
     sample: Annotated[int | None, typer.Option(
         min=1, help="So many modules, chosen by --turn, and no others.")] = None,
     turn: Annotated[int, typer.Option(min=0, help="Which modules --sample takes.")] = 0,
-    jobs: Annotated[int, typer.Option(min=1, help="Modules at once.")] = 2,
-    again: Annotated[bool, typer.Option(
-        "--again", help="Examine again what is known from an earlier run.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Benches at once.")] = 2,
     out: Annotated[Path, typer.Option(help="Folder for netlists, models and results.")] = OUT,
 ) -> Figures:
     """Make netlist mutants of every module, and see that a bench notices each.
 
-    A mutant runs in its module's bench and, if it survives and is not proven equivalent, in the
-    accelerator's. What was examined before is not examined again unless its sources changed; an
-    interrupt loses the modules under way. The exit code is 1 if too many survive.
+    A mutant runs in its module's benches and, if it survives and is not proven equivalent, in whole
+    machines with random jobs. A bench that was run before is not run again unless its sources
+    changed; an interrupt loses the benches under way. The exit code is 1 if too many survive.
 
     Example: mixdit check mutants streams/skid_buffer --per-module 50
     """
@@ -69,100 +68,69 @@ def main(
         if sample is not None:
             order = np.random.default_rng(turn).permutation(len(chosen))[:sample]
             chosen = [chosen[number] for number in sorted(order)]
-        found = {}
         with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                       TimeElapsedColumn(), console=console) as progress:
-            bar = progress.add_task("mutants", total=len(chosen))
-            for each in _examine_all([known[name] for name in chosen], per_module, seed, out, jobs,
-                                     again):
-                found[each.module] = each
-                progress.update(bar, advance=1, description=each.module)
-                console.print(_sentence(each))
-        examined = [found[name] for name in chosen]
+            bar = progress.add_task("mutants", total=None)
+
+            def show(what: str, done: int, of: int) -> None:
+                progress.update(bar, description=what, completed=done, total=of)
+                if not console.is_terminal:
+                    console.print(f"{what} ({done} of {of})")
+
+            examination = Examination([known[name] for name in chosen], per_module, seed, out,
+                                      jobs, show)
+            found = examination.run()
+        record = {"per_module": per_module, "seed": seed, "seconds": round(examination.seconds),
+                  "modules": {module: [mutant.record() for mutant in mutants]
+                              for module, mutants in found.items()}}
         with whole(out / "report.json") as file:
-            file.write(json.dumps([each.record() for each in examined], indent=1).encode())
-        console.print(table_of(examined))
-        is_good = _is_good(examined, console)
+            file.write(json.dumps(record, indent=1).encode())
+        console.print(table_of(found))
+        is_good = _is_good(found, console)
     return Figures(out / "report.json", ExitCode.DONE if is_good else ExitCode.DIFFERENT)
 
 
-def _examine_all(benches: Sequence[Benches], count: int, seed: int, out: Path, jobs: int,
-                 again: bool) -> Iterator[Examined]:
-    """Examine modules at once; yield each as it is done, the known ones first."""
-    waiting = []
-    for each in benches:
-        kept = _kept(each.module, count, seed, out)
-        if kept and kept.is_current and not again:
-            yield kept
-        else:
-            waiting.append(each)
-
-    def work(each: Benches) -> Examined:
-        folder = _folder(out, each.module, count, seed)
-        done = examine(each, count, seed, folder)
-        with whole(folder / "result.json") as file:
-            file.write(json.dumps(done.record()).encode())
-        return done
-
-    pool = ThreadPoolExecutor(jobs)
-    try:
-        for done in as_completed([pool.submit(work, each) for each in waiting]):
-            yield done.result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        children.end_all()
+def _shares(mutants: Sequence[Mutant]) -> tuple[int, int]:
+    """Count the killed, and those that are not equivalent."""
+    fates = Counter(mutant.fate for mutant in mutants)
+    return fates["killed"], len(mutants) - fates["equivalent"]
 
 
-def _folder(out: Path, module: str, count: int, seed: int) -> Path:
-    """Return where a module's files are."""
-    return out / module.replace("/", "_") / f"{count}_{seed}"
+def _share(mutants: Sequence[Mutant]) -> float:
+    killed, different = _shares(mutants)
+    return killed / different if different else 1.0
 
 
-def _kept(module: str, count: int, seed: int, out: Path) -> Examined | None:
-    """Read what an earlier run found; None if there is nothing."""
-    file = _folder(out, module, count, seed) / "result.json"
-    return Examined.read(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
-
-
-def _sentence(each: Examined) -> str:
-    """Say what became of a module's mutants."""
-    fates = each.fates
-    left = [f"  {mutant.place}" for mutant in each.mutants if mutant.fate == "survived"]
-    return "\n".join([f"{each.module}: {len(each.mutants)} mutants, {fates['killed']} killed, "
-                      f"{fates['equivalent']} equivalent, {fates['explained']} explained, "
-                      f"{fates['survived']} survived ({each.seconds:.0f} s)", *left])
-
-
-def table_of(examined: Sequence[Examined]) -> Table:
+def table_of(found: Mapping[str, Sequence[Mutant]]) -> Table:
     """Sum up."""
-    table = Table("module", "mutants", "killed", "equivalent", "explained", "survived",
-                  "killed of the different", "seconds", box=SIMPLE_HEAD, padding=0)
+    table = Table("module", "mutants", *FATES, "killed of the different", box=SIMPLE_HEAD,
+                  padding=0)
     for column in table.columns[1:]:
         column.justify = "right"
-    for each in examined:
-        fates = each.fates
-        table.add_row(each.module, str(len(each.mutants)), *(
-            str(fates[fate]) for fate in ("killed", "equivalent", "explained", "survived")),
-            f"{each.share:.1%}", f"{each.seconds:.0f}")
+    for module, mutants in found.items():
+        fates = Counter(mutant.fate for mutant in mutants)
+        table.add_row(module, str(len(mutants)), *(str(fates[fate]) for fate in FATES),
+                      f"{_share(mutants):.1%}")
     return table
 
 
-def _is_good(examined: Sequence[Examined], console: Console) -> bool:
+def _is_good(found: Mapping[str, Sequence[Mutant]], console: Console) -> bool:
     """Hold the shares against their limits, and say which are missed."""
-    total = sum(len(each.mutants) for each in examined)
-    killed = sum(each.fates["killed"] for each in examined)
-    different = total - sum(each.fates["equivalent"] for each in examined)
-    explained = sum(each.fates["explained"] for each in examined)
-    missed = [f"{each.module}: {each.share:.1%} killed, at least {EACH_MODULE:.0%} wanted"
-              for each in examined if each.share < EACH_MODULE]
-    share = killed / different if different else 1.0
-    if share < ALL_MODULES:
-        missed.append(f"all: {share:.1%} killed, at least {ALL_MODULES:.0%} wanted")
-    if explained > BY_REASON * total:
-        missed.append(f"{explained} of {total} mutants are only explained, at most "
+    every = [mutant for mutants in found.values() for mutant in mutants]
+    killed, different = _shares(every)
+    explained = sum(mutant.fate == "explained" for mutant in every)
+    missed = [f"{module}: {_share(mutants):.1%} killed, at least {EACH_MODULE:.0%} wanted"
+              for module, mutants in found.items() if _share(mutants) < EACH_MODULE]
+    if _share(every) < ALL_MODULES:
+        missed.append(f"all: {_share(every):.1%} killed, at least {ALL_MODULES:.0%} wanted")
+    if explained > BY_REASON * len(every):
+        missed.append(f"{explained} of {len(every)} mutants are only explained, at most "
                       f"{BY_REASON:.0%} may be")
-    console.print(f"{total} mutants, {killed} of {different} that are not equivalent killed: "
-                  f"{share:.1%}")
+    for mutant in every:
+        if mutant.fate == "survived":
+            console.print(f"survived: {mutant.module}: {mutant.place}", soft_wrap=True)
+    console.print(f"{len(every)} mutants; of {different} that are not equivalent {killed} are "
+                  f"killed: {_share(every):.1%}")
     for line in missed:
         console.print(line)
     return not missed

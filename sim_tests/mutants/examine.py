@@ -1,166 +1,154 @@
-"""What becomes of the mutants of one module: its bench, the solver, the accelerator's benches."""
+"""Follow the mutants of modules to their ends: their benches, the solver, the whole machine."""
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
-import time
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
 
 from commands import children
-from commands.tools import ToolError
+from commands.outputs import whole
 from sim_tests.mutants.benches import Benches, reasons
 from sim_tests.mutants.equivalence import is_equivalent
 from sim_tests.mutants.mutant import Mutant
-from sim_tests.mutants.plugin import TASK
+from sim_tests.mutants.task import Task
+from sim_tests.mutants.trial import Outcome, run
 
-ROOT = Path(__file__).resolve().parents[2]
-
-_ALL_BENCHES = ("sim_tests/bench.py", "sim_tests/drive.py")
+Show = Callable[[str, int, int], None]
+"""``show(what, done, of)``: told of progress."""
 
 
 @dataclass(frozen=True)
-class Examined:
-    """A module's mutants and their fates.
+class Followed:
+    """A mutant with the good netlist that it was drawn from."""
 
-    Attributes
-    ----------
-    module : str
-    mutants : sequence of Mutant
-    files : dict of str to str
-        Digests of what the result depends on.
-    seconds : float
-    """
-
-    module: str
-    mutants: Sequence[Mutant]
-    files: dict[str, str]
-    seconds: float
-
-    @property
-    def fates(self) -> Counter:
-        """Count the fates."""
-        return Counter(mutant.fate for mutant in self.mutants)
-
-    @property
-    def share(self) -> float:
-        """Killed of those that are not equivalent; 1 where there are none."""
-        different = len(self.mutants) - self.fates["equivalent"]
-        return self.fates["killed"] / different if different else 1.0
-
-    @property
-    def is_current(self) -> bool:
-        """Whether everything that it depends on is as it was."""
-        return self.files == digests(self.files)
-
-    def record(self) -> dict[str, Any]:
-        """Give it as JSON values."""
-        return {"module": self.module, "seconds": round(self.seconds, 1), "files": self.files,
-                "mutants": [mutant.record() for mutant in self.mutants]}
-
-    @classmethod
-    def read(cls, record: dict[str, Any]) -> Self:
-        """Undo `record`; what is only explained is so by today's list."""
-        known = reasons()
-        mutants = [_explained(Mutant.read(each), known) for each in record["mutants"]]
-        return cls(record["module"], mutants, record["files"], record["seconds"])
+    mutant: Mutant
+    good: Path
+    top: str
 
 
-def _explained(mutant: Mutant, known: dict[tuple[str, str], str]) -> Mutant:
-    """Explain a survivor by the list of reasons."""
-    if mutant.fate not in ("survived", "explained"):
-        return mutant
-    reason = known.get((mutant.module, mutant.place))
-    return mutant.end("explained", reason) if reason else mutant.end("survived", "")
-
-
-def digests(files: Sequence[str] | dict[str, str]) -> dict[str, str]:
-    """Return a digest of each file, by its path in the repository; "" where there is none."""
-    return {file: hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.exists() else ""
-            for file in files for path in [ROOT / file]}
-
-
-def examine(benches: Benches, count: int, seed: int, folder: Path) -> Examined:
-    """Draw mutants of a module, and follow each to its end.
+class Examination:
+    """All mutants of some modules.
 
     Parameters
     ----------
-    benches : Benches
-    count : int
-        Mutants, at most.
-    seed : int
-        Which.
-    folder : pathlib.Path
-        For netlists, models and logs.
+    benches : sequence of Benches
+    count, seed : int
+        Mutants of each module, and which.
+    out : pathlib.Path
+        For what the trials need and leave.
+    jobs : int
+        Trials at once.
+    show : callable
 
-    Returns
-    -------
-    Examined
-
-    Raises
-    ------
-    ToolError
-        If a bench does not run or does not pass with the good netlist.
+    Attributes
+    ----------
+    seconds : float
+        Wall time of the trials, one after the other, as each was measured.
     """
-    begin = time.monotonic()
-    task = {"module": benches.module, "count": count, "seed": seed}
-    first = folder / "0"
-    report = _try(benches.own[0], first, task, None)
-    mutants = [Mutant.read(each) for each in json.loads((first / "mutants.json").read_text())]
-    _kill(mutants, report, range(len(mutants)), benches.own[0])
-    good = first / "netlist" / "good.il"
-    top = next(iter(_modules(good)), "")
-    for number, mutant in enumerate(mutants):
-        if not mutant.fate and is_equivalent(mutant, good, top):
-            mutants[number] = mutant.end("equivalent", "")
-    for place, node in enumerate([*benches.own[1:], *benches.whole], 1):
-        left = [number for number, mutant in enumerate(mutants) if not mutant.fate]
-        if not left:
-            break
-        report_ = _try(node, folder / str(place), task, [mutants[number] for number in left])
-        _kill(mutants, report_, left, node)
-    known = reasons()
-    ended = [mutant if mutant.fate else _explained(mutant.end("survived", ""), known)
-             for mutant in mutants]
-    used = [f"sim_tests/{node.partition('::')[0]}" for node in benches.own]
-    files = [f"hw/{owner}.py" for owner in report["owners"] if owner != "?"]
-    return Examined(benches.module, ended, digests([*files, *used, *_ALL_BENCHES]),
-                    time.monotonic() - begin)
+
+    def __init__(self, benches: Sequence[Benches], count: int, seed: int, out: Path, jobs: int,
+                 show: Show):
+        self._benches = {each.module: each for each in benches}
+        self._count, self._seed, self._out, self._show = count, seed, out, show
+        self._jobs = jobs
+        self._all: list[Followed] = []
+        self.seconds = 0.0
+
+    def run(self) -> dict[str, list[Mutant]]:
+        """Carry everything out; return the mutants, with their fates, by module."""
+        self._draw()
+        self._prove()
+        deepest = max(len(each.own) for each in self._benches.values())
+        for depth in range(1, deepest):
+            self._try_again(lambda each, depth=depth: each.own[depth:depth + 1],
+                            f"bench {depth + 1}")
+        machines = list(dict.fromkeys(
+            bench for each in self._benches.values() for bench in each.whole))
+        for bench in machines:
+            self._try_again(lambda each, bench=bench: [bench] if bench in each.whole else [],
+                            bench)
+        known = reasons()
+        found: dict[str, list[Mutant]] = defaultdict(list)
+        for each in self._all:
+            mutant = each.mutant
+            if not mutant.fate:
+                reason = known.get((mutant.module, mutant.place))
+                mutant = mutant.end("explained" if reason else "survived", reason or "")
+            found[mutant.module].append(mutant)
+        return {module: found[module] for module in self._benches}
+
+    def _draw(self) -> None:
+        """Draw the mutants of each module in its first bench, together with others'."""
+        groups: dict[str, list[str]] = defaultdict(list)
+        for each in self._benches.values():
+            groups[each.own[0]].append(each.module)
+        tasks = [Task(bench, sorted(modules), self._count, self._seed)
+                 for bench, modules in groups.items()]
+        for task, outcome in self._trials(tasks, "own benches"):
+            for place, mutant in enumerate(outcome.mutants):
+                self._all.append(Followed(_ended(mutant, outcome, place, task.bench),
+                                          outcome.good, outcome.top))
+
+    def _prove(self) -> None:
+        """Mark what is proven equivalent."""
+        left = [number for number, each in enumerate(self._all) if not each.mutant.fate]
+        with ThreadPoolExecutor(self._jobs) as pool:
+            answers = pool.map(lambda number: self._is_equivalent(self._all[number]), left)
+            for done, (number, holds) in enumerate(zip(left, answers, strict=True), 1):
+                self._show("equivalence", done, len(left))
+                if holds:
+                    self._end(number, self._all[number].mutant.end("equivalent", ""))
+
+    def _is_equivalent(self, each: Followed) -> bool:
+        """Ask the solver, unless it was asked before."""
+        kept = each.good.parent / "equivalence"
+        kept.mkdir(exist_ok=True)
+        command = each.mutant.command(each.top)
+        question = command + hashlib.sha256(each.good.read_bytes()).hexdigest()
+        answer = kept / f"{hashlib.sha256(question.encode()).hexdigest()[:16]}.json"
+        if not answer.exists():
+            holds = is_equivalent(each.mutant, each.good, each.top)
+            with whole(answer) as file:
+                file.write(json.dumps({"mutant": command, "equivalent": holds}).encode())
+        return json.loads(answer.read_text(encoding="utf-8"))["equivalent"]
+
+    def _try_again(self, bench_of: Callable[[Benches], Sequence[str]], what: str) -> None:
+        """Try those that are left in another bench, where they have a sibling."""
+        groups: dict[str, list[int]] = defaultdict(list)
+        for number, each in enumerate(self._all):
+            if not each.mutant.fate:
+                for bench in bench_of(self._benches[each.mutant.module]):
+                    groups[bench].append(number)
+        tasks = [Task(bench, mutants=[self._all[number].mutant for number in numbers])
+                 for bench, numbers in groups.items()]
+        for task, outcome in self._trials(tasks, what):
+            for place, number in enumerate(groups[task.bench]):
+                self._end(number, _ended(self._all[number].mutant, outcome, place, task.bench))
+
+    def _end(self, number: int, mutant: Mutant) -> None:
+        self._all[number] = replace(self._all[number], mutant=mutant)
+
+    def _trials(self, tasks: Sequence[Task], what: str) -> Iterable[tuple[Task, Outcome]]:
+        """Run trials at once; return them in their order."""
+        found: dict[str, Outcome] = {}
+        pool = ThreadPoolExecutor(self._jobs)
+        try:
+            running = {pool.submit(run, task, self._out): task for task in tasks}
+            for done in as_completed(running):
+                outcome = done.result()
+                found[running[done].bench] = outcome
+                self.seconds += outcome.seconds
+                self._show(f"{what}: {running[done].bench}", len(found), len(tasks))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            children.end_all()
+        return [(task, found[task.bench]) for task in tasks]
 
 
-def _kill(mutants: list[Mutant], report: dict[str, Any], numbers: Sequence[int],
-          node: str) -> None:
-    """Mark the mutants that a trial killed; `numbers` are those that it was given."""
-    for place, test in report["killed"].items():
-        number = numbers[int(place)]
-        mutants[number] = mutants[number].end("killed", f"{node} {test}")
-
-
-def _try(node: str, folder: Path, task: dict[str, Any],
-         mutants: Sequence[Mutant] | None) -> dict[str, Any]:
-    """Run a bench with mutants; return its report."""
-    folder.mkdir(parents=True, exist_ok=True)
-    given = None if mutants is None else [mutant.record() for mutant in mutants]
-    handed = {**task, "folder": str(folder.resolve()), "mutants": given}
-    report, log = folder / "report.json", folder / "log.txt"
-    report.unlink(missing_ok=True)
-    with log.open("w", encoding="utf-8") as file:
-        children.run([sys.executable, "-m", "pytest", "-q", "-s", "-p",
-                      "sim_tests.mutants.plugin", f"sim_tests/{node}"], cwd=ROOT, stdout=file,
-                     stderr=subprocess.STDOUT, env={**os.environ, TASK: json.dumps(handed)})
-    if not report.exists():
-        raise ToolError(f"{node} did not run: see {log}")
-    return json.loads(report.read_text(encoding="utf-8"))
-
-
-def _modules(rtlil: Path) -> list[str]:
-    """Name the modules of a file in RTLIL."""
-    return [line.split("\\")[1] for line in rtlil.read_text(encoding="utf-8").splitlines()
-            if line.startswith("module \\")]
-
-
+def _ended(mutant: Mutant, outcome: Outcome, place: int, bench: str) -> Mutant:
+    """Mark a mutant that a trial killed."""
+    test = outcome.killed.get(place)
+    return mutant if test is None else mutant.end("killed", f"{bench} {test}")
