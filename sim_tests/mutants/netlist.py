@@ -70,8 +70,8 @@ class Netlist:
         scopes = {}
         for cell in self._module.cells_.values():
             if cell.type.str() == "$scopeinfo":
-                source = _attribute(cell, "\\module_src")
-                scopes[cell.name.str().lstrip("\\")] = _in_hw(source) or "?"
+                if file := _in_hw(_attribute(cell, "\\module_src")):  # Amaranth has some too
+                    scopes[cell.name.str().lstrip("\\")] = file
         self.owners, self._paths = {}, {}
         for cell in self._module.cells_.values():
             name, kind = cell.name.str(), cell.type.str()
@@ -136,12 +136,15 @@ class Netlist:
             options = fields(line)
             if options.get("mode", "none") == "none" or _CLOCKS.fullmatch(options["port"]):
                 continue
-            _, owner, source, path, kind, occurrence = self._keys[options["cell"]]
+            cell = options["cell"] if options["cell"].startswith("$") else f"\\{options['cell']}"
+            _, owner, source, path, kind, occurrence = self._keys[cell]
             control = options.get("ctrlbit")
-            mutant = Mutant(owner, source, path, options["cell"], kind, occurrence,
+            mutant = Mutant(owner, source, path, cell, kind, occurrence,
                             options["mode"], options["port"], int(options["portbit"]),
                             None if control is None else int(control))
             found[mutant.command(self.name)] = mutant
+        if not found:
+            raise ValueError(f"{self.name} has nothing of {module} that a mutant could change")
         every = list(found.values())
         step = max(1, len(every) // count)
         return every[::step][:count]
@@ -215,9 +218,11 @@ def _file_of(kind: type) -> str:
 
 def _scope(cell: str) -> str:
     """Return the instances that a cell of a flat netlist lies in, joined by dots."""
-    if not cell.startswith("$flatten"):
+    if not cell.startswith(("$flatten", "\\")):
         return ""
     inside = cell.removeprefix("$flatten")
+    if inside == cell:  # a name of its own: all of it is one
+        return cell.lstrip("\\").rpartition(".")[0]
     return ".".join(part.lstrip("\\") for part in re.split(r"\.(?=[\\$])", inside)[:-1])
 
 

@@ -1,0 +1,130 @@
+"""Mutants: which are drawn, what kills them, what is proven equivalent."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from hw.accelerator import Accelerator
+from hw.streams.skid_buffer import SkidBuffer
+from sim_tests.mutants import benches
+from sim_tests.mutants.equivalence import is_equivalent
+from sim_tests.mutants.mutant import Mutant
+from sim_tests.mutants.netlist import Netlist
+from sim_tests.mutants.plugin import _unended
+from sim_tests.mutants.task import Task
+from sim_tests.mutants.trial import FUZZ, ROOT, run
+from simulation.machines import MATRIX
+
+BENCH = "streams/test_skid_buffer.py::test_skid_buffer[SkidBuffer-0-1]"
+MODULE = "streams/skid_buffer"
+
+
+@pytest.fixture
+def skid_buffer(tmp_path) -> Netlist:
+    return Netlist(SkidBuffer(4), "skid", tmp_path / "netlist")
+
+
+def test_every_module_of_a_machine_has_its_benches(tmp_path):
+    known = benches.read()
+    assert all(each.own for each in known.values())
+    found = set(Netlist(Accelerator(MATRIX["4x4"]), "machine", tmp_path).modules())
+    assert found - set(known) == set()
+    others = {"results/tile_turner", "streams/register_slice"}
+    assert set(known) - found == others  # of machines with other sizes
+
+
+def test_every_bench_is_there():
+    for each in benches.read().values():
+        for node in (*each.own, *each.whole):
+            if not node.startswith(FUZZ):
+                file, _, test = node.partition("::")
+                text = (ROOT / "sim_tests" / file).read_text(encoding="utf-8")
+                assert re.search(rf"^def {re.escape(test.partition('[')[0])}\(", text, re.M), node
+
+
+def test_the_same_seed_draws_the_same_mutants_of_one_module(skid_buffer):
+    drawn = skid_buffer.draw(MODULE, 12, 3)
+    assert drawn == skid_buffer.draw(MODULE, 12, 3)
+    assert drawn != skid_buffer.draw(MODULE, 12, 4)
+    assert len({mutant.command("skid") for mutant in drawn}) == 12
+    assert all(mutant.module == MODULE for mutant in drawn)
+    assert not any(mutant.port.endswith("CLK") for mutant in drawn)
+
+
+def test_a_mutant_has_a_sibling_in_another_size_where_its_bit_is(skid_buffer, tmp_path):
+    wide = Netlist(SkidBuffer(32), "wide", tmp_path / "wide")
+    drawn = wide.draw(MODULE, 60, 1)
+    for mutant in drawn:
+        sibling = skid_buffer.sibling(mutant)
+        is_there = max(mutant.bit, mutant.control or 0) < 4
+        assert (sibling is not None) == is_there, mutant.place
+        if sibling:
+            assert sibling.place == mutant.place
+
+
+def test_the_bench_kills_what_it_sees_and_is_not_run_twice(tmp_path):
+    outcome = run(Task(BENCH, [MODULE], 6, 1), tmp_path)
+    assert len(outcome.mutants) == 6
+    assert set(outcome.killed) == set(range(6))
+    log = next(tmp_path.glob("*/log.txt"))
+    log.unlink()
+    assert run(Task(BENCH, [MODULE], 6, 1), tmp_path) == outcome
+    assert not log.exists()
+
+
+def test_the_solver_tells_an_equivalent_mutant_from_another(skid_buffer, tmp_path):
+    good = tmp_path / "good.il"
+    skid_buffer.run(f"write_rtlil {good}")
+    dead = _with_a_dead_input(tmp_path)
+    for mutant in skid_buffer.draw(MODULE, 6, 1):
+        assert not is_equivalent(mutant, good, "skid"), mutant.place
+    assert is_equivalent(Mutant("?", "", "", "$masked", "$and", 0, "const1", "A", 0), dead, "dead")
+
+
+def _with_a_dead_input(folder: Path) -> Path:
+    """Write a netlist with an input that changes nothing: (a & 0) | b."""
+    file = folder / "dead.il"
+    file.write_text("""
+module \\dead
+  wire input 1 \\a
+  wire input 2 \\b
+  wire output 3 \\o
+  wire \\x
+  cell $and $masked
+    parameter \\A_SIGNED 0
+    parameter \\A_WIDTH 1
+    parameter \\B_SIGNED 0
+    parameter \\B_WIDTH 1
+    parameter \\Y_WIDTH 1
+    connect \\A \\a
+    connect \\B 1'0
+    connect \\Y \\x
+  end
+  cell $or $joined
+    parameter \\A_SIGNED 0
+    parameter \\A_WIDTH 1
+    parameter \\B_SIGNED 0
+    parameter \\B_WIDTH 1
+    parameter \\Y_WIDTH 1
+    connect \\A \\x
+    connect \\B \\b
+    connect \\Y \\o
+  end
+end
+""", encoding="utf-8")
+    return file
+
+
+def test_a_test_that_neither_passed_nor_failed_has_seen_its_mutant():
+    lines = [["start", 1, "a"], ["pass", 1, "a", 5, 0.1], ["start", 1, "b"], ["start", 2, "a"],
+             ["fail", 2, "a", "why"], ["start", 3, "a"]]
+    assert _unended(lines) == [(1, "b"), (3, "a")]
+
+
+def test_a_mutants_place_names_the_line_and_the_bit():
+    mutant = Mutant(MODULE, "streams/skid_buffer.py:41", "", "$1", "$mux", 2, "cnot1", "A", 7, 3)
+    assert mutant.place == "streams/skid_buffer.py:41#2 mux A[7]/3 cnot1"
+    assert Mutant.read(mutant.record()) == mutant
+    with pytest.raises(ValueError, match="killed, equivalent, explained, survived, not 'gone'"):
+        mutant.end("gone", "")
