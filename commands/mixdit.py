@@ -122,6 +122,8 @@ GROUPS = {
         "proofs": ("formal.page:main", "Write the table of proofs in docs/formal.md."),
         "golden-proof": ("golden.tests.proof.page:main",
                          "Write the table of second formulations in docs/golden_proof.md."),
+        "testplan": ("sim_tests.plan.page:main",
+                     "Write the tables of docs/testplan.md from the plan and the records."),
         "packages": ("hw.tools.import_graph:main",
                      "Write the packages and their files in docs/architecture.md."),
         "workloads": ("perf.workloads.command:trace",

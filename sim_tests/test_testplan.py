@@ -1,34 +1,42 @@
-"""The test plan names tests that exist."""
+"""The test plan claims only what a test carries, and leaves no bench out."""
 
-import re
+import pytest
 
 from sim_tests.bench import ROOT
-
-PLAN = (ROOT / "docs" / "testplan.md").read_text()
-
-
-def claims() -> list[tuple[str, str]]:
-    """List the plan's claims: a file, by its path in the repository, and a test in it."""
-    found, section = [], ""
-    for line in PLAN.splitlines():
-        if line.startswith("## "):
-            section = (re.findall(r"`([^`]+)`", line) or [""])[0]
-        names = re.findall(r"`([^`]+)`", line) if line.startswith("| ") else []
-        files = [name for name in names if name.endswith(".py")]
-        path = f"{section}{files[0]}" if files else section
-        found += [(path, name) for name in names if not name.endswith(".py")]
-    return found
+from sim_tests.plan import page, plan
 
 
-def test_every_test_in_the_plan_exists():
-    assert len(claims()) > 60
-    missing = [
-        (path, name) for path, name in claims()
-        if not re.search(rf"^(async )?def {name}\(", (ROOT / path).read_text(), re.M)
-    ]
-    assert not missing
+def test_the_page_is_made_of_todays_plan():
+    text = page.PAGE.read_text(encoding="utf-8")
+    assert page.page(text) == text, "mixdit dev testplan writes it anew"
 
 
 def test_every_bench_is_in_the_plan():
-    benches = {path.name for path in (ROOT / "sim_tests").rglob("test_*.py")}
-    assert not {name for name in benches - {"test_testplan.py"} if name not in PLAN}
+    claimed = {feature.file for section in plan.sections() for feature in section.features}
+    benches = {path.relative_to(ROOT).as_posix()
+               for path in (ROOT / "sim_tests").rglob("test_*.py")}
+    assert benches - claimed - {"sim_tests/test_testplan.py"} == set()
+
+
+@pytest.mark.parametrize("feature, sentence", [
+    ("says = 'more'\nfile = 'test_testplan.py'\ntests = []", "'more' has no test"),
+    ("says = 'more'\nfile = 'test_testplan.py'\ntests = ['test_gone']", "has no test_gone"),
+    ("says = 'more'\nfile = 'test_gone.py'\ntests = ['test_a']", "there is no"),
+])
+def test_a_claim_that_no_test_carries_is_refused(feature, sentence, tmp_path, monkeypatch):
+    file = tmp_path / "plan.toml"
+    file.write_text(f"[[section]]\ntitle = 'A'\nfolder = 'sim_tests/'\n[[section.feature]]\n"
+                    f"{feature}\n", encoding="utf-8")
+    monkeypatch.setattr(plan, "PLAN", file)
+    with pytest.raises(ValueError, match=sentence):
+        plan.sections()
+
+
+def test_a_module_is_open_until_its_goals_are_reached():
+    reached = {"line": (10, 10), "branch": (98, 100), "toggle": (980, 1000)}
+    fates = plan.Counter({"killed": 19, "survived": 1, "equivalent": 6})
+    assert plan.Module("a", ["b"], [], fates, reached).open() == []
+    assert plan.Module("a", ["b"], [], fates, {**reached, "line": (9, 10)}).open() == [
+        "line coverage"]
+    fates["survived"] = 2
+    assert plan.Module("a", ["b"], [], fates, reached).open() == ["mutants"]

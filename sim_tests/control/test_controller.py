@@ -1,0 +1,231 @@
+"""Commands, refusals, interrupts, tables and counters, against a model of the register page."""
+
+from dataclasses import dataclass
+
+import cocotb
+import pytest
+from cocotb.triggers import ReadOnly, RisingEdge
+
+from hw.contract.config import JOBS_UNDER_WAY
+from hw.contract.counts import BEAT_COUNTS, CONVERSION_COUNTS
+from hw.contract.job import job_layout
+from hw.contract.job_codes import FORMAT_CODES
+from hw.control.controller import Controller
+from hw.control.scoreboard import SCORE
+from hw.registers.codes import Refusal
+from sim_tests import bench, drive
+from sim_tests.stimuli.operands import configuration, handed_over, small_config
+
+START, ABORT, RESUME = 1, 2, 4
+COMMANDS = (*range(8), *[START] * 10, *[RESUME] * 3)
+EVENTS = ("ended", "refused", "act_length", "act_keep", "weight_length", "weight_keep")
+COUNTERS = (*BEAT_COUNTS.members, *CONVERSION_COUNTS.members)
+REGISTER = {"saturated_elements": "saturated"}
+
+
+@dataclass
+class Model:
+    """The state that the register page tells of."""
+
+    draining: bool = False
+    refusal: int = 0
+    ended: int = 0
+    faults: int = 0
+    score: dict | None = None
+
+
+def good_job(config):
+    """Return registers of a job that can be run."""
+    return {"kind": 0, "m": 5, "n": 7, "k": 20, "tiles": 1,
+            "format": FORMAT_CODES[config.float_formats[0]], "output": 0, "flags": 0, "table": 0,
+            "selection": 0, "units": 1, "threshold": 1}
+
+
+async def settle(dut, **settings):
+    """Write job registers; they stand a cycle before a START."""
+    for name, value in settings.items():
+        getattr(dut, f"registers__job_{name}").value = value
+    await drive.ticks(dut, 1)
+
+
+def draw_score(rng):
+    """Draw a score."""
+    return {"faults": int(rng.integers(16)), "cycles": int(rng.integers(1 << 48)),
+            "has_beats": int(rng.integers(2)),
+            **{layout: {name: int(rng.integers(1 << 48)) for name in members}
+               for layout, members in (("beat_counts", BEAT_COUNTS.members),
+                                       ("conversion_counts", CONVERSION_COUNTS.members))}}
+
+
+def score_bits(score):
+    """Pack a score."""
+    return drive.pack(SCORE, {
+        name: {key: [each] for key, each in value.items()} if isinstance(value, dict) else [value]
+        for name, value in score.items()})[0]
+
+
+@cocotb.test(timeout_time=10, timeout_unit="ms")
+@cocotb.parametrize(busy=[0.1, 0.5])
+async def obeys_commands_and_shows_what_became_of_jobs(dut, busy):
+    rng, config = drive.rng(), configuration()
+    await drive.reset(dut)
+    job, model = good_job(config), Model()
+    under_way, is_good, sent, seen = 0, True, 0, set()
+    await settle(dut, **job)
+    for _ in range(drive.amount(1500, 40000)):
+        if rng.random() < 0.05:
+            is_good = not is_good
+            dut.registers__control.value = dut.job_ended.value = 0
+            await settle(dut, m=5 if is_good else 0)
+        command = int(rng.choice(COMMANDS)) if rng.random() < busy else 0
+        ends = under_way > 0 and rng.random() < busy / 2
+        score = draw_score(rng)
+        faults = int(rng.integers(16)) if rng.random() < 0.1 else 0
+        pending, enabled = int(rng.integers(64)), int(rng.integers(64)) & int(rng.integers(64))
+        output_pending = int(rng.integers(2))
+        for name, value in (
+            ("registers__control", command), ("under_way", under_way), ("job_ended", int(ends)),
+            ("faults", faults), ("registers__irq_pending", pending),
+            ("registers__irq_enable", enabled), ("output_pending", output_pending),
+        ):
+            getattr(dut, name).value = value
+        # The counts of a job that has ended stand from the cycle after on.
+        shown = model.score if model.score is not None else score
+        mixed = score | {name: shown[name] for name in ("beat_counts", "conversion_counts")}
+        dut.score.value = score_bits(mixed)
+        await ReadOnly()
+
+        starts, aborts = bool(command & START), bool(command & ABORT)
+        refusal = Refusal.NONE if is_good else Refusal.ZERO_SIZE
+        refusal = Refusal.QUEUE_FULL if under_way == JOBS_UNDER_WAY else refusal
+        refusal = Refusal.DRAINING if model.draining or aborts else refusal
+        is_taken = starts and refusal is Refusal.NONE
+        assert int(dut.jobs__valid.value) == is_taken
+        if is_taken:
+            fields = drive.unpack(job_layout(config), [int(dut.jobs__payload.value)])
+            assert {name: int(fields[name][0]) for name in ("kind", "m", "n", "k", "tiles")} == {
+                name: job[name] for name in ("kind", "m", "n", "k", "tiles")}
+        free = 0 if model.draining else JOBS_UNDER_WAY - under_way
+        assert int(dut.registers__status.value) == (
+            under_way | free << 8 | model.draining << 16 | output_pending << 17)
+        happened = (int(ends) | (starts and not is_taken) << 1 | faults << 2)
+        assert int(dut.registers__irq_pending_set.value) == happened
+        assert int(dut.irq.value) == bool(pending & enabled)
+        assert int(dut.drain.value) == model.draining
+        assert int(dut.registers__refusal.value) == model.refusal
+        assert int(dut.registers__jobs_ended.value) == model.ended
+        assert int(dut.registers__job_faults.value) == model.faults
+        check_counters(dut, model)
+        seen.add((refusal, starts))
+
+        await RisingEdge(dut.clk)
+        if starts:
+            model.refusal = refusal.value
+        if ends:
+            model.ended, model.faults, model.score = model.ended + 1, score["faults"], score
+        model.draining = aborts or (model.draining and not command & RESUME)
+        under_way += is_taken - ends
+        sent += is_taken
+    assert sent > 50
+    assert {(code, True) for code in (Refusal.NONE, Refusal.ZERO_SIZE, Refusal.QUEUE_FULL,
+                                      Refusal.DRAINING)} <= seen
+
+
+def check_counters(dut, model):
+    """Compare the counters with those of the job that ended last; zero before the first."""
+    def shown(name):
+        low, high = (int(getattr(dut, f"registers__{name}_{end}").value)
+                     for end in ("low", "high"))
+        return low | high << 32
+
+    score = model.score
+    assert shown("cycles") == (score["cycles"] if score else 0)
+    for name in BEAT_COUNTS.members:
+        wanted = score["beat_counts"][name] if score and score["has_beats"] else 0
+        assert shown(REGISTER.get(name, name)) == wanted, name
+    for name in CONVERSION_COUNTS.members:
+        wanted = score["conversion_counts"][name] if score else 0
+        assert shown(REGISTER.get(name, name)) == wanted, name
+
+
+@cocotb.test(timeout_time=10, timeout_unit="ms")
+async def each_event_raises_the_interrupt_where_it_is_enabled(dut):
+    await drive.reset(dut)
+    for pending in range(len(EVENTS)):
+        for enabled in range(len(EVENTS)):
+            dut.registers__irq_pending.value = 1 << pending
+            dut.registers__irq_enable.value = 1 << enabled
+            await ReadOnly()
+            assert int(dut.irq.value) == (pending == enabled)
+            await RisingEdge(dut.clk)
+
+
+@cocotb.test(timeout_time=10, timeout_unit="ms")
+async def entries_go_to_tables_that_exist_and_are_not_in_use(dut):
+    rng, config = drive.rng(), configuration()
+    await drive.reset(dut)
+    places, tags = [0] * config.tables, [0] * config.tables
+    outcomes = set()
+    for _ in range(drive.amount(1500, 30000)):
+        table = int(rng.integers(config.tables + 1)) if rng.random() < 0.9 else 1 << 20
+        in_use = int(rng.integers(1 << config.tables)) & int(rng.integers(1 << config.tables))
+        exists = table < config.tables
+        place = places[table] if exists and rng.random() < 0.8 else int(rng.integers(1 << 16))
+        block = tags[table] if exists and rng.random() < 0.8 else int(rng.integers(1 << 16))
+        channel = int(rng.integers(config.k_max + 3 if rng.random() < 0.9 else 1 << 16))
+        is_mx9 = int(rng.integers(2))
+        clear = int(rng.integers(4))
+        for name, value in (("registers__table_select", table), ("tables_in_use", in_use),
+                            ("registers__order_entry", place | channel << 16),
+                            ("registers__tag_entry", is_mx9 | block << 16),
+                            ("registers__table_clear", clear)):
+            getattr(dut, name).value = value
+        await RisingEdge(dut.clk)  # an entry stands a cycle before it is written
+        await ReadOnly()
+        is_free = exists and not in_use >> table & 1
+        takes = {
+            "order_entry": (is_free and place < config.k_max and channel < config.k_max
+                            and place == places[table]),
+            "tag_entry": (is_free and block < config.k_blocks_max and block == tags[table]),
+            "table_clear": is_free,
+        }
+        if int(dut.registers__entries_wait.value):
+            await RisingEdge(dut.clk)
+            continue
+        for name, is_taken in takes.items():
+            assert int(getattr(dut, f"registers__{name}_busy").value) != is_taken, name
+        outcomes |= set(takes.items())
+        await RisingEdge(dut.clk)
+        which = str(rng.choice(list(takes), p=[0.6, 0.35, 0.05]))
+        is_written = takes[which]
+        getattr(dut, f"registers__{which}_write").value = int(is_written)
+        await ReadOnly()
+        orders, tagged = which == "order_entry", which == "tag_entry"
+        assert int(dut.order_write__valid.value) == (is_written and orders)
+        assert int(dut.tag_write__valid.value) == (is_written and tagged)
+        if is_written and orders:
+            assert [int(getattr(dut, f"order_write__{name}").value)
+                    for name in ("table", "place", "channel")] == [table, place, channel]
+            places[table] += 1
+        if is_written and tagged:
+            assert [int(getattr(dut, f"tag_write__{name}").value)
+                    for name in ("table", "k_block", "is_mx9")] == [table, block, is_mx9]
+            tags[table] += 1
+        if is_written and which == "table_clear":
+            places[table] = 0 if clear & 1 else places[table]
+            tags[table] = 0 if clear & 2 else tags[table]
+        await RisingEdge(dut.clk)
+        getattr(dut, f"registers__{which}_write").value = 0
+    assert len(outcomes) == 6
+
+
+@pytest.mark.parametrize("tables", [1, 4])
+def test_controller(tables):
+    config = small_config(rows=2, cols=3, k_max=40, tables=tables)
+    bench.simulate(Controller(config), __name__, f"controller_{tables}",
+                   parameters=handed_over(config))
+
+
+def test_counters_are_those_of_the_score():
+    assert set(COUNTERS) == {name for layout in (BEAT_COUNTS, CONVERSION_COUNTS)
+                             for name in layout.members}
