@@ -46,6 +46,14 @@ class Harness:
         self.inputs.append(signal)
         return signal
 
+    def free_constant(self, m, shape, name):
+        """Return an input that is anything, and stays so through the run."""
+        signal = self.free(shape, name)
+        before, runs = Signal(shape, name=f"{name}_before"), Signal(name=f"{name}_runs")
+        m.d.sync += [before.eq(signal), runs.eq(1)]
+        self.assume(m, ~runs | (signal == before))
+        return signal
+
     def free_inputs(self, m, component, but=()):
         """Connect free inputs to all inputs of a component except some members."""
         for path, member, value in component.signature.flatten(component):

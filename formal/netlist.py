@@ -1,5 +1,6 @@
 """A harness as a transition relation in SMT-LIB 2, by Yosys."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ from hw.parts.emit import VerilogPlatform
 TOP = "proof"
 
 _MEMORY = Path(__file__).parent / "sram_1r1w.v"
+
+_INSTANCE = re.compile(rf"^  cell \\{TOP}\.(\S+) ", re.MULTILINE)
 
 _RUN_SCRIPT = ("import sys; from pyosys import libyosys; "
                "libyosys.run_pass('script ' + sys.argv[1], libyosys.Design())")
@@ -45,8 +48,10 @@ def transition_relation(harness, sources, folder):
     commands += [f"read_verilog -formal {_MEMORY.resolve()}", f"hierarchy -top {TOP}", "proc",
                  "flatten", "memory_collect", "memory_map", f"cd {TOP}",
                  "setattr -unset init w:*"]  # the emitted Verilog has none: the reset has to do
-    commands += [f"cutpoint w:{inside}" for inside in harness.cuts]
-    for signal, inside in harness.looks:
+    instances = _instances(sources)
+    commands += [f"cutpoint w:{_inside(path, instances)}" for path in harness.cuts]
+    for signal, path in harness.looks:
+        inside = _inside(path, instances)
         # Without -nounset what is driven by either wire would be cut off.
         commands += [f"select -assert-count 1 w:{inside}", f"delete -input w:{signal.name}",
                      f"connect -nounset -set {signal.name} {inside}"]
@@ -60,6 +65,18 @@ def transition_relation(harness, sources, folder):
     if run.returncode:
         raise ToolError(f"Yosys failed: the end of {folder / 'yosys.log'} says why")
     return (folder / "proof.smt2").read_text(encoding="utf-8")
+
+
+def _instances(sources):
+    """List the paths of instances, by what they are called; Amaranth may put a number behind it."""
+    paths = [path for file in sources for path in _INSTANCE.findall(file.read_text("utf-8"))]
+    return {re.sub(r"\$\d+", "", path): path for path in paths}
+
+
+def _inside(path, instances):
+    """Give the path of a signal as the netlist has it."""
+    instance, _, name = path.rpartition(".")
+    return f"{instances.get(instance, instance)}.{name}" if instance else name
 
 
 def write_rtlil(harness, folder):

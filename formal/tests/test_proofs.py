@@ -60,8 +60,8 @@ def test_a_claim_that_no_step_follows_from_is_not_proven(tmp_path):
 def test_what_has_no_reset_begins_with_anything(tmp_path):
     class Remembering(Harness):
         def prove(self, m):
-            value = Signal(reset_less=True)
-            m.d.sync += value.eq(value)
+            value, other = Signal(reset_less=True), Signal(reset_less=True)
+            m.d.sync += [value.eq(other), other.eq(value)]  # one alone would be taken for no state
             self.check(m, "zero", ~value)
 
     found = prove(replace(proof(), make=Remembering), tmp_path)
