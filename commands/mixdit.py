@@ -37,9 +37,11 @@ GROUPS = {
                    "Prove properties of modules, for all inputs and all times, by k-induction."),
         "lint": ("hw.tools.lint:main", "Run Verilator's lint on emitted Verilog."),
         "fuzz": ("sim_tests.fuzz.command:main",
-                 "Mix good jobs, bad jobs, broken packets, stalls and aborts; check every bit."),
+                 "Mix good jobs, bad jobs, broken packets, abuse, resets and aborts; check every "
+                 "bit."),
         "golden": ("golden.tests.proof.command:main",
-                   "Compare all that golden computes with second formulations."),
+                   "Compare all that golden computes with second formulations, as far as can be "
+                   "every case."),
         "fuzz-files": ("golden.tests.fuzz_files:main",
                        "Break files of MX tensors at random: each is refused, or read whole."),
         "fuzz-quantized": ("golden.tests.fuzz_command:quantized",

@@ -44,7 +44,8 @@ class BenchMachine:
         for name in ("cocotb.mixdit", f"cocotb.{dut._name}"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self.dut, self.config = dut, config
-        Clock(dut.aclk, 2, "ns").start()
+        self.clock = Clock(dut.aclk, 2, "ns")
+        self.clock.start()
         dut.aresetn.value = 0
         self.act = self._stream(AxiStreamSource, "s_axis_act")
         self.weight = self._stream(AxiStreamSource, "s_axis_wgt")

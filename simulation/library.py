@@ -103,6 +103,7 @@ _FUNCTIONS = {
     "stop_clock": (c_int, [_BENCH, c_uint64, c_uint64]),
     "trace": (c_int, [_BENCH, c_char_p]),
     "stall": (None, [_BENCH, c_int, c_double, c_double, c_uint64, c_uint64]),
+    "scramble": (None, [_BENCH, c_int, c_uint64]),
     "counts": (None, [_BENCH, c_int, POINTER(RawCounts)]),
     "cycles": (c_uint64, [_BENCH]),
     "interrupt": (c_int, [_BENCH]),

@@ -276,6 +276,16 @@ class SimulatedMachine:
         self._library.stall(self._open, _STREAMS[stream], share, break_share, break_cycles,
                             mixed % (1 << 64))
 
+    def scramble(self, is_on: bool = True, *, seed: int = 1) -> None:
+        """Let the sources show any bits while they offer nothing; else their last beat stays.
+
+        Parameters
+        ----------
+        is_on : bool
+        seed : int
+        """
+        self._library.scramble(self._open, bool(is_on), whole(seed, "seed") % _LIMIT)
+
     def counts(self, stream: str) -> StreamCounts:
         """Count what a stream did since the reset."""
         check_port(stream)

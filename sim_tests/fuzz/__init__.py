@@ -1,1 +1,1 @@
-"""Random jobs, good, bad, broken and aborted."""
+"""Random jobs, good, bad, broken, aborted and reset, and abuse of every interface."""

@@ -26,8 +26,9 @@ class Breaks:
     def abort(self) -> None:
         """Abort at any moment; what ended before is right, and nothing of the others is left."""
         rig, jobs = self.rig, self.jobs
-        rig.pass_time(200)
-        if rig.chance(0.5):
+        rig.pass_time(200 if rig.chance(0.5) else 10)
+        stops = rig.chance(0.5)
+        if stops:
             self._stop_in_mid_packet()
         self._command(ABORTS[rig.rng.integers(len(ABORTS))])
         self.machine.advance(2)
@@ -41,7 +42,7 @@ class Breaks:
             self._command(ABORTS[rig.rng.integers(len(ABORTS))])
             self._check_draining()
         if rig.chance(0.5):
-            self._give_up()
+            self._give_up(goes_on=not stops)
         else:
             self._run_dry()
         ended = jobs.ended()
@@ -50,6 +51,7 @@ class Breaks:
         rig.tally["aborted"] += len(jobs.started) - jobs.compared
         assert jobs.is_between_results(), "the last packet of results does not end"
         self.machine.take(self.machine.available)
+        rig.tally["rests of packets"] += self._is_inside()
         self._command(Command.RESUME | (Command.START if rig.chance(0.3) else 0))
         status = rig.read("STATUS")
         assert status & 0xFF == 0 and status >> 8 & 0x1FF == 4, f"STATUS {status:#x} after RESUME"
@@ -73,21 +75,32 @@ class Breaks:
     def _stop_in_mid_packet(self) -> None:
         """Stop sending, for ever; the machine ends what it has all of, and then waits."""
         rig = self.rig
+        for _ in range(200):
+            if self._is_inside():
+                break
+            self.machine.advance(1)
         rig.stop(ACTIVATIONS, WEIGHTS)
         self.machine.stall(RESULTS)
         self.machine.advance(int(rig.rng.integers(1, 4000)))
         self.jobs.look()
-        inside = [self.machine.counts(stream).inside for stream in (ACTIVATIONS, WEIGHTS)]
         rig.tally["stops"] += 1
-        rig.tally["stops in mid-packet"] += any(inside)
 
-    def _give_up(self) -> None:
-        """Send no further packet; one that is on its way stops in the middle, if it is long."""
+    def _is_inside(self) -> bool:
+        """Tell whether a packet has begun to be sent and not ended."""
+        return any(self.machine.counts(stream).inside for stream in (ACTIVATIONS, WEIGHTS))
+
+    def _give_up(self, goes_on: bool) -> None:
+        """Send no further packet; one that is on its way stops in the middle, if it is long.
+
+        Unless it goes on for a while it has stopped already. Its rest comes after the RESUME.
+        """
         for stream in (ACTIVATIONS, WEIGHTS):
             self.machine.drop(stream)
-        self.rig.run_freely()
-        self.machine.advance(int(self.rig.rng.integers(4, 12)))  # its first beat is taken by now
-        self.rig.stop(ACTIVATIONS, WEIGHTS)
+        if goes_on:
+            self.rig.run_freely()
+            self.machine.advance(int(self.rig.rng.integers(4, 12)))  # its first beat is taken
+            self.rig.stop(ACTIVATIONS, WEIGHTS)
+        self.machine.stall(RESULTS)
         self.machine.advance(16)
 
     def _run_dry(self) -> None:

@@ -95,7 +95,7 @@ def main(
     sums: Annotated[Path | None, typer.Option(
         help="Write the sums of the record, with its failures, as JSON.")] = None,
 ) -> ExitCode:
-    """Mix good jobs, bad jobs, broken packets, stalls, resets and aborts; check every bit.
+    """Mix good jobs, bad jobs, broken packets, abuse, resets and aborts; check every bit.
 
     2,000 jobs take less than a minute; a machine is built once. The exit code is 1 after a fault,
     and the call that shows it again is printed. Without a record the first one ends the run.

@@ -78,9 +78,9 @@ class Fuzzer:
 
     def _end(self) -> None:
         """Let the jobs end, in one of three ways."""
-        if self.rig.chance(0.5):
+        if self.rig.chance(0.4):
             self.jobs.finish()
-        elif self.rig.chance(0.6):
+        elif self.rig.chance(0.7):
             self.breaks.abort()
         else:
             self.breaks.reset()

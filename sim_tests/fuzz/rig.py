@@ -60,6 +60,7 @@ class Rig:
         self.doing = "nothing yet"
         self.settings: dict[str, int] = {}
         self.forget()
+        machine.scramble(self.chance(0.5), seed=int(rng.integers(1 << 32)))
 
     def forget(self) -> None:
         """Know what is so after a reset."""

@@ -84,6 +84,7 @@ class UnderWay:
         ended = self.ended()
         if ended == self.seen:
             return
+        assert ended <= len(self.started), f"{ended} of {len(self.started)} jobs have ended"
         self.seen = ended
         last = self.started[ended - 1]
         faults = StreamFault(self.rig.read("JOB_FAULTS"))

@@ -189,6 +189,11 @@ EXPORT void harness_stall(Bench* bench, int stream, double share, double break_s
     stall.set(share, break_share, break_cycles, seed);
 }
 
+EXPORT void harness_scramble(Bench* bench, int is_on, std::uint64_t seed) {
+    bench->activations.scramble(is_on, seed);
+    bench->weights.scramble(is_on, seed + 1);
+}
+
 EXPORT void harness_counts(Bench* bench, int stream, harness::StreamCounts* counts) {
     *counts = stream == ACTIVATIONS ? bench->activations.counts()
             : stream == WEIGHTS     ? bench->weights.counts()

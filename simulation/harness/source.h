@@ -27,6 +27,12 @@ class Source {
 
     Stall stall;
 
+    // While nothing is offered, show anything, or leave what was.
+    void scramble(bool is_on, std::uint64_t seed) {
+        scrambles_ = is_on;
+        noise_ = Random(seed);
+    }
+
     void queue(const std::uint8_t* bytes, std::size_t count) {
         waiting_bytes_ += count;
         packets_.push_back({{bytes, bytes + count}, {}});
@@ -71,7 +77,11 @@ class Source {
     // After it: offer the next beat.
     void drive() {
         if (is_taken_) advance();
-        if (valid_ || packets_.empty() || stall.now()) return;
+        if (valid_) return;
+        if (packets_.empty() || stall.now()) {
+            if (scrambles_) show_noise();
+            return;
+        }
         const Packet& packet = packets_.front();
         const std::size_t count = std::min(BEAT, packet.bytes.size() - position_);
         put(data_, packet.bytes.data() + position_, count);
@@ -97,6 +107,22 @@ class Source {
         std::vector<std::uint8_t> bytes, keeps;  // no keeps: all bytes that there are
     };
 
+    void show_noise() {
+        Keep full;
+        put_ones(full, BEAT);
+        fill(bytes_of(data_), BEAT);
+        fill(bytes_of(keep_), KEEP);
+        for (std::size_t at = 0; at < KEEP; ++at) bytes_of(keep_)[at] &= bytes_of(full)[at];
+        last_ = noise_() & 1;
+    }
+
+    void fill(std::uint8_t* bytes, std::size_t count) {
+        for (std::size_t at = 0; at < count; at += 8) {
+            const std::uint64_t draw = noise_();
+            std::memcpy(bytes + at, &draw, std::min<std::size_t>(8, count - at));
+        }
+    }
+
     void advance() {
         is_taken_ = false;
         valid_ = 0;
@@ -116,7 +142,8 @@ class Source {
     const std::uint8_t& ready_;
     std::deque<Packet> packets_;
     std::size_t position_ = 0, waiting_bytes_ = 0;
-    bool is_taken_ = false;
+    bool is_taken_ = false, scrambles_ = false;
+    Random noise_;
     StreamCounts counts_;
 };
 

@@ -136,6 +136,20 @@ def test_what_does_not_wait_for_a_rising_edge_is_seen_when_the_clock_stops(fault
     assert faulty.interrupt
 
 
+def test_what_is_not_offered_is_anything_when_the_sources_scramble(faulty):
+    faulty.write(0, 17)
+    faulty.send(WEIGHTS, PACKETS)
+    faulty.advance(300)
+    assert not faulty.interrupt
+    faulty.scramble(seed=3)
+    faulty.send(ACTIVATIONS, PACKETS)
+    faulty.send(WEIGHTS, PACKETS)
+    faulty.stall(ACTIVATIONS, 0.5)
+    assert faulty.take(3) == PACKETS, "what is offered is as it was"
+    faulty.advance(300)
+    assert faulty.interrupt
+
+
 def test_a_stopped_clock_changes_nothing_else(faulty):
     faulty.stall(RESULTS, 0.5)
     for stream in (ACTIVATIONS, WEIGHTS):

@@ -76,12 +76,25 @@ def elements(chunk: int) -> int:
     fraction = np.arange(count, dtype=np.uint32) + np.uint32(part * count)
     bits = fraction | np.uint32(exponent - below << 23)
     bits[1::2] |= np.uint32(1 << 31)
+    return beside_and_apart(exponent, bits)
+
+
+def beside_and_apart(exponent: int, bits: np.ndarray) -> int:
+    """Compare patterns beside a power of two, where t = 0, and in pairs of their own."""
     top = np.uint32(exponent << 23)
-    beside = np.full((count // 8, 16), top)
-    beside[:, 1::2] = bits.reshape(-1, 8)
-    apart = np.full((-(-count // 14), 16), top)
+    beside = np.full((-(-len(bits) // 8), 16), top)
+    beside[:, 1::2] = np.resize(bits, (len(beside), 8))
+    apart = np.full((-(-len(bits) // 14), 16), top)
     apart[:, 2:] = np.resize(bits, (len(apart), 14))
     return compare(beside.view(np.float32)) + compare(apart.view(np.float32))
+
+
+def exponents(chunk: int) -> int:
+    """Every exponent up to a shared one, with the significands at which rounding turns."""
+    fractions = np.array([0, 1, 0x080000, 0x0FFFFF, 0x400000, 0x480000, 0x780000, 0x7C0000,
+                          0x7FFFFF], np.uint32)  # fmt: skip
+    fields = np.arange(chunk + 2, dtype=np.uint32)[:, None]
+    return beside_and_apart(chunk + 1, (fields << 23 | fractions).reshape(-1))
 
 
 def alphabet(base: int) -> np.ndarray:
@@ -179,6 +192,10 @@ SWEEPS = (
           "the definition in float64, where every quotient is exact",
           "all significands, t = 0 and 1, zero to ten binades below five shared exponents, every "
           "format and rounding", PARTS * len(PLACES), elements),
+    Sweep("exponents of blocks", ("encode.encode", "encode.encode_integer"),
+          "the definition in float64",
+          "every exponent up to every shared one, nine significands, t = 0 and 1, every format and "
+          "rounding", 254, exponents),
     Sweep("blocks of four numbers",
           ("encode.encode", "encode.encode_integer", "mx.quantize", "mx.saturated_count"),
           "the definition in float64",

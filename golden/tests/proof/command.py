@@ -49,6 +49,7 @@ def main(
 def run(sweeps: list[Sweep], progress: Progress, console: Console) -> ExitCode:
     """Check what is left of sweeps, and sum up."""
     failed = False
+    sweeps = sorted(sweeps, key=lambda sweep: sweep.chunks)  # what is soon done comes first
     columns = (*Bar.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn())
     with Bar(*columns, console=console) as bar:
         for sweep in sweeps:

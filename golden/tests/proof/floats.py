@@ -15,6 +15,17 @@ CHUNK = 1 << 22
 EVERY = np.arange(1 << 16, dtype=np.uint16)
 
 
+def fp16_midpoints() -> np.ndarray:
+    """Return what lies halfway from each FP16 magnitude to the next, as FP32 patterns."""
+    code = np.arange(0x7C01)
+    fraction = np.where(code < 0x400, code, code & 0x3FF | 0x400).astype(np.float64)
+    value = np.ldexp(fraction, np.maximum(code >> 10, 1) - 25)  # the last is 65,536
+    return ((value[1:] + value[:-1]) / 2).astype(np.float32).view(np.uint32)
+
+
+MIDPOINTS = fp16_midpoints()
+
+
 def patterns(chunk: int) -> np.ndarray:
     """Return a part of all FP32 patterns."""
     return np.arange(CHUNK, dtype=np.uint32) + np.uint32(chunk * CHUNK)
@@ -36,16 +47,13 @@ def as_bf16(bits: np.ndarray) -> np.ndarray:
 
 
 def as_fp16(bits: np.ndarray) -> np.ndarray:
-    """Round FP32 patterns to FP16's."""
-    nan = (bits & 0x7FFFFFFF) > 0x7F800000
-    quiet = bits >> 16 & 0x8000 | 0x7E00 | bits >> 13 & 0x3FF
-    magnitude = np.abs(np.where(nan, 0, wide(bits)))
-    step = np.ldexp(1.0, np.maximum(np.frexp(magnitude)[1] - 1, -14) - 10)
-    rounded = np.minimum(np.rint(magnitude / step) * step, 65536.0)  # the next is infinite
-    power = np.where(rounded < 2.0**-14, -14, np.frexp(rounded)[1] - 1)
-    significand = np.ldexp(rounded, 10 - power).astype(np.int64)  # 1024 and more, or subnormal
-    pattern = (power + 14 << 10) + significand | (bits >> 31 << 15).astype(np.int64)
-    return np.where(nan, quiet, pattern).astype(np.uint16)
+    """Round FP32 patterns to FP16's, by the midpoints of neighbours between which they lie."""
+    sign, magnitude = (bits >> 16 & 0x8000).astype(np.uint16), bits & 0x7FFFFFFF
+    pattern = np.searchsorted(MIDPOINTS, magnitude).astype(np.uint16)  # how many lie below
+    is_tie = MIDPOINTS[np.minimum(pattern, len(MIDPOINTS) - 1)] == magnitude
+    pattern += is_tie & (pattern & 1 == 1)
+    quiet = (0x7E00 | bits >> 13 & 0x3FF).astype(np.uint16)
+    return sign | np.where(magnitude > 0x7F800000, quiet, pattern)
 
 
 def narrow_bf16(chunk: int) -> int:
@@ -137,7 +145,7 @@ ALL = "all 2^32 patterns"
 SWEEPS = (
     Sweep("narrow to BF16", ("floats.narrow",), "ml_dtypes' conversion; a NaN's upper half",
           ALL, 1024, narrow_bf16),
-    Sweep("narrow to FP16", ("floats.narrow",), "float64: |x| / step to the nearest integer",
+    Sweep("narrow to FP16", ("floats.narrow",), "the midpoints of neighbours: how many lie below",
           ALL, 1024, narrow_fp16),
     Sweep("flush", ("floats.flush",), "float64: below 2^-126", ALL, 1024, flush),
     Sweep("add FP16 numbers", ("floats.add",), "float64, where the sum is exact, rounded once",

@@ -225,6 +225,6 @@ SWEEPS = (
           "docs/numerics.md, beat by beat, in integers",
           "random codes, shapes and six widths of the accumulator", 200, raw_products),
     Sweep("results", ("gemm.gemm", "floats.add", "floats.narrow"),
-          "the same; float64 for the bias and FP16, ml_dtypes for BF16",
+          "the same; float64 for the bias, midpoints for FP16, ml_dtypes for BF16",
           "random codes, biases of any bits, each format", 100, results),
 )  # fmt: skip

@@ -7,11 +7,11 @@ from importlib import import_module
 from types import ModuleType
 
 import golden
-from golden.tests.proof import blocks, bytes, choices, floats, sums, twins
+from golden.tests.proof import blocks, choices, floats, packets, sums, twins
 from golden.tests.proof.sweep import Sweep
 
 SWEEPS: tuple[Sweep, ...] = (
-    *floats.SWEEPS, *blocks.SWEEPS, *sums.SWEEPS, *choices.SWEEPS, *bytes.SWEEPS, *twins.SWEEPS,
+    *floats.SWEEPS, *blocks.SWEEPS, *sums.SWEEPS, *choices.SWEEPS, *packets.SWEEPS, *twins.SWEEPS,
 )  # fmt: skip
 
 ARGUMENTS = "test_arguments.py: every kind of number and array, and a sentence for the others"

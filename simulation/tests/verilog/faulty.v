@@ -22,7 +22,7 @@ module machine(
     localparam VALID_FALLS = 1, DATA_CHANGES = 2, KEEP_CHANGES = 3, LAST_CHANGES = 4, WASTE = 5,
                SHORT_BEAT = 6, GAP = 7, ANSWER_UNASKED = 8, EXOKAY = 9, ANSWER_FALLS = 10,
                VALID_IN_RESET = 11, DEAF = 12, DATA_UNASKED = 13, FALLING = 14, LATCH = 15,
-               SUDDEN_RESET = 16;
+               SUDDEN_RESET = 16, LAST_ALONE = 17;
 
     reg [31:0] fault = 0;  // outlasts a reset
     reg [7:0] count = 0;
@@ -70,11 +70,14 @@ module machine(
     assign s_axis_wgt_tready = fault != DEAF;
     // What waits for something else than a rising edge; a source of weights that is idle never
     // shows it.
-    reg fell = 0, latched = 0, was_reset = 0;
+    reg fell = 0, latched = 0, was_reset = 0, saw_last = 0;
     always @(negedge aclk) if (fault == FALLING && s_axis_wgt_tvalid) fell <= 1;
     always_latch if (fault == LATCH && s_axis_wgt_tvalid) latched = 1;
     always @(posedge aclk or negedge aresetn) if (!aresetn) was_reset <= fault == SUDDEN_RESET;
-    assign irq = fault == DEAF || fell || latched || was_reset;
+    always @(posedge aclk)  // it looks at a beat that nobody offers
+        if (fault == LAST_ALONE && s_axis_wgt_tlast && s_axis_wgt_tkeep == 2'b10
+            && s_axis_wgt_tdata[15:14] == 2'b01 && !s_axis_wgt_tvalid) saw_last <= 1;
+    assign irq = fault == DEAF || fell || latched || was_reset || saw_last;
     always @(posedge aclk) begin
         if (s_axis_act_tvalid && s_axis_act_tready) begin
             full <= 1; word <= s_axis_act_tdata; keep <= s_axis_act_tkeep; last <= s_axis_act_tlast;
