@@ -38,7 +38,6 @@ from cocotb_tools.runner import Runner, VerilatorControlFile
 
 from commands import builds, environment
 from commands.outputs import write_if_changed
-from hw.parts.emit import emit_files
 from hw.parts.sram import MODULE
 from sim_tests.simulators import Simulator, choose
 
@@ -148,7 +147,7 @@ def build(
     directory = BUILD / f"{name}{chosen.suffix}{'_waves' if waves else ''}"
     name = top or name
     verilog, control = directory / f"{name}.v", directory / "ports.vlt"
-    files = dict(emit_files(component, name) if emitted is None else emitted)
+    files = dict(chosen.emitted(component, name, emitted))
     module = f"{name}_{MODULE}"
     if memory is not None:
         files[f"{module}.v"] = memory.read_text(encoding="utf-8")
@@ -249,6 +248,7 @@ def run(
         pass
     if not results.exists():
         raise AssertionError(f"simulation died, see {log}\n{_tail(log)}")
+    built.simulator.ended(built.directory / f"{built.name}.v", directory)
     failed = _failures(results)
     if failed:
         again = f"reproduce with MIXDIT_SEED={seed()}; log: {log.relative_to(ROOT)}"

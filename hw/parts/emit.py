@@ -114,7 +114,7 @@ def _without_collections():
             gc.enable()
 
 
-def emit_files(component, name, *, header=None):
+def emit_files(component, name, *, header=None, with_places=False):
     """Emit a component, and everything it instantiates, as Verilog-2005 for any tool.
 
     Identifiers are plain, and every module's name begins with that of the top and ``_``, so that
@@ -129,12 +129,15 @@ def emit_files(component, name, *, header=None):
         Verilog module name of the top.
     header : str, optional
         A first line, such as the exact configuration.
+    with_places : bool
+        Keep Amaranth's attributes, which say where in the Python source each signal stands.
 
     Returns
     -------
     dict of str to str
         The text of each file by its name: ``{name}.v``, and ``{name}_sram_1r1w.v`` with the memory
-        module if there are memories. The same bytes for the same parameters; no paths, no dates.
+        module if there are memories. The same bytes for the same parameters; no dates, and no paths
+        without places.
 
     Raises
     ------
@@ -148,8 +151,9 @@ def emit_files(component, name, *, header=None):
     with _without_collections():
         while pending:
             for module, part in pending.items():
-                texts.append(verilog.convert(part, name=module, platform=platform, emit_src=False,
-                                             strip_internal_attrs=True))
+                texts.append(verilog.convert(part, name=module, platform=platform,
+                                             emit_src=with_places,
+                                             strip_internal_attrs=not with_places))
                 done.add(module)
             pending = {module: part for module, part in platform.modules.items()
                        if module not in done}
