@@ -32,6 +32,8 @@ GROUPS = {
     }),
     "check": ("Hold the machine against what is said of it.\n\n"
               "Example: mixdit check fuzz --jobs 100 --machine 4x4", MACHINE, {
+        "coverage": ("sim_tests.coverage.command:main",
+                     "Count which lines, branches and bits of the modules their benches reach."),
         "cycles": ("perf.rtl.check:main", "Hold the cycle model against the emitted Verilog."),
         "formal": ("formal.command:main",
                    "Prove properties of modules, for all inputs and all times, by k-induction."),

@@ -25,6 +25,10 @@ OTHER_BENCHES = {
 }
 """The bench of a module that has none of its own name."""
 
+COUNTING = tuple(f"sim_tests/coverage/{name}.py" for name in (
+    "constants", "emission", "places", "plugin", "points", "simulator"))
+"""What decides which points there are and how they are counted."""
+
 _SIMULATES = re.compile(r"\bbench\.(simulate|build)\(")
 
 
@@ -60,7 +64,7 @@ class Bench:
     def version(self) -> str:
         """A number that changes with all that the figures follow from."""
         shared = ("hw/**/*.py", "golden/*.py", "simulation/**/*.py", "sim_tests/*.py",
-                  "sim_tests/stimuli/*.py", "sim_tests/coverage/*.py", "sim_tests/verilog/*")
+                  "sim_tests/stimuli/*.py", "sim_tests/verilog/*", *COUNTING)
         if self.machine:
             shared = (*shared, "sim_tests/accelerator/*.py")
         return code_version((*shared, self.path.relative_to(ROOT).as_posix()))
