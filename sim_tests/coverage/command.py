@@ -1,6 +1,7 @@
 """How much the benches reach: ``mixdit check coverage``, of all modules or some."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -22,6 +23,8 @@ from reporting.table import Column, Table
 from sim_tests.bench import BUILD
 from sim_tests.coverage import exclusions
 from sim_tests.coverage.benches import Bench, benches_of, files_of
+from sim_tests.coverage.functional.dimensions import bins, words
+from sim_tests.coverage.functional.trying import PER_SIMULATION, Tried, try_all
 from sim_tests.coverage.pages import write_pages
 from sim_tests.coverage.points import KINDS, Point
 from sim_tests.coverage.record import read_counts_of
@@ -33,11 +36,14 @@ def main(
     modules: Annotated[list[str] | None, typer.Argument(
         metavar="[MODULE]...", help="Files of hw/ without .py; all without.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Benches at once.")] = 2,
+    random_jobs: Annotated[int, typer.Option(
+        min=0, help="Most random jobs, by which combinations of settings are tried.")] = 20_000,
     out: Annotated[Path, typer.Option(help="Folder for the pages, and for what benches "
                                       "reach.")] = Path("build/coverage"),
 ) -> Figures:
     """Count which lines, branches and bits of the modules their benches reach.
 
+    Without modules also which combinations of kinds of jobs, data and trouble random jobs try.
     Writes a page per module, its source coloured, and an index. Benches whose sources have not
     changed since the last call are not run again; so an interrupted call goes on. The exit code is
     1 if a goal is missed or a bench fails.
@@ -60,13 +66,13 @@ def main(
                           if not wanted or point.module in wanted})
         excluded = exclusions.excluded(counts, rules)
         totals = by_module(counts, excluded)
-        index = write_pages(out, counts, excluded, totals)
+        tried = None if wanted else _try(console, out / "runs" / "functional.json", random_jobs)
+        index = write_pages(out, counts, excluded, totals, tried)
         record = out / "coverage.json"
         with whole(record) as file:
-            file.write((json.dumps(_record(totals, rules if not wanted else ()), indent=1) + "\n")
-                       .encode())
+            file.write(_text(totals, rules if not wanted else (), tried).encode())
     console.print(_table(totals).for_terminal())
-    faults = _faults(outcomes, counts, excluded, rules if not wanted else (), totals)
+    faults = _faults(outcomes, counts, excluded, rules if not wanted else (), totals, tried)
     for fault in faults:
         console.print(fault, style="red")
     console.print(f"pages: {index}")
@@ -85,8 +91,8 @@ def _run(console: Console, benches: Sequence[Bench], folder: Path, jobs: int) ->
 
 
 def _faults(outcomes: Sequence[Outcome], counts: Counter[Point], excluded: Mapping[Point, str],
-            rules: Sequence[exclusions.Exclusion], totals: Mapping[str, Mapping[str, Total]]
-            ) -> list[str]:
+            rules: Sequence[exclusions.Exclusion], totals: Mapping[str, Mapping[str, Total]],
+            tried: Tried | None) -> list[str]:
     """Say what is not as it should be."""
     faults = [f"{each.bench.name} failed: the end of {each.log} says why"
               for each in outcomes if not each.counts]
@@ -97,12 +103,30 @@ def _faults(outcomes: Sequence[Outcome], counts: Counter[Point], excluded: Mappi
                       f"{exclusions.MOST:.0%}")
     faults += [f"{kind}: {total.percent} % are reached, and {GOALS[kind]:.0%} are the goal"
                for kind, total in overall(totals).items() if total.share < GOALS[kind]]
+    if tried and tried.empty():
+        faults.append(f"{len(tried.empty())} combinations were not tried: the pages list them")
     return faults
 
 
-def _record(totals: Mapping[str, Mapping[str, Total]], rules: Sequence[exclusions.Exclusion]
-            ) -> dict[str, object]:
-    """Return totals and exclusions as they are kept."""
+def _try(console: Console, path: Path, most: int) -> Tried:
+    """Try random jobs, and show how many combinations there were."""
+    total = len(list(bins()))
+    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+                  TimeElapsedColumn(), console=console) as progress:
+        bar = progress.add_task("combinations of jobs", total=total)
+        return try_all(path, most, lambda tried: progress.update(
+            bar, completed=total - len(tried.empty())))
+
+
+def _text(totals: Mapping[str, Mapping[str, Total]], rules: Sequence[exclusions.Exclusion],
+          tried: Tried | None) -> str:
+    """Write totals, exclusions and combinations as they are kept: one module a line."""
+    record = json.dumps(_record(totals, rules, tried), indent=1)
+    return re.sub(r"\[\n +(\d+),\n +(\d+),\n +(\d+)\n +\]", r"[\1, \2, \3]", record) + "\n"
+
+
+def _record(totals: Mapping[str, Mapping[str, Total]], rules: Sequence[exclusions.Exclusion],
+            tried: Tried | None) -> dict[str, object]:
     def short(total: Mapping[str, Total]) -> dict[str, list[int]]:
         return {kind: [total[kind].reached, total[kind].points, total[kind].excluded]
                 for kind in KINDS}
@@ -113,7 +137,10 @@ def _record(totals: Mapping[str, Mapping[str, Total]], rules: Sequence[exclusion
         "modules": {module: short(total) for module, total in totals.items()},
         "exclusions": [{key: value for key, value in vars(each).items() if value is not None}
                        for each in rules],
-    }
+    } | ({} if tried is None else {"combinations": {
+        "all": len(list(bins())), "tried": len(list(bins())) - len(tried.empty()),
+        "jobs": tried.simulations * PER_SIMULATION,
+        "empty": [words(each) for each in tried.empty()]}})
 
 
 def _table(totals: Mapping[str, Mapping[str, Total]]) -> Table:

@@ -90,9 +90,9 @@ def _mark(contents: list, assignments: Iterator, cells: list, depth: int) -> lis
             continue
         arms = [_mark(case.contents, assignments, cells, depth + 1) for case in each.cases]
         inside = [assignment for arm in arms for assignment in arm]
-        own_arms = ["".join(f"{_text(one.src_loc)} " for one in arm if _depth(one, cells) == depth + 1
-                            ).strip() or NO_PLACE for arm in arms]
-        each.marks = {"arms": "|".join(own_arms)}
+        direct = [[one for one in arm if _depth(one, cells) == depth + 1] for arm in arms]
+        each.marks = {"arms": "|".join(
+            " ".join(_text(one.src_loc) for one in arm) or NO_PLACE for arm in direct)}
         if inside:
             each.marks["src"] = _text(_condition(inside[0], cells, depth).src_loc)
         own += inside

@@ -68,8 +68,7 @@ def read(path: Path = FILE) -> list[Exclusion]:
 
 
 def excluded(counts: Counter[Point], exclusions: Iterable[Exclusion]) -> dict[Point, str]:
-    """Return the points that are left out, with the reasons; what was reached is never among them.
-    """
+    """Return the points that are left out, with the reasons: none that was reached."""
     by_module: dict[str, list[Exclusion]] = {}
     for each in exclusions:
         by_module.setdefault(each.module, []).append(each)

@@ -1,7 +1,7 @@
 """What benches reach, as pages: an index, and each module's source with what is missing."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from commands.outputs import write_text
 from sim_tests.bench import ROOT
+from sim_tests.coverage.functional.dimensions import bins
+from sim_tests.coverage.functional.trying import Tried
 from sim_tests.coverage.points import KINDS, Point
 from sim_tests.coverage.totals import GOALS, Total, overall
 
@@ -71,8 +73,7 @@ def _line(number: int, text: str, points: Sequence[Point], counts: Counter[Point
 
 
 def write_pages(folder: Path, counts: Counter[Point], excluded: Mapping[Point, str],
-                totals: Mapping[str, Mapping[str, Total]], functional: Sequence[object] = (),
-                notes: Iterable[str] = ()) -> Path:
+                totals: Mapping[str, Mapping[str, Total]], tried: Tried | None) -> Path:
     """Write all pages; return the index."""
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"),
                               autoescape=True, undefined=StrictUndefined, trim_blocks=True,
@@ -87,5 +88,14 @@ def write_pages(folder: Path, counts: Counter[Point], excluded: Mapping[Point, s
             lines=lines_of(module, per_module[module], excluded)))
     index = folder / "index.html"
     write_text(index, environment.get_template("index.html").render(
-        totals=totals, all=overall(totals), functional=functional, notes=list(notes)))
+        totals=totals, all=overall(totals), groups=_groups(tried)))
     return index
+
+
+def _groups(tried: Tried | None) -> dict[str, dict[str, int]]:
+    """Return the combinations that jobs have tried, by what they combine."""
+    groups: dict[str, dict[str, int]] = defaultdict(dict)
+    for each in bins() if tried else ():
+        names = " × ".join(name for name, _ in each)
+        groups[names][", ".join(value for _, value in each)] = tried.counts[each]
+    return groups

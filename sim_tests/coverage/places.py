@@ -16,7 +16,8 @@ GENERATOR = "hw/"
 _MODULE = re.compile(r"module (\w+)")
 _ATTRIBUTE = re.compile(r'^ *\(\* (src|arms) = "([^"]*)" \*\)$')
 _INLINE = re.compile(r'\(\* src = "([^"]*)" \*\)')
-_DECLARATION = re.compile(r"^  (?:input |output )?(?:wire |reg )?(?:signed )?(?:\[[^]]*\] )?(\w+);$")
+_DECLARATION = re.compile(
+    r"^  (?:input |output )?(?:wire |reg )?(?:signed )?(?:\[[^]]*\] )?(\w+);$")
 _CHAIN = re.compile(r"^( *)(?:if \(|end else if \()")
 _CASE = re.compile(r"^( *)casez \(")
 _ITEM = re.compile(r"^( *)(?:[\d'h?bdzx, ]+|default):$")
