@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from hw.contract.config import Config
-from hw.host.carrier import RESULTS
-from hw.registers.map import Refusal
+from hw.host.carrier import ACTIVATIONS, RESULTS, WEIGHTS
+from hw.host.carrier_driver import complete
+from hw.registers.map import REGISTER, Refusal, TablePart
 from sim_tests.coverage.functional.dimensions import Bin, bins_of
 from sim_tests.coverage.functional.observation import observe
 from sim_tests.fuzz.jobs import Fuzzer, Started
 from simulation.machine import SimulatedMachine
 from simulation.machines import MATRIX
+from simulation.works.random_works import make_work
 
 
 class SampledFuzzer(Fuzzer):
@@ -54,6 +56,29 @@ class SampledFuzzer(Fuzzer):
         sources, sink = bool(self._stalled - {"sink"}), "sink" in self._stalled
         return "both" if sources and sink else "sources" if sources else "sink" if sink else "none"
 
+    def _stall(self) -> None:
+        """Let every stream have another rhythm, often none: three of them seldom agree."""
+        super()._stall()
+        flip = self.rng.random()
+        if flip < 0.4:
+            for stream in (ACTIVATIONS, WEIGHTS, *((RESULTS,) if flip < 0.25 else ())):
+                self.machine.stall(stream)
+
+    def _try_double_order(self) -> None:
+        """Fill a table with a channel at two places, and start a job that would read it."""
+        rng = self.rng
+        work = make_work(self.config, rng, 1, 1, 2, order=True)
+        table, order = work.job.table, [0, 0]
+        entries = [REGISTER["ORDER_ENTRY"].pack(place=place, channel=channel)
+                   for place, channel in enumerate(order)]
+        for name, value in (("TABLE_SELECT", table), ("TABLE_CLEAR", TablePart.ORDER.value),
+                            *(("ORDER_ENTRY", entry) for entry in entries)):
+            complete(self.driver.write(name, value))
+        self.driver.orders.pop(table, None)
+        self.tables.note(table, {"order": np.array(order)})
+        refusal = self._start(work.job.registers())
+        assert refusal is Refusal.ORDER_DOUBLE, refusal.name
+
     def _feed(self, delivery: Any) -> None:
         self._stalls[id(delivery)] = self._stall_now()
         super()._feed(delivery)
@@ -74,6 +99,8 @@ class SampledFuzzer(Fuzzer):
         self._sampled = 0
         self._stalls.clear()
         super()._begin_anew()
+        if self.config.k_max > 1 and self.rng.random() < 0.1:
+            self._try_double_order()
 
     def _sample(self, jobs: Iterable[Started], end: str) -> None:
         for each in jobs:
