@@ -37,6 +37,9 @@ GROUPS = {
         "cycles": ("perf.rtl.check:main", "Hold the cycle model against the emitted Verilog."),
         "formal": ("formal.command:main",
                    "Prove properties of modules, for all inputs and all times, by k-induction."),
+        "gates": ("sim_tests.gates.command:main",
+                  "Map parts of the machine, and a whole one, to library cells, and run their "
+                  "benches on them."),
         "lint": ("hw.tools.lint:main", "Run Verilator's lint on emitted Verilog."),
         "fuzz": ("sim_tests.fuzz.command:main",
                  "Mix good jobs, bad jobs, broken packets, stalls and aborts; check every bit."),

@@ -21,7 +21,7 @@ from commands.running import sentences
 from commands.terminal import make_console
 from reporting.table import Column, Table
 from sim_tests.bench import BUILD
-from sim_tests.coverage import exclusions
+from sim_tests.coverage import documents, exclusions
 from sim_tests.coverage.benches import Bench, benches_of, files_of
 from sim_tests.coverage.functional.dimensions import bins, words
 from sim_tests.coverage.functional.trying import PER_SIMULATION, Tried, try_all
@@ -40,6 +40,8 @@ def main(
         min=0, help="Most random jobs, by which combinations of settings are tried.")] = 20_000,
     out: Annotated[Path, typer.Option(help="Folder for the pages, and for what benches "
                                       "reach.")] = Path("build/coverage"),
+    keep: Annotated[bool, typer.Option(
+        help="Replace the record in docs/verification, and its table on the page.")] = False,
 ) -> Figures:
     """Count which lines, branches and bits of the modules their benches reach.
 
@@ -53,6 +55,8 @@ def main(
     console = make_console(width=120)
     with sentences("Interrupted: the benches that ended are kept, the next call goes on."):
         require_checkout()
+        if keep and modules:
+            raise ValueError("only a whole run is kept: leave out the modules")
         builds.check_place(BUILD)
         check_folder(out)
         if find_spec("pyosys") is None:
@@ -75,6 +79,8 @@ def main(
     faults = _faults(outcomes, counts, excluded, rules if not wanted else (), totals, tried)
     for fault in faults:
         console.print(fault, style="red")
+    if keep:
+        documents.keep(record, documents.COVERAGE)
     console.print(f"pages: {index}")
     return Figures(record, ExitCode.DIFFERENT if faults else ExitCode.DONE)
 

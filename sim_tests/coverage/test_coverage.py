@@ -13,7 +13,7 @@ from hw.control.table_record import TableRecord
 from hw.parts.emit import emit_files
 from hw.streams.skid_buffer import SkidBuffer
 from sim_tests import bench, drive, simulators
-from sim_tests.coverage import exclusions
+from sim_tests.coverage import documents, exclusions
 from sim_tests.coverage.benches import benches_of, find_benches
 from sim_tests.coverage.constants import constants
 from sim_tests.coverage.emission import emit, without_places
@@ -153,3 +153,19 @@ def test_modules_find_their_benches():
     assert benches_of([]) == find_benches()
     with pytest.raises(ValueError, match="there is no module 'scorebord' in hw/"):
         benches_of(["scorebord"])
+
+
+def test_numbers_that_tell_signals_apart_do_not_make_points(tmp_path):
+    file, at = tmp_path / "counts.gz", ("hw/a.py", 7, "toggle")
+    write_counts(file, Counter({
+        Point(*at, "o rises"): 0, Point(*at, "o_31_row[2] rises"): 2,
+        Point(*at, "o_row[2] rises"): 3, Point(*at, "bank_0 rises"): 1,
+        Point("hw/a.py", 8, "toggle", "o_4 rises"): 1}))
+    assert read_counts_of([file]) == Counter({
+        Point(*at, "o rises"): 0, Point(*at, "o_row[2] rises"): 5, Point(*at, "bank_0 rises"): 1,
+        Point("hw/a.py", 8, "toggle", "o_4 rises"): 1})
+
+
+def test_the_page_shows_the_records():
+    text = documents.PAGE.read_text(encoding="utf-8")
+    assert documents.page(text) == text, "mixdit check coverage --keep, or gates"

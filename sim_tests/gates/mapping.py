@@ -14,8 +14,8 @@ from perf.rtl.ppa.library import Library
 from perf.rtl.ppa.synthesis import Netlist, synthesize
 from sim_tests.gates.subjects import Subject
 
-NETLIST = "netlist.v"
-"""What `synthesize` writes."""
+NETLIST, MEMORY = "netlist.v", "memory.v"
+"""What `synthesize` writes, and the memory module beside it."""
 
 _RUN = ("import sys; from pyosys import libyosys; "
         "libyosys.run_pass('script ' + sys.argv[1], libyosys.Design())")
@@ -64,9 +64,10 @@ def map_to_gates(subject: Subject, library: Library, folder: Path) -> Mapped:
     netlist = synthesize(source, library, subject.recipe, folder, top=subject.top,
                          repeated=subject.repeated)
     models = cell_models(library, set(netlist.cells), folder)
+    memory = {name: text for name, text in files.items() if name == f"{subject.top}_{MODULE}.v"}
+    (folder / MEMORY).write_text("\n".join(memory.values()), encoding="utf-8")
     _check(subject.top, library, folder)
     text = netlist.verilog.read_text(encoding="utf-8")
-    memory = {name: file for name, file in files.items() if name == f"{subject.top}_{MODULE}.v"}
     return Mapped(source, netlist, models, {f"{subject.top}.v": f"{text}\n{models}"} | memory)
 
 
@@ -96,7 +97,8 @@ def _check(top: str, library: Library, folder: Path) -> None:
     Verilator can't tell: it sees loops of whole vectors, one bit of which follows from another.
     """
     _yosys(folder, "check", f"read_liberty -ignore_miss_func {library.path}",
-           f"read_verilog {NETLIST}", f"hierarchy -top {top}", "flatten", "check -assert")
+           f"read_verilog {NETLIST} {MEMORY}", f"hierarchy -check -top {top}", "proc", "flatten",
+           "memory_collect", "check -assert")
 
 
 def _yosys(folder: Path, name: str, *commands: str) -> None:

@@ -15,6 +15,7 @@ from hw.blocks.mx_converter import MXConverter
 from hw.contract.config import PRODUCT_BITS
 from perf.rtl.ppa.recipes import AREA_RECIPES, SPEED_RECIPES, SynthesisRecipe
 from perf.rtl.ppa.units import SMALL, UNITS
+from sim_tests.array import test_mac_cell
 from simulation.build import TOP
 from simulation.machines import MATRIX
 
@@ -70,14 +71,18 @@ class Subject:
     is_machine: bool = False
 
 
+_WIDTHS = "default"
+"""As the bench of the cell calls them."""
+
+
 def _cell() -> MACCell:
-    """Make the cell that the bench calls "default"."""
-    fraction = fraction_bits(40, 6144)
-    return MACCell(acc_width=40, fraction_bits=fraction, cell_stages=1,
+    acc_width, k_max, stages = test_mac_cell.WIDTHS[_WIDTHS]
+    fraction = fraction_bits(acc_width, k_max)
+    return MACCell(acc_width=acc_width, fraction_bits=fraction, cell_stages=stages,
                    drop_width=(fraction + PRODUCT_BITS).bit_length())
 
 
-_CELL = Run("sim_tests.array.test_mac_cell", r"\.cell_", {"widths": "default"})
+_CELL = Run(test_mac_cell.__name__, r"\.cell_", {"widths": _WIDTHS})
 _CONVERTER = Run("sim_tests.blocks.test_mx_converter", r"\.converter_",
                  {"rounding": "half_even", "latency": MXConverter(stages=2).latency})
 _DETECTOR = {"k_blocks_max": 9, "radix_bits": 4}
