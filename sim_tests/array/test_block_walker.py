@@ -192,6 +192,25 @@ async def counts_what_it_waits_for(dut, late):
     assert sum(counters[0][f"{name}_stalls"] for name in ("act", "weight", "result")) < 320
 
 
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def begins_a_job_of_any_size(dut):
+    """The first tile of jobs that would take hours is a whole one, and none of their last."""
+    config = configuration()
+    for size in (1 << 32) - 1, *(1 << bit for bit in range(8, 32)), (1 << 32) - 1, 1 << 8:
+        await drive.reset(dut)
+        dut.act_ready.value = dut.weight_ready.value = 1
+        job = Job(m=size, n=size, k=1)
+        cocotb.start_soon(drive.send(dut, "jobs", job_words(config, [job], IGNORED)))
+        for _ in range(100):
+            await drive.ticks(dut, 1)
+            if int(dut.issue.value):
+                break
+        assert int(dut.issue.value), f"no beat of a job of {size}"
+        tile = drive.unpack(output_tile_layout(config), [int(dut.tile.value)])
+        assert (tile["rows"], tile["cols"], tile["job_last"]) == (config.rows, config.cols, 0)
+        await drive.ticks(dut, 20)  # what follows is walked ahead
+
+
 @pytest.mark.parametrize("rows, cols, drain_rows, tile_slots", [
     (2, 3, 1, 4),  # no number of column tiles fills a block of results
     (5, 1, 1, 8), (3, 4, 2, 4), (8, 16, 4, 4),

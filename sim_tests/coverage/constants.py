@@ -9,12 +9,11 @@ from pathlib import Path
 
 from commands import children
 from commands.tools import ToolError
-from hw.parts.sram import MODULE
+from hw.parts.sram import MODULE, sram_verilog
 
 SCRIPT = """\
 read_verilog {source}
-blackbox {top}_{memory}
-hierarchy -top {top}
+{memories}hierarchy -top {top}
 proc
 flatten
 opt_expr
@@ -29,7 +28,7 @@ opt_clean
 write_json {result}
 """
 """Flattening carries the constants of a machine into its parts; `opt_dff` finds registers that keep
-what the reset gives them. Memories may hold anything."""
+what the reset gives them. Memories may give anything."""
 
 _RUN = ("import sys; from pyosys import libyosys; "
         "libyosys.run_pass('script ' + sys.argv[1], libyosys.Design())")
@@ -55,18 +54,25 @@ def constants(verilog: Path) -> Constants:
         If Yosys does not end well.
     """
     top, folder = verilog.stem, verilog.parent
-    script, log, result = (folder / f"constants.{end}" for end in ("ys", "log", "json"))
-    text = SCRIPT.format(source=verilog.name, top=top, memory=MODULE, result=result.name)
-    lines = verilog.read_text(encoding="utf-8").splitlines()
-    if not any(line.startswith(f"module {top}_{MODULE}") for line in lines):
-        text = text.replace(f"blackbox {top}_{MODULE}\n", "")
-    script.write_text(text, encoding="utf-8")
+    source, script, log, result = (folder / f"constants.{end}"
+                                   for end in ("v", "ys", "log", "json"))
+    memory = f"{top}_{MODULE}"
+    text, count = re.subn(rf"^module {memory}\b.*?^endmodule\n", "",
+                          verilog.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    lines = text.splitlines()
+    if count:  # what stands for it in a bench may be no Verilog that Yosys reads
+        text += sram_verilog(memory)
+    source.write_text(text, encoding="utf-8")
+    script.write_text(SCRIPT.format(
+        source=source.name, top=top, result=result.name,
+        memories=f"blackbox {memory}\n" if count else ""), encoding="utf-8")
     with log.open("w", encoding="utf-8") as output:
         done = children.run([sys.executable, "-c", _RUN, script.name], cwd=folder, stdout=output,
                             stderr=subprocess.STDOUT)
     if done.returncode:
         raise ToolError(f"Yosys failed on {verilog.name}: the end of {log} says why")
     nets = json.loads(result.read_text(encoding="utf-8"))["modules"][top]["netnames"]
+    source.unlink()
     result.unlink()
     return _by_module({name: net["bits"] for name, net in nets.items()}, _instances(lines, top))
 

@@ -31,11 +31,10 @@ class Counts:
 
     def take(self, verilog: Path, found: Path) -> None:
         """Add what a simulation of a Verilog file has counted."""
-        text = found.read_text(encoding="latin-1")
-        found.unlink()
-        made_at = verilog.stat().st_mtime_ns
+        text, made_at = found.read_text(encoding="latin-1"), verilog.stat().st_mtime_ns
         for point, count in read_counts(text, *_known(verilog, made_at)).items():
             self.reached[point] += count
+        found.unlink()  # so that no later simulation that writes none seems to have done so
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         """Write the file."""

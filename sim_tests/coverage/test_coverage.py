@@ -169,3 +169,11 @@ def test_numbers_that_tell_signals_apart_do_not_make_points(tmp_path):
 def test_the_page_shows_the_records():
     text = documents.PAGE.read_text(encoding="utf-8")
     assert documents.page(text) == text, "mixdit check coverage --keep, or gates"
+
+
+def test_what_a_memory_gives_is_not_constant(tmp_path):
+    files = emit(OutlierDetector(k_blocks_max=4), "top")
+    verilog = tmp_path / "top.v"
+    memory = files["top_sram_1r1w.v"].replace("endmodule\n", "`UNKNOWN_TO_YOSYS\nendmodule\n")
+    verilog.write_text(files["top.v"] + memory)
+    assert not [name for module, name in constants(verilog) if name == "read_data"]
