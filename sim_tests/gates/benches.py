@@ -52,7 +52,7 @@ def judge(subject: Subject, library: Library, folder: Path) -> Outcome:
         If synthesis fails.
     """
     began, component = time.monotonic(), subject.make()
-    mapped = map_to_gates(subject, library, folder)
+    mapped = map_to_gates(subject, component, library, folder)
     passed: dict[str, int] = {}
     fault = ""
     try:

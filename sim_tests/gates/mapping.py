@@ -6,6 +6,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from amaranth.lib.wiring import Component
+
 from commands import children
 from commands.tools import ToolError
 from hw.parts.emit import emit_files
@@ -42,12 +44,14 @@ class Mapped:
     files: dict[str, str]
 
 
-def map_to_gates(subject: Subject, library: Library, folder: Path) -> Mapped:
+def map_to_gates(subject: Subject, component: Component, library: Library, folder: Path) -> Mapped:
     """Synthesize a subject.
 
     Parameters
     ----------
     subject : Subject
+    component : wiring.Component
+        Its own.
     library : Library
     folder : pathlib.Path
         Takes the source, the scripts, the logs and the netlist.
@@ -58,7 +62,7 @@ def map_to_gates(subject: Subject, library: Library, folder: Path) -> Mapped:
         If Yosys does not end well.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    files = emit_files(subject.make(), subject.top)
+    files = emit_files(component, subject.top)
     source = folder / "source.v"
     source.write_text("\n".join(files.values()), encoding="utf-8")
     netlist = synthesize(source, library, subject.recipe, folder, top=subject.top,

@@ -83,16 +83,17 @@ def _cell() -> MACCell:
 
 
 _CELL = Run(test_mac_cell.__name__, r"\.cell_", {"widths": _WIDTHS})
+_STAGES = 2  # of the converter, each a cycle
 _CONVERTER = Run("sim_tests.blocks.test_mx_converter", r"\.converter_",
-                 {"rounding": "half_even", "latency": MXConverter(stages=2).latency})
+                 {"rounding": "half_even", "latency": _STAGES})
 _DETECTOR = {"k_blocks_max": 9, "radix_bits": 4}
 _PARAMETERS = asdict(MATRIX[MACHINE])
 
 SUBJECTS = {each.name: each for each in (
     Subject("cell_area", _cell, FULL_ADDERS, (_CELL,)),
     Subject("cell_speed", _cell, FASTEST, (_CELL,)),
-    Subject("converter_area", partial(MXConverter, stages=2), SMALLEST, (_CONVERTER,)),
-    Subject("converter_speed", partial(MXConverter, stages=2), FASTEST, (_CONVERTER,)),
+    Subject("converter_area", partial(MXConverter, stages=_STAGES), SMALLEST, (_CONVERTER,)),
+    Subject("converter_speed", partial(MXConverter, stages=_STAGES), FASTEST, (_CONVERTER,)),
     Subject("detector_area", partial(OutlierDetector, **_DETECTOR), SMALLEST,
             (Run("sim_tests.activations.test_outlier_detector", None, _DETECTOR),)),
     Subject(f"accelerator_{MACHINE}", partial(Accelerator, MATRIX[MACHINE]), FULL_ADDERS,

@@ -20,8 +20,8 @@ def test_netlist_of_the_cell_is_bit_exact(name, library, tmp_path):
 
 
 def test_a_wrong_gate_is_found(library, tmp_path, monkeypatch):
-    def with_a_fault(subject, library, folder):
-        mapped = map_to_gates(subject, library, folder)
+    def with_a_fault(*given):
+        mapped = map_to_gates(*given)
         text, count = re.subn(r"^  NAND2X1 ", "  NOR2X1 ", mapped.files["gates.v"], count=1,
                               flags=re.MULTILINE)
         assert count == 1 and "module NOR2X1" in text
