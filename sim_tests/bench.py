@@ -99,6 +99,7 @@ def build(
     poison: bool = False,
     simulator: str | None = None,
     emitted: Mapping[str, str] | None = None,
+    opened: Sequence[str] = (),
 ) -> Build:
     """Emit a component and compile it, unless the folder has the model of the same Verilog.
 
@@ -126,6 +127,8 @@ def build(
         By its name in `sim_tests.simulators`; default is the environment's MIXDIT_SIMULATOR.
     emitted : mapping of str to str, optional
         What `emit_files` gave for this component and name, where it is at hand.
+    opened : sequence of str
+        Signals of the top, beside its ports, that tests read or set.
 
     Returns
     -------
@@ -156,7 +159,7 @@ def build(
         files[f"{module}.v"] = poisoned.replace(MODULE, module)
         is_low = "aresetn" in ports(component)
         args = [*args, f"-DSRAM_RESET={f'!{name}.aresetn' if is_low else f'{name}.rst'}"]
-    public = [*ports(component), "clk", "rst"]
+    public = [*ports(component), "clk", "rst", *opened]
     runner, log = chosen.runner(), directory / "build.log"
     commands = chosen.control(name, public)
     text, arguments = "\n".join(files.values()), [*chosen.build_args, *args]
@@ -259,11 +262,13 @@ def simulate(
     component: Component,
     test_module: str,
     name: str,
+    *,
+    opened: Sequence[str] = (),
     **options: Any,
 ) -> None:
     """Build a component and run a module's tests on it: `build`, then `run` with the options."""
     __tracebackhide__ = True
-    run(build(component, name), test_module, **options)
+    run(build(component, name, opened=opened), test_module, **options)
 
 
 def _tail(log: Path, lines: int = 20) -> str:
