@@ -22,7 +22,7 @@ from perf.rtl.ppa.library import find_library
 from reporting.table import Column, Table
 from sim_tests.bench import BUILD, seed
 from sim_tests.coverage import documents
-from sim_tests.gates.benches import Outcome, judge
+from sim_tests.gates.benches import Outcome, judge_once
 from sim_tests.gates.subjects import SUBJECTS
 
 
@@ -37,14 +37,15 @@ def main(
 ) -> Figures:
     """Map parts of the machine, and a whole one, to library cells, and run their benches on them.
 
-    Cells behave by the functions that the library states, without delays. The exit code is 1 if a
+    Cells behave by the functions that the library states, without delays. What has passed is not
+    done again until something changes; so an interrupted call goes on. The exit code is 1 if a
     bench fails.
 
     Example: mixdit check gates cell_area detector_area
     """
     console = make_console(width=120)
     outcomes: list[Outcome] = []
-    with sentences("Interrupted: nothing was written."):
+    with sentences("Interrupted: what has passed is kept, the next call goes on."):
         require_checkout()
         if keep and names:
             raise ValueError("only a whole run is kept: leave out the names")
@@ -63,7 +64,7 @@ def main(
             bar = progress.add_task("mapping", total=len(chosen))
             for subject in chosen:
                 progress.update(bar, description=subject.name)
-                outcomes.append(judge(subject, library, out / subject.name))
+                outcomes.append(judge_once(subject, library, out / subject.name))
                 progress.update(bar, advance=1)
         record = out / "gates.json"
         with whole(record) as file:
