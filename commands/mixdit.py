@@ -32,9 +32,14 @@ GROUPS = {
     }),
     "check": ("Hold the machine against what is said of it.\n\n"
               "Example: mixdit check fuzz --jobs 100 --machine 4x4", MACHINE, {
+        "coverage": ("sim_tests.coverage.command:main",
+                     "Count which lines, branches and bits of the modules their benches reach."),
         "cycles": ("perf.rtl.check:main", "Hold the cycle model against the emitted Verilog."),
         "formal": ("formal.command:main",
                    "Prove properties of modules, for all inputs and all times, by k-induction."),
+        "gates": ("sim_tests.gates.command:main",
+                  "Map parts of the machine, and a whole one, to library cells, and run their "
+                  "benches on them."),
         "lint": ("hw.tools.lint:main", "Run Verilator's lint on emitted Verilog."),
         "fuzz": ("sim_tests.fuzz.command:main",
                  "Mix good jobs, bad jobs, broken packets, abuse, resets and aborts; check every "

@@ -38,7 +38,6 @@ from cocotb_tools.runner import Runner, VerilatorControlFile
 
 from commands import builds, environment
 from commands.outputs import write_if_changed
-from hw.parts.emit import emit_files
 from hw.parts.sram import MODULE
 from sim_tests.simulators import Simulator, choose
 
@@ -100,7 +99,7 @@ def build(
     poison: bool = False,
     simulator: str | None = None,
     emitted: Mapping[str, str] | None = None,
-    inputs: Sequence[str] = (),
+    opened: Sequence[str] = (),
 ) -> Build:
     """Emit a component and compile it, unless the folder has the model of the same Verilog.
 
@@ -128,8 +127,8 @@ def build(
         By its name in `sim_tests.simulators`; default is the environment's MIXDIT_SIMULATOR.
     emitted : mapping of str to str, optional
         What `emit_files` gave for this component and name, where it is at hand.
-    inputs : sequence of str
-        Ports of `emitted` that the component does not have.
+    opened : sequence of str
+        Signals of the top, beside its ports, that tests read or set.
 
     Returns
     -------
@@ -151,7 +150,7 @@ def build(
     directory = BUILD / f"{name}{chosen.suffix}{'_waves' if waves else ''}"
     name = top or name
     verilog, control = directory / f"{name}.v", directory / "ports.vlt"
-    files = dict(emit_files(component, name) if emitted is None else emitted)
+    files = dict(chosen.emitted(component, name, emitted))
     module = f"{name}_{MODULE}"
     if memory is not None:
         files[f"{module}.v"] = memory.read_text(encoding="utf-8")
@@ -160,7 +159,7 @@ def build(
         files[f"{module}.v"] = poisoned.replace(MODULE, module)
         is_low = "aresetn" in ports(component)
         args = [*args, f"-DSRAM_RESET={f'!{name}.aresetn' if is_low else f'{name}.rst'}"]
-    public = [*ports(component), "clk", "rst", *inputs]
+    public = [*ports(component), "clk", "rst", *opened]
     runner, log = chosen.runner(), directory / "build.log"
     commands = chosen.control(name, public)
     text, arguments = "\n".join(files.values()), [*chosen.build_args, *args]
@@ -252,6 +251,7 @@ def run(
         pass
     if not results.exists():
         raise AssertionError(f"simulation died, see {log}\n{_tail(log)}")
+    built.simulator.ended(built.directory / f"{built.name}.v", directory)
     failed = _failures(results)
     if failed:
         again = f"reproduce with MIXDIT_SEED={seed()}; log: {log.relative_to(ROOT)}"
@@ -262,11 +262,13 @@ def simulate(
     component: Component,
     test_module: str,
     name: str,
+    *,
+    opened: Sequence[str] = (),
     **options: Any,
 ) -> None:
     """Build a component and run a module's tests on it: `build`, then `run` with the options."""
     __tracebackhide__ = True
-    run(build(component, name), test_module, **options)
+    run(build(component, name, opened=opened), test_module, **options)
 
 
 def _tail(log: Path, lines: int = 20) -> str:

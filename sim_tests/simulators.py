@@ -24,9 +24,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from amaranth.lib.wiring import Component
 from cocotb_tools.runner import Icarus, Runner, Verilator
 
 from commands import children, environment, tools
+from hw.parts.emit import emit_files
 from hw.tools.waivers import WAIVERS
 from simulation.runtime import Optimise, prepare
 
@@ -77,9 +79,17 @@ class Simulator(ABC):
         """Return the text of Verilator's control file for a top whose ports are driven."""
         return ""
 
+    def emitted(self, component: Component, name: str, known: Mapping[str, str] | None
+                ) -> Mapping[str, str]:
+        """Return the files of a component: those that are known, or what `emit_files` gives."""
+        return emit_files(component, name) if known is None else known
+
     def plusargs(self, seed: int) -> list[str]:
         """List the arguments of a simulation."""
         return []
+
+    def ended(self, verilog: Path, directory: Path) -> None:  # noqa: B027
+        """Look at what a simulation of a Verilog file left in its folder."""
 
 
 class VerilatorSimulator(Simulator):

@@ -143,7 +143,7 @@ def emit_each(component, name, convert):
     return texts
 
 
-def emit_files(component, name, *, header=None):
+def emit_files(component, name, *, header=None, with_places=False):
     """Emit a component, and everything it instantiates, as Verilog-2005 for any tool.
 
     Identifiers are plain, and every module's name begins with that of the top and ``_``, so that
@@ -158,12 +158,15 @@ def emit_files(component, name, *, header=None):
         Verilog module name of the top.
     header : str, optional
         A first line, such as the exact configuration.
+    with_places : bool
+        Keep Amaranth's attributes, which say where in the Python source each signal stands.
 
     Returns
     -------
     dict of str to str
         The text of each file by its name: ``{name}.v``, and ``{name}_sram_1r1w.v`` with the memory
-        module if there are memories. The same bytes for the same parameters; no paths, no dates.
+        module if there are memories. The same bytes for the same parameters; no dates, and no paths
+        without places.
 
     Raises
     ------
@@ -172,8 +175,8 @@ def emit_files(component, name, *, header=None):
     """
     check_name(name)
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"  # another one may write another text
-    texts = emit_each(component, name, partial(verilog.convert, emit_src=False,
-                                               strip_internal_attrs=True))
+    texts = emit_each(component, name, partial(
+        verilog.convert, emit_src=with_places, strip_internal_attrs=not with_places))
     text = plain_names(wake_processes(without_initial_values("\n".join(texts.values()))))
     files = {f"{name}.v": f"// {header}\n{text}" if header else text}
     memory = VerilogPlatform(name).module_name(MODULE)

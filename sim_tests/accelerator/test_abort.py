@@ -1,10 +1,14 @@
 """Aborts and resets at any moment: bounded, clean on every stream, the next good job is right."""
 
+from dataclasses import replace
+
 import cocotb
+import numpy as np
 import pytest
 from cocotb.triggers import RisingEdge
 from cocotbext.axi import AxiStreamFrame
 
+from hw.contract.job_codes import JobKind, Selection
 from hw.host.driver import JobRefusedError
 from hw.registers.map import Command, Refusal
 from sim_tests import accelerators, drive
@@ -74,6 +78,24 @@ async def aborted_at_any_moment(dut, stall):
         assert await machine.driver.read("JOBS_ENDED") == ended + 1
     watch.cancel()
     assert not broken, broken[0]
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+@cocotb.parametrize(size=[0xFFFFFFFF, 0x55555555, 0xAAAAAAAA])
+async def begins_jobs_that_would_take_years_and_drops_them(dut, size):
+    machine = await start(dut)
+    rng, config = drive.rng(), machine.config
+    m, n, k = 2 * config.rows, 2 * config.cols, min(config.k_max, 40)
+    for kind in JobKind:
+        threshold = np.uint32(size & 0x7F7FFFFF).view(np.float32)
+        work = make_work(config, rng, m, n, k, kind=kind, selection=Selection.THRESHOLD,
+                         threshold=float(threshold), tiles=1)
+        await machine.driver.start(replace(work.job, m=size, n=size))
+        machine.feed(work)
+        await machine.ticks(300)
+        assert await machine.driver.read("STATUS") & 0xFF == 1, f"the {kind.name} ended"
+        await abort(machine)
+        await run_and_check(machine, work)
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")

@@ -129,7 +129,7 @@ async def flags_a_bad_packet_and_is_in_step_for_the_next(dut, how):
     (4, 8, 1100),  # 69 K-blocks need two beats of precision bits
     (3, 16, 100),
     (1, 4, 700),   # 44 K-blocks need two; a block takes three beats
-    (1, 64, 100),  # one beat
+    (1, 64, 8200),  # one beat; all precision bits of the widest beat, and one more
 ])
 def test_packed_unpacker(rows, act_bytes, k_max):
     config = Config.sized(rows=rows, cols=2, act_bytes=act_bytes, k_max=k_max,

@@ -2,6 +2,7 @@
 
 import functools
 import operator
+from dataclasses import replace
 
 import cocotb
 import numpy as np
@@ -24,6 +25,9 @@ from sim_tests.stimuli.operands import (
     packet_words,
     small_config,
 )
+
+IGNORED = ("tiles", "output", "has_bias")
+"""Fields of a job that the unpacker does not look at."""
 
 
 def draw_job(rng, config, lines, k, kind=None):
@@ -100,6 +104,14 @@ def part_of(fields, part):
             for name, value in fields.items()}
 
 
+def with_noise(jobs):
+    """Let jobs have any size in the dimension that is not that of their rows."""
+    rng = drive.rng("other dimension")
+    sizes = map(int, rng.integers(1, 1 << 32, len(jobs)))
+    return [replace(job, **{"n" if job.kind is JobKind.GEMM else "m": size})
+            for job, size in zip(jobs, sizes, strict=True)]
+
+
 async def watch_firsts(dut, count):
     """Note `job_first` beside each block taken."""
     firsts = []
@@ -120,7 +132,7 @@ async def unpack(dut, jobs, packets, expected, idle=0.0, stall=0.0):
         return drive.cycle()
 
     cocotb.start_soon(faults.follow())
-    cocotb.start_soon(drive.send(dut, "jobs", job_words(config, jobs)))
+    cocotb.start_soon(drive.send(dut, "jobs", job_words(config, with_noise(jobs), IGNORED)))
     await drive.ticks(dut, 2)  # the first job is there
     start = drive.cycle()
     count = sum(len(first) for _, first in expected)
@@ -198,6 +210,32 @@ async def flags_a_bad_row_and_is_in_step_for_the_next(dut, how):
         expected.append(expected_blocks(config, job, rows))
     flags, _ = await unpack(dut, jobs, packets, expected)
     assert flags == GOOD | {"bad_keep" if how == "keep" else "bad_length": spoiled}
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+@cocotb.parametrize(kind=[JobKind.GEMM, JobKind.CONVERT, JobKind.CONVERT_TRANSPOSED])
+async def begins_a_job_of_any_size(dut, kind):
+    """The first rows of jobs that would take hours; with a bit less they would be the last."""
+    rng, config = drive.rng(), configuration()
+    for size in (1 << 32) - 1, *((1 << bit) + 2 for bit in range(8, 32)):
+        job = draw_job(rng, config, 6, 16, kind)
+        large = replace(job, **{"m" if kind is JobKind.GEMM else "n": size})
+        if kind is JobKind.CONVERT_TRANSPOSED:
+            job = replace(job, n=config.cols)
+        rows = draw_rows(rng, config, job)[: 16 if kind is JobKind.CONVERT_TRANSPOSED else 3]
+        blocks, firsts = expected_blocks(config, job, rows)
+        await drive.reset(dut)
+        faults = FaultWatch(dut)
+        watching = cocotb.start_soon(faults.follow())
+        cocotb.start_soon(drive.send(dut, "jobs", job_words(config, [large], IGNORED)))
+        words = [word for packet in packets_of(config, job, rows) for word in packet]
+        _, received = await gather(drive.send(dut, "i", words),
+                                   drive.receive(dut, "o", len(firsts)))
+        actual = drive.unpack(raw_block_layout(config), received)
+        drive.compare(actual["elements"], blocks["elements"], "elements", size=size)
+        await drive.ticks(dut, 4)
+        watching.cancel()
+        assert not faults.jobs, f"the job of {size} ended"
 
 
 @pytest.mark.parametrize("rows, act_bytes, float_formats", [

@@ -158,7 +158,7 @@ async def convert(dut, jobs, idle=0.0, stall=0.0, tag_stall=0.0):
                  for _, tensor in job.tiles(config)]
     sizes = [len(fields["row"]) for fields in tiles]
     _, _, blocks, tags = await gather(
-        drive.send(dut, "jobs", job_words(config, jobs, other_dimension=7), idle),
+        drive.send(dut, "jobs", job_words(config, jobs), idle),
         drive.send(dut, "i", [word for job in jobs for word in arriving_words(config, job)], idle),
         drive.receive(dut, "o", sum(sizes), stall),
         drive.receive(dut, "tags_o", sum(map(len, converted)), tag_stall))

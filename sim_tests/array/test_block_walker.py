@@ -58,6 +58,9 @@ class Schedule(wiring.Component):
         ]
         return m
 
+IGNORED = ("float_format", "reorder", "measure", "table", "policy")
+"""Fields of a job that the walker does not look at."""
+
 
 async def walk(dut, jobs, idle=0.0, stall=0.0, residuals=(0.4, 0.2, 0.4), **starts):
     """Run jobs and check every beat; return the cycle of each beat and the jobs' counters.
@@ -69,7 +72,7 @@ async def walk(dut, jobs, idle=0.0, stall=0.0, residuals=(0.4, 0.2, 0.4), **star
     memories = {"act": Memory(acts, config.act_depth, config.tile_slots),
                 "weight": Memory(weights, config.weight_depth, config.weight_slots)}
     await drive.reset(dut)
-    cocotb.start_soon(drive.send(dut, "jobs", job_words(config, jobs)))
+    cocotb.start_soon(drive.send(dut, "jobs", job_words(config, jobs, IGNORED)))
     in_queue, last_at, issued_at, counters = 0, -1000, [], []
     pending, quiet, cycle, job_ended = deque(beats), 0, 0, False
     addresses = {side: 0 for side in memories}
@@ -187,6 +190,25 @@ async def counts_what_it_waits_for(dut, late):
     _, counters = await walk(dut, [job], **{late: 300})
     assert 280 < counters[0][f"{late}_stalls"] < 310
     assert sum(counters[0][f"{name}_stalls"] for name in ("act", "weight", "result")) < 320
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def begins_a_job_of_any_size(dut):
+    """The first tile of jobs that would take hours is a whole one, and none of their last."""
+    config = configuration()
+    for size in (1 << 32) - 1, *(1 << bit for bit in range(8, 32)), (1 << 32) - 1, 1 << 8:
+        await drive.reset(dut)
+        dut.act_ready.value = dut.weight_ready.value = 1
+        job = Job(m=size, n=size, k=1)
+        cocotb.start_soon(drive.send(dut, "jobs", job_words(config, [job], IGNORED)))
+        for _ in range(100):
+            await drive.ticks(dut, 1)
+            if int(dut.issue.value):
+                break
+        assert int(dut.issue.value), f"no beat of a job of {size}"
+        tile = drive.unpack(output_tile_layout(config), [int(dut.tile.value)])
+        assert (tile["rows"], tile["cols"], tile["job_last"]) == (config.rows, config.cols, 0)
+        await drive.ticks(dut, 20)  # what follows is walked ahead
 
 
 @pytest.mark.parametrize("rows, cols, drain_rows, tile_slots", [

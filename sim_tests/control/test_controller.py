@@ -126,7 +126,7 @@ async def obeys_commands_and_shows_what_became_of_jobs(dut, busy):
         model.draining = aborts or (model.draining and not command & RESUME)
         under_way += is_taken - ends
         sent += is_taken
-    assert sent > 50
+    assert sent > 20
     assert {(code, True) for code in (Refusal.NONE, Refusal.ZERO_SIZE, Refusal.QUEUE_FULL,
                                       Refusal.DRAINING)} <= seen
 

@@ -5,6 +5,7 @@ import pytest
 from cocotb.triggers import RisingEdge
 
 from hw.contract.config import JOBS_UNDER_WAY, Config
+from hw.contract.job import job_layout
 from hw.contract.job_codes import JobKind
 from hw.control.job_queue import JobQueue
 from hw.host.driver import Job
@@ -20,8 +21,9 @@ ENGINES = [set(JobKind), {JobKind.GEMM}, {JobKind.GEMM_PACKED, JobKind.CONVERT},
 async def hands_out_jobs_in_order(dut, ready):
     rng, config = drive.rng(), configuration()
     kinds = list(JobKind)
-    jobs = [Job(kind=kinds[rng.integers(4)], m=1 + index, n=3, k=5) for index in range(200)]
-    words = job_words(config, jobs)
+    jobs = [Job(kind=kinds[rng.integers(4)], n=1, k=1) for _ in range(200)]
+    others = {name for name, _ in job_layout(config)} - {"kind"}
+    words = job_words(config, jobs, sorted(others))
     wanted = [[index for index, job in enumerate(jobs) if job.kind in engine]
               for engine in ENGINES]
     taken = [[] for _ in ENGINES]

@@ -53,7 +53,7 @@ class Trial:
         files = {f"{verilog}.v": netlist.embed(self._mutants)}
         if netlist.has_memory:
             files[f"{verilog}_{SRAM}.v"] = sram_verilog(f"{verilog}_{SRAM}")
-        return self._build(component, name, top=top, emitted=files, inputs=[SELECT],
+        return self._build(component, name, top=top, emitted=files, opened=[SELECT],
                            args=[*args, "-Wno-fatal", "-Wno-lint", "-Wno-style"], **options)
 
     def run(self, built: bench.Build, test_module: str, *, label: str = "run",

@@ -73,9 +73,31 @@ async def counts_each_job_by_itself(dut, idle):
                   {name: [count[name] for count in counts] for name in counts[0]}, "counts")
 
 
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+@cocotb.parametrize(before=[(1 << 48) - 1, 0x555555555555, 0xAAAAAAAAAAAA, (1 << 32) - 1])
+async def counts_on_from_any_number(dut, before):
+    """What would take days is set: the counters carry through all of their bits, and wrap."""
+    rng, config = drive.rng(), configuration()
+    await drive.reset(dut)
+    job = draw(rng, config, 6, 64, JobKind.CONVERT)
+    (dut.so_far.value,) = drive.pack(
+        CONVERSION_COUNTS, {name: [before] for name, _ in CONVERSION_COUNTS})
+    words = [word for fields in stream_fields(config, [job])
+             for word in drive.pack(tile_block_layout(config), fields)]
+    sending = cocotb.start_soon(show(dut, words, 0.0))
+    while not int(dut.counts__valid.value):
+        await drive.ticks(dut, 1)
+    wanted = {name: [(before + count) % (1 << COUNT_BITS)]
+              for name, count in expected(config, job).items()}
+    assert all(count > 0 for count in expected(config, job).values())
+    drive.compare(drive.unpack(CONVERSION_COUNTS, [int(dut.counts__payload.value)]), wanted,
+                  "counts", before=before)
+    await sending
+
+
 def test_conversion_counter():
     config = small_config(rows=2, cols=3, k_max=64)
-    bench.simulate(ConversionCounter(config), __name__, "conversion_counter",
+    bench.simulate(ConversionCounter(config), __name__, "conversion_counter", opened=["so_far"],
                    parameters=handed_over(config))
 
 

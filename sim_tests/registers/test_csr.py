@@ -107,10 +107,12 @@ async def inputs_are_read_and_refuse_writes(dut, stall):
     await machine.start(stall)
     for register in REGISTERS:
         if register.access in (Access.CONSTANT, Access.STATE):
-            value = int(rng.integers(1 << register.width))
-            machine.port(register.name).value = value
-            assert await machine.write(register.address, b"\xff" * 4) == AxiResp.SLVERR
-            assert await machine.read(register.address) == (value, AxiResp.OKAY), register.name
+            ones = (1 << register.width) - 1
+            drawn = int(rng.integers(1 << register.width))
+            for value in (drawn, ones ^ drawn, drawn):  # so that every bit rises and falls
+                machine.port(register.name).value = value
+                assert await machine.write(register.address, b"\xff" * 4) == AxiResp.SLVERR
+                assert await machine.read(register.address) == (value, AxiResp.OKAY), register.name
     for register in REGISTERS:
         if register.access is Access.SETTING:
             await machine.holds(register, 0)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from amaranth import Shape
+from amaranth.lib import data
 from numpy.typing import NDArray
 
 from golden import MX6, MX9, MXTensor, quantize
@@ -39,21 +40,33 @@ def configuration() -> Config:
     return Config(**(fields | {"float_formats": tuple(fields["float_formats"])}))
 
 
-def job_words(config: Config, jobs: Sequence[Job]) -> list[int]:
-    """Pack jobs for a stream of `job_layout`."""
+def noise(shape: Any, count: int, purpose: str) -> Any:
+    """Draw what may stand in a field that nobody looks at, as `drive.pack` takes it.
+
+    The same purpose gives the same noise.
+    """
+    if isinstance(shape, data.StructLayout):
+        return {name: noise(field.shape, count, f"{purpose} {name}") for name, field in shape}
+    return drive.rng(f"noise {purpose}").integers(0, 1 << Shape.cast(shape).width, count)
+
+
+def job_words(config: Config, jobs: Sequence[Job], ignored: Sequence[str] = ()) -> list[int]:
+    """Pack jobs for a stream of `job_layout`; fields that are ignored hold anything."""
     codes = [job.registers() for job in jobs]
 
     def column(name: str) -> list[int]:
         return [code[f"JOB_{name}"] for code in codes]
 
     flags = np.array(column("FLAGS"))
-    return drive.pack(job_layout(config), {
+    layout = job_layout(config)
+    return drive.pack(layout, {
         **{name: column(name.upper())
            for name in ("kind", "m", "n", "k", "tiles", "output", "table")},
         "k_blocks": [-(-job.k // 16) for job in jobs],
         "float_format": column("FORMAT"),
         **{name: flags >> bit & 1 for bit, name in enumerate(("has_bias", "reorder", "measure"))},
         "policy": {name: column(name.upper()) for name in ("selection", "units", "threshold")},
+        **{name: noise(layout[name].shape, len(jobs), name) for name in ignored},
     })
 
 

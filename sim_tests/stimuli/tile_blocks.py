@@ -14,7 +14,7 @@ from hw.contract.config import Config
 from hw.contract.job import job_layout
 from hw.contract.job_codes import JobKind
 from sim_tests import drive
-from sim_tests.stimuli.operands import block_fields
+from sim_tests.stimuli.operands import block_fields, noise
 
 PLANES = ("exponent", "microexponent", "mantissa", "sign", "is_mx9")
 
@@ -54,16 +54,23 @@ class TiledJob:
                 name: getattr(self.tensor, name)[part] for name in PLANES})
 
 
-def job_words(config: Config, jobs: Sequence[TiledJob], other_dimension: int = 1) -> list[int]:
-    """Pack jobs for a stream of `job_layout`; the dimension that is not tiled does not matter."""
-    words = []
-    for job in jobs:
+IGNORED = ("tiles", "float_format", "output", "has_bias", "reorder", "measure")
+"""Fields of a job that none of these engines looks at."""
+
+
+def job_words(config: Config, jobs: Sequence[TiledJob]) -> list[int]:
+    """Pack jobs for a stream of `job_layout`; what does not matter holds anything.
+
+    That is the dimension that is not tiled, and what is `IGNORED`.
+    """
+    words, layout = [], job_layout(config)
+    others = {name: noise(layout[name].shape, len(jobs), name) for name in ("m", "n", *IGNORED)}
+    for index, job in enumerate(jobs):
         rows, k = job.x.shape
         is_gemm = job.kind in (JobKind.GEMM, JobKind.GEMM_PACKED)
-        words += drive.pack(job_layout(config), {
-            "kind": [job.kind.value], "m": rows if is_gemm else other_dimension,
-            "n": other_dimension if is_gemm else rows, "k": k, "k_blocks": -(-k // 16),
-            "tiles": 1, "table": job.table,
+        words += drive.pack(layout, {name: values[index] for name, values in others.items()} | {
+            "kind": [job.kind.value], "m" if is_gemm else "n": rows, "k": k,
+            "k_blocks": -(-k // 16), "table": job.table,
             "policy": {name: [value] for name, value in job.policy.items()}})
     return words
 

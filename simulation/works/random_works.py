@@ -141,7 +141,10 @@ def random_work(
 ) -> Work:
     """Draw a job of any kind: up to ``largest`` rows and columns, and ``longest`` channels."""
     m, n = (int(size) for size in rng.integers(1, largest + 1, 2))
-    k = int(rng.integers(1, min(config.k_max, longest) + 1))
+    most = min(config.k_max, longest)
+    k = int(rng.integers(1, most + 1))
+    if most >= BLOCK_SIZE and rng.random() < 0.2:
+        k = BLOCK_SIZE * int(rng.integers(1, most // BLOCK_SIZE + 1))
     kind = _pick(rng, JobKind.GEMM, *JobKind)  # more often from floating point
     choices = {"kind": kind, "weights": _pick(rng, *WEIGHT_FORMATS)}
     if kind is JobKind.GEMM_PACKED:
@@ -150,7 +153,8 @@ def random_work(
         values = random_floats(rng, *activation_shape(kind, m, n, k))
         if rng.random() < 0.1:
             values[tuple(rng.integers(values.shape))] = _pick(rng, np.inf, -np.inf, np.nan)
-        choices |= {"activations": values, "selection": _pick(rng, *Selection)}
+        choices |= {"activations": values, "selection": _pick(rng, *Selection),
+                    "threshold": _pick(rng, None, None, None, np.inf)}  # which none exceeds
     if kind in (JobKind.GEMM, JobKind.CONVERT):
         order = rng.permutation(k)
         choices |= {"order": _pick(rng, False, order, golden.spread_lanes(order)),

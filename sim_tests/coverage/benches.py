@@ -1,0 +1,117 @@
+"""Which benches reach what, and what a bench's figures follow from."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reporting.version import code_version
+from sim_tests.bench import ROOT
+
+TESTS = ROOT / "sim_tests"
+
+OF_MACHINES = {"3x5": ("accelerator", "faults", "abort"), "4x4": ("accelerator",)}
+"""Benches of the accelerator by machine. The second one is there for its formats and its sizes,
+powers of two: what it adds is in the datapath, and all jobs go through that."""
+
+OTHER_BENCHES = {
+    "radix_select": "outlier_detector", "tile_maxima": "outlier_detector",
+    "gather": "reorder", "tile_tags": "tile_stage",
+    "beat_issuer": "block_walker", "tile_loops": "block_walker",
+    "block_aligner": "mx_packer", "chunk_reader": "weight_loader", "block_rounder": "mx_converter",
+    "part_joiner": "result_path", "tile_turner": "result_path",
+    "result_writer": "result_path", "register_slice": "skid_buffer",
+}
+"""The bench of a module that has none of its own name."""
+
+COUNTING = tuple(f"sim_tests/coverage/{name}.py" for name in (
+    "constants", "emission", "places", "plugin", "points", "simulator"))
+"""What decides which points there are and how they are counted."""
+
+_SIMULATES = re.compile(r"\bbench\.(simulate|build)\(")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A file of tests, or one machine's tests in it.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+    machine : str
+        Empty of a module's bench.
+    """
+
+    path: Path
+    machine: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the figures are kept under."""
+        stem = self.path.stem.removeprefix("test_")
+        return f"{stem}_{self.machine}" if self.machine else stem
+
+    @property
+    def arguments(self) -> list[str]:
+        """What pytest is called with."""
+        path = self.path.relative_to(ROOT).as_posix()
+        if self.machine:
+            return [f"{path}::{self.path.stem}[{self.machine}]"]
+        return [path]
+
+    @property
+    def version(self) -> str:
+        """A number that changes with all that the figures follow from."""
+        shared = ("hw/**/*.py", "golden/*.py", "simulation/**/*.py", "sim_tests/*.py",
+                  "sim_tests/stimuli/*.py", "sim_tests/verilog/*", *COUNTING)
+        if self.machine:
+            shared = (*shared, "sim_tests/accelerator/*.py")
+        return code_version((*shared, self.path.relative_to(ROOT).as_posix()))
+
+
+def find_benches() -> list[Bench]:
+    """List the benches of modules by their folders, then those of machines."""
+    folder = TESTS / "accelerator"
+    apart = {folder, TESTS / "parts", TESTS / "fuzz", TESTS / "tools", TESTS / "host"}
+    modules = [Bench(path) for path in sorted(TESTS.glob("*/test_*.py"))
+               if path.parent not in apart
+               and _SIMULATES.search(path.read_text(encoding="utf-8"))]
+    machines = [Bench(folder / f"test_{name}.py", machine)
+                for machine, names in OF_MACHINES.items() for name in names]
+    return [*modules, *machines]
+
+
+def benches_of(modules: Sequence[str]) -> list[Bench]:
+    """Choose the benches of some modules by their names; all benches if there are none.
+
+    Raises
+    ------
+    ValueError
+        If there is no module of such a name in the generator.
+    """
+    benches = find_benches()
+    if not modules:
+        return benches
+    own = {bench.name: bench for bench in benches if not bench.machine}
+    chosen = []
+    for name in modules:
+        files_of(name)
+        bench = own.get(OTHER_BENCHES.get(name, name))
+        chosen += [bench] if bench else [each for each in benches if each.machine]
+    return list(dict.fromkeys(chosen))
+
+
+def files_of(module: str) -> str:
+    """Return the file of a module by its name, such as "hw/control/job_check.py".
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    found = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "hw").rglob("*.py"))
+             if path.stem == module]
+    if not found:
+        raise ValueError(f"there is no module {module!r} in hw/; give a file's name without .py, "
+                         "such as job_check")
+    return found[0]

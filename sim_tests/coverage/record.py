@@ -1,0 +1,46 @@
+"""What was reached, as files."""
+
+import gzip
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from commands.outputs import whole
+from sim_tests.coverage.points import Point
+
+_NUMBERED = re.compile(r"(\w+?)_\d+(?=[\[ _])")
+
+
+def write_counts(path: Path, counts: Counter[Point]) -> None:
+    """Write points with how often each was reached."""
+    rows = [[point.module, point.line, point.kind, point.what, count]
+            for point, count in sorted(counts.items())]
+    with whole(path) as file:
+        file.write(gzip.compress(json.dumps(rows).encode(), mtime=0))
+
+
+def read_counts_of(paths: Iterable[Path]) -> Counter[Point]:
+    """Read files of `write_counts`, and add them up.
+
+    Signals of one name in a module are told apart by numbers, and those differ from machine to
+    machine: ``o__payload_31_row``, beside which there is an ``o__payload``, is ``o__payload_row``.
+    """
+    counts: Counter[Point] = Counter()
+    for path in paths:
+        for *fields, count in json.loads(gzip.decompress(path.read_bytes())):
+            counts[Point(*fields)] += count
+    signals = {(point.module, point.line, _signal(point)) for point in counts}
+    merged: Counter[Point] = Counter()
+    for point, count in counts.items():
+        found = _NUMBERED.match(point.what) if point.kind == "toggle" else None
+        if found and (point.module, point.line, found[1]) in signals:
+            point = replace(point, what=found[1] + point.what[found.end():])
+        merged[point] += count
+    return merged
+
+
+def _signal(point: Point) -> str:
+    return re.split(r"[\[ ]", point.what, maxsplit=1)[0]

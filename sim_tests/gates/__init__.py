@@ -1,0 +1,1 @@
+"""The benches on netlists of library cells: ``mixdit check gates``."""
