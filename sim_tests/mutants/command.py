@@ -15,16 +15,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from commands import builds, tools
+from commands.checkout import require_checkout
 from commands.exit_codes import ExitCode
 from commands.figures import Figures
-from commands.outputs import check_file, check_folder, whole
+from commands.outputs import check_file, check_folder, whole, write_if_changed
 from commands.running import sentences
 from commands.terminal import make_console
 from sim_tests.mutants.benches import read
 from sim_tests.mutants.examine import Examination
 from sim_tests.mutants.mutant import FATES, Mutant
+from sim_tests.mutants.trial import ROOT
 
 OUT = Path("build/mutants")
+
+RECORD = ROOT / "docs" / "verification" / "mutants.json"
 
 EACH_MODULE, ALL_MODULES = 0.95, 0.98
 """Least share of the mutants that are not equivalent which has to be killed."""
@@ -42,6 +46,8 @@ def main(
         min=1, help="So many modules, chosen by --turn, and no others.")] = None,
     turn: Annotated[int, typer.Option(min=0, help="Which modules --sample takes.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Benches at once.")] = 2,
+    keep: Annotated[bool, typer.Option(
+        "--keep", help="Replace the record in docs/verification: of all modules.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for netlists, models and results.")] = OUT,
 ) -> Figures:
     """Make netlist mutants of every module, and see that a bench notices each.
@@ -58,6 +64,11 @@ def main(
         wrong = [name for name in modules or () if name not in known]
         if wrong:
             raise ValueError(f"there is no module {wrong[0]!r}; there are {', '.join(known)}")
+        if keep:
+            if modules or sample:
+                raise ValueError("--keep is of all modules: leave out which")
+            require_checkout()
+            check_file(RECORD)
         builds.check_place(out)
         tools.require(tools.VERILATOR)
         if find_spec("pyosys") is None:
@@ -85,9 +96,25 @@ def main(
                               for module, mutants in found.items()}}
         with whole(out / "report.json") as file:
             file.write(json.dumps(record, indent=1).encode())
+        if keep:
+            write_if_changed(RECORD, _kept(found, per_module, seed, examination.seconds))
         console.print(table_of(found))
         is_good = _is_good(found, console)
     return Figures(out / "report.json", ExitCode.DONE if is_good else ExitCode.DIFFERENT)
+
+
+def _kept(found: Mapping[str, Sequence[Mutant]], per_module: int, seed: int,
+          seconds: float) -> str:
+    """Write the record: a module a line, and all that no bench killed."""
+    lines = []
+    for module, mutants in found.items():
+        fates = Counter(mutant.fate for mutant in mutants)
+        counts = {fate: fates[fate] for fate in FATES}
+        left = [{"place": mutant.place, "fate": mutant.fate} for mutant in mutants
+                if mutant.fate in ("explained", "survived")]
+        lines.append(f"  {json.dumps(module)}: {json.dumps({**counts, 'left': left})}")
+    head = {"per_module": per_module, "seed": seed, "seconds": round(seconds)}
+    return (json.dumps(head)[:-1] + ', "modules": {\n' + ",\n".join(lines) + "\n}}\n")
 
 
 def _shares(mutants: Sequence[Mutant]) -> tuple[int, int]:

@@ -1,15 +1,63 @@
 """The tables of docs/testplan.md: ``mixdit dev testplan``."""
 
+from collections import Counter
+from typing import Any
+
 from commands.checkout import require_checkout
 from commands.outputs import check_file, write_if_changed
 from commands.running import sentences
 from commands.terminal import make_console
+from formal.proofs import find_proofs
 from sim_tests.bench import ROOT
-from sim_tests.plan.plan import Module, Section, modules, sections
+from sim_tests.plan.plan import Module, Section, modules, record, sections
 
 PAGE = ROOT / "docs" / "testplan.md"
 
 MARKERS = ("<!-- plan: `mixdit dev testplan` -->\n", "<!-- end -->\n")
+
+
+def table_of_instruments() -> str:
+    """Write what each instrument found as Markdown, from the committed records."""
+    proofs = find_proofs()
+    mutants, fuzz, golden = record("mutants"), record("fuzz"), record("golden")
+    coverage, gates = record("coverage"), record("gates")
+    fates = sum((module.fates for module in modules()), Counter())
+    different = fates.total() - fates["equivalent"]
+    reached = ", ".join(f"{kind} {_percent(counts[0], counts[1])} %"
+                        for kind, counts in coverage["all"].items())
+    tried = coverage["combinations"]
+    left_out = sum(counts[2] for counts in coverage["all"].values())
+    jobs = ", ".join(f"{count:,} {name}" for name in ("good", "broken", "refused", "aborted")
+                     if (count := sum(each["counts"].get(name, 0)
+                                      for each in fuzz["machines"].values())))
+    rows = [
+        ("[proofs](formal.md) by k-induction", "mixdit check formal",
+         f"{len(proofs)} proofs, each refuted with planted mistakes, "
+         f"{sum(len(proof.mutants) for proof in proofs)} in all"),
+        ("[netlist mutants](mutants.md)", "mixdit check mutants",
+         f"{fates.total():,} in {len(mutants['modules'])} modules: {fates['killed']:,} of the "
+         f"{different:,} that are not equivalent killed, {_percent(fates['killed'], different)} %; "
+         f"{fates['explained']} explained, {fates['survived']} left"),
+        ("[coverage](coverage.md)", "mixdit check coverage",
+         f"{reached}, {left_out} points left out; {tried['tried']:,} of {tried['all']:,} "
+         "combinations of jobs"),
+        ("[netlists of cells](coverage.md#gate-level)", "mixdit check gates",
+         f"{len(gates['netlists'])} netlists, "
+         f"{sum(sum(each['passed'].values()) for each in gates['netlists'].values())} tests passed, "
+         f"{sum(bool(each['fault']) for each in gates['netlists'].values())} failed"),
+        ("random jobs and abuse", "mixdit check fuzz --machine all",
+         f"{fuzz['jobs']:,} jobs on {len(fuzz['machines'])} machines ({jobs}); "
+         f"{len(fuzz['failures'])} failures"),
+        ("[golden beside second formulations](golden_proof.md)", "mixdit check golden",
+         _golden(golden)),
+    ]
+    lines = [f"| {what} | `{command}` | {found} |" for what, command, found in rows]
+    return "| what | command | found |\n|---|---|---|\n" + "\n".join(lines) + "\n"
+
+
+def _golden(found: Any) -> str:
+    """Sum golden's record up."""
+    return f"{len(found['sweeps'])} sweeps, {sum(each['cases'] for each in found['sweeps']):,} cases"
 
 
 def _section(section: Section) -> str:
@@ -56,7 +104,8 @@ def page(text: str) -> str:
     _, end, tail = rest.partition(MARKERS[1])
     if not (begin and end):
         raise ValueError(f"{PAGE.name} lacks its markers")
-    parts = [f"## What carries each module\n\n{table_of_modules()}", *map(_section, sections())]
+    parts = [f"## What was found\n\n{table_of_instruments()}",
+             f"## What carries each module\n\n{table_of_modules()}", *map(_section, sections())]
     return f"{head}{begin}\n" + "\n".join(parts) + f"\n{end}{tail}"
 
 
