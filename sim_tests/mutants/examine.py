@@ -1,6 +1,7 @@
 """Follow the mutants of modules to their ends: their benches, the solver, the whole machine."""
 
 import hashlib
+import inspect
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from commands import children
 from commands.outputs import whole
+from sim_tests.mutants import equivalence
 from sim_tests.mutants.benches import Benches, reasons
 from sim_tests.mutants.equivalence import is_equivalent
 from sim_tests.mutants.mutant import Mutant
@@ -107,7 +109,8 @@ class Examination:
         kept = each.good.parent / "equivalence"
         kept.mkdir(exist_ok=True)
         command = each.mutant.command(each.top)
-        question = command + hashlib.sha256(each.good.read_bytes()).hexdigest()
+        method = inspect.getsource(equivalence)
+        question = command + method + hashlib.sha256(each.good.read_bytes()).hexdigest()
         answer = kept / f"{hashlib.sha256(question.encode()).hexdigest()[:16]}.json"
         if not answer.exists():
             holds = is_equivalent(each.mutant, each.good, each.top)

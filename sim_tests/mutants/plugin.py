@@ -43,17 +43,19 @@ class Trial:
         self._killed: dict[int, str] = {}
 
     def build(self, component: Component, name: str, *, top: str | None = None,
-              args: Any = (), emitted: Any = None, **options: Any) -> bench.Build:
+              args: Any = (), opened: Any = (), emitted: Any = None,
+              **options: Any) -> bench.Build:
         """Do `bench.build` with mutants behind an input."""
         verilog = top or name
         self._netlist = netlist = Netlist(component, verilog, self._folder / "netlist")
         self._mutants, self._places = self._task.choose(netlist)
         if not self._mutants:
-            return self._build(component, name, top=top, args=args, emitted=emitted, **options)
+            return self._build(component, name, top=top, args=args, opened=opened,
+                               emitted=emitted, **options)
         files = {f"{verilog}.v": netlist.embed(self._mutants)}
         if netlist.has_memory:
             files[f"{verilog}_{SRAM}.v"] = sram_verilog(f"{verilog}_{SRAM}")
-        return self._build(component, name, top=top, emitted=files, opened=[SELECT],
+        return self._build(component, name, top=top, emitted=files, opened=[*opened, SELECT],
                            args=[*args, "-Wno-fatal", "-Wno-lint", "-Wno-style"], **options)
 
     def run(self, built: bench.Build, test_module: str, *, label: str = "run",
