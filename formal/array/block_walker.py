@@ -54,6 +54,7 @@ class BlockWalkerHarness(Harness):
         places = self._loops(m, job, step & busy, ends, group)
         self._end(m, job, busy, load, step, tiles, columns, group)
         self._tiles(m, dut, busy, step)
+        self._held(m, dut, job, busy, step, ends, columns, group)
         expected = self._expected(m, job, tiles, columns, ends, places)
         self._look_inside(m, job, busy, tiles, columns, places)
         self._queue(m, dut, step, expected)
@@ -122,6 +123,24 @@ class BlockWalkerHarness(Harness):
             self.check(m, f"waits_for_{name}", waits == (busy & begins & (there == 0)))
             self.check(m, f"{name}_ahead", self.look(f"dut.{name}_tiles_ahead",
                                                      len(there)) == there)
+
+    def _held(self, m, dut, job, busy, step, ends, columns, group):
+        """Say what is held of the stores; where a tile is waited for, the rest has room for it."""
+        at = self.at
+        acts, weights = Signal(range(TOKEN_TILES + 1)), Signal(2)
+        release_act = step & ends.tile & ends.columns
+        release_weight = step & ends.tile & ends.tokens
+        m.d.sync += [
+            acts.eq(acts + (step & (at.k == 0) & (at.column == 0)) - release_act),
+            weights.eq(weights + (step & (at.k == 0) & (at.token == 0)) - release_weight)]
+        begun = at.k != 0
+        held = Mux(at.column == 0, Mux(ends.columns, begun, at.token + begun),
+                   Mux(ends.columns, group - at.token, group))
+        self.check(m, "holds_acts", acts == Mux(busy, held, 0))
+        self.check(m, "holds_weights", weights == (busy & ((at.token != 0) | begun)))
+        self.check(m, "room_for_an_act", ~dut.waits_for_act | (acts < CONFIG.tile_slots)
+                   & ((acts + 1) * job.k_blocks <= CONFIG.act_depth))
+        self.check(m, "room_for_a_weight", ~dut.waits_for_weight | (weights == 0))
 
     def _expected(self, m, job, tiles, columns, ends, places):
         """Say what a step must hand on."""
@@ -223,7 +242,8 @@ PROOFS = (Proof(
     says="A job is walked group > column tile > token tile > K-block, in just as many steps as it "
          "has block pairs; each step gives the place of both operands, the tile's size and "
          "when they are released; none begins with a tile that is not there; it waits for tiles "
-         "and room alone. Pairs leave with their flags, in order, none lost.",
+         "and room alone, and what it holds then leaves its store room for that tile. Pairs leave "
+         "with their flags, in order, none lost.",
     assumes="A store's tiles that nothing has begun with are no more than its slots; a group of "
             "token tiles fits into the memory.",
     bounds=f"A 2x8 machine of K_MAX 32; up to {TOKEN_TILES} token tiles, {COLUMN_TILES} column "

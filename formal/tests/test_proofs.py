@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from amaranth import Signal
+from amaranth import Module, Signal
 
 from formal.harness import Harness
 from formal.page import PAGE, page
@@ -101,6 +101,31 @@ def test_a_look_at_what_is_not_there_is_an_error(tmp_path):
 
     with pytest.raises(RuntimeError, match="Yosys failed"):
         prove(replace(proof(), make=Looking), tmp_path)
+
+
+def test_a_look_into_an_instance_whose_name_a_signal_has(tmp_path):
+    class Looking(Harness):
+        def prove(self, m):
+            inner, same = Module(), Signal(name="inner")
+            value = Signal(2, name="value")
+            inner.d.sync += value.eq(value + 1)
+            m.submodules.inner = inner  # Amaranth puts a number behind its name
+            m.d.comb += same.eq(self.free(1, "free") & (value == 0))
+            self.check(m, "same", self.look("inner.value", 2) == value)
+            self.cover(m, "covered", same & (value == 0))
+
+    assert prove(replace(proof(), make=Looking), tmp_path).is_proven
+
+
+def test_a_constant_input_is_any_and_stays(tmp_path):
+    class Constant(Harness):
+        def prove(self, m):
+            value, before, runs = self.free_constant(m, 2, "value"), Signal(2), Signal()
+            m.d.sync += [before.eq(value), runs.eq(1)]
+            self.check(m, "stays", ~runs | (before == value))
+            self.cover(m, "covered", runs & (before == 3))
+
+    assert prove(replace(proof(), make=Constant), tmp_path).is_proven
 
 
 def test_the_page_has_every_proof():
