@@ -292,7 +292,7 @@ def main(
 ) -> int:
     """Plant bugs, one at a time, and see that a test turns red.
 
-    All take half an hour; the exit code is 1 if one stays unseen.
+    All take most of an hour; the exit code is 1 if one stays unseen.
 
     Example: mixdit check planted-bugs rounding
     """
