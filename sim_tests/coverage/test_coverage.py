@@ -155,15 +155,18 @@ def test_modules_find_their_benches():
         benches_of(["scorebord"])
 
 
-def test_numbers_that_tell_signals_apart_do_not_make_points(tmp_path):
+def test_signals_of_one_name_in_a_module_count_as_one(tmp_path):
     file, at = tmp_path / "counts.gz", ("hw/a.py", 7, "toggle")
     write_counts(file, Counter({
         Point(*at, "o rises"): 0, Point(*at, "o_31_row[2] rises"): 2,
         Point(*at, "o_row[2] rises"): 3, Point(*at, "bank_0 rises"): 1,
-        Point("hw/a.py", 8, "toggle", "o_4 rises"): 1}))
+        Point("hw/a.py", 9, "toggle", "o rises"): 1, Point("hw/a.py", 9, "toggle", "o falls"): 0,
+        Point("hw/b.py", 9, "toggle", "o rises"): 0,
+        Point("hw/a.py", 8, "toggle", "p_4 rises"): 1}))
     assert read_counts_of([file]) == Counter({
-        Point(*at, "o rises"): 0, Point(*at, "o_row[2] rises"): 5, Point(*at, "bank_0 rises"): 1,
-        Point("hw/a.py", 8, "toggle", "o_4 rises"): 1})
+        Point(*at, "o_row[2] rises"): 5, Point(*at, "bank_0 rises"): 1,
+        Point("hw/a.py", 9, "toggle", "o rises"): 1, Point("hw/a.py", 9, "toggle", "o falls"): 0,
+        Point("hw/b.py", 9, "toggle", "o rises"): 0, Point("hw/a.py", 8, "toggle", "p_4 rises"): 1})
 
 
 def test_the_page_shows_the_records():
