@@ -180,3 +180,13 @@ def test_what_a_memory_gives_is_not_constant(tmp_path):
     memory = files["top_sram_1r1w.v"].replace("endmodule\n", "`UNKNOWN_TO_YOSYS\nendmodule\n")
     verilog.write_text(files["top.v"] + memory)
     assert not [name for module, name in constants(verilog) if name == "read_data"]
+
+
+def test_the_reset_is_no_condition():
+    marks = f'    (* src = "{bench.ROOT}/{SKID}:7" *)\n    (* arms = "{bench.ROOT}/{SKID}:8" *)\n'
+    text = "module top(a);\n  always @* begin\n" + "".join(
+        f"{marks}    if ({name}) begin\n      x = 1'h0;\n    end\n"
+        for name in ("rst", "engines_rst", "burst")) + "  end\nendmodule\n"
+    conditions = [condition for condition, _ in read_places(text).arms.values()]
+    assert [each.place for each in conditions] == [None, None, (SKID, 7)]
+    assert [each.arms for each in conditions] == [[[]], [[]], [[(SKID, 8)]]]
