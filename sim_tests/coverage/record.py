@@ -3,7 +3,7 @@
 import gzip
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -25,19 +25,40 @@ def write_counts(path: Path, counts: Counter[Point]) -> None:
 def read_counts_of(paths: Iterable[Path]) -> Counter[Point]:
     """Read files of `write_counts`, and add them up.
 
-    Signals of one name in a module are told apart by numbers, and those differ from machine to
-    machine: ``o__payload_31_row``, beside which there is an ``o__payload``, is ``o__payload_row``.
+    Signals of one name in a module count as one. The Verilog tells them apart by numbers, which
+    differ from machine to machine: ``o__payload_31_row``, beside which there is an ``o__payload``,
+    is ``o__payload_row``. Where they are the same net, it has the place of any of them: they are
+    shown at the place where most of their bits were reached.
     """
     counts: Counter[Point] = Counter()
     for path in paths:
         for *fields, count in json.loads(gzip.decompress(path.read_bytes())):
             counts[Point(*fields)] += count
+    return _one_place(_without_numbers(counts))
+
+
+def _without_numbers(counts: Counter[Point]) -> Counter[Point]:
     signals = {(point.module, point.line, _signal(point)) for point in counts}
     merged: Counter[Point] = Counter()
     for point, count in counts.items():
         found = _NUMBERED.match(point.what) if point.kind == "toggle" else None
         if found and (point.module, point.line, found[1]) in signals:
             point = replace(point, what=found[1] + point.what[found.end():])
+        merged[point] += count
+    return merged
+
+
+def _one_place(counts: Counter[Point]) -> Counter[Point]:
+    reached: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
+    for point, count in counts.items():
+        if point.kind == "toggle":
+            reached[point.module, _signal(point)][point.line] += count > 0
+    lines = {signal: max(sorted(places), key=places.__getitem__)
+             for signal, places in reached.items()}
+    merged: Counter[Point] = Counter()
+    for point, count in counts.items():
+        if point.kind == "toggle":
+            point = replace(point, line=lines[point.module, _signal(point)])
         merged[point] += count
     return merged
 

@@ -149,21 +149,24 @@ def test_a_share_is_never_rounded_up_to_all():
 def test_modules_find_their_benches():
     found = [each.name for each in benches_of(["csr", "radix_select"])]
     assert found == ["csr", "outlier_detector"]
-    assert {each.machine for each in benches_of(["scoreboard"])} == {"3x5", "4x4"}
+    assert {each.machine for each in benches_of(["controller"])} == {"3x5", "4x4"}
     assert benches_of([]) == find_benches()
     with pytest.raises(ValueError, match="there is no module 'scorebord' in hw/"):
         benches_of(["scorebord"])
 
 
-def test_numbers_that_tell_signals_apart_do_not_make_points(tmp_path):
+def test_signals_of_one_name_in_a_module_count_as_one(tmp_path):
     file, at = tmp_path / "counts.gz", ("hw/a.py", 7, "toggle")
     write_counts(file, Counter({
         Point(*at, "o rises"): 0, Point(*at, "o_31_row[2] rises"): 2,
         Point(*at, "o_row[2] rises"): 3, Point(*at, "bank_0 rises"): 1,
-        Point("hw/a.py", 8, "toggle", "o_4 rises"): 1}))
+        Point("hw/a.py", 9, "toggle", "o rises"): 1, Point("hw/a.py", 9, "toggle", "o falls"): 0,
+        Point("hw/b.py", 9, "toggle", "o rises"): 0,
+        Point("hw/a.py", 8, "toggle", "p_4 rises"): 1}))
     assert read_counts_of([file]) == Counter({
-        Point(*at, "o rises"): 0, Point(*at, "o_row[2] rises"): 5, Point(*at, "bank_0 rises"): 1,
-        Point("hw/a.py", 8, "toggle", "o_4 rises"): 1})
+        Point(*at, "o_row[2] rises"): 5, Point(*at, "bank_0 rises"): 1,
+        Point("hw/a.py", 9, "toggle", "o rises"): 1, Point("hw/a.py", 9, "toggle", "o falls"): 0,
+        Point("hw/b.py", 9, "toggle", "o rises"): 0, Point("hw/a.py", 8, "toggle", "p_4 rises"): 1})
 
 
 def test_the_page_shows_the_records():
@@ -177,3 +180,13 @@ def test_what_a_memory_gives_is_not_constant(tmp_path):
     memory = files["top_sram_1r1w.v"].replace("endmodule\n", "`UNKNOWN_TO_YOSYS\nendmodule\n")
     verilog.write_text(files["top.v"] + memory)
     assert not [name for module, name in constants(verilog) if name == "read_data"]
+
+
+def test_the_reset_is_no_condition():
+    marks = f'    (* src = "{bench.ROOT}/{SKID}:7" *)\n    (* arms = "{bench.ROOT}/{SKID}:8" *)\n'
+    text = "module top(a);\n  always @* begin\n" + "".join(
+        f"{marks}    if ({name}) begin\n      x = 1'h0;\n    end\n"
+        for name in ("rst", "engines_rst", "burst")) + "  end\nendmodule\n"
+    conditions = [condition for condition, _ in read_places(text).arms.values()]
+    assert [each.place for each in conditions] == [None, None, (SKID, 7)]
+    assert [each.arms for each in conditions] == [[[]], [[]], [[(SKID, 8)]]]
