@@ -1,6 +1,7 @@
 """The tables of docs/testplan.md: ``mixdit dev testplan``."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from commands.checkout import require_checkout
@@ -19,44 +20,60 @@ MARKERS = ("<!-- plan: `mixdit dev testplan` -->\n", "<!-- end -->\n")
 def table_of_instruments() -> str:
     """Write what each instrument found as Markdown, from the committed records."""
     proofs = find_proofs()
-    mutants, fuzz, golden = record("mutants"), record("fuzz"), record("golden")
-    coverage, netlists = record("coverage"), record("gates")["netlists"].values()
-    fates = sum((module.fates for module in modules()), Counter())
-    different = fates.total() - fates["equivalent"]
-    reached = ", ".join(f"{kind} {_percent(counts[0], counts[1])} %"
-                        for kind, counts in coverage["all"].items())
-    tried = coverage["combinations"]
-    left_out = sum(counts[2] for counts in coverage["all"].values())
-    jobs = ", ".join(f"{count:,} {name}" for name in ("good", "broken", "refused", "aborted")
-                     if (count := sum(each["counts"].get(name, 0)
-                                      for each in fuzz["machines"].values())))
-    rows = [
-        ("[proofs](formal.md) by k-induction", "mixdit check formal",
-         f"{len(proofs)} proofs, each refuted with planted mistakes, "
-         f"{sum(len(proof.mutants) for proof in proofs)} in all"),
-        ("[netlist mutants](mutants.md)", "mixdit check mutants",
-         f"{fates.total():,} in {len(mutants['modules'])} modules: {fates['killed']:,} of the "
-         f"{different:,} that are not equivalent killed, {_percent(fates['killed'], different)} %; "
-         f"{fates['explained']} explained, {fates['survived']} left"),
-        ("[coverage](coverage.md)", "mixdit check coverage",
-         f"{reached}, {left_out} points left out; {tried['tried']:,} of {tried['all']:,} "
-         "combinations of jobs"),
-        ("[netlists of cells](coverage.md#gate-level)", "mixdit check gates",
-         f"{len(netlists)} netlists, "
-         f"{sum(sum(each['passed'].values()) for each in netlists)} tests passed, "
-         f"{sum(bool(each['fault']) for each in netlists)} failed"),
-        ("random jobs and abuse", "mixdit check fuzz --machine all",
-         f"{fuzz['jobs']:,} jobs on {len(fuzz['machines'])} machines ({jobs}); "
-         f"{len(fuzz['failures'])} failures"),
-        ("[golden beside second formulations](golden_proof.md)", "mixdit check golden",
-         _golden(golden)),
-    ]
+    rows = [("[proofs](formal.md) by k-induction", "mixdit check formal",
+             f"{len(proofs)} proofs, each refuted with mistakes planted, "
+             f"{sum(len(proof.mutants) for proof in proofs)} in all")]
+    for name, what, command, sum_up in (
+        ("mutants", "[netlist mutants](mutants.md)", "mixdit check mutants", _mutants),
+        ("coverage", "[coverage](coverage.md)", "mixdit check coverage", _coverage),
+        ("gates", "[netlists of library cells](coverage.md#gate-level)", "mixdit check gates",
+         _gates),
+        ("fuzz", "[random jobs and abuse](#abuse)", "mixdit check fuzz --machine all", _fuzz),
+        ("golden", "[golden beside second formulations](golden_proof.md)",
+         "mixdit check golden", _golden),
+    ):
+        found = record(name)
+        rows.append((what, command, sum_up(found) if found else "not recorded yet"))
     lines = [f"| {what} | `{command}` | {found} |" for what, command, found in rows]
     return "| what | command | found |\n|---|---|---|\n" + "\n".join(lines) + "\n"
 
 
-def _golden(found: Any) -> str:
-    """Sum golden's record up."""
+def _mutants(found: Mapping[str, Any]) -> str:
+    fates = sum((module.fates for module in modules()), Counter())
+    different = fates.total() - fates["equivalent"]
+    return (f"{fates.total():,} in {len(found['modules'])} modules: of {different:,} that are not "
+            f"equivalent {fates['killed']:,} are killed, "
+            f"{_percent(fates['killed'], different)} %; {fates['explained']} are explained, "
+            f"{fates['survived']} are left ({found['seconds'] / 60:.0f} minutes of one bench after "
+            "the other)")
+
+
+def _coverage(found: Mapping[str, Any]) -> str:
+    reached = ", ".join(f"{kind} {_percent(counts[0], counts[1])} %"
+                        for kind, counts in found["all"].items())
+    left_out = sum(counts[2] for counts in found["all"].values())
+    tried = found.get("combinations", {"tried": 0, "all": 0})
+    return (f"{reached}, {left_out:,} points left out; {tried['tried']:,} of {tried['all']:,} "
+            "combinations of jobs")
+
+
+def _gates(found: Mapping[str, Any]) -> str:
+    netlists = found["netlists"].values()
+    return (f"{len(netlists)} netlists, {sum(sum(each['passed'].values()) for each in netlists)} "
+            f"tests passed, {sum(bool(each['fault']) for each in netlists)} netlists failed")
+
+
+def _fuzz(found: Mapping[str, Any]) -> str:
+    machines = found["machines"].values()
+    counts = sum((Counter(each["counts"]) for each in machines), Counter())
+    jobs = ", ".join(f"{counts[name]:,} {name}"
+                     for name in ("good", "broken", "refused", "aborted", "reset"))
+    return (f"{found['jobs']:,} jobs on {len(machines)} machines ({jobs}); "
+            f"{len(found['failures'])} failures "
+            f"({sum(each['seconds'] for each in machines) / 3600:.1f} hours of one core)")
+
+
+def _golden(found: Mapping[str, Any]) -> str:
     return f"{len(found['sweeps'])} sweeps, {found['cases']:,} cases"
 
 

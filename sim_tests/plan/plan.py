@@ -87,14 +87,14 @@ class Module:
     @property
     def killed(self) -> tuple[int, int]:
         """Mutants that were killed, and those that are not equivalent."""
-        return self.fates["killed"], sum(self.fates.values()) - self.fates["equivalent"]
+        return self.fates["killed"], self.fates.total() - self.fates["equivalent"]
 
     def open(self) -> list[str]:
         """List what its goals lack; nothing if it is closed."""
         killed, different = self.killed
         missing = [] if different and killed >= KILLED * different else ["mutants"]
         for kind, share in REACHED.items():
-            reached, points = self.points.get(kind, (0, 0))
+            reached, points = self.points.get(kind, (-1, 0))
             if reached < share * points:
                 missing.append(f"{kind} coverage")
         return missing
@@ -134,9 +134,10 @@ def _faults(feature: Feature) -> list[str]:
             if not re.search(rf"^(async )?def {re.escape(name)}\(", text, re.MULTILINE)]
 
 
-def record(name: str) -> Any:
-    """Read one of the committed records."""
-    return json.loads((RECORDS / f"{name}.json").read_text(encoding="utf-8"))
+def record(name: str) -> dict[str, Any]:
+    """Read one of the committed records; {} if there is none."""
+    path = RECORDS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def modules() -> list[Module]:
@@ -151,8 +152,8 @@ def modules() -> list[Module]:
         if unknown := set(more) - set(names):
             raise ValueError(f"there is no proof {', '.join(sorted(unknown))} of {module}")
         proofs[module] = list(dict.fromkeys([*proofs.get(module, []), *more]))
-    mutants = record("mutants")["modules"]
-    points = record("coverage")["modules"]
+    mutants = record("mutants").get("modules", {})
+    points = record("coverage").get("modules", {})
     found = []
     for name, each in sorted(benches.read().items()):
         files = dict.fromkeys("random jobs" if node.startswith(FUZZ) else node.partition("::")[0]
