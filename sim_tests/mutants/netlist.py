@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -164,6 +165,18 @@ class Netlist:
         if mutant.bit >= width or (mutant.control or 0) >= width:
             return None
         return replace(mutant, cell=cell)
+
+    def holds(self, mutant: Mutant, names: Sequence[str]) -> bool:
+        """Tell whether a mutant stands between a register and a signal of the top that it drives.
+
+        A test that sets the signal would set what the mutant makes of the register, and in vain.
+        """
+        for cell in self._module.cells_.values():
+            if cell.name.str() == mutant.cell and mutant.port == "Q":
+                for port, signal in cell.connections_.items():
+                    if port.str() == "\\Q" and signal.is_wire():
+                        return signal.as_wire().name.str().lstrip("\\") in names
+        return False
 
     def _widths(self, name: str) -> dict[str, int]:
         """Return the width of each port of a cell."""

@@ -48,7 +48,7 @@ class Trial:
         """Do `bench.build` with mutants behind an input."""
         verilog = top or name
         self._netlist = netlist = Netlist(component, verilog, self._folder / "netlist")
-        self._mutants, self._places = self._task.choose(netlist)
+        self._mutants, self._places = self._task.choose(netlist, opened)
         if not self._mutants:
             return self._build(component, name, top=top, args=args, opened=opened,
                                emitted=emitted, **options)

@@ -36,15 +36,21 @@ class Task:
     seed: int = 0
     mutants: Sequence[Mutant] | None = None
 
-    def choose(self, netlist: Netlist) -> tuple[list[Mutant], list[int]]:
-        """Choose a netlist's mutants; return them with their places among those given."""
+    def choose(self, netlist: Netlist,
+               opened: Sequence[str] = ()) -> tuple[list[Mutant], list[int]]:
+        """Choose a netlist's mutants; return them with their places among those given.
+
+        None stands between a register and a signal in `opened`, which tests set.
+        """
         if self.mutants is None:
             drawn = [mutant for module in self.modules
-                     for mutant in netlist.draw(module, self.count, self.seed)]
+                     for mutant in netlist.draw(module, self.count, self.seed)
+                     if not netlist.holds(mutant, opened)]
             return drawn, list(range(len(drawn)))
         found = [netlist.sibling(mutant) for mutant in self.mutants]
-        places = [place for place, mutant in enumerate(found) if mutant]
-        return [mutant for mutant in found if mutant], places
+        places = [place for place, mutant in enumerate(found)
+                  if mutant and not netlist.holds(mutant, opened)]
+        return [found[place] for place in places], places
 
     def record(self) -> dict[str, Any]:
         """Give it as JSON values."""
