@@ -130,7 +130,7 @@ GROUPS = {
         "golden-proof": ("golden.tests.proof.page:main",
                          "Write the table of second formulations in docs/golden_proof.md."),
         "testplan": ("sim_tests.plan.page:main",
-                     "Write the tables of docs/testplan.md from the plan and the records."),
+                     "Write the tables of docs/testplan.md."),
         "packages": ("hw.tools.import_graph:main",
                      "Write the packages and their files in docs/architecture.md."),
         "workloads": ("perf.workloads.command:trace",

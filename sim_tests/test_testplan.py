@@ -35,8 +35,8 @@ def test_a_claim_that_no_test_carries_is_refused(feature, sentence, tmp_path, mo
 def test_a_module_is_open_until_its_goals_are_reached():
     reached = {"line": (10, 10), "branch": (98, 100), "toggle": (980, 1000)}
     fates = plan.Counter({"killed": 19, "survived": 1, "equivalent": 6})
-    assert plan.Module("a", ["b"], [], fates, reached).open() == []
-    assert plan.Module("a", ["b"], [], fates, {**reached, "line": (9, 10)}).open() == [
+    assert plan.Module("a", ["b"], [], fates, reached).lacks() == []
+    assert plan.Module("a", ["b"], [], fates, {**reached, "line": (9, 10)}).lacks() == [
         "line coverage"]
     fates["survived"] = 2
-    assert plan.Module("a", ["b"], [], fates, reached).open() == ["mutants"]
+    assert plan.Module("a", ["b"], [], fates, reached).lacks() == ["mutants"]

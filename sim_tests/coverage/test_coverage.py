@@ -149,7 +149,7 @@ def test_a_share_is_never_rounded_up_to_all():
 def test_modules_find_their_benches():
     found = [each.name for each in benches_of(["csr", "radix_select"])]
     assert found == ["csr", "outlier_detector"]
-    assert {each.machine for each in benches_of(["controller"])} == {"3x5", "4x4"}
+    assert {each.machine for each in benches_of(["engines"])} == {"3x5", "4x4"}
     assert benches_of([]) == find_benches()
     with pytest.raises(ValueError, match="there is no module 'scorebord' in hw/"):
         benches_of(["scorebord"])

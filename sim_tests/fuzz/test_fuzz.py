@@ -44,4 +44,4 @@ def test_a_machine_that_is_not_what_it_should_be_is_found(monkeypatch, other):
     library = fuzz.build("4x4")
     monkeypatch.setitem(fuzz.MACHINES, "4x4", replace(fuzz.MACHINES["4x4"], **other))
     with pytest.raises(AssertionError):
-        fuzz.simulate(library, "4x4", 300, 1)
+        fuzz.simulate(library, "4x4", 1500, 1)

@@ -78,7 +78,7 @@ def run(task: Task, out: Path) -> Outcome:
     said.unlink(missing_ok=True)
     handed = {"task": task.record(), "folder": str(folder.resolve())}
     if task.bench.startswith(FUZZ):
-        command = ["-m", "sim_tests.mutants.whole_machine"]
+        command = ["-c", "from sim_tests.mutants.whole_machine import main; main()"]
         files = [f"sim_tests/fuzz/{path.name}" for path in (ROOT / "sim_tests/fuzz").glob("*.py")]
     else:
         command = ["-m", "pytest", "-q", "-s", "-p", "sim_tests.mutants.plugin",

@@ -1,4 +1,4 @@
-"""Mutants in a whole machine, against random jobs: run as a program, with its task as `plugin`.
+"""Mutants in a whole machine, against random jobs; `main` runs in a process of its own.
 
 The compiled machine reads the mutant's number from a file when it is created. Each mutant has a
 process of its own, which it may crash or hang.
@@ -99,7 +99,3 @@ def _try(library: Path, name: str, number: Path, mutant: int,
         return time.monotonic() - begin, "hangs"
     said = "crashes" if queue.empty() else queue.get()
     return time.monotonic() - begin, said
-
-
-if __name__ == "__main__":
-    main()

@@ -104,7 +104,7 @@ def _module(each: Module) -> str:
              ", ".join(f"`{name}`" for name in each.proofs),
              f"{killed} of {different}", str(each.fates["equivalent"]),
              *(_percent(*each.points.get(kind, (0, 0))) for kind in ("line", "branch", "toggle")),
-             f"open: {', '.join(each.open())}" if each.open() else "closed"]
+             f"open: {', '.join(each.lacks())}" if each.lacks() else "closed"]
     return f"| {' | '.join(cells)} |"
 
 

@@ -89,8 +89,8 @@ class Module:
         """Mutants that were killed, and those that are not equivalent."""
         return self.fates["killed"], self.fates.total() - self.fates["equivalent"]
 
-    def open(self) -> list[str]:
-        """List what its goals lack; nothing if it is closed."""
+    def lacks(self) -> list[str]:
+        """List what is missing to its goals; nothing if it is closed."""
         killed, different = self.killed
         missing = [] if different and killed >= KILLED * different else ["mutants"]
         for kind, share in REACHED.items():

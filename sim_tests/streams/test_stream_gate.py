@@ -16,26 +16,33 @@ LAST = 1 << 9 * BYTES
 ENDING = LAST
 """The beat that ends a cut packet: last, no data, keep zero."""
 
+SCATTERING = 0x9E3779B1
+"""Odd, so that its multiples differ as long as what it is multiplied with does."""
+
 
 @dataclass
 class Cycle:
-    """What was seen at one rising edge: each side's beat, None where there is none, and drain."""
+    """What was seen at one rising edge: each side's beat, None where there is none, and drain.
+
+    ``pending`` is an output hold's, 0 of a gate.
+    """
 
     i: int | None
     i_ready: int
     o: int | None
     o_ready: int
     drain: int
+    pending: int
 
 
 def draw_words(rng, count):
-    """Draw packets of one to six beats, data never the same twice."""
+    """Draw packets of one to six beats, data never the same twice, and of any bits."""
     words = []
     while len(words) < count:
         length = int(rng.integers(1, 7))
-        words += [int(rng.integers(1, 16)) << 8 * BYTES | int(rng.integers(1 << 16)) << 16
-                  | (len(words) + index & 0xFFFF) | (LAST if index == length - 1 else 0)
-                  for index in range(length)]
+        words += [int(rng.integers(1, 16)) << 8 * BYTES
+                  | (len(words) + index) * SCATTERING % (1 << 8 * BYTES)
+                  | (LAST if index == length - 1 else 0) for index in range(length)]
     return words
 
 
@@ -68,7 +75,8 @@ async def observe(dut, words, drains, idle=0.0, stall=0.0, withdraws=False):
         await drive.ticks(dut, 1)
         now = Cycle(words[at] if offers else None, int(dut.i__ready.value),
                     int(dut.o__payload.value) if int(dut.o__valid.value) else None,
-                    int(dut.o__ready.value), drain)
+                    int(dut.o__ready.value), drain,
+                    int(dut.pending.value) if hasattr(dut, "pending") else 0)
         seen.append(now)
         if offers and now.i_ready and not (drain and withdraws):
             at, offers = at + 1, False
@@ -115,8 +123,10 @@ async def hold_keeps_what_it_took_and_ends_what_was_cut(dut, idle, stall, often)
     drains = drain_pulses(rng, cycles, often) + [0] * 10
     seen = await observe(dut, draw_words(rng, cycles + 8 * sum(drains) + 20), drains, idle, stall,
                          withdraws=True)
-    expected, is_inside, cuts = [], False, 0
+    expected, is_inside, cuts, out = [], False, 0, 0
     for now in seen:
+        assert now.pending == (is_inside or out < len(expected))
+        out += now.o is not None and now.o_ready
         if now.drain and is_inside:
             expected.append(ENDING)
             is_inside, cuts = False, cuts + 1
