@@ -23,7 +23,7 @@ NEEDS = @$(or $(wildcard $(PY)),$(PYTHON)) -m commands.tools
 # One size for a start: what `mixdit verilog --help` lists can be given in HW.
 HW ?= --rows 8 --cols 8 --acc-width 40
 
-.PHONY: help setup setup-torch verilog demo gemm test test-quick test-whole test-area test-matrix test-turn test-x test-icarus \
+.PHONY: help setup setup-torch verilog demo gemm test test-quick test-whole test-area test-formal test-mutants test-matrix test-turn test-x test-icarus \
         test-full test-torch waves lint perf quality clean \
         tools-venv tools-verilator tools-icarus tools-lint
 
@@ -84,6 +84,12 @@ test-area: $(VENV)/ready  ## The budgets of area, those of the 4x4 accelerator i
 	$(PYTEST) perf/tests/rtl/test_budgets.py
 
 ACCELERATOR_TESTS := $(addprefix sim_tests/accelerator/test_,accelerator.py faults.py abort.py isolation.py reset.py)
+
+test-formal: $(VENV)/ready  ## All proofs, each with the mistakes that it must find (minutes)
+	$(MIXDIT) check formal --jobs $(JOBS)
+
+test-mutants: tools-verilator $(VENV)/ready  ## 20 mutants in the netlist of each of ten modules, in turn (TURN=)
+	$(MIXDIT) check mutants --sample 10 --per-module 20 --jobs $(JOBS) $(if $(TURN),--turn $(TURN))
 
 test-matrix: tools-verilator $(VENV)/ready  ## The accelerator's tests on every machine of the parameter matrix
 	MIXDIT_MATRIX=1 $(PY) -m pytest -n $(JOBS) --dist loadgroup $(ACCELERATOR_TESTS)

@@ -21,6 +21,7 @@ from commands.figures import Figures
 from commands.outputs import check_file, check_folder, whole, write_if_changed
 from commands.running import sentences
 from commands.terminal import make_console
+from sim_tests import selection
 from sim_tests.mutants.benches import read
 from sim_tests.mutants.examine import Examination
 from sim_tests.mutants.mutant import FATES, Mutant
@@ -44,7 +45,8 @@ def main(
     seed: Annotated[int, typer.Option(min=0, help="Which mutants.")] = 1,
     sample: Annotated[int | None, typer.Option(
         min=1, help="So many modules, chosen by --turn, and no others.")] = None,
-    turn: Annotated[int, typer.Option(min=0, help="Which modules --sample takes.")] = 0,
+    turn: Annotated[int | None, typer.Option(
+        min=0, help="Which modules --sample takes.", show_default="the day, counted from 1970")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Benches at once.")] = 2,
     keep: Annotated[bool, typer.Option(
         "--keep", help="Replace the record in docs/verification: of all modules.")] = False,
@@ -77,8 +79,10 @@ def main(
         check_file(out / "report.json")
         chosen = list(dict.fromkeys(modules or known))
         if sample is not None:
+            turn = selection.today() if turn is None else turn
             order = np.random.default_rng(turn).permutation(len(chosen))[:sample]
             chosen = [chosen[number] for number in sorted(order)]
+            console.print(f"modules of --turn {turn}: {', '.join(chosen)}")
         with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                       TimeElapsedColumn(), console=console) as progress:
             bar = progress.add_task("mutants", total=None)
