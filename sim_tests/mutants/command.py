@@ -46,7 +46,8 @@ def main(
     sample: Annotated[int | None, typer.Option(
         min=1, help="So many modules, chosen by --turn, and no others.")] = None,
     turn: Annotated[int | None, typer.Option(
-        min=0, help="Which modules --sample takes.", show_default="the day, counted from 1970")] = None,
+        min=0, help="Which modules --sample takes.",
+        show_default="the day, counted from 1970")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Benches at once.")] = 2,
     keep: Annotated[bool, typer.Option(
         "--keep", help="Replace the record in docs/verification: of all modules.")] = False,
