@@ -108,12 +108,16 @@ class WeightLoaderHarness(Harness):
         with m.If(block):
             m.d.sync += [begun.eq(~chunk.k_last), largest.eq(largest_now)]
         mx_block = store.blocks.word_select(lane, BASE_BITS + 48)
+        # Of the lanes that there are; a chunk of more has all.
+        has_residual = Cat(
+            (chunk.lanes == lanes if lanes < CONFIG.cols else chunk.lanes >= lanes)
+            & chunk.residual[: 48 * lanes].any() for lanes in range(1, CONFIG.cols + 1)).any()
         self.check(m, "block", ~block | (store.address == address) & store.lanes.all()
                    & (mx_block[:BASE_BITS] == base) & store.keeps_flags
                    & (mx_block[BASE_BITS:] == chunk.residual.word_select(lane, 48))
                    & (store.residual_lanes == chunk.is_mx9.replicate(CONFIG.cols))
                    & (store.flags.is_mx9 == chunk.is_mx9)
-                   & (store.flags.has_residual == chunk.residual.any()))
+                   & (store.flags.has_residual == has_residual))
         self.check(m, "nothing_else", block | ~Cat(
             store.lanes, store.residual_lanes, store.keeps_flags, store.anchor_lanes).any())
         self.check(m, "anchor", ~block | (store.anchor_lanes == ends.replicate(CONFIG.cols)) & (
@@ -139,6 +143,7 @@ PROOFS = (Proof(
     mutants=(Mutant(module.__name__, "packets.valid.eq(busy & space.fits)",
                     "packets.valid.eq(busy)"),
              Mutant(module.__name__, "rows_left <= group_rows", "rows_left < group_rows"),
+             Mutant(module.__name__, "(chunk.lanes > lane) & ", ""),
              Mutant(module.__name__, "columns_left.eq(job.n), rows_left", "rows_left"),
              Mutant(module.__name__, "chunk.k_first | (exponent > anchors[lane])",
                     "exponent > anchors[lane]"))),)
