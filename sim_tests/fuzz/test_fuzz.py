@@ -33,7 +33,7 @@ def test_fuzz(name):
 
 
 def test_counters_pass_their_ends():
-    found = simulations(NARROW, 2)
+    found = simulations(NARROW, 4)
     assert found["counters' ends"] > 10 and found["good"] > 100, found
 
 
