@@ -19,7 +19,6 @@ from sim_tests.stimuli.operands import configuration, handed_over, small_config
 START, ABORT, RESUME = 1, 2, 4
 COMMANDS = (*range(8), *[START] * 10, *[RESUME] * 3)
 EVENTS = ("ended", "refused", "act_length", "act_keep", "weight_length", "weight_keep")
-COUNTERS = (*BEAT_COUNTS.members, *CONVERSION_COUNTS.members)
 REGISTER = {"saturated_elements": "saturated"}
 
 
@@ -72,7 +71,7 @@ async def obeys_commands_and_shows_what_became_of_jobs(dut, busy):
     job, model = good_job(config), Model()
     under_way, is_good, sent, seen = 0, True, 0, set()
     await settle(dut, **job)
-    for _ in range(drive.amount(1500, 40000)):
+    for _ in range(int(drive.amount(600, 12_000) / busy)):
         if rng.random() < 0.05:
             is_good = not is_good
             dut.registers__control.value = dut.job_ended.value = 0
@@ -126,7 +125,7 @@ async def obeys_commands_and_shows_what_became_of_jobs(dut, busy):
         model.draining = aborts or (model.draining and not command & RESUME)
         under_way += is_taken - ends
         sent += is_taken
-    assert sent > 20
+    assert sent > 50
     assert {(code, True) for code in (Refusal.NONE, Refusal.ZERO_SIZE, Refusal.QUEUE_FULL,
                                       Refusal.DRAINING)} <= seen
 
@@ -224,8 +223,3 @@ def test_controller(tables):
     config = small_config(rows=2, cols=3, k_max=40, tables=tables)
     bench.simulate(Controller(config), __name__, f"controller_{tables}",
                    parameters=handed_over(config))
-
-
-def test_counters_are_those_of_the_score():
-    assert set(COUNTERS) == {name for layout in (BEAT_COUNTS, CONVERSION_COUNTS)
-                             for name in layout.members}
