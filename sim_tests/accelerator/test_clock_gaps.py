@@ -62,7 +62,7 @@ class Gaps:
         await Timer(200, "ps")
 
 
-@cocotb.test(timeout_time=20, timeout_unit="ms")
+@cocotb.test(timeout_time=1, timeout_unit="ms")
 @cocotb.parametrize(idle=[0.0, 0.5])
 async def jobs_run_as_ever_while_the_clock_has_gaps(dut, idle):
     machine = await start(dut, s_axis_act=idle, s_axis_wgt=idle, m_axis_out=idle)
