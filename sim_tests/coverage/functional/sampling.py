@@ -9,7 +9,7 @@ import numpy as np
 
 from hw.contract.config import Config
 from hw.host.carrier import ACTIVATIONS, RESULTS, WEIGHTS
-from hw.registers.map import REGISTER, Refusal, TablePart
+from hw.registers.map import REGISTER, Command, Refusal, TablePart
 from sim_tests.coverage.functional.dimensions import Bin, bins_of
 from sim_tests.coverage.functional.observation import observe
 from sim_tests.fuzz.breaks import Breaks
@@ -68,6 +68,21 @@ class SampledJobs(UnderWay):
         self._sampled = to
 
 
+class SampledBreaks(Breaks):
+    """Aborts and resets, of which starts in a drain and the loss of jobs are sampled."""
+
+    jobs: SampledJobs
+
+    def _command(self, command: Command) -> None:
+        super()._command(command)
+        if Command.START & command:  # and it was refused, or there was an error
+            self.jobs.bins[(("refused", Refusal.DRAINING.name),)] += 1
+
+    def reset(self) -> None:
+        self.jobs.is_reset = True
+        super().reset()
+
+
 class SampledFuzzer(Fuzzer):
     """A fuzzer that counts the combinations that its jobs try, once they have passed.
 
@@ -83,7 +98,8 @@ class SampledFuzzer(Fuzzer):
         machine.stall = self._noting(machine.stall)
         super().__init__(machine, config, rng, counting)
         self.jobs = SampledJobs(self.rig)
-        self.meddler, self.breaks = Meddler(self.rig, self.jobs), Breaks(self.rig, self.jobs)
+        self.meddler = Meddler(self.rig, self.jobs)
+        self.breaks = SampledBreaks(self.rig, self.jobs)
 
     @property
     def bins(self) -> Counter[Bin]:
@@ -140,15 +156,7 @@ class SampledFuzzer(Fuzzer):
         return refusal
 
     def _end(self) -> None:
-        reset = self.breaks.reset
-
-        def noted() -> None:
-            self.jobs.is_reset = True
-            reset()
-
-        self.breaks.reset = noted
         super()._end()
-        self.breaks.reset = reset
         if self.rig.config.k_max > 1 and self.rig.chance(0.1):
             self._try_double_order()
 
