@@ -55,9 +55,10 @@ def main(
 ) -> Figures:
     """Make netlist mutants of every module, and see that a bench notices each.
 
-    A mutant runs in its module's benches and, if it survives and is not proven equivalent, in whole
-    machines with random jobs. A bench that was run before is not run again unless its sources
-    changed; an interrupt loses the benches under way. The exit code is 1 if too many survive.
+    A mutant runs in its module's benches and, if it survives, in whole machines with random jobs; a
+    solver finds out which of the rest are equivalent. A bench that was run before is not run again
+    unless its sources changed; an interrupt loses the benches under way. The exit code is 1 if too
+    many survive.
 
     Example: mixdit check mutants streams/skid_buffer --per-module 50
     """

@@ -1,4 +1,4 @@
-"""Follow the mutants of modules to their ends: their benches, the solver, the whole machine."""
+"""Follow the mutants of modules to their ends: their benches, the whole machine, the solver."""
 
 import hashlib
 import inspect
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from commands import children
 from commands.outputs import whole
-from sim_tests.mutants import equivalence
+from sim_tests.mutants import equivalence, one_cycle
 from sim_tests.mutants.benches import Benches, reasons
 from sim_tests.mutants.equivalence import is_equivalent
 from sim_tests.mutants.mutant import Mutant
@@ -62,7 +62,6 @@ class Examination:
     def run(self) -> dict[str, list[Mutant]]:
         """Carry everything out; return the mutants, with their fates, by module."""
         self._draw()
-        self._prove()
         deepest = max(len(each.own) for each in self._benches.values())
         for depth in range(1, deepest):
             self._try_again(lambda each, depth=depth: each.own[depth:depth + 1],
@@ -72,6 +71,7 @@ class Examination:
         for bench in machines:
             self._try_again(lambda each, bench=bench: [bench] if bench in each.whole else [],
                             bench)
+        self._prove()
         known = reasons()
         found: dict[str, list[Mutant]] = defaultdict(list)
         for each in self._all:
@@ -109,7 +109,7 @@ class Examination:
         kept = each.good.parent / "equivalence"
         kept.mkdir(exist_ok=True)
         command = each.mutant.command(each.top)
-        method = inspect.getsource(equivalence)
+        method = "".join(map(inspect.getsource, (equivalence, one_cycle)))
         question = command + method + hashlib.sha256(each.good.read_bytes()).hexdigest()
         answer = kept / f"{hashlib.sha256(question.encode()).hexdigest()[:16]}.json"
         if not answer.exists():
