@@ -41,7 +41,7 @@ BY_REASON = 0.03
 def main(
     modules: Annotated[list[str] | None, typer.Argument(
         metavar="[MODULE]...", help="Such as streams/skid_buffer; all without.")] = None,
-    per_module: Annotated[int, typer.Option(min=1, help="Mutants of each module.")] = 26,
+    per_module: Annotated[int, typer.Option(min=1, help="Mutants of each module.")] = 28,
     seed: Annotated[int, typer.Option(min=0, help="Which mutants.")] = 1,
     sample: Annotated[int | None, typer.Option(
         min=1, help="So many modules, chosen by --turn, and no others.")] = None,
