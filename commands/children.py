@@ -15,13 +15,14 @@ GRACE_SECONDS = 5.0
 _running: set[subprocess.Popen] = set()
 
 
-def run(command: Sequence[str | Path], **options: Any) -> subprocess.CompletedProcess:
+def run(command: Sequence[str | Path], *, timeout: float | None = None,
+        **options: Any) -> subprocess.CompletedProcess:
     """Run a program like `subprocess.run`; whatever stops us stops it and all that it started."""
     options.setdefault("stdin", subprocess.DEVNULL)
     with subprocess.Popen(command, **options) as process:
         _running.add(process)
         try:
-            output, errors = process.communicate()
+            output, errors = process.communicate(timeout=timeout)
         except BaseException:
             end(process)
             raise

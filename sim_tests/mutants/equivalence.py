@@ -7,11 +7,13 @@ they differ is no proof that a bench can: the state may be one that no run reach
 
 import hashlib
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from commands import children
 from commands.checkout import ROOT
 from commands.outputs import write_if_changed
 from hw.parts.sram import MODULE as SRAM
@@ -89,8 +91,10 @@ def _is_proven(mutant: Mutant, good: Path, top: str, more: Sequence[str]) -> boo
 def _succeeds(*command: str) -> bool:
     """Run Python, for `SECONDS`; tell whether it ended well."""
     try:
-        done = subprocess.run([sys.executable, *command], timeout=SECONDS, cwd=ROOT,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        done = children.run([sys.executable, *command], timeout=SECONDS, cwd=ROOT,
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
         return False
+    if -done.returncode in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        raise RuntimeError("the solver was ended before it had an answer")
     return done.returncode == 0

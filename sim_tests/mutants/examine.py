@@ -4,8 +4,9 @@ import hashlib
 import inspect
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -97,7 +98,7 @@ class Examination:
     def _prove(self) -> None:
         """Mark what is proven equivalent."""
         left = [number for number, each in enumerate(self._all) if not each.mutant.fate]
-        with ThreadPoolExecutor(self._jobs) as pool:
+        with self._pool() as pool:
             answers = pool.map(lambda number: self._is_equivalent(self._all[number]), left)
             for done, (number, holds) in enumerate(zip(left, answers, strict=True), 1):
                 self._show("equivalence", done, len(left))
@@ -137,18 +138,24 @@ class Examination:
     def _trials(self, tasks: Sequence[Task], what: str) -> Iterable[tuple[Task, Outcome]]:
         """Run trials at once; return them in their order."""
         found: dict[str, Outcome] = {}
-        pool = ThreadPoolExecutor(self._jobs)
-        try:
+        with self._pool() as pool:
             running = {pool.submit(run, task, self._out): task for task in tasks}
             for done in as_completed(running):
                 outcome = done.result()
                 found[running[done].bench] = outcome
                 self.seconds += outcome.seconds
                 self._show(f"{what}: {running[done].bench}", len(found), len(tasks))
+        return [(task, found[task.bench]) for task in tasks]
+
+    @contextmanager
+    def _pool(self) -> Iterator[ThreadPoolExecutor]:
+        """Give threads of which nothing goes on when they are left, also by an interrupt."""
+        pool = ThreadPoolExecutor(self._jobs)
+        try:
+            yield pool
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             children.end_all()
-        return [(task, found[task.bench]) for task in tasks]
 
 
 def _ended(mutant: Mutant, outcome: Outcome, place: int, bench: str) -> Mutant:
