@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from amaranth.back import rtlil
 from amaranth.lib.wiring import Component
 from pyosys import libyosys
@@ -23,6 +24,9 @@ _CLOCKS = re.compile(r".*(CLK|ARST)$")
 """Ports that no mutant touches: a bench has one clock, and no module another reset."""
 
 _OWNER = "mixdit_owner"
+
+_LISTED = 300
+"""Mutants that Yosys lists, of which some are taken."""
 
 
 class Netlist:
@@ -119,7 +123,7 @@ class Netlist:
         ----------
         module : str
         count : int
-            At most so many; a small module has fewer.
+            At most so many; a small module has fewer. Fewer are some of those that more are.
         seed : int
 
         Returns
@@ -130,8 +134,8 @@ class Netlist:
             if self.owners.get(cell.name.str()) == module:
                 cell.set_string_attribute(libyosys.IdString("\\" + _OWNER), module)
         drawn = self.folder / "drawn.txt"
-        # Some are of a clock: those are left out.
-        self.run(f"mutate -list {3 * count} -seed {seed} -o {drawn} a:{_OWNER}={module}")
+        listed = max(_LISTED, 3 * count)
+        self.run(f"mutate -list {listed} -seed {seed} -o {drawn} a:{_OWNER}={module}")
         found = {}
         for line in drawn.read_text(encoding="utf-8").splitlines():
             options = fields(line)
@@ -147,8 +151,8 @@ class Netlist:
         if not found:
             raise ValueError(f"{self.name} has nothing of {module} that a mutant could change")
         every = list(found.values())
-        step = max(1, len(every) // count)
-        return every[::step][:count]
+        order = np.random.default_rng(seed).permutation(len(every))
+        return [every[number] for number in order[:count]]
 
     def sibling(self, mutant: Mutant) -> Mutant | None:
         """Find the same mistake at the same place of the source; None if there is no such cell.

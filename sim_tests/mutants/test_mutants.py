@@ -46,6 +46,7 @@ def test_every_bench_is_there():
 def test_the_same_seed_draws_the_same_mutants_of_one_module(skid_buffer):
     drawn = skid_buffer.draw(MODULE, 12, 3)
     assert drawn == skid_buffer.draw(MODULE, 12, 3)
+    assert drawn[:5] == skid_buffer.draw(MODULE, 5, 3)
     assert drawn != skid_buffer.draw(MODULE, 12, 4)
     assert len({mutant.command("skid") for mutant in drawn}) == 12
     assert all(mutant.module == MODULE for mutant in drawn)
@@ -82,7 +83,7 @@ def test_the_solver_tells_an_equivalent_mutant_from_another(skid_buffer, tmp_pat
     good = tmp_path / "good.il"
     skid_buffer.run(f"write_rtlil {good}")
     dead = _with_a_dead_input(tmp_path)
-    for mutant in skid_buffer.draw(MODULE, 6, 1):
+    for mutant in [each for each in skid_buffer.draw(MODULE, 20, 1) if each.mode == "inv"]:
         assert not is_equivalent(mutant, good, "skid"), mutant.place
         assert not is_equivalent_in_a_cycle(mutant, good, "skid"), mutant.place
     masked = Mutant("?", "", "", "$masked", "$and", 0, "const1", "A", 0)
