@@ -28,7 +28,8 @@ def table_of_instruments() -> str:
         ("coverage", "[coverage](coverage.md)", "mixdit check coverage", _coverage),
         ("gates", "[netlists of library cells](coverage.md#gate-level)", "mixdit check gates",
          _gates),
-        ("fuzz", "[random jobs and abuse](#abuse)", "mixdit check fuzz --machine all --jobs 100000", _fuzz),
+        ("fuzz", "[random jobs and abuse](#abuse)",
+         "mixdit check fuzz --machine all --jobs 100000", _fuzz),
         ("golden", "[golden beside second formulations](golden_proof.md)",
          "mixdit check golden", _golden),
     ):
