@@ -218,7 +218,7 @@ BUGS = (
         "with m.If(self.load & ~self.is_there):", "with m.If(0):", ISOLATION),
     Bug("a short block keeps elements of another job", "hw/activations/row_unpacker.py",
         "with m.Elif(place == 0):", "with m.Elif(0):",
-         "sim_tests/accelerator/test_isolation.py -k 3x5"),
+        "sim_tests/activations/test_row_unpacker.py -k 3-32"),
     Bug("a gathered block keeps channels of another job", "hw/activations/gather.py",
         "Mux(about.count > lane, element, 0)", "element", ISOLATION),
     Bug("a packet of few columns keeps those of another job", "hw/blocks/chunk_reader.py",
