@@ -15,7 +15,6 @@ from hw.host.packet_order import activation_packets, packed_result_chunks, weigh
 from hw.host.results import Results
 from hw.host.work import Work, act_packets, weight_packets
 from hw.registers.map import StreamFault
-from sim_tests.stimuli.operands import packet_words
 from simulation.works.expected import expected_results
 
 WAYS = ("early", "late", "keep")
@@ -35,14 +34,6 @@ class Packet:
     def frame(self) -> AxiStreamFrame:
         """Make what a source sends."""
         return AxiStreamFrame(self.data, tkeep=list(self.keep))
-
-    def words(self, width: int) -> list[int]:
-        """Cut it into beats of `width` bytes, packed as `hw.streams.packet_guard.beat_layout`."""
-        marked = [sum(keep << index for index, keep in enumerate(self.keep[at : at + width]))
-                  for at in range(0, len(self.data), width)]
-        every = (1 << width) - 1 << 8 * width
-        return [word & ~every | keep << 8 * width
-                for word, keep in zip(packet_words(self.data, width), marked, strict=True)]
 
 
 def whole(packet: bytes) -> Packet:

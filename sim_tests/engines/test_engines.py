@@ -15,8 +15,8 @@ from hw.registers.map import StreamFault
 from perf.rtl.checked_jobs import schedule_job
 from perf.rtl.schedule import predict
 from sim_tests import bench, drive
-from sim_tests.engines_host import Host
-from sim_tests.engines_watch import STREAMS, make_task
+from sim_tests.engines.host import Host
+from sim_tests.engines.watch import STREAMS, beats_of, make_task
 from sim_tests.stimuli.broken_packets import deliver, spoil, spoil_some
 from sim_tests.stimuli.litter import litter
 from sim_tests.stimuli.operands import handed_over, small_config
@@ -137,7 +137,7 @@ async def flags_a_fault_at_once(dut, stream):
                      kind=JobKind.GEMM_PACKED)
     task = make_task(config, work, spoil(config, rng, deliver(config, work), name, 0, "keep"))
     host.watch.planned.append(task)
-    words, whole = (each.packets[name][0].words(host.widths[stream])
+    words, whole = (beats_of(each.packets[name][0], host.widths[stream])
                     for each in (task.delivery, deliver(config, work)))
     wrong = next(place for place, pair in enumerate(zip(words, whole, strict=True))
                  if pair[0] != pair[1])

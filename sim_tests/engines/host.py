@@ -14,7 +14,7 @@ from hw.host.tables import Tables
 from hw.host.work import Work
 from sim_tests import drive
 from sim_tests.drive import Pause
-from sim_tests.engines_watch import STREAMS, EnginesWatch, Task
+from sim_tests.engines.watch import STREAMS, EnginesWatch, Task, beats_of
 from sim_tests.stimuli.operands import configuration
 from simulation.works.expected import expected_maxima
 
@@ -122,7 +122,7 @@ class Host:
         idle = {"act": act, "weight": weight}
         return [drive.send(self.dut, name, [
             word for task in tasks for packet in task.delivery.packets[stream]
-            for word in packet.words(self.widths[name])], idle[name])
+            for word in beats_of(packet, self.widths[name])], idle[name])
             for name, (stream, *_) in STREAMS.items()]
 
     def sink(self, tasks: Sequence[Task], stall: Pause = 0.0) -> Coroutine:

@@ -19,7 +19,13 @@ from hw.host.work import Work
 from hw.registers.map import StreamFault
 from hw.streams.packet_guard import beat_layout
 from sim_tests import drive
-from sim_tests.stimuli.broken_packets import Delivery, deliver, received_results, received_work
+from sim_tests.stimuli.broken_packets import (
+    Delivery,
+    Packet,
+    deliver,
+    received_results,
+    received_work,
+)
 from sim_tests.stimuli.operands import job_words, packet_words
 from simulation.works.expected import expected_counts
 
@@ -122,13 +128,22 @@ def result_beats(config: Config, job: Job, results: Results) -> Iterator[tuple[i
         yield word, counts | (1 << width + 1) - 1 << 8 * width
 
 
+def beats_of(packet: Packet, width: int) -> list[int]:
+    """Cut a packet into beats of `width` bytes, packed as `hw.streams.packet_guard.beat_layout`."""
+    marked = [sum(keep << index for index, keep in enumerate(packet.keep[at : at + width]))
+              for at in range(0, len(packet.data), width)]
+    every = (1 << width) - 1 << 8 * width
+    return [word & ~every | keep << 8 * width
+            for word, keep in zip(packet_words(packet.data, width), marked, strict=True)]
+
+
 def count_pulses(config: Config, whole: Delivery, sent: Delivery) -> Counter:
     """Count the faults of a delivery: one for each packet that is not as it must be."""
     pulses = Counter()
     for stream, wrong_length, wrong_keep in STREAMS.values():
         width = {"s_axis_act": config.act_bytes, "s_axis_wgt": config.weight_bytes}[stream]
         for right, packet in zip(whole.packets[stream], sent.packets[stream], strict=True):
-            words = [each.words(width) for each in (right, packet)]
+            words = [beats_of(each, width) for each in (right, packet)]
             keeps = [[word >> 8 * width for word in each] for each in words]
             if len(words[0]) != len(words[1]):
                 pulses[wrong_length] += 1

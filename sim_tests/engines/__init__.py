@@ -1,0 +1,1 @@
+"""All engines together, between the streams."""
