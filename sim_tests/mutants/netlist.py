@@ -1,7 +1,7 @@
 """The flat netlist of a component, whose cells know which module of ``hw/`` they are of."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +25,8 @@ _CLOCKS = re.compile(r".*(CLK|ARST)$")
 
 _OWNER = "mixdit_owner"
 
-_LISTED = 300
-"""Mutants that Yosys lists, of which some are taken."""
+_ALL = 10**8
+"""Of mutants to list: more than any module has."""
 
 
 class Netlist:
@@ -117,7 +117,7 @@ class Netlist:
         return Counter(self.owners.values())
 
     def draw(self, module: str, count: int, seed: int) -> list[Mutant]:
-        """Choose mutants of a module.
+        """Choose mutants of a module: a line of the source, a cell that it made, and a bit of that.
 
         Parameters
         ----------
@@ -133,26 +133,36 @@ class Netlist:
         for cell in self._module.cells_.values():
             if self.owners.get(cell.name.str()) == module:
                 cell.set_string_attribute(libyosys.IdString("\\" + _OWNER), module)
-        drawn = self.folder / "drawn.txt"
-        listed = max(_LISTED, 3 * count)
-        self.run(f"mutate -list {listed} -seed {seed} -o {drawn} a:{_OWNER}={module}")
-        found = {}
-        for line in drawn.read_text(encoding="utf-8").splitlines():
+        listed = self.folder / "listed.txt"
+        self.run(f"mutate -list {_ALL} -o {listed} a:{_OWNER}={module}")
+        found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for line in listed.read_text(encoding="utf-8").splitlines():
             options = fields(line)
-            if options.get("mode", "none") == "none" or _CLOCKS.fullmatch(options["port"]):
-                continue
-            cell = options["cell"] if options["cell"].startswith("$") else f"\\{options['cell']}"
-            _, owner, source, path, kind, occurrence = self._keys[cell]
-            control = options.get("ctrlbit")
-            mutant = Mutant(owner, source, path, cell, kind, occurrence,
-                            options["mode"], options["port"], int(options["portbit"]),
-                            None if control is None else int(control))
-            found[mutant.command(self.name)] = mutant
+            if options.get("mode", "none") != "none" and not _CLOCKS.fullmatch(options["port"]):
+                cell = _name(options["cell"])
+                found[self._keys[cell][2] or self._keys[cell][4]][cell].append(line)
         if not found:
             raise ValueError(f"{self.name} has nothing of {module} that a mutant could change")
-        every = list(found.values())
-        order = np.random.default_rng(seed).permutation(len(every))
-        return [every[number] for number in order[:count]]
+        rng, drawn = np.random.default_rng(seed), []
+        while found and len(drawn) < count:
+            source = list(found)[rng.integers(len(found))]
+            cell = list(found[source])[rng.integers(len(found[source]))]
+            lines = found[source][cell]
+            drawn.append(self._mutant(lines.pop(rng.integers(len(lines)))))
+            if not lines:
+                del found[source][cell]
+            if not found[source]:
+                del found[source]
+        return drawn
+
+    def _mutant(self, line: str) -> Mutant:
+        """Read a mutant as Yosys lists it."""
+        options = fields(line)
+        cell, control = _name(options["cell"]), options.get("ctrlbit")
+        _, owner, source, path, kind, occurrence = self._keys[cell]
+        return Mutant(owner, source, path, cell, kind, occurrence,
+                      options["mode"], options["port"], int(options["portbit"]),
+                      None if control is None else int(control))
 
     def sibling(self, mutant: Mutant) -> Mutant | None:
         """Find the same mistake at the same place of the source; None if there is no such cell.
@@ -231,6 +241,11 @@ def _file_of(kind: type) -> str:
     """Name the file in ``hw/`` of a component, or what a bench made itself by its module."""
     name = kind.__module__
     return name.removeprefix("hw.").replace(".", "/") if name.startswith("hw.") else "?"
+
+
+def _name(cell: str) -> str:
+    """Name a cell as Yosys does inside."""
+    return cell if cell.startswith("$") else f"\\{cell}"
 
 
 def _scope(cell: str) -> str:
