@@ -113,7 +113,7 @@ def _lane(results, row, column):
 
 
 PROOFS = (Proof(
-    name="part_joiner", make=PartJoinerHarness, depth=1, steps=5,
+    name="part_joiner", make=PartJoinerHarness, depth=1, steps=5, one_by_one=True,
     says="Every row of a group that ends its blocks leaves once, in order, with its place; each "
          "of its block's elements is that of the part that came for it, zero behind the last "
          "part. A part that waits is taken at once, one that ends a block when the rows before "
