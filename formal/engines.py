@@ -47,11 +47,9 @@ class EnginesHarness(Harness):
         dut = module.Engines(CONFIG)
         m.submodules.dut, self.hollow = with_hollows(self, dut, CUT_OFF)
         self.free_inputs(m, dut)
-        self.k_blocks = self.free_constant(m, 2, "k_blocks")
-        self.assume(m, (self.k_blocks > 0) & (self.k_blocks <= CONFIG.k_blocks_max))
         (queue,) = self.hollow["JobQueue"]
         for jobs in queue.o:
-            self.assume(m, ~jobs.valid | (jobs.p.k_blocks == self.k_blocks))
+            self.assume(m, ~jobs.valid | _can_be(jobs.p))
         self._behind(m)
         self._walker(m)
         self._tiles(m)
@@ -87,7 +85,7 @@ class EnginesHarness(Harness):
         self.assume(m, ~self.arriving | (pair.tile.rows > 0) & (pair.tile.rows <= CONFIG.rows))
         for index, (is_there, tile) in enumerate(
                 [*((there, pair.tile) for there, pair in self.pairs), *self.flying]):
-            self.check(m, f"tile_{index}", ~is_there | (tile.k_blocks == self.k_blocks)
+            self.check(m, f"tile_{index}", ~is_there | _can_be(tile)
                        & (tile.rows > 0) & (tile.rows <= CONFIG.rows))
         self.check(m, "apart", (self.hold == self.ends) & ~(self.ends & flies)
                    & ~(flies & self.captured))
@@ -100,18 +98,22 @@ class EnginesHarness(Harness):
             return self.look(f"dut.walker.{name}", width)
         self.busy, self.step = look("busy"), look("step")
         self.waits = {name: look(f"waits_for_{name}") for name in ("act", "weight")}
-        begins = {name: self.step & look(f"needs_{name}") for name in ("act", "weight")}
-        ends = {"act": look("tile_ends") & look("columns.is_last"), "weight": look("pass_ends")}
-        self.held = {name: Signal(4, name=f"held_{name}") for name in begins}
-        for name, held in self.held.items():
-            m.d.sync += held.eq(held + begins[name] - ends[name])
-            self.assume(m, ~ends[name] | (held != 0) | begins[name])
-        acts = self.held["act"]
-        self.assume(m, ~self.waits["act"] | (acts < CONFIG.tile_slots)
-                    & ((acts + 1) * self.k_blocks <= CONFIG.act_depth))
-        self.assume(m, ~self.waits["weight"] | (self.held["weight"] == 0))
         job = data.View(job_layout(CONFIG), look("job", job_layout(CONFIG).size))
-        self.check(m, "walkers_job", ~self.busy | (job.k_blocks == self.k_blocks))
+        self.check(m, "walkers_job", ~self.busy | _can_be(job))
+        k_blocks = self.k_blocks = job.k_blocks
+        self.begins = {name: self.step & look(f"needs_{name}") for name in self.waits}
+        ends = {"act": look("tile_ends") & look("columns.is_last"), "weight": look("pass_ends")}
+        self.held = {name: Signal(4, name=f"held_{name}") for name in self.waits}
+        self.held_blocks = {name: Signal(8, name=f"held_{name}_blocks") for name in self.waits}
+        for name, end in ends.items():
+            held, blocks, begins = self.held[name], self.held_blocks[name], self.begins[name]
+            m.d.sync += [held.eq(held + begins - end),
+                         blocks.eq(blocks + Mux(begins, k_blocks, 0) - Mux(end, k_blocks, 0))]
+            self.assume(m, ~end | begins | (held != 0) & (blocks >= k_blocks))
+        self.assume(m, ~self.waits["act"] | (self.held["act"] < CONFIG.tile_slots)
+                    & (self.held_blocks["act"] + k_blocks <= CONFIG.act_depth))
+        self.assume(m, ~self.waits["weight"] | (self.held["weight"] == 0)
+                    & (self.held_blocks["weight"] == 0))
 
     def _tiles(self, m):
         """Say where all tiles are that have taken room."""
@@ -125,25 +127,47 @@ class EnginesHarness(Harness):
         self.assume(m, ~ends | (self.packets != 0))
         job = data.View(job_layout(CONFIG), look("dut.weight_loader.job", job_layout(CONFIG).size))
         self.loads = look("dut.weight_loader.busy")
-        self.check(m, "loaders_job", ~self.loads | (job.k_blocks == self.k_blocks))
+        self.check(m, "loaders_job", ~self.loads | _can_be(job))
         self.in_tile = look("dut.tile_writer.in_tile")
         self.ready = {}
-        for name, store, slots, depth, comes in (
-                ("act", "tile_writer", CONFIG.tile_slots, CONFIG.act_depth, self.in_tile),
+        self.writes = look("dut.tile_writer.jobs__valid")
+        for name, store, slots, depth, comes, stores in (
+                ("act", "tile_writer", CONFIG.tile_slots, CONFIG.act_depth, self.in_tile,
+                 self.writes),
                 ("weight", "weight_loader", CONFIG.weight_slots, CONFIG.weight_depth,
-                 self.packets)):
+                 self.packets, self.loads)):
             self.ready[name] = look(f"dut.{store}.ready")
+            space, k_blocks = f"dut.{store}.space", self.k_blocks
             waiting = look(f"dut.walker.{name}_tiles_ahead", slots.bit_length())
-            behind = sum((there & pair.last & pair.tile[f"releases_{name}"]
-                          for there, pair in self.pairs), sum(
-                there & tile[f"releases_{name}"] for there, tile in self.flying))
-            used = Signal(8, name=f"{name}_slots")
-            m.d.comb += used.eq(comes + self.ready[name] + waiting + self.held[name] + behind)
+            come, behind, used = (Signal(8, name=f"{name}_{which}")
+                                  for which in ("come", "behind", "used"))
+            m.d.comb += [come.eq(comes + self.ready[name] + waiting),
+                         behind.eq(self._behind_the_walker(name, lambda _: 1)),
+                         used.eq(come + self.held[name] + behind)]
             self.check(m, f"{name}_slots", (used <= slots) & (look(
-                f"dut.{store}.space.free_slots", slots.bit_length()) == slots - used))
-            self.check(m, f"{name}_blocks", (used * self.k_blocks <= depth) & (look(
-                f"dut.{store}.space.free_blocks", depth.bit_length())
-                == depth - used * self.k_blocks))
+                f"{space}.free_slots", slots.bit_length()) == slots - used))
+
+            # A tile has as many K-blocks for the walker as for who stores it.
+            blocks, used_blocks = (Signal(bits, name=f"{name}_blocks_{which}")
+                                   for which, bits in (("come", 8), ("used", 10)))
+            takes, new = look(f"{space}.take"), look(f"{space}.blocks", 2)
+            begins = self.begins[name]
+            m.d.sync += blocks.eq(blocks + Mux(takes, new, 0) - Mux(begins, k_blocks, 0))
+            m.d.comb += used_blocks.eq(
+                blocks + self.held_blocks[name]
+                + self._behind_the_walker(name, lambda tile: tile.k_blocks))
+            self.assume(m, ~begins | Mux(come == 1, blocks == k_blocks, blocks >= k_blocks))
+            self.assume(m, ~(self.waits[name] & stores & (come == 0)) | (new == k_blocks))
+            self.check(m, f"{name}_blocks", ((come != 0) | (blocks == 0)) & (used_blocks <= depth)
+                       & (look(f"{space}.free_blocks", depth.bit_length())
+                          == depth - used_blocks))
+
+    def _behind_the_walker(self, name, number):
+        """Add up a number of each tile that is to be given back and has not been captured."""
+        tiles = [*((is_there & pair.last, pair.tile) for is_there, pair in self.pairs),
+                 *self.flying]
+        return sum(Mux(is_there & tile[f"releases_{name}"], number(tile), 0)
+                   for is_there, tile in tiles)
 
     def _results(self, m):
         """Say where all groups are for which the issuer has taken room."""
@@ -179,7 +203,7 @@ class EnginesHarness(Harness):
                     (self.inside != 0) & ~stalls, *self.ready.values()).any()
         works = self.busy | (self.fifo.level != 0) | (self.behind != 0)
         (router,) = self.hollow["TileRouter"]
-        writes = router.operands.ready | ~look("dut.tile_writer.jobs__valid")
+        writes = router.operands.ready | ~self.writes
         loads = (self.packets != 0) | ~self.loads | self.offers_a_packet
         stuck = works & ~moves
         self.cover(m, "waits_for_act", stuck & self.waits["act"] & (self.held["act"] != 0))
@@ -187,6 +211,11 @@ class EnginesHarness(Harness):
         self.cover(m, "waits_for_the_reader", stuck & stalls)
         self.check(m, "no_circle", ~stuck | stalls | (self.waits["act"] & writes)
                    | (self.waits["weight"] & loads))
+
+
+def _can_be(described):
+    """Tell whether a job or a tile has as many K-blocks as there can be."""
+    return (described.k_blocks > 0) & (described.k_blocks <= CONFIG.k_blocks_max)
 
 
 PROOFS = (Proof(
@@ -197,8 +226,8 @@ PROOFS = (Proof(
          "by the walker or is behind it, and gives its room back when it is captured; so with "
          "every group of results that the issuer has taken room for.",
     assumes="What `block_walker` and `chunk_reader` prove: what the walker holds leaves room for "
-            "the tile that it waits for; a tile has rows; no more column tiles end than begin. All "
-            "jobs have as many K-blocks.",
+            "the tile that it waits for; a tile has rows; no more column tiles end than begin. A "
+            "tile has as many K-blocks for the walker as for who stores it.",
     bounds="A 2x2 machine of K_MAX 32, three blocks of A and two slots, as `Engines` connects it. "
            "Real are `BlockWalker`, `BeatIssuer`, `TileWriter`, `WeightLoader`, `ResultPath` and "
            "the control of `MACArray`; activation path, router, reader, stores, result writer, job "
