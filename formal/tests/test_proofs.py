@@ -6,11 +6,14 @@ import pytest
 from amaranth import Module, Signal
 
 from formal.harness import Harness
+from formal.hollow import with_hollows
 from formal.page import PAGE, page
 from formal.proof import Mutant, Proof, planted, prove
 from formal.proofs import find_proofs
 from formal.verdict import judge
 from hw.results import fp32_rounding, normalizer
+from hw.streams import stream_fifo
+from hw.streams.stream_buffer import StreamBuffer
 
 PROOFS = {proof.name: proof for proof in find_proofs()}
 
@@ -126,6 +129,20 @@ def test_a_constant_input_is_any_and_stays(tmp_path):
             self.cover(m, "covered", runs & (before == 3))
 
     assert prove(replace(proof(), make=Constant), tmp_path).is_proven
+
+
+def test_a_hollow_part_hands_out_anything_and_is_told_what_it_gets(tmp_path):
+    class Hollow(Harness):
+        def prove(self, m):
+            dut = stream_fifo.StreamFIFO(2, depth=3)
+            m.submodules.dut, made = with_hollows(self, dut, [(stream_fifo, ("StreamBuffer",))])
+            self.free_inputs(m, dut)
+            (head,) = made["StreamBuffer"]
+            self.check(m, "given", head.o.ready == dut.o.ready)
+            self.cover(m, "at_once", dut.o.valid & (dut.o.p == 2) & ~head.i.valid)
+
+    assert prove(replace(proof(), make=Hollow), tmp_path).is_proven
+    assert stream_fifo.StreamBuffer is StreamBuffer
 
 
 def test_the_page_has_every_proof():
