@@ -181,6 +181,19 @@ async def takes_a_row_each_cycle_where_parts_wait(dut):
 
 
 @cocotb.test(timeout_time=10, timeout_unit="ms")
+async def fills_up_before_its_reader_is_ready(dut):
+    await drive.reset(dut)
+    config, rng = configuration(), drive.rng()
+    work = draw_work(rng, config.drain_rows, config.cols, tiles=1)
+    words = drive.pack(result_rows_layout(config), stacked(work.drained(config, rng)))
+    sending = cocotb.start_soon(drive.send(dut, "i", words * 2))
+    await drive.ticks(dut, 20)
+    assert sending.done(), "no room for a group beside the block that is offered"
+    assert int(dut.o__valid.value)
+    await drive.receive(dut, "o", 2 * len(work.blocks(config)))
+
+
+@cocotb.test(timeout_time=10, timeout_unit="ms")
 async def forgets_everything_when_reset(dut):
     await drive.reset(dut)
     config, rng = configuration(), drive.rng()

@@ -96,6 +96,19 @@ async def sends_a_packet_every_cycle(dut):
     assert list(np.diff(left_at)) == [1] * 99
 
 
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def offers_a_packet_before_its_reader_is_ready(dut):
+    config = configuration()
+    groups = draw_groups(drive.rng(), config, 2)
+    await drive.reset(dut)
+    sending = cocotb.start_soon(drive.send(dut, "i", drive.pack(result_rows_layout(config),
+                                                                groups)))
+    await drive.ticks(dut, 5)
+    assert int(dut.o__valid.value) and not sending.done()
+    await drive.receive(dut, "o", 2)
+    assert sending.done()
+
+
 @pytest.mark.parametrize("rows, cols, drain_rows", [(2, 3, 1), (3, 5, 2), (3, 4, 4), (1, 1, 1)])
 def test_float_packets(rows, cols, drain_rows):
     config = small_config(rows=rows, cols=cols, drain_lanes=drain_rows * cols)
