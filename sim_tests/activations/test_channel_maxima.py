@@ -124,6 +124,27 @@ async def keeps_its_maxima_through_jobs_that_do_not_measure(dut):
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
+async def shows_the_same_while_no_cycle_is_free(dut):
+    """A job that measures in every cycle reads the memory alone."""
+    rng, config = drive.rng(), configuration()
+    await start(dut)
+    name = config.float_formats[0]
+    rows = draw_rows(rng, name, 2, config.k_max) | 1
+    await listen(dut, config, block_fields(config, name, rows, measure=1), rng)
+    for channel in (0, config.k_max - 1):
+        before, = await read_all(dut, [channel])
+        listening = cocotb.start_soon(
+            listen(dut, config, block_fields(config, name, rows[:, ::-1], measure=1), rng))
+        await drive.ticks(dut, 1)
+        dut.channel.value = config.k_max - 1 - channel
+        while not listening.done():
+            assert int(dut.maximum.value) == before
+            await drive.ticks(dut, 1)
+        await drive.ticks(dut, 5)
+        await check(dut, rng, name, rows[:, ::-1], "maxima")
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
 async def each_job_begins_anew(dut):
     """A job of large numbers, then at once one of small numbers."""
     rng, config = drive.rng(), configuration()

@@ -136,6 +136,17 @@ async def survives_a_long_pause(dut, side, after):
     await run(dut, works, **{side: drive.LongPause(after, 300)})
 
 
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def offers_a_block_before_its_reader_is_ready(dut):
+    rng, config = drive.rng(), configuration()
+    await drive.reset(dut)
+    work = transposed(rng, config, config.cols, 1)
+    running = cocotb.start_soon(run(dut, [work], stall=drive.LongPause(0, 400)))
+    await drive.ticks(dut, 300)
+    assert int(dut.o__valid.value) and not int(dut.o__ready.value)
+    await running
+
+
 @cocotb.test(timeout_time=10, timeout_unit="ms")
 @cocotb.parametrize(stall=[0.0, 0.5])
 async def a_wrong_order_spoils_its_own_job_only(dut, stall):

@@ -17,6 +17,8 @@ from sim_tests import bench, drive
 from sim_tests.stimuli.job_settings import CORNERS, OF_THE_MACHINE, SETTINGS, Loaded, draw, expected
 from sim_tests.stimuli.operands import configuration, handed_over
 
+FP32_INFINITY = 0x7F800000
+
 
 def draw_loaded(rng: np.random.Generator, config: Config, k: int) -> Loaded:
     """Draw what a table was loaded with, mostly for jobs of k channels."""
@@ -75,6 +77,8 @@ async def every_setting_of_every_kind_at_its_corners(dut):
         await check(dut, config, job, loaded)
         for name, value in itertools.product(SETTINGS, CORNERS):
             seen.add((kind, await check(dut, config, job | {name: value}, loaded)))
+        for value in (*(FP32_INFINITY + 1 ^ 1 << bit for bit in range(32)), FP32_INFINITY):
+            await check(dut, config, job | {"threshold": value}, loaded)
     for kind in JobKind:  # each has jobs that are taken, and more sorts of those that are not
         assert len([code for other, code in seen if other == kind.value]) > 4
         assert (kind.value, Refusal.NONE) in seen

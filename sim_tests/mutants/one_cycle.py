@@ -26,22 +26,41 @@ def main() -> None:
     run(f"read_verilog -lib {given['memory']}", f"read_rtlil {given['good']}",
         f"hierarchy -top {given['top']}", f"expose -evert t:*{SRAM}*",
         f"copy {given['top']} gate", given["mutate"], f"rename {given['top']} gold",
-        "memory_map", "dffunmap", "opt_clean")
-    for module in design.modules_.values():
-        if module.name.str() in ("\\gold", "\\gate"):
-            _open_registers(module)
+        "memory_map", "dffunmap")
+    both = [module for module in design.modules_.values()
+            if module.name.str() in ("\\gold", "\\gate")]
+    for module in both:
+        _split_registers(module)
+    run("simplemap t:$mux t:$and t:$or t:$not", "opt_clean")  # bits that nothing needs go
+    for module in both:
+        _open_registers(module)
     run("miter -equiv -flatten gold gate miter", "hierarchy -top miter",
         *("opt_merge", "opt_expr") * 2, "opt_clean",
         f"sat -timeout {given['seconds']} -verify -prove trigger 0 miter")
 
 
-def _open_registers(module: libyosys.Module) -> None:
-    """Make ports of what registers hold and take, by the registers' names."""
-    for register in [cell for cell in module.cells_.values() if cell.type.str() == "$dff"]:
-        pins = {port.str(): signal for port, signal in register.connections_.items()}
+def _registers(module: libyosys.Module) -> list[tuple[libyosys.Cell, dict]]:
+    """List registers with their pins."""
+    found = [cell for cell in module.cells_.values() if cell.type.str() == "$dff"]
+    return [(cell, {port.str(): signal for port, signal in cell.connections_.items()})
+            for cell in found]
+
+
+def _split_registers(module: libyosys.Module) -> None:
+    """Make a register of each bit."""
+    for register, pins in _registers(module):
         # What was a memory's word has a number at its end that no other netlist has.
         name = re.sub(r"^(\$memory.*)\$\d+$", r"\1", register.name.str())
-        held, taken = (module.addWire(libyosys.IdString(f"\\{name}.{which}"), pins["\\Q"].size())
+        for bit in range(pins["\\Q"].size()):
+            held, taken = (pins[pin].extract(bit, 1) for pin in ("\\Q", "\\D"))
+            module.addDff(libyosys.IdString(f"\\{name}.{bit}"), pins["\\CLK"], taken, held)
+        module.remove(register)
+
+
+def _open_registers(module: libyosys.Module) -> None:
+    """Make ports of what registers hold and take, by the registers' names."""
+    for register, pins in _registers(module):
+        held, taken = (module.addWire(libyosys.IdString(f"{register.name.str()}.{which}"), 1)
                        for which in ("holds", "takes"))
         held.port_input, taken.port_output = True, True
         module.remove(register)

@@ -19,6 +19,7 @@ def draw(rng, config, rows, k, kind):
     x = matrix(rng, rows, k, nans=rows // 2)
     near = rng.random(x.shape) < 0.2
     x[near] = np.float32(1.9999) * rng.choice([-1, 1], int(near.sum()))
+    x[-1] = np.float32(1.9999)  # every element of its blocks saturates
     lanes = config.rows if kind in (JobKind.GEMM, JobKind.GEMM_PACKED) else config.cols
     tags = rng.random((-(-rows // lanes), -(-k // 16))) < 0.5
     return TiledJob(x, mixed(x, np.repeat(tags, lanes, axis=0)[:rows]), kind)
