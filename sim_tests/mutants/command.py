@@ -35,7 +35,7 @@ EACH_MODULE, ALL_MODULES = 0.95, 0.98
 """Least share of the mutants that are not equivalent which has to be killed."""
 
 BY_REASON = 0.03
-"""Largest share of all mutants that only a reason excuses."""
+"""Largest share of all mutants that a reason, and no proof, calls equivalent."""
 
 
 def main(
@@ -124,9 +124,9 @@ def _kept(found: Mapping[str, Sequence[Mutant]], per_module: int, seed: int,
 
 
 def _shares(mutants: Sequence[Mutant]) -> tuple[int, int]:
-    """Count the killed, and those that are not equivalent."""
+    """Count the killed, and those that are not equivalent, by proof or by a reason."""
     fates = Counter(mutant.fate for mutant in mutants)
-    return fates["killed"], len(mutants) - fates["equivalent"]
+    return fates["killed"], fates["killed"] + fates["survived"]
 
 
 def _share(mutants: Sequence[Mutant]) -> float:
@@ -162,8 +162,9 @@ def _is_good(found: Mapping[str, Sequence[Mutant]], console: Console) -> bool:
     for mutant in every:
         if mutant.fate == "survived":
             console.print(f"survived: {mutant.module}: {mutant.place}", soft_wrap=True)
-    console.print(f"{len(every)} mutants; of {different} that are not equivalent {killed} are "
-                  f"killed: {_share(every):.1%}")
+    console.print(f"{len(every)} mutants; {explained} of them equivalent by a reason alone; "
+                  f"of {different} others that are not equivalent {killed} are killed: "
+                  f"{_share(every):.1%}")
     for line in missed:
         console.print(line)
     return not missed
