@@ -193,8 +193,10 @@ async def loads_the_next_tile_during_the_search_and_then_stalls(dut, by_k_block)
     loading = cocotb.start_soon(load(dut, [third]))
     await drive.ticks(dut, 500)
     assert not int(dut.i__ready.value), "a third tile was taken while both memories were busy"
-    await collect(dut, [first, second, third])
-    await loading
+    await collect(dut, [first])
+    await drive.ticks(dut, 3 * blocks + 3)
+    assert loading.done(), "the third tile waits for the second one's tags"
+    await collect(dut, [second, third])
 
 
 @pytest.mark.parametrize("k_blocks_max, radix_bits", [(9, 4), (1, 4), (2, 1), (40, 3)])

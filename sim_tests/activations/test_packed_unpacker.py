@@ -77,6 +77,14 @@ async def cuts_tiles_of_every_size(dut, idle, stall):
     assert flags == GOOD
 
 
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def counts_down_from_thousands_of_rows(dut):
+    rng, config = drive.rng(), configuration()
+    tensor = draw_operand(rng, 2_100, 1, config.rows, "MX6")
+    flags, _ = await unpack(dut, [tensor], packets_of(config, tensor))
+    assert flags == GOOD
+
+
 @cocotb.test(timeout_time=2, timeout_unit="ms")
 @cocotb.parametrize(kind=["MX6", "MX9", "mixed"])
 async def takes_as_long_as_rows_or_beats(dut, kind):

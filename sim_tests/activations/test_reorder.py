@@ -87,6 +87,24 @@ async def transposing_never_rests(dut):
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
+async def transposing_needs_no_order(dut):
+    """It goes on while the order of its table is being written."""
+    rng, config = drive.rng(), configuration()
+    await drive.reset(dut)
+    work = transposed(rng, config, config.cols, min(20, config.k_max))
+    watch = await run(dut, [work])
+
+    async def keep_writing():
+        while True:
+            await write_order(dut, work.sent["job"]["table"], rng.permutation(config.k_max))
+
+    writing = cocotb.start_soon(keep_writing())
+    again = await run(dut, [work])
+    writing.cancel()
+    assert np.ptp(again.taken["o"]) == np.ptp(watch.taken["o"])
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
 async def passes_through_in_the_same_cycle(dut):
     rng, config = drive.rng(), configuration()
     await drive.reset(dut)

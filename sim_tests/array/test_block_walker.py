@@ -161,6 +161,11 @@ async def walks_jobs_back_to_back(dut, idle, stall):
                idle, stall)
 
 
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def walks_hundreds_of_rows_and_of_columns(dut):
+    await walk(dut, [Job(m=600, n=1, k=1), Job(m=1, n=600, k=1)])
+
+
 @cocotb.test(timeout_time=2, timeout_unit="ms")
 async def issues_a_beat_every_cycle_across_tiles_and_jobs(dut):
     config = configuration()

@@ -37,9 +37,10 @@ def corner_blocks():
         *[np.where(lane == hot, bad, one) for hot in (0, 7, 15)
           for bad in (0x7F800000, 0xFF800000, 0x7F800001, 0xFFC00000)],
     ]
-    # Every 8-bit significand, with and without something below it, some places down: all ties, all
-    # saturations. Two ones hold the shared exponent.
-    significands = (one | np.arange(256)[:, None] << 15 | np.arange(2)).ravel()
+    # Every 8-bit significand, with and without a bit below it, some places down: all ties, all
+    # saturations. Two ones hold the shared exponent. Each element has each bit below in turn.
+    below = np.stack([np.zeros(256, int), 1 << np.arange(256) % 15])
+    significands = (one | np.arange(256) << 15 | below).ravel()
     for places in (0, 1, 2, 3, 4, 7, 8, 9):
         lowered = np.resize(significands - (places << 23), (37, 14))
         rows += [np.concatenate([[one, one], block]) for block in lowered]

@@ -33,8 +33,10 @@ async def widens_every_16_bit_pattern(dut, name):
         return
     await drive.reset(dut)
     # Each vector puts 16 patterns far apart side by side; all vectors show all patterns, under
-    # MIXDIT_FULL in every lane.
-    first = np.arange(0, 1 << 16, drive.amount(16, 1), dtype=np.uint64)
+    # MIXDIT_FULL in every lane. Each lane sees every value of the lowest bits.
+    step = drive.amount(16, 1)
+    first = np.arange(0, 1 << 16, step, dtype=np.uint64)
+    first += first // step % step
     lanes = np.arange(16, dtype=np.uint64) * 4097
     await check(dut, FLOAT_FORMATS[name], (first[:, None] + lanes) % (1 << 16))
 

@@ -48,9 +48,12 @@ def draw_works(config, rng):
         if kind in (JobKind.GEMM, JobKind.CONVERT):
             choices |= {"order": bool(rng.integers(2)), "measure": bool(rng.integers(2))}
         work = make_work(config, rng, m, n, k, kind=kind, output=output, **choices)
-        if kind is not JobKind.GEMM_PACKED and rng.random() < 0.3:
-            width = FLOAT_FORMATS[work.job.float_format].width
-            patterns = rng.integers(0, 1 << width, work.activations.shape, "u8")
+        if kind is not JobKind.GEMM_PACKED and rng.random() < 0.5:
+            shape, form = work.activations.shape, FLOAT_FORMATS[work.job.float_format]
+            width = form.width
+            patterns = rng.integers(0, 1 << width, shape, "u8")
+            if rng.random() < 0.5:  # all alike but for a bit of each
+                patterns = patterns[0, 0] ^ 1 << rng.integers(0, form.mantissa_bits, shape, "u8")
             work = replace(work, activations=patterns.astype(f"u{width // 8}"))
         works.append(work)
     return works
