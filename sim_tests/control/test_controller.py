@@ -183,11 +183,14 @@ def check_counters(dut, model):
 async def hands_over_the_job_that_the_registers_describe(dut):
     rng, config = drive.rng(), configuration()
     await drive.reset(dut)
+    names = list(good_job(config))
     for _ in range(drive.amount(200, 4_000)):
         job = draw_job(rng, config)
+        before = rng.integers(1 << 32, size=len(names))  # a cycle later it does not matter
+        await settle(dut, **dict(zip(names, map(int, before), strict=True)))
+        assert not int(dut.jobs__valid.value)
         await settle(dut, **{name.removeprefix("JOB_").lower(): value
                              for name, value in job.registers().items()})
-        await settle(dut)
         dut.registers__control.value = START
         await ReadOnly()
         assert int(dut.jobs__valid.value), job
