@@ -113,7 +113,7 @@ class VerilatorSimulator(Simulator):
 
     def runner(self) -> Runner:
         _find_verilator()
-        return _Verilator(self.optimise)
+        return CocotbVerilator(self.optimise)
 
     def made_of(self, *parts: str) -> str:
         return super().made_of(repr(self.optimise), *parts)
@@ -217,7 +217,7 @@ class _Icarus(_Guarded, Icarus):
     """Icarus Verilog."""
 
 
-class _Verilator(_Guarded, Verilator):
+class CocotbVerilator(_Guarded, Verilator):
     """cocotb's runner, but Verilator's own runtime is compiled once and not in every build."""
 
     def __init__(self, optimise: Optimise) -> None:

@@ -9,12 +9,13 @@ from cocotb.triggers import ReadOnly, RisingEdge
 from hw.contract.config import JOBS_UNDER_WAY
 from hw.contract.counts import BEAT_COUNTS, CONVERSION_COUNTS
 from hw.contract.job import job_layout
-from hw.contract.job_codes import FORMAT_CODES
+from hw.contract.job_codes import FORMAT_CODES, JobKind, Output, Selection
 from hw.control.controller import Controller
 from hw.control.scoreboard import SCORE
+from hw.host.job_request import Job
 from hw.registers.codes import Refusal
 from sim_tests import bench, drive
-from sim_tests.stimuli.operands import configuration, handed_over, small_config
+from sim_tests.stimuli.operands import configuration, handed_over, job_words, small_config
 
 START, ABORT, RESUME = 1, 2, 4
 COMMANDS = (*range(8), *[START] * 10, *[RESUME] * 3)
@@ -38,6 +39,34 @@ def good_job(config):
     return {"kind": 0, "m": 5, "n": 7, "k": 20, "tiles": 1,
             "format": FORMAT_CODES[config.float_formats[0]], "output": 0, "flags": 0, "table": 0,
             "selection": 0, "units": 1, "threshold": 1}
+
+
+def bad_jobs(config):
+    """Return what makes a good job a bad one, by why it is refused."""
+    return {Refusal.ZERO_SIZE: {"m": 0}, Refusal.K_TOO_LARGE: {"k": config.k_max + 1},
+            Refusal.TAGS_INCOMPLETE: {"selection": Selection.STATIC.value}}
+
+
+def draw_job(rng, config):
+    """Draw a job that can be run by whatever is in the tables."""
+    def up_to(most):
+        return int(rng.integers(1, most + 1))
+
+    def one_of(values):
+        return values[rng.integers(len(values))]
+
+    kind = one_of(list(JobKind))
+    k = up_to(config.k_max)
+    k_blocks = -(-k // 16)
+    selection = one_of([each for each in Selection if each is not Selection.STATIC])
+    most_units = 1 if selection is Selection.HEAD else k_blocks
+    options = {"output": Output(one_of(config.outputs)), "bias": one_of([False, True]),
+               "measure": one_of([False, True])} if kind is JobKind.GEMM else {}
+    return Job(kind=kind, m=up_to((1 << 32) - 1), n=up_to((1 << 32) - 1), k=k,
+               tiles=up_to(min(config.tile_slots, config.act_depth // k_blocks)),
+               float_format=one_of(config.float_formats), table=up_to(config.tables) - 1,
+               selection=selection, units=one_of([0, up_to(most_units), most_units]),
+               threshold=up_to(0x7F800000), **options)
 
 
 async def settle(dut, **settings):
@@ -69,19 +98,23 @@ async def obeys_commands_and_shows_what_became_of_jobs(dut, busy):
     rng, config = drive.rng(), configuration()
     await drive.reset(dut)
     job, model = good_job(config), Model()
-    under_way, is_good, sent, seen = 0, True, 0, set()
+    under_way, why, sent, seen = 0, Refusal.NONE, 0, set()
+    bad = bad_jobs(config)
     await settle(dut, **job)
     for _ in range(int(drive.amount(600, 12_000) / busy)):
         if rng.random() < 0.05:
-            is_good = not is_good
+            why = Refusal.NONE if why in bad else list(bad)[rng.integers(len(bad))]
             dut.registers__control.value = dut.job_ended.value = 0
-            await settle(dut, m=5 if is_good else 0)
+            await settle(dut, **job | bad.get(why, {}))
         command = int(rng.choice(COMMANDS)) if rng.random() < busy else 0
         ends = under_way > 0 and rng.random() < busy / 2
         score = draw_score(rng)
         faults = int(rng.integers(16)) if rng.random() < 0.1 else 0
         pending, enabled = int(rng.integers(64)), int(rng.integers(64)) & int(rng.integers(64))
         output_pending = int(rng.integers(2))
+        for name in ("jobs__ready", "registers__maximum_channel", "registers__irq_pending_cleared"):
+            port = getattr(dut, name)  # nobody looks at it
+            port.value = int(rng.integers(1 << len(port)))
         for name, value in (
             ("registers__control", command), ("under_way", under_way), ("job_ended", int(ends)),
             ("faults", faults), ("registers__irq_pending", pending),
@@ -95,8 +128,7 @@ async def obeys_commands_and_shows_what_became_of_jobs(dut, busy):
         await ReadOnly()
 
         starts, aborts = bool(command & START), bool(command & ABORT)
-        refusal = Refusal.NONE if is_good else Refusal.ZERO_SIZE
-        refusal = Refusal.QUEUE_FULL if under_way == JOBS_UNDER_WAY else refusal
+        refusal = Refusal.QUEUE_FULL if under_way == JOBS_UNDER_WAY else why
         refusal = Refusal.DRAINING if model.draining or aborts else refusal
         is_taken = starts and refusal is Refusal.NONE
         assert int(dut.jobs__valid.value) == is_taken
@@ -126,7 +158,7 @@ async def obeys_commands_and_shows_what_became_of_jobs(dut, busy):
         under_way += is_taken - ends
         sent += is_taken
     assert sent > 50
-    assert {(code, True) for code in (Refusal.NONE, Refusal.ZERO_SIZE, Refusal.QUEUE_FULL,
+    assert {(code, True) for code in (Refusal.NONE, *bad, Refusal.QUEUE_FULL,
                                       Refusal.DRAINING)} <= seen
 
 
@@ -148,6 +180,28 @@ def check_counters(dut, model):
 
 
 @cocotb.test(timeout_time=10, timeout_unit="ms")
+async def hands_over_the_job_that_the_registers_describe(dut):
+    rng, config = drive.rng(), configuration()
+    await drive.reset(dut)
+    names = list(good_job(config))
+    for _ in range(drive.amount(200, 4_000)):
+        job = draw_job(rng, config)
+        before = rng.integers(1 << 32, size=len(names))  # a cycle later it does not matter
+        await settle(dut, **dict(zip(names, map(int, before), strict=True)))
+        assert not int(dut.jobs__valid.value)
+        await settle(dut, **{name.removeprefix("JOB_").lower(): value
+                             for name, value in job.registers().items()})
+        dut.registers__control.value = START
+        await ReadOnly()
+        assert int(dut.jobs__valid.value), job
+        words = [int(dut.jobs__payload.value), *job_words(config, [job])]
+        given, wanted = (drive.unpack(job_layout(config), [word]) for word in words)
+        assert given == wanted, job
+        await RisingEdge(dut.clk)
+        dut.registers__control.value = 0
+
+
+@cocotb.test(timeout_time=10, timeout_unit="ms")
 async def each_event_raises_the_interrupt_where_it_is_enabled(dut):
     await drive.reset(dut)
     for pending in range(len(EVENTS)):
@@ -166,17 +220,17 @@ async def entries_go_to_tables_that_exist_and_are_not_in_use(dut):
     places, tags = [0] * config.tables, [0] * config.tables
     outcomes = set()
     for _ in range(drive.amount(1500, 30000)):
-        table = int(rng.integers(config.tables + 1)) if rng.random() < 0.9 else 1 << 20
+        table = int(rng.integers(config.tables + 1 if rng.random() < 0.9 else 1 << 32))
         in_use = int(rng.integers(1 << config.tables)) & int(rng.integers(1 << config.tables))
         exists = table < config.tables
         place = places[table] if exists and rng.random() < 0.8 else int(rng.integers(1 << 16))
         block = tags[table] if exists and rng.random() < 0.8 else int(rng.integers(1 << 16))
         channel = int(rng.integers(config.k_max + 3 if rng.random() < 0.9 else 1 << 16))
-        is_mx9 = int(rng.integers(2))
+        is_mx9, unused = int(rng.integers(2)), int(rng.integers(1 << 15))
         clear = int(rng.integers(4))
         for name, value in (("registers__table_select", table), ("tables_in_use", in_use),
                             ("registers__order_entry", place | channel << 16),
-                            ("registers__tag_entry", is_mx9 | block << 16),
+                            ("registers__tag_entry", is_mx9 | unused << 1 | block << 16),
                             ("registers__table_clear", clear)):
             getattr(dut, name).value = value
         await RisingEdge(dut.clk)  # an entry stands a cycle before it is written
@@ -220,6 +274,6 @@ async def entries_go_to_tables_that_exist_and_are_not_in_use(dut):
 
 @pytest.mark.parametrize("tables", [1, 4])
 def test_controller(tables):
-    config = small_config(rows=2, cols=3, k_max=40, tables=tables)
+    config = small_config(rows=2, cols=3, k_max=256, tables=tables, tile_slots=16)
     bench.simulate(Controller(config), __name__, f"controller_{tables}",
                    parameters=handed_over(config))

@@ -7,7 +7,7 @@ import pytest
 
 from hw.contract.config import JOBS_UNDER_WAY
 from hw.contract.counts import BEAT_COUNTS, CONVERSION_COUNTS, COUNT_BITS
-from hw.contract.job_codes import JobKind, Selection
+from hw.contract.job_codes import FORMAT_CODES, JobKind, Output, Selection
 from hw.control.scoreboard import REPORTS, SCORE, Scoreboard
 from hw.host.job_request import Job
 from sim_tests import bench, drive
@@ -18,6 +18,7 @@ WIDTHS = {"beat_counts": BEAT_COUNTS.size, "conversion_counts": CONVERSION_COUNT
 
 OF_GEMMS = ("beat_counts", "weight_faults")
 
+FORMATS = tuple(FORMAT_CODES)
 
 QUEUE_CYCLES = 3
 """From a report to the first cycle in which its job may end: flags wait in buffered queues."""
@@ -46,10 +47,16 @@ class Started:
 
 
 def draw_job(rng, config):
-    """Draw a job that reads a table, or does not."""
-    return Job(kind=JobKind(int(rng.integers(4))), n=1, k=1, reorder=bool(rng.integers(2)),
-               table=int(rng.integers(config.tables)),
-               selection=Selection(int(rng.integers(4))))
+    """Draw a job that reads a table, or does not; it need not be one that could be run."""
+    def up_to(most):
+        return int(rng.integers(most + 1))
+
+    return Job(kind=JobKind(up_to(3)), reorder=bool(up_to(1)), table=up_to(config.tables - 1),
+               selection=Selection(up_to(3)), m=up_to((1 << 32) - 1), n=up_to((1 << 32) - 1),
+               k=up_to(config.k_max), tiles=up_to(config.tile_slots),
+               float_format=FORMATS[up_to(len(FORMATS) - 1)], output=Output(up_to(len(Output) - 1)),
+               bias=bool(up_to(1)), measure=bool(up_to(1)), units=up_to(config.k_blocks_max),
+               threshold=up_to((1 << 31) - 1))
 
 
 def random_bits(rng, width):

@@ -1,9 +1,10 @@
 """Verilog that says of each condition, statement and signal where it stands in the Python source.
 
 The circuit is that of `hw.parts.emit.emit_files`; what is more are attributes. Amaranth notes the
-places of signals and operators by itself. Those of ``m.If`` and of the statements below are in its
-netlist, but not in what it writes: here they become an attribute ``arms`` of each ``if`` and
-``case``.
+places of signals and operators by itself, but gives a port that of any signal on its net: here it
+gets that of the signal whose name it has. The places of ``m.If`` and of the statements below are in
+Amaranth's netlist, but not in what it writes: here they become an attribute ``arms`` of each ``if``
+and ``case``.
 """
 
 import re
@@ -52,8 +53,16 @@ def without_places(text: str) -> str:
 
 @contextmanager
 def _places() -> Iterator[None]:
-    """Let Amaranth write the places of conditions and of the statements below them."""
+    """Let Amaranth write the places of ports, of conditions and of the statements below them."""
+    emit_ports = rtlil.ModuleEmitter.emit_port_wires
     emit_list = rtlil.ModuleEmitter.emit_assignment_list
+
+    def emit_port_wires(self: rtlil.ModuleEmitter) -> None:
+        emit_ports(self)
+        for signal, name in self.module.signal_names.items():
+            if name in self.module.ports:
+                wire, _ = self.sigport_wires[name]
+                wire.attributes["src"] = _text(signal.src_loc)
 
     def emit_assignment_list(self: rtlil.ModuleEmitter, index: int, cell: object) -> None:
         emit_list(self, index, cell)
@@ -63,7 +72,8 @@ def _places() -> Iterator[None]:
         if next(assignments, None) is not None:
             raise NotImplementedError("a statement stands under a pattern that nothing fits")
 
-    with (patch.object(rtlil.ModuleEmitter, "emit_assignment_list", emit_assignment_list),
+    with (patch.object(rtlil.ModuleEmitter, "emit_port_wires", emit_port_wires),
+          patch.object(rtlil.ModuleEmitter, "emit_assignment_list", emit_assignment_list),
           patch.object(rtlil.Switch, "emit", _with_attributes(rtlil.Switch.emit))):
         yield
 

@@ -28,13 +28,14 @@ def read_counts_of(paths: Iterable[Path]) -> Counter[Point]:
     Signals of one name in a module count as one. The Verilog tells them apart by numbers, which
     differ from machine to machine: ``o__payload_31_row``, beside which there is an ``o__payload``,
     is ``o__payload_row``. Where they are the same net, it has the place of any of them: they are
-    shown at the place where most of their bits were reached.
+    shown at the place where most of their bits were reached. Where a signal is one bit wide in one
+    machine and wider in another, the one bit is the lowest.
     """
     counts: Counter[Point] = Counter()
     for path in paths:
         for *fields, count in json.loads(gzip.decompress(path.read_bytes())):
             counts[Point(*fields)] += count
-    return _one_place(_without_numbers(counts))
+    return _with_lowest_bits(_one_place(_without_numbers(counts)))
 
 
 def _without_numbers(counts: Counter[Point]) -> Counter[Point]:
@@ -59,6 +60,18 @@ def _one_place(counts: Counter[Point]) -> Counter[Point]:
     for point, count in counts.items():
         if point.kind == "toggle":
             point = replace(point, line=lines[point.module, _signal(point)])
+        merged[point] += count
+    return merged
+
+
+def _with_lowest_bits(counts: Counter[Point]) -> Counter[Point]:
+    vectors = {(point.module, _signal(point)) for point in counts
+               if point.kind == "toggle" and "[" in point.what}
+    merged: Counter[Point] = Counter()
+    for point, count in counts.items():
+        signal, _, turn = point.what.partition(" ")
+        if point.kind == "toggle" and (point.module, signal) in vectors:
+            point = replace(point, what=f"{signal}[0] {turn}")
         merged[point] += count
     return merged
 

@@ -9,6 +9,7 @@ from amaranth import unsigned
 
 from hw.activations.outlier_detector import OutlierDetector
 from hw.contract.config import Config
+from hw.control.scoreboard import Scoreboard
 from hw.control.table_record import TableRecord
 from hw.parts.emit import emit_files
 from hw.streams.skid_buffer import SkidBuffer
@@ -40,7 +41,7 @@ async def never_stalls(dut):
 
 @pytest.fixture(scope="module")
 def reached():
-    """Give what `never_stalls` reaches of a skid buffer of three bits."""
+    """Give what `never_stalls` reaches of a skid buffer of 100 bits."""
     taken = []
 
     def take(verilog, found):
@@ -50,7 +51,7 @@ def reached():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(simulators.SIMULATORS, "verilator", CoverageVerilator(take))
-        built = bench.build(SkidBuffer(unsigned(3)), "never_stalls", simulator="verilator")
+        built = bench.build(SkidBuffer(unsigned(100)), "never_stalls", simulator="verilator")
     bench.run(built, __name__)
     return taken[0]
 
@@ -68,8 +69,10 @@ def circuit(text: str) -> list[str]:
     return re.findall(r"\w+|[^\w\s]", re.sub(r"/\*.*?\*/", "", text))
 
 
-@pytest.mark.parametrize("component", [lambda: OutlierDetector(k_blocks_max=4),
-                                       lambda: TableRecord(CONFIG)], ids=["detector", "record"])
+@pytest.mark.parametrize("component", [
+    lambda: OutlierDetector(k_blocks_max=4), lambda: TableRecord(CONFIG),
+    lambda: Scoreboard(CONFIG),
+], ids=["detector", "record", "scoreboard"])
 def test_verilog_with_places_is_the_same_circuit(component):
     plain, marked = emit_files(component(), "top"), emit(component(), "top")
     assert list(plain) == list(marked)
@@ -93,6 +96,13 @@ def test_what_no_stimulus_reaches_is_seen(reached):
     assert {"is_aside rises", "is_aside falls", "o__ready falls", "aside[2] rises"} <= missed
     assert "Mux chooses the first" in {what.rpartition(": ")[2] for what in missed}
     assert not {"aside[0] rises", "i__valid falls", "i__payload[0] falls"} & missed
+
+
+def test_only_the_bits_that_turn_count(reached):
+    """Verilator as it is counts those of the words above too."""
+    turned = {point.what for point in reached if reached[point]}
+    assert {what for what in turned if what.startswith("i__payload")} == {
+        "i__payload[0] rises", "i__payload[0] falls"}
 
 
 def test_a_constant_is_no_point(tmp_path):
@@ -149,7 +159,7 @@ def test_a_share_is_never_rounded_up_to_all():
 def test_modules_find_their_benches():
     found = [each.name for each in benches_of(["csr", "radix_select"])]
     assert found == ["csr", "outlier_detector"]
-    assert {each.machine for each in benches_of(["engines"])} == {"3x5", "4x4"}
+    assert {each.machine for each in benches_of(["accelerator"])} == {"3x5", "4x4"}
     assert benches_of([]) == find_benches()
     with pytest.raises(ValueError, match="there is no module 'scorebord' in hw/"):
         benches_of(["scorebord"])
@@ -167,6 +177,30 @@ def test_signals_of_one_name_in_a_module_count_as_one(tmp_path):
         Point(*at, "o_row[2] rises"): 5, Point(*at, "bank_0 rises"): 1,
         Point("hw/a.py", 9, "toggle", "o rises"): 1, Point("hw/a.py", 9, "toggle", "o falls"): 0,
         Point("hw/b.py", 9, "toggle", "o rises"): 0, Point("hw/a.py", 8, "toggle", "p_4 rises"): 1})
+
+
+def test_the_one_bit_of_a_signal_that_is_wider_elsewhere_is_its_lowest(tmp_path):
+    file, at = tmp_path / "counts.gz", ("hw/a.py", 7)
+    write_counts(file, Counter({
+        Point(*at, "toggle", "table rises"): 0, Point(*at, "toggle", "table[0] rises"): 2,
+        Point(*at, "toggle", "table[1] rises"): 0, Point(*at, "toggle", "last rises"): 0,
+        Point(*at, "branch", "table takes arm 1"): 0,
+        Point("hw/b.py", 7, "toggle", "table rises"): 0}))
+    assert read_counts_of([file]) == Counter({
+        Point(*at, "toggle", "table[0] rises"): 2, Point(*at, "toggle", "table[1] rises"): 0,
+        Point(*at, "toggle", "last rises"): 0, Point(*at, "branch", "table takes arm 1"): 0,
+        Point("hw/b.py", 7, "toggle", "table rises"): 0})
+
+
+def test_a_port_has_the_place_of_the_signal_of_its_name():
+    """On the same net is a port of a memory, which Amaranth declares later."""
+    text = emit(Scoreboard(Config(tables=2)), "top")["top.v"]
+    modules = {module.name: module for module in read_places(text).modules.values()}
+    own, memory = "hw/control/scoreboard.py", "hw/parts/sram.py"
+    signals = modules["top"].signals
+    assert signals["beat_counts__payload"][0] == signals["job"][0] == own
+    assert signals["write_data"][0] == memory
+    assert modules["top_beat_counts"].signals["write_data"][0] == memory
 
 
 def test_the_page_shows_the_records():
