@@ -20,7 +20,7 @@ class Benches:
         Tests of its own bench, or of a bench that it is a part of. Mutants are drawn from what the
         first builds; the others have siblings of what it leaves.
     whole : sequence of str
-        Tests of the accelerator, for what is left then.
+        Tests of all engines and of the accelerator, for what is left then.
     """
 
     module: str
