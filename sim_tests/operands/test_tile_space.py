@@ -34,7 +34,8 @@ async def says_what_fits(dut, largest, leaves):
             stored.append(blocks)
 
 
-@pytest.mark.parametrize("depth, slots, block_bits", [(23, 4, 4), (6, 3, 3), (100, 8, 7), (1, 1, 1)])
+@pytest.mark.parametrize("depth, slots, block_bits", [
+    (23, 4, 4), (6, 3, 3), (100, 8, 7), (1, 1, 1)])
 def test_tile_space(depth, slots, block_bits):
     parameters = {"depth": depth, "slots": slots, "block_bits": block_bits}
     bench.simulate(TileSpace(**parameters), __name__, f"tile_space_{depth}", parameters=parameters)
