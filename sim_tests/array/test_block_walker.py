@@ -163,7 +163,8 @@ async def walks_jobs_back_to_back(dut, idle, stall):
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
 async def walks_hundreds_of_rows_and_of_columns(dut):
-    await walk(dut, [Job(m=600, n=1, k=1), Job(m=1, n=600, k=1)])
+    config = configuration()
+    await walk(dut, [Job(m=600, n=config.cols + 1, k=1), Job(m=1, n=600, k=1)])
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")

@@ -4,6 +4,7 @@ from dataclasses import asdict, replace
 from itertools import cycle
 
 import cocotb
+import numpy as np
 import pytest
 from cocotb.triggers import gather
 
@@ -81,6 +82,37 @@ async def runs_jobs_of_every_kind(dut, pauses):
     last = make_task(config, make_work(config, rng, 2, 2, config.k_max, measure=True))
     await host.run([*tasks, last], **pauses)
     await host.check_maxima([last])
+
+
+def rivals(rng, config, float_format, tiles):
+    """Draw rows of tiles (rows, 32) in which one bit decides.
+
+    In the first K-block two elements of the same four differ by one bit; the largest of the second
+    lies between them.
+    """
+    form = FLOAT_FORMATS[float_format]
+    x = np.zeros((tiles * config.rows, 32), np.int64)
+    for row in rng.integers(0, config.rows, tiles) + config.rows * np.arange(tiles):
+        bit = int(rng.integers(1, form.width - 2))
+        base = int(rng.integers(1 << form.width - 2)) >> bit + 1 << bit + 1
+        four = 4 * int(rng.integers(4))
+        larger, smaller = four + rng.permutation(4)[:2]
+        x[row, larger], x[row, smaller] = base | 1 << bit, base
+        x[row, 16 + int(rng.integers(16))] = base | (1 << bit) - 1
+    return (x | rng.integers(0, 2, x.shape) << form.width - 1).astype(f"u{form.width // 8}")
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def selects_by_any_bit_of_any_element(dut):
+    host, rng = Host(dut), drive.rng()
+    config = host.config
+    await host.reset()
+    tasks = []
+    for name in config.float_formats:
+        x = rivals(rng, config, name, drive.amount(150, 1_500))
+        work = make_work(config, rng, *(len(x), 1, 32), units=1, float_format=name)
+        tasks.append(make_task(config, replace(work, activations=x)))
+    await host.run(tasks)
 
 
 def _without_table(work):

@@ -186,6 +186,7 @@ async def fills_up_before_its_reader_is_ready(dut):
     config, rng = configuration(), drive.rng()
     work = draw_work(rng, config.drain_rows, config.cols, tiles=1)
     words = drive.pack(result_rows_layout(config), stacked(work.drained(config, rng)))
+    dut.o__ready.value = 0
     sending = cocotb.start_soon(drive.send(dut, "i", words * 2))
     await drive.ticks(dut, 20)
     assert sending.done(), "no room for a group beside the block that is offered"
