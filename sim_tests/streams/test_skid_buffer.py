@@ -9,13 +9,15 @@ from hw.streams.skid_buffer import SkidBuffer
 from hw.streams.stream_buffer import StreamBuffer
 from sim_tests import bench, drive
 
-WIDTH = 24
+WIDTH = 1024
+"""More than any stream of the machines in the benches."""
 
 
 def draw_words(count):
     """Draw words; equal neighbours would hide a lost or a repeated one."""
     rng = drive.rng("words")
-    return [index << 16 | int(rng.integers(1 << 16)) for index in range(count)]
+    return [int.from_bytes(rng.bytes(WIDTH // 8 - 4), "little") << 32 | index
+            for index in range(count)]
 
 
 @cocotb.test
