@@ -20,8 +20,9 @@ from hw.parts.sram import MODULE as SRAM
 from hw.parts.sram import sram_verilog
 from sim_tests.mutants.mutant import Mutant
 
-SECONDS = 60
-"""For one proof of one mutant; what takes longer proves nothing."""
+CYCLE_SECONDS, SECONDS = 120, 20
+"""For the proof of one cycle, of a whole machine too, and of some cycles; what takes longer proves
+nothing."""
 
 CYCLES = 3
 
@@ -66,8 +67,8 @@ def _memory(good: Path, top: str) -> Path:
 def is_equivalent_in_a_cycle(mutant: Mutant, good: Path, top: str) -> bool:
     """Tell whether outputs and next states of one cycle prove it already: mostly they do."""
     asked = {"good": str(good), "top": top, "mutate": mutant.command("gate"),
-             "memory": str(_memory(good, top)), "seconds": SECONDS}
-    return _succeeds("-m", "sim_tests.mutants.one_cycle", json.dumps(asked))
+             "memory": str(_memory(good, top)), "seconds": CYCLE_SECONDS}
+    return _succeeds(CYCLE_SECONDS, "-m", "sim_tests.mutants.one_cycle", json.dumps(asked))
 
 
 def _is_proven(mutant: Mutant, good: Path, top: str, more: Sequence[str]) -> bool:
@@ -83,15 +84,15 @@ def _is_proven(mutant: Mutant, good: Path, top: str, more: Sequence[str]) -> boo
     script = good.with_name(f"equivalence_{name}.ys")
     script.write_text("\n".join(lines) + "\n", encoding="utf-8")
     try:
-        return _succeeds("-c", _RUN, str(script))
+        return _succeeds(SECONDS, "-c", _RUN, str(script))
     finally:
         script.unlink()
 
 
-def _succeeds(*command: str) -> bool:
-    """Run Python, for `SECONDS`; tell whether it ended well."""
+def _succeeds(seconds: float, *command: str) -> bool:
+    """Run Python for a while; tell whether it ended well."""
     try:
-        done = children.run([sys.executable, *command], timeout=SECONDS, cwd=ROOT,
+        done = children.run([sys.executable, *command], timeout=seconds, cwd=ROOT,
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
         return False
