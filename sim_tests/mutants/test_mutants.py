@@ -8,6 +8,7 @@ import pytest
 from hw.accelerator import Accelerator
 from hw.streams.skid_buffer import SkidBuffer
 from sim_tests.mutants import benches
+from sim_tests.mutants.command import missed_goals
 from sim_tests.mutants.equivalence import is_equivalent, is_equivalent_in_a_cycle
 from sim_tests.mutants.mutant import Mutant
 from sim_tests.mutants.netlist import Netlist
@@ -129,6 +130,23 @@ def test_a_test_that_neither_passed_nor_failed_has_seen_its_mutant():
     lines = [["start", 1, "a"], ["pass", 1, "a", 5, 0.1], ["start", 1, "b"], ["start", 2, "a"],
              ["fail", 2, "a", "why"], ["start", 3, "a"]]
     assert _unended(lines) == [(1, "b"), (3, "a")]
+
+
+def _fates(killed: int, survived: int = 0, explained: int = 0) -> list[Mutant]:
+    plain = Mutant(MODULE, "", "", "$1", "$mux", 0, "inv", "A", 0)
+    return [plain.end(fate, "") for fate, count in (
+        ("killed", killed), ("survived", survived), ("explained", explained))
+        for _ in range(count)]
+
+
+def test_goals_are_missed_as_the_page_says():
+    assert not missed_goals({"a": _fates(18, 1), "b": _fates(40)}, are_all=True)
+    assert missed_goals({"a": _fates(37, 2)}, are_all=False)
+    assert not missed_goals({"a": _fates(38, 2)}, are_all=False)
+    assert missed_goals({"a": _fates(38, 2)}, are_all=True)  # 98 % of all
+    assert not missed_goals({"a": _fates(90, 0, 10)}, are_all=False)
+    assert missed_goals({"a": _fates(90, 0, 10)}, are_all=True)  # 3 % by a reason
+    assert not missed_goals({"a": _fates(97, 0, 3)}, are_all=True)
 
 
 def test_a_mutants_place_names_the_line_and_the_bit():
