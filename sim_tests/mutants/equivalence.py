@@ -30,6 +30,9 @@ _RUN = ("import sys; from pyosys import libyosys; "
         "libyosys.run_pass('script ' + sys.argv[1], libyosys.Design())")
 
 
+_ONE_CYCLE = "from sim_tests.mutants.one_cycle import main; main()"
+
+
 _WITHOUT_NAMES = [
     # Bits that nothing depends on go, and with them what a mutant did to them; of the rest only
     # registers and ports have to agree, not every signal with a name on the way.
@@ -68,7 +71,7 @@ def is_equivalent_in_a_cycle(mutant: Mutant, good: Path, top: str) -> bool:
     """Tell whether outputs and next states of one cycle prove it already: mostly they do."""
     asked = {"good": str(good), "top": top, "mutate": mutant.command("gate"),
              "memory": str(_memory(good, top)), "seconds": CYCLE_SECONDS}
-    return _succeeds(CYCLE_SECONDS, "-m", "sim_tests.mutants.one_cycle", json.dumps(asked))
+    return _succeeds(CYCLE_SECONDS, "-c", _ONE_CYCLE, json.dumps(asked))
 
 
 def _is_proven(mutant: Mutant, good: Path, top: str, more: Sequence[str]) -> bool:

@@ -67,7 +67,3 @@ def _open_registers(module: libyosys.Module) -> None:
         module.connect(pins["\\Q"], libyosys.SigSpec(held))
         module.connect(libyosys.SigSpec(taken), pins["\\D"])
     module.fixup_ports()
-
-
-if __name__ == "__main__":
-    main()
