@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from commands import children
 from commands.tools import ToolError
@@ -46,34 +47,31 @@ def constants(verilog: Path) -> Constants:
     Parameters
     ----------
     verilog : pathlib.Path
-        Of the top that it is named after, and all modules below. Yosys works in its folder.
+        Of the top that it is named after, and all modules below. Yosys works beside it.
 
     Raises
     ------
     ToolError
         If Yosys does not end well.
     """
-    top, folder = verilog.stem, verilog.parent
-    source, script, log, result = (folder / f"constants.{end}"
-                                   for end in ("v", "ys", "log", "json"))
+    top = verilog.stem
     memory = f"{top}_{MODULE}"
     text, count = re.subn(rf"^module {memory}\b.*?^endmodule\n", "",
                           verilog.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     lines = text.splitlines()
     if count:  # what stands for it in a bench may be no Verilog that Yosys reads
         text += sram_verilog(memory)
-    source.write_text(text, encoding="utf-8")
-    script.write_text(SCRIPT.format(
-        source=source.name, top=top, result=result.name,
-        memories=f"blackbox {memory}\n" if count else ""), encoding="utf-8")
-    with log.open("w", encoding="utf-8") as output:
-        done = children.run([sys.executable, "-c", _RUN, script.name], cwd=folder, stdout=output,
-                            stderr=subprocess.STDOUT)
-    if done.returncode:
-        raise ToolError(f"Yosys failed on {verilog.name}: the end of {log} says why")
-    nets = json.loads(result.read_text(encoding="utf-8"))["modules"][top]["netnames"]
-    source.unlink()
-    result.unlink()
+    with TemporaryDirectory(prefix="constants_", dir=verilog.parent) as folder:  # others may ask too
+        source, script, result = (Path(folder) / f"constants.{end}" for end in ("v", "ys", "json"))
+        source.write_text(text, encoding="utf-8")
+        script.write_text(SCRIPT.format(
+            source=source.name, top=top, result=result.name,
+            memories=f"blackbox {memory}\n" if count else ""), encoding="utf-8")
+        done = children.run([sys.executable, "-c", _RUN, script.name], cwd=folder,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            raise ToolError(f"Yosys failed on {verilog}:\n{done.stdout[-500:]}")
+        nets = json.loads(result.read_text(encoding="utf-8"))["modules"][top]["netnames"]
     return _by_module({name: net["bits"] for name, net in nets.items()}, _instances(lines, top))
 
 

@@ -27,6 +27,8 @@ from sim_tests.coverage.simulator import CoverageVerilator
 from sim_tests.coverage.totals import Total, by_module, overall
 
 SKID = "hw/streams/skid_buffer.py"
+pytestmark = pytest.mark.xdist_group("coverage")
+
 CONFIG = Config.sized(rows=3, cols=5, k_max=60, tables=2)
 
 
