@@ -61,7 +61,8 @@ def constants(verilog: Path) -> Constants:
     lines = text.splitlines()
     if count:  # what stands for it in a bench may be no Verilog that Yosys reads
         text += sram_verilog(memory)
-    with TemporaryDirectory(prefix="constants_", dir=verilog.parent) as folder:  # others may ask too
+    # Another process may ask the same.
+    with TemporaryDirectory(prefix="constants_", dir=verilog.parent) as folder:
         source, script, result = (Path(folder) / f"constants.{end}" for end in ("v", "ys", "json"))
         source.write_text(text, encoding="utf-8")
         script.write_text(SCRIPT.format(
