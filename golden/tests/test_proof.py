@@ -131,6 +131,7 @@ def test_an_interrupted_call_goes_on(tmp_path):
     text = path.read_text().replace(Progress(path).code, "of other code")
     path.write_text(text)
     assert Progress(path).of("any").chunks == 0
-    path.write_text("[]")
-    with pytest.raises(ValueError, match="is no record of sweeps"):
-        Progress(path)
+    for other in ("[]", '{"code": "of a fuzz", "jobs": 1}'):
+        path.write_text(other)
+        with pytest.raises(ValueError, match="is no record of sweeps"):
+            Progress(path)

@@ -20,7 +20,7 @@ from rich.table import Table
 from commands import builds, tools
 from commands.environment import SEED_LIMIT
 from commands.exit_codes import ExitCode
-from commands.outputs import check_folder, write_text
+from commands.outputs import check_file, check_folder, write_text
 from commands.running import sentences
 from commands.terminal import make_console
 from hw.host.driver_errors import MachineError
@@ -111,8 +111,12 @@ def main(
     with sentences("Interrupted: the simulator was stopped."):
         builds.check_place(BUILD)
         tools.require(NEEDS)
-        for path in (BUILD, *(file.parent for file in (record, sums) if file is not None)):
-            check_folder(path)
+        check_folder(BUILD)
+        if record is not None and record == sums:
+            raise ValueError("--record and --sums are one file: give two")
+        for path in (record, sums):
+            if path is not None:
+                check_file(path)
         if seed is None:
             seed = int.from_bytes(os.urandom(3), "little") if record is None else 1
         kept = Record(record)

@@ -81,7 +81,12 @@ class Record:
         self.simulations: dict[tuple[Any, ...], Simulation] = {}
         if path is None or not path.exists():
             return
-        text = path.read_text(encoding="utf-8")
+        if not path.is_file():
+            raise ValueError(f"{path} is no plain file: give another one as the record")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise ValueError(f"{path} is no record of simulations: give another file") from None
         whole, _, cut = text.rpartition("\n")
         if cut:
             write_text(path, f"{whole}\n" if whole else "")

@@ -68,3 +68,8 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"line 1 of .*notes\.txt is no record"):
         Record(path)
     assert path.read_text() == "hello\n"
+    path.write_bytes(b"\x94\n")
+    with pytest.raises(ValueError, match=r"notes\.txt is no record"):
+        Record(path)
+    with pytest.raises(ValueError, match="is no plain file"):
+        Record(tmp_path)

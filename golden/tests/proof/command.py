@@ -12,7 +12,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from commands.exit_codes import ExitCode
-from commands.outputs import check_folder
+from commands.outputs import check_file
 from commands.running import sentences
 from commands.terminal import complain, make_console
 from golden.tests.proof.progress import Progress
@@ -30,19 +30,20 @@ def main(
 ) -> ExitCode:  # fmt: skip
     """Compare all that golden computes with second formulations, as far as can be every case.
 
-    All of it takes most of an hour on one core; what an interrupted call has done is not done
-    again, unless the code has changed. The exit code is 1 after a difference.
+    All of it takes little more than an hour on one core; what an interrupted call has done is not
+    done again, unless the code has changed. The exit code is 1 after a difference.
 
     Example: mixdit check golden narrow
     """
     with sentences("Interrupted: the next call goes on."):
         from golden.tests.proof.table import SWEEPS
 
-        check_folder(record.parent)
+        check_file(record)
         sweeps = [each for each in SWEEPS
                   if not words or any(word in each.name for word in words)]  # fmt: skip
         if not sweeps:
-            raise ValueError(f"no sweep's name has one of {', '.join(words or ())}")
+            raise ValueError(f"no sweep's name has one of {', '.join(words or ())}; there are "
+                             f"{', '.join(each.name for each in SWEEPS)}")
         return run(sweeps, Progress(record), make_console())
 
 

@@ -55,10 +55,13 @@ class Progress:
         self.sweeps: dict[str, Done] = {}
         if not path.exists():
             return
+        if not path.is_file():
+            raise ValueError(f"{path} is no plain file: give another one as the record")
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
+            sweeps = {name: Done(**done) for name, done in found["sweeps"].items()}
             if found["code"] == self.code:
-                self.sweeps = {name: Done(**done) for name, done in found["sweeps"].items()}
+                self.sweeps = sweeps
         except (ValueError, KeyError, TypeError, AttributeError):
             raise ValueError(f"{path} is no record of sweeps: give another file") from None
 
