@@ -69,7 +69,7 @@ def constants(verilog: Path) -> Constants:
             source=source.name, top=top, result=result.name,
             memories=f"blackbox {memory}\n" if count else ""), encoding="utf-8")
         done = children.run([sys.executable, "-c", _RUN, script.name], cwd=folder,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8")
         if done.returncode:
             raise ToolError(f"Yosys failed on {verilog}:\n{done.stdout[-500:]}")
         nets = json.loads(result.read_text(encoding="utf-8"))["modules"][top]["netnames"]
