@@ -8,7 +8,7 @@ import pytest
 from hw.accelerator import Accelerator
 from hw.streams.skid_buffer import SkidBuffer
 from sim_tests.mutants import benches
-from sim_tests.mutants.command import missed_goals
+from sim_tests.mutants.command import missed_goals, strangers
 from sim_tests.mutants.equivalence import is_equivalent, is_equivalent_in_a_cycle
 from sim_tests.mutants.mutant import Mutant
 from sim_tests.mutants.netlist import Netlist
@@ -140,13 +140,21 @@ def _fates(killed: int, survived: int = 0, explained: int = 0) -> list[Mutant]:
 
 
 def test_goals_are_missed_as_the_page_says():
-    assert not missed_goals({"a": _fates(18, 1), "b": _fates(40)}, are_all=True)
-    assert missed_goals({"a": _fates(37, 2)}, are_all=False)
-    assert not missed_goals({"a": _fates(38, 2)}, are_all=False)
-    assert missed_goals({"a": _fates(38, 2)}, are_all=True)  # 98 % of all
-    assert not missed_goals({"a": _fates(90, 0, 10)}, are_all=False)
-    assert missed_goals({"a": _fates(90, 0, 10)}, are_all=True)  # 3 % by a reason
-    assert not missed_goals({"a": _fates(97, 0, 3)}, are_all=True)
+    assert not missed_goals({"a": _fates(19, 1), "b": _fates(40)})
+    assert missed_goals({"a": _fates(18, 1), "b": _fates(90)}) == [
+        "a: 94.7% killed, at least 95% wanted"]
+    assert missed_goals({"a": _fates(18, 0, 1), "b": _fates(90)})  # a reason kills none
+    assert missed_goals({"a": _fates(96, 4)}) == ["all: 96.0% killed, at least 98% wanted"]
+    assert missed_goals({"a": _fates(96, 0, 4)})[1:] == [
+        "4 of 100 mutants are only explained, at most 3% may be"]
+
+
+def test_a_survivor_is_a_stranger_unless_the_record_names_it():
+    found = {MODULE: _fates(3, 1, 1)}
+    left = [{"place": found[MODULE][-2].place, "fate": "survived"}]
+    assert not strangers(found, {"modules": {MODULE: {"left": left}}})
+    assert len(strangers(found, {"modules": {MODULE: {"left": []}}})) == 1
+    assert len(strangers(found, {"modules": {"streams/stream_fifo": {"left": left}}})) == 1
 
 
 def test_a_mutants_place_names_the_line_and_the_bit():

@@ -41,10 +41,10 @@ def table_of_instruments() -> str:
 
 def _mutants(found: Mapping[str, Any]) -> str:
     fates = sum((module.fates for module in modules()), Counter())
-    different = fates["killed"] + fates["survived"]
-    return (f"{fates.total():,} in {len(found['modules'])} modules: {fates['equivalent']} are "
-            f"proven equivalent, {fates['explained']} are so by a reason alone; of the others "
-            f"{fates['killed']:,} are killed, {_percent(fates['killed'], different)} %, and "
+    different = fates.total() - fates["equivalent"]
+    return (f"{fates.total():,} in {len(found['modules'])} modules: of {different:,} that are not "
+            f"proven equivalent {fates['killed']:,} are killed, "
+            f"{_percent(fates['killed'], different)} %; {fates['explained']} are explained, "
             f"{fates['survived']} are left ({found['seconds'] / 60:.0f} minutes of one bench after "
             "the other)")
 

@@ -86,8 +86,8 @@ class Module:
 
     @property
     def killed(self) -> tuple[int, int]:
-        """Mutants that were killed, and those that are not equivalent."""
-        return self.fates["killed"], self.fates["killed"] + self.fates["survived"]
+        """Mutants that were killed, and those that are not proven equivalent."""
+        return self.fates["killed"], self.fates.total() - self.fates["equivalent"]
 
     def lacks(self) -> list[str]:
         """List what is missing to its goals; nothing if it is closed."""
