@@ -9,8 +9,10 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from commands.tools import ToolError
 
 MARK = "unfinished"
 
@@ -55,6 +57,23 @@ def locked(path: Path, wait: bool = True) -> Iterator[int]:
     with path.open("w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield file.fileno()
+
+
+@contextmanager
+def alone(what: Path) -> Iterator[None]:
+    """Work on a file or in a folder while no other call does.
+
+    Raises
+    ------
+    ToolError
+        If another call works on it.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(what.with_name(f"{what.name}.lock"), wait=False))
+        except BlockingIOError:
+            raise ToolError(f"another call works on {what}: wait until it has ended") from None
+        yield
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import pytest
 from commands import builds
 from commands.tests.test_exit_codes import ROOT
 from commands.tests.waiting import HANG_SECONDS, wait_until
+from commands.tools import ToolError
 
 BUILDER = """
 import sys, time
@@ -63,6 +64,18 @@ def test_two_at_once_build_once(tmp_path):
     go.touch()
     assert [each.wait(HANG_SECONDS) for each in both] == [0, 0]
     assert log.read_text(encoding="utf-8") == "begun False\nbegun True\n"
+
+
+def test_a_second_call_is_refused_while_one_works(tmp_path):
+    what = tmp_path / "record.json"
+    with builds.alone(what):
+        with pytest.raises(ToolError, match=r"another call works on .*record\.json"):
+            with builds.alone(what):
+                pass
+        with builds.alone(tmp_path / "other.json"):
+            pass
+    with builds.alone(what), pytest.raises(BlockingIOError):
+        raise BlockingIOError  # what goes wrong inside is no other call
 
 
 def test_a_build_that_failed_is_begun_anew(tmp_path):

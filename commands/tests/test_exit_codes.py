@@ -133,6 +133,14 @@ def test_an_interrupt_ends_what_was_started(cause, wait):
     wait_until(lambda: not any(map(children._is_alive, started)))
 
 
+def test_what_takes_too_long_is_ended_with_all_that_it_started(tmp_path):
+    numbers = tmp_path / "numbers"
+    script = f"sleep 4000 & echo $! $$ > {numbers}; wait"
+    with pytest.raises(subprocess.TimeoutExpired):
+        children.run(["sh", "-c", script], timeout=0.5)
+    assert not any(children._is_alive(int(each)) for each in numbers.read_text().split())
+
+
 def test_a_process_that_follows_its_parent_ends_with_it():
     child = "from commands import children; import time; children.end_with_parent(); " \
             "print('ready', flush=True); time.sleep(4000)"

@@ -68,10 +68,11 @@ def main(
         wrong = [name for name in modules or () if name not in known]
         if wrong:
             raise ValueError(f"there is no module {wrong[0]!r}; there are {', '.join(known)}")
+        if keep and (modules or sample):
+            raise ValueError("--keep is of all modules: leave out which")
+        if keep or sample:
+            require_checkout()  # the record is in it
         if keep:
-            if modules or sample:
-                raise ValueError("--keep is of all modules: leave out which")
-            require_checkout()
             check_file(RECORD)
         builds.check_place(out)
         tools.require(tools.VERILATOR)
@@ -85,8 +86,9 @@ def main(
             order = np.random.default_rng(turn).permutation(len(chosen))[:sample]
             chosen = [chosen[number] for number in sorted(order)]
             console.print(f"modules of --turn {turn}: {', '.join(chosen)}")
-        with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                      TimeElapsedColumn(), console=console) as progress:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+                   TimeElapsedColumn())
+        with builds.alone(out), Progress(*columns, console=console) as progress:
             bar = progress.add_task("mutants", total=None)
 
             def show(what: str, done: int, of: int) -> None:

@@ -11,6 +11,7 @@ from rich.progress import MofNCompleteColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from commands import builds
 from commands.exit_codes import ExitCode
 from commands.outputs import check_file
 from commands.running import sentences
@@ -44,7 +45,8 @@ def main(
         if not sweeps:
             raise ValueError(f"no sweep's name has one of {', '.join(words or ())}; there are "
                              f"{', '.join(each.name for each in SWEEPS)}")
-        return run(sweeps, Progress(record), make_console())
+        with builds.alone(record):
+            return run(sweeps, Progress(record), make_console())
 
 
 def run(sweeps: list[Sweep], progress: Progress, console: Console) -> ExitCode:
