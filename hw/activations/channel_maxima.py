@@ -113,27 +113,29 @@ class ChannelMaxima(wiring.Component):
         is_stale = Signal(init=1)
         shown = Signal.like(self.channel)
         exists = Signal()
-        shown_exists = Signal(reset_less=True)
+        was_there = Signal(reset_less=True)
         m.d.comb += [
             exists.eq(has_measured & (self.channel[CHANNEL_BITS:] <= last_k_block)),
             read.eq(~measures & (is_stale | (shown != self.channel))),
             maxima.read_en.eq(measures | (read & exists)),
             maxima.read_addr.eq(Mux(measures, self.block.k_block, self.channel[CHANNEL_BITS:])),
         ]
-        m.d.sync += is_read.eq(read)
+        m.d.sync += [is_read.eq(read), was_there.eq(exists)]
         with m.If(read):
-            m.d.sync += [shown.eq(self.channel), shown_exists.eq(exists), is_stale.eq(0)]
+            m.d.sync += [shown.eq(self.channel), is_stale.eq(0)]
         with m.If(is_writing):
             m.d.sync += is_stale.eq(1)
         m.submodules.widen = widen = Widen(float_formats=self.config.float_formats)
         magnitude = Signal.like(stored[0], reset_less=True)
         is_chosen = Signal()
         m.d.sync += is_chosen.eq(is_read)
-        with m.Switch(shown[:CHANNEL_BITS]):
-            for lane in range(BLOCK_SIZE):
-                with m.Case(lane):
-                    m.d.sync += magnitude.eq(stored[lane])
+        m.d.sync += magnitude.eq(0)
+        with m.If(was_there):
+            with m.Switch(shown[:CHANNEL_BITS]):
+                for lane in range(BLOCK_SIZE):
+                    with m.Case(lane):
+                        m.d.sync += magnitude.eq(stored[lane])
         # One of its lanes is used.
         m.d.comb += [widen.format.eq(job_format), *(raw.eq(magnitude) for raw in widen.i)]
         with m.If(is_chosen):
-            m.d.sync += self.maximum.eq(Mux(shown_exists, widen.o[0], 0))
+            m.d.sync += self.maximum.eq(widen.o[0])

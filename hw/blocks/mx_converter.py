@@ -15,18 +15,9 @@ from .block_rounder import BlockRounding, Tagged
 from .widen import Elements
 
 
-class Raw(data.Struct):
-    """FP32 patterns and the precision that they shall have."""
-
-    elements: Elements
-    is_mx9: 1
-
-
-class Searched(data.Struct):
-    """The same, and the largest exponent field."""
-
-    raw: Raw
-    shared: FP32.exponent_bits
+def raw_layout(beside):
+    """Describe FP32 patterns, the precision that they shall have, and what travels beside them."""
+    return data.StructLayout({"elements": Elements, "is_mx9": 1, "beside": beside})
 
 
 class MXConverter(wiring.Component):
@@ -45,12 +36,15 @@ class MXConverter(wiring.Component):
     short_paths : bool
         With 2 stages only: compare exponents by fours and make the register behind the alignment a
         `StreamBuffer`, so that no stall at ``o`` reaches beyond it in the same cycle.
+    beside : ShapeLike
+        What travels with each block, unchanged.
 
     Members
     -------
     i : In(stream of struct)
-        ``elements`` 16 x unsigned(32), FP32 patterns; ``is_mx9``.
-    o : Out(stream of Rounded)
+        ``elements`` 16 x unsigned(32), FP32 patterns; ``is_mx9``; ``beside``.
+    o : Out(stream of struct)
+        ``rounded``, a `Rounded`; ``beside``.
 
     Raises
     ------
@@ -58,7 +52,8 @@ class MXConverter(wiring.Component):
         If the rounding is unknown, stages are not 0, 1 or 2, or paths cannot be made short.
     """
 
-    def __init__(self, *, rounding: str = "half_even", stages: int = 2, short_paths: bool = False):
+    def __init__(self, *, rounding: str = "half_even", stages: int = 2, short_paths: bool = False,
+                 beside=1):
         if stages not in (0, 1, 2):
             raise ValueError(f"a converter has 0, 1 or 2 pipeline stages, not {stages!r}")
         if short_paths and stages != 2:
@@ -66,10 +61,11 @@ class MXConverter(wiring.Component):
         self.short_paths = short_paths
         self.rounding = rounding
         self.latency = stages
+        self.beside = beside
         self.block_rounding = BlockRounding(rounding=rounding)
         super().__init__({
-            "i": In(stream.Signature(Raw)),
-            "o": Out(stream.Signature(Rounded)),
+            "i": In(stream.Signature(raw_layout(beside))),
+            "o": Out(stream.Signature(data.StructLayout({"rounded": Rounded, "beside": beside}))),
         })
 
     def elaborate(self, platform):
@@ -78,8 +74,10 @@ class MXConverter(wiring.Component):
         m.submodules.rounding = rounding = self.block_rounding
         raw = self.i
         if self.latency == 2:
-            raw = stream.Signature(Searched).create(path=("searched",))
-            found = Signal(Searched)
+            layout = data.StructLayout({"raw": raw_layout(self.beside),
+                                        "shared": FP32.exponent_bits})
+            raw = stream.Signature(layout).create(path=("searched",))
+            found = Signal(layout)
             exponents = [element[FP32.mantissa_bits : FP32.width - 1]
                          for element in self.i.p.elements]
             m.d.comb += [found.raw.eq(self.i.p),
@@ -88,18 +86,22 @@ class MXConverter(wiring.Component):
             register_slice(m, self.i, raw, found)
             m.d.comb += alignment.shared.eq(raw.p.shared)
         payload = raw.p.raw if self.latency == 2 else raw.p
-        aligned = stream.Signature(Tagged).create(path=("aligned",))
-        tagged = Signal(Tagged)
+        layout = data.StructLayout({"tagged": Tagged, "beside": self.beside})
+        aligned = stream.Signature(layout).create(path=("aligned",))
+        leaving = Signal(layout)
+        rounded = Signal(self.o.p.shape())
         m.d.comb += [
             alignment.i.eq(payload.elements),
-            tagged.block.eq(alignment.o), tagged.is_mx9.eq(payload.is_mx9),
-            rounding.i.eq(aligned.p),
+            leaving.tagged.block.eq(alignment.o), leaving.tagged.is_mx9.eq(payload.is_mx9),
+            leaving.beside.eq(payload.beside),
+            rounding.i.eq(aligned.p.tagged),
+            rounded.rounded.eq(rounding.o), rounded.beside.eq(aligned.p.beside),
         ]
         if self.short_paths:
-            m.submodules.leaves = leaves = StreamBuffer(Tagged)
-            pass_on(m, raw, leaves.i, tagged)
+            m.submodules.leaves = leaves = StreamBuffer(layout)
+            pass_on(m, raw, leaves.i, leaving)
             pass_on(m, leaves.o, aligned, leaves.o.p)
         else:
-            (register_slice if self.latency else pass_on)(m, raw, aligned, tagged)
-        pass_on(m, aligned, self.o, rounding.o)
+            (register_slice if self.latency else pass_on)(m, raw, aligned, leaving)
+        pass_on(m, aligned, self.o, rounded)
         return m

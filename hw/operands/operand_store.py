@@ -116,7 +116,7 @@ class OperandStore(wiring.Component):
             anchor.read_en.eq(self.read), anchor.read_addr.eq(self.read_slot),
             self.operand_anchors.eq(anchor.read_data),
         ]
-        serve_residual = Signal()
+        serve_residual = Signal(reset_less=True)
         with m.If(self.read):
             m.d.sync += serve_residual.eq(self.read_residual)
         for lane in range(lanes):

@@ -48,8 +48,9 @@ class FloatPackets(wiring.Component):
         }), name=name, reset_less=True) for name in ("arriving", "beside"))
         m.d.comb += [
             self.i.ready.eq(~self.o.valid | self.o.ready),
-            arriving.rows.eq(Cat(row < rows.rows for row in range(config.drain_rows))),
-            arriving.cols.eq(Cat(col < rows.cols for col in range(config.cols))),
+            # A group has a row and a column.
+            arriving.rows.eq(Cat(1, *(row < rows.rows for row in range(1, config.drain_rows)))),
+            arriving.cols.eq(Cat(1, *(col < rows.cols for col in range(1, config.cols)))),
             arriving.is_fp32.eq(rows.output == Output.FP32), arriving.job_last.eq(rows.job_last),
         ]
         with m.If(self.i.ready):

@@ -7,8 +7,6 @@ from amaranth.lib.wiring import In, Out
 from hw.blocks.mx_converter import MXConverter
 from hw.contract.result_block import result_block_layout
 from hw.contract.tile_block import tile_block_layout
-from hw.streams.register_slice import register_slice
-from hw.streams.stream_buffer import StreamBuffer
 
 
 class ResultConverter(wiring.Component):
@@ -40,22 +38,18 @@ class ResultConverter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.converter = converter = MXConverter(rounding=self.rounding,
-                                                         stages=self.latency, short_paths=True)
         block, out = self.i.p, self.o.p
+        place = data.StructLayout({
+            name: block[name].shape() for name in ("row", "row_last", "job_last")})
+        m.submodules.converter = converter = MXConverter(
+            rounding=self.rounding, stages=self.latency, short_paths=True, beside=place)
+        entering, leaving = converter.i.p, converter.o.p
         m.d.comb += [
-            converter.i.p.elements.eq(block.elements), converter.i.p.is_mx9.eq(block.is_mx9),
             converter.i.valid.eq(self.i.valid), self.i.ready.eq(converter.i.ready),
             self.o.valid.eq(converter.o.valid), converter.o.ready.eq(self.o.ready),
-            out.rounded.eq(converter.o.p), out.k_first.eq(1), out.k_last.eq(1),
+            entering.elements.eq(block.elements), entering.is_mx9.eq(block.is_mx9),
+            out.rounded.eq(leaving.rounded), out.k_first.eq(1), out.k_last.eq(1),
         ]
-        # The place goes through registers of the same kinds, which move with the converter's.
-        names = ("row", "row_last", "job_last")
-        layout = data.StructLayout({name: block[name].shape() for name in names})
-        entering = stream.Signature(layout).create(path=("entering",))
-        m.submodules.leaves = leaves = StreamBuffer(layout)
-        register_slice(m, entering, leaves.i, entering.p)
-        m.d.comb += [entering.valid.eq(self.i.valid), leaves.o.ready.eq(self.o.ready)]
-        for name in names:
-            m.d.comb += [entering.p[name].eq(block[name]), out[name].eq(leaves.o.p[name])]
+        for name, _ in place:
+            m.d.comb += [entering.beside[name].eq(block[name]), out[name].eq(leaving.beside[name])]
         return m

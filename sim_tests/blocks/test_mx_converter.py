@@ -92,14 +92,16 @@ def bits(flags):
 
 async def convert(dut, patterns, is_mx9, idle=0.0, stall=0.0):
     """Send blocks through the converter, compare all that comes out, return the cycles it took."""
-    words = drive.pack(CONVERTER_I, {"elements": patterns, "is_mx9": is_mx9})
+    beside = drive.rng("beside").integers(0, 2, len(patterns))
+    words = drive.pack(CONVERTER_I, {"elements": patterns, "is_mx9": is_mx9, "beside": beside})
     start = drive.cycle()
     _, received = await gather(
         drive.send(dut, "i", words, idle), drive.receive(dut, "o", len(words), stall)
     )
     cycles = drive.cycle() - start
     expected = expected_blocks(patterns, is_mx9, drive.parameters()["rounding"])
-    drive.compare(drive.unpack(CONVERTER_O, received), expected, "o", idle=idle, stall=stall)
+    drive.compare(drive.unpack(CONVERTER_O, received), {"rounded": expected, "beside": beside},
+                  "o", idle=idle, stall=stall)
     return cycles
 
 

@@ -18,7 +18,7 @@ OTHER_BENCHES = {
     "radix_select": "outlier_detector", "tile_maxima": "outlier_detector",
     "gather": "reorder", "tile_tags": "tile_stage",
     "beat_issuer": "block_walker", "tile_loops": "block_walker",
-    "block_aligner": "mx_packer", "chunk_reader": "weight_loader", "block_rounder": "mx_converter",
+    "block_aligner": "mx_packer", "block_rounder": "mx_converter",
     "part_joiner": "result_path", "tile_turner": "result_path",
     "result_writer": "result_path", "register_slice": "skid_buffer",
 }

@@ -1,8 +1,9 @@
 """Whether a mutant is a mutant at all: Yosys' SAT solver holds it against the good netlist.
 
 Both netlists begin a cycle in the same state, whatever that is, and see the same inputs, for a
-cycle or some; if every register and output is then the same, no bench can tell them apart. That
-they differ is no proof that a bench can: the state may be one that no run reaches.
+cycle or some; if every register and output is then the same, no bench can tell them apart: see
+`one_cycle` for what may differ all the same. That they differ is no proof that a bench can: the
+state may be one that no run reaches.
 """
 
 import hashlib

@@ -4,8 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+from amaranth import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
 
 from hw.accelerator import Accelerator
+from hw.streams.register_slice import register_slice
 from hw.streams.skid_buffer import SkidBuffer
 from sim_tests.mutants import benches
 from sim_tests.mutants.command import missed_goals, strangers
@@ -90,6 +94,29 @@ def test_the_solver_tells_an_equivalent_mutant_from_another(skid_buffer, tmp_pat
     masked = Mutant("?", "", "", "$masked", "$and", 0, "const1", "A", 0)
     assert is_equivalent_in_a_cycle(masked, dead, "dead")
     assert is_equivalent(masked, dead, "dead")
+
+
+class Offered(wiring.Component):
+    """A register behind a stream; its word means nothing while none is held."""
+
+    def __init__(self):
+        super().__init__({"i": In(stream.Signature(4)), "o": Out(stream.Signature(4))})
+
+    def elaborate(self, platform):
+        m = Module()
+        register_slice(m, self.i, self.o, self.i.payload)
+        return m
+
+
+def test_a_word_that_is_not_offered_may_be_any(tmp_path):
+    offered = Netlist(Offered(), "offered", tmp_path / "netlist")
+    good = tmp_path / "good.il"
+    offered.run(f"write_rtlil {good}")
+    (module,) = offered.modules()
+    drawn = [each for each in offered.draw(module, 1000, 1) if (each.mode, each.bit) == ("inv", 3)]
+    proven = [each.place for each in drawn if is_equivalent_in_a_cycle(each, good, "offered")]
+    assert len(drawn) == 8
+    assert proven == ["?#0 mux A[3] inv"]  # which keeps a word that left, while no other comes
 
 
 def _with_a_dead_input(folder: Path) -> Path:
