@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from commands import builds
+from commands import builds, tools
 from commands.checkout import require_checkout
 from commands.exit_codes import ExitCode
 from commands.figures import Figures
@@ -21,6 +21,7 @@ from commands.options import folder
 from commands.outputs import check_folder, whole
 from commands.running import sentences
 from commands.terminal import make_console
+from commands.tools import ToolError
 from reporting.table import Column, Table
 from sim_tests.bench import BUILD
 from sim_tests.coverage import documents, exclusions
@@ -52,7 +53,7 @@ def main(
     Without modules also which combinations of kinds of jobs, data and trouble random jobs try.
     Writes a page per module, its source coloured, and an index. Benches whose sources have not
     changed since the last call are not run again; so an interrupted call goes on. The exit code is
-    1 if a goal is missed or a bench fails.
+    1 if a goal is missed or a bench fails, 3 if one cannot run.
 
     Example: mixdit check coverage csr job_check
     """
@@ -69,11 +70,15 @@ def main(
         check_folder(out)
         if find_spec("pyosys") is None:
             raise ModuleNotFoundError(name="pyosys")
+        tools.require(tools.VERILATOR)
         benches = benches_of(named)
         wanted = {f"hw/{name}.py" for name in named}
         rules = exclusions.read()
         with builds.alone(BUILD / "coverage"):  # its models lie there whatever --out is
             outcomes = _run(console, benches, out / "runs", jobs)
+        if dead := [each for each in outcomes if not each.has_run]:
+            raise ToolError("\n".join(f"{each.bench.name} could not run: the end of {each.log} "
+                                      "says why" for each in dead))
         counts = read_counts_of(each.counts for each in outcomes if each.counts)
         counts = Counter({point: count for point, count in counts.items()
                           if not wanted or point.module in wanted})
