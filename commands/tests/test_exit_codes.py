@@ -104,6 +104,8 @@ class HalfDone:
      "make, c++ and perl are not installed (on Debian: apt-get install make g++ perl)"),
     ("with sentences(): raise ModuleNotFoundError(name='torch')", 3,
      "torch is not installed: run `pip install '.[quality]'` first"),
+    ("with sentences(): raise ModuleNotFoundError(name='pyosys')", 3,
+     "pyosys is not installed: run `pip install '.[formal]'` first"),
     (f"{HALF_DONE}with sentences(): half = HalfDone(); raise ValueError('k is 0')", 2, "k is 0"),
     ("with sentences(): raise MemoryError", 3, "there is not enough memory"),
     ("raise ZeroDivisionError", 3, None), ("import nothing_of_that_name", 3, None),

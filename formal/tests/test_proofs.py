@@ -9,7 +9,7 @@ from formal.harness import Harness
 from formal.hollow import with_hollows
 from formal.page import PAGE, page
 from formal.proof import Mutant, Proof, planted, prove
-from formal.proofs import find_proofs
+from formal.proofs import choose, find_proofs
 from formal.verdict import judge
 from hw.results import fp32_rounding, normalizer
 from hw.streams import stream_fifo
@@ -143,6 +143,18 @@ def test_a_hollow_part_hands_out_anything_and_is_told_what_it_gets(tmp_path):
 
     assert prove(replace(proof(), make=Hollow), tmp_path).is_proven
     assert stream_fifo.StreamBuffer is StreamBuffer
+
+
+@pytest.mark.parametrize(("names", "found"), [
+    (["streams/skid_buffer"], ["skid_buffer"]), (["skid_buffer"], ["skid_buffer"]),
+    (["scatter"], ["scatter_16", "scatter_4"]), (["engines"], ["engines"]),
+    (["accumulator", "array/mac_cell"], ["accumulator", "aligned_addend"])])
+def test_proofs_are_chosen_by_their_names_and_by_modules(names, found):
+    assert [each.name for each in choose(names)] == found
+
+
+def test_all_proofs_are_chosen_without_a_name():
+    assert [each.name for each in choose([])] == sorted(PROOFS)
 
 
 def test_the_page_has_every_proof():

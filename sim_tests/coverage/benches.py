@@ -83,36 +83,21 @@ def find_benches() -> list[Bench]:
 
 
 def benches_of(modules: Sequence[str]) -> list[Bench]:
-    """Choose the benches of some modules by their names; all benches if there are none.
-
-    Raises
-    ------
-    ValueError
-        If there is no module of such a name in the generator.
-    """
+    """Choose the benches of some modules, such as "control/job_check"; all without."""
     benches = find_benches()
     if not modules:
         return benches
     own = {bench.name: bench for bench in benches if not bench.machine}
     chosen = []
-    for name in modules:
-        files_of(name)
+    for module in modules:
+        name = module.rpartition("/")[2]
         bench = own.get(OTHER_BENCHES.get(name, name))
         chosen += [bench] if bench else [each for each in benches if each.machine]
     return list(dict.fromkeys(chosen))
 
 
-def files_of(module: str) -> str:
-    """Return the file of a module by its name, such as "hw/control/job_check.py".
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
-    found = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "hw").rglob("*.py"))
-             if path.stem == module]
-    if not found:
-        raise ValueError(f"there is no module {module!r} in hw/; give a file's name without .py, "
-                         "such as job_check")
-    return found[0]
+def find_modules() -> list[str]:
+    """List the files of hw/, such as "control/job_check"."""
+    folder = ROOT / "hw"
+    return [path.relative_to(folder).with_suffix("").as_posix()
+            for path in sorted(folder.rglob("*.py")) if path.name != "__init__.py"]

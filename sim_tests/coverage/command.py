@@ -12,17 +12,20 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from commands import builds
+from commands import builds, tools
 from commands.checkout import require_checkout
 from commands.exit_codes import ExitCode
 from commands.figures import Figures
+from commands.names import resolve
+from commands.options import folder
 from commands.outputs import check_folder, whole
 from commands.running import sentences
 from commands.terminal import make_console
+from commands.tools import ToolError
 from reporting.table import Column, Table
 from sim_tests.bench import BUILD
 from sim_tests.coverage import documents, exclusions
-from sim_tests.coverage.benches import Bench, benches_of, files_of
+from sim_tests.coverage.benches import Bench, benches_of, find_modules
 from sim_tests.coverage.functional.dimensions import bins, words
 from sim_tests.coverage.functional.trying import PER_SIMULATION, Tried, try_all
 from sim_tests.coverage.pages import write_pages
@@ -34,12 +37,14 @@ from sim_tests.coverage.totals import GOALS, Total, by_module, overall
 
 def main(
     modules: Annotated[list[str] | None, typer.Argument(
-        metavar="[MODULE]...", help="Files of hw/ without .py; all without.")] = None,
+        metavar="[MODULE]...",
+        help="Such as streams/skid_buffer or skid_buffer; all without.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Benches at once.")] = 2,
     random_jobs: Annotated[int, typer.Option(
         min=0, help="Most random jobs, by which combinations of settings are tried.")] = 20_000,
-    out: Annotated[Path, typer.Option(help="Folder for the pages, and for what benches "
-                                      "reach.")] = Path("build/coverage"),
+    out: Annotated[Path, typer.Option(
+        parser=folder, metavar="FOLDER",
+        help="For the pages, and for what benches reach.")] = Path("build/coverage"),
     keep: Annotated[bool, typer.Option(
         help="Replace the record in docs/verification, and its table on the page.")] = False,
 ) -> Figures:
@@ -48,7 +53,7 @@ def main(
     Without modules also which combinations of kinds of jobs, data and trouble random jobs try.
     Writes a page per module, its source coloured, and an index. Benches whose sources have not
     changed since the last call are not run again; so an interrupted call goes on. The exit code is
-    1 if a goal is missed or a bench fails.
+    1 if a goal is missed or a bench fails, 3 if one cannot run.
 
     Example: mixdit check coverage csr job_check
     """
@@ -57,15 +62,23 @@ def main(
         require_checkout()
         if keep and modules:
             raise ValueError("only a whole run is kept: leave out the modules")
+        known = find_modules()
+        named = [resolve(name, known, "module") for name in modules or ()]
+        if keep:
+            documents.check_others(documents.COVERAGE)
         builds.check_place(BUILD)
         check_folder(out)
         if find_spec("pyosys") is None:
             raise ModuleNotFoundError(name="pyosys")
-        benches = benches_of(modules or ())
-        wanted = {files_of(name) for name in modules or ()}
+        tools.require(tools.VERILATOR)
+        benches = benches_of(named)
+        wanted = {f"hw/{name}.py" for name in named}
         rules = exclusions.read()
         with builds.alone(BUILD / "coverage"):  # its models lie there whatever --out is
             outcomes = _run(console, benches, out / "runs", jobs)
+        if dead := [each for each in outcomes if not each.has_run]:
+            raise ToolError("\n".join(f"{each.bench.name} could not run: the end of {each.log} "
+                                      "says why" for each in dead))
         counts = read_counts_of(each.counts for each in outcomes if each.counts)
         counts = Counter({point: count for point, count in counts.items()
                           if not wanted or point.module in wanted})

@@ -1,10 +1,10 @@
 """The records in docs/verification, and the tables of docs/coverage.md that are made of them."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from commands import kept
 from commands.outputs import write_if_changed
 from reporting.table import Column, Table
 from sim_tests.bench import ROOT
@@ -58,6 +58,18 @@ def gates_table(record: Mapping[str, Any]) -> Table:
 TABLES = {COVERAGE: coverage_table, GATES: gates_table}
 
 
+def check_others(record: Path) -> None:
+    """See that the other records, whose tables are on the same page, can be read.
+
+    Raises
+    ------
+    ValueError
+        If one cannot.
+    """
+    for each in TABLES.keys() - {record}:
+        kept.record(each)
+
+
 def keep(found: Path, record: Path) -> None:
     """Make what a command found the record, and its table that of the page."""
     write_if_changed(record, found.read_text(encoding="utf-8"))
@@ -77,6 +89,6 @@ def page(text: str) -> str:
         _, end, tail = rest.partition(END)
         if not (begin and end):
             raise ValueError(f"{PAGE.name} lacks the markers of {record.name}")
-        table = table_of(json.loads(record.read_text(encoding="utf-8")))
+        table = table_of(kept.record(record))
         text = f"{head}{begin}\n{table.for_markdown()}\n{end}{tail}"
     return text

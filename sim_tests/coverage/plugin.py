@@ -8,11 +8,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from sim_tests import simulators
 from sim_tests.coverage.constants import Constants, constants
 from sim_tests.coverage.places import Places, read_places
 from sim_tests.coverage.points import Point, read_counts
 from sim_tests.coverage.record import write_counts
+from sim_tests.coverage.running import FAILED
 from sim_tests.coverage.simulator import CoverageVerilator
 
 
@@ -22,7 +25,7 @@ class Counts:
     Parameters
     ----------
     file : pathlib.Path
-        Written when all tests have passed.
+        Written when all tests have passed, and something was simulated.
     """
 
     def __init__(self, file: Path):
@@ -36,10 +39,14 @@ class Counts:
             self.reached[point] += count
         found.unlink()  # so that no later simulation that writes none seems to have done so
 
-    def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Write the file."""
-        if exitstatus == 0:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Write the file; where a test failed, tell whether anything was simulated."""
+        if not self.reached:
+            return
+        if exitstatus == pytest.ExitCode.OK:
             write_counts(self.file, self.reached)
+        elif exitstatus == pytest.ExitCode.TESTS_FAILED:
+            session.exitstatus = FAILED
 
 
 @cache

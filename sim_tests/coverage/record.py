@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
@@ -20,6 +21,14 @@ def write_counts(path: Path, counts: Counter[Point]) -> None:
             for point, count in sorted(counts.items())]
     with whole(path) as file:
         file.write(gzip.compress(json.dumps(rows).encode(), mtime=0))
+
+
+def is_readable(path: Path) -> bool:
+    """Tell whether a file of `write_counts` is there, and whole."""
+    try:
+        return isinstance(json.loads(gzip.decompress(path.read_bytes())), list)
+    except (OSError, EOFError, zlib.error, ValueError):
+        return False
 
 
 def read_counts_of(paths: Iterable[Path]) -> Counter[Point]:

@@ -11,6 +11,10 @@ from commands import children
 from commands.outputs import write_text
 from sim_tests.bench import ROOT
 from sim_tests.coverage.benches import Bench
+from sim_tests.coverage.record import is_readable
+
+FAILED = 10
+"""How pytest ends when a test failed and something was simulated; else none could run."""
 
 
 @dataclass(frozen=True)
@@ -21,20 +25,24 @@ class Outcome:
     ----------
     bench : Bench
     counts : pathlib.Path or None
-        What it reached; None if a test failed.
+        What it reached; None if a test failed or none ran.
     log : pathlib.Path
+    has_run : bool
+        Something was simulated.
     """
 
     bench: Bench
     counts: Path | None
     log: Path
+    has_run: bool = True
 
 
 def kept(bench: Bench, folder: Path) -> Path | None:
-    """Return what a bench reached in an earlier run, if nothing has changed since."""
+    """Return what a bench reached in an earlier run, if nothing has changed and it can be read."""
     counts, stamp = folder / f"{bench.name}.json.gz", folder / f"{bench.name}.version"
-    is_known = counts.is_file() and stamp.is_file()
-    return counts if is_known and stamp.read_text(encoding="utf-8") == bench.version else None
+    is_known = (stamp.is_file() and stamp.read_bytes() == bench.version.encode()
+                and is_readable(counts))
+    return counts if is_known else None
 
 
 def run(bench: Bench, folder: Path) -> Outcome:
@@ -60,7 +68,7 @@ def run(bench: Bench, folder: Path) -> Outcome:
              "--coverage-to", counts.resolve(), *bench.arguments],
             cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
     if done.returncode or not counts.is_file():
-        return Outcome(bench, None, log)
+        return Outcome(bench, None, log, has_run=done.returncode == FAILED)
     write_text(stamp, version)
     return Outcome(bench, counts, log)
 

@@ -23,6 +23,13 @@ def work_of(kind: JobKind, **choices):
     return make_work(TINY, np.random.default_rng(1), 4, 5, 32, kind=kind, **choices)
 
 
+@pytest.mark.parametrize("content", [b"", b'{"version": "', b"\x94"])
+def test_what_was_tried_and_cannot_be_read_is_tried_again(tmp_path, content):
+    path = tmp_path / "functional.json"
+    path.write_bytes(content)
+    assert trying.read(path) == trying.Tried()
+
+
 def test_no_combination_has_what_its_kind_does_not_look_at():
     for each in BINS:
         values = dict(each)

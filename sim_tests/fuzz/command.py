@@ -129,18 +129,23 @@ def main(
 def _try_all(names: list[str], jobs: int, seed: int, record: Record) -> bool:
     """Run the simulations that the record lacks, and sum up; tell whether one has failed."""
     console, made_by = make_console(), code()
-    built: dict[str, tuple[Path, str]] = {}
+    verilogs: dict[str, str] = {}
+    libraries: dict[str, Path] = {}
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("", total=jobs)
         for name, own_seed, count in plan(names, jobs, seed):
-            if name not in built:
+            if name not in verilogs:
+                progress.update(task, description=f"emitting {name}")
+                verilogs[name] = digest(name)
+            verilog = verilogs[name]
+            is_missing = (name, own_seed, count, verilog, made_by) not in record.simulations
+            if is_missing and name not in libraries:
                 progress.update(task, description=f"building {name}")
-                built[name] = build(name), digest(name)
-            library, verilog = built[name]
-            if (name, own_seed, count, verilog, made_by) not in record.simulations:
-                progress.update(task, description=f"{name}, seed {own_seed}")
-                found = _try(library, name, count, own_seed, verilog, made_by)
+                libraries[name] = build(name)
+            progress.update(task, description=f"{name}, seed {own_seed}")
+            if is_missing:
+                found = _try(libraries[name], name, count, own_seed, verilog, made_by)
                 record.add(found)
                 again = f"--machine {name} --seed {own_seed} --jobs {count}"
                 console.print(f"{found.error}\nagain: mixdit check fuzz {again}" if found.error

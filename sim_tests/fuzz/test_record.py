@@ -53,6 +53,17 @@ def test_a_run_goes_on_where_it_was_interrupted(ran, tmp_path, monkeypatch):
     json.dumps(sums)
 
 
+def test_a_record_that_lacks_nothing_needs_no_build(ran, tmp_path, monkeypatch):
+    path = tmp_path / "record.jsonl"
+    run(path, 2, "now", monkeypatch)
+    built = []
+    monkeypatch.setattr(fuzz, "build", built.append)
+    run(path, 2, "now", monkeypatch)
+    assert (len(ran), built) == (2, [])
+    run(path, 3, "now", monkeypatch)
+    assert built == ["4x4"]  # the other machine has all of its jobs
+
+
 def test_other_code_begins_anew_and_keeps_what_was(ran, tmp_path, monkeypatch):
     path = tmp_path / "record.jsonl"
     run(path, 2, "then", monkeypatch)

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
 
+from commands import kept
 from commands.outputs import write_text
 from perf.rtl.ppa.library import Library
 from reporting.version import code_version
@@ -42,14 +43,13 @@ class Outcome:
 
 def judge_once(subject: Subject, library: Library, folder: Path) -> Outcome:
     """Do what `judge` does, unless the same has been done in this folder, and nothing failed."""
-    kept, version = folder / "outcome.json", _version(subject, library)
-    if kept.is_file():
-        record = json.loads(kept.read_text(encoding="utf-8"))
-        if record.pop("version") == version:
-            return Outcome(subject=subject, fault="", **record)
+    path, version = folder / "outcome.json", _version(subject, library)
+    record = kept.result(path)
+    if record and record.pop("version") == version:
+        return Outcome(subject=subject, fault="", **record)
     outcome = judge(subject, library, folder)
     if not outcome.fault:
-        write_text(kept, json.dumps({
+        write_text(path, json.dumps({
             "version": version, "cells": outcome.cells, "registers": outcome.registers,
             "passed": outcome.passed, "seconds": outcome.seconds}))
     return outcome

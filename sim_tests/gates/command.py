@@ -15,6 +15,7 @@ from commands import builds, tools
 from commands.checkout import require_checkout
 from commands.exit_codes import ExitCode
 from commands.figures import Figures
+from commands.options import folder
 from commands.outputs import check_folder, whole
 from commands.running import sentences
 from commands.terminal import make_console
@@ -31,7 +32,8 @@ def main(
         metavar="[NETLIST]...", help=f"Of {', '.join(SUBJECTS)}; all without.")] = None,
     liberty: Annotated[str | None, typer.Option(
         help="Liberty file of another library; or MIXDIT_LIBERTY.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for netlists and logs.")] = Path("build/gates"),
+    out: Annotated[Path, typer.Option(
+        parser=folder, metavar="FOLDER", help="For netlists and logs.")] = Path("build/gates"),
     keep: Annotated[bool, typer.Option(
         help="Replace the record in docs/verification, and its table on the page.")] = False,
 ) -> Figures:
@@ -49,6 +51,8 @@ def main(
         require_checkout()
         if keep and names:
             raise ValueError("only a whole run is kept: leave out the names")
+        if keep:
+            documents.check_others(documents.GATES)
         wrong = [name for name in names or () if name not in SUBJECTS]
         if wrong:
             raise ValueError(f"there is no netlist {wrong[0]!r}; there are {', '.join(SUBJECTS)}")

@@ -14,10 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from commands import builds, tools
+from commands import builds, kept, tools
 from commands.checkout import require_checkout
 from commands.exit_codes import ExitCode
 from commands.figures import Figures
+from commands.names import resolve
+from commands.options import folder
 from commands.outputs import check_file, check_folder, whole, write_if_changed
 from commands.running import sentences
 from commands.terminal import make_console
@@ -40,7 +42,8 @@ BY_REASON = 0.03
 
 def main(
     modules: Annotated[list[str] | None, typer.Argument(
-        metavar="[MODULE]...", help="Such as streams/skid_buffer; all without.")] = None,
+        metavar="[MODULE]...",
+        help="Such as streams/skid_buffer or skid_buffer; all without.")] = None,
     per_module: Annotated[int, typer.Option(min=1, help="Mutants of each module.")] = 28,
     seed: Annotated[int, typer.Option(min=0, help="Which mutants.")] = 1,
     sample: Annotated[int | None, typer.Option(
@@ -51,7 +54,8 @@ def main(
     jobs: Annotated[int, typer.Option(min=1, help="Benches at once.")] = 2,
     keep: Annotated[bool, typer.Option(
         "--keep", help="Replace the record in docs/verification: of all modules.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder for netlists, models and results.")] = OUT,
+    out: Annotated[Path, typer.Option(
+        parser=folder, metavar="FOLDER", help="For netlists, models and results.")] = OUT,
 ) -> Figures:
     """Make netlist mutants of every module, and see that a bench notices each.
 
@@ -65,13 +69,12 @@ def main(
     console = make_console(width=150)
     with sentences("Interrupted: the next call goes on."):
         known = read()
-        wrong = [name for name in modules or () if name not in known]
-        if wrong:
-            raise ValueError(f"there is no module {wrong[0]!r}; there are {', '.join(known)}")
+        named = [resolve(name, known, "module") for name in modules or ()]
         if keep and (modules or sample):
             raise ValueError("--keep is of all modules: leave out which")
         if keep or sample:
             require_checkout()  # the record is in it
+        record_before = kept.record(RECORD, "modules") if sample else {}
         if keep:
             check_file(RECORD)
         builds.check_place(out)
@@ -80,7 +83,7 @@ def main(
             raise ModuleNotFoundError(name="pyosys")
         check_folder(out)
         check_file(out / "report.json")
-        chosen = list(dict.fromkeys(modules or known))
+        chosen = list(dict.fromkeys(named or known))
         if sample is not None:
             turn = selection.today() if turn is None else turn
             order = np.random.default_rng(turn).permutation(len(chosen))[:sample]
@@ -109,8 +112,7 @@ def main(
         console.print(table_of(found))
         _print_rest(found, console)
         # Of a few mutants a share says little: there none may survive that has not before.
-        missed = (strangers(found, json.loads(RECORD.read_text(encoding="utf-8"))) if sample
-                  else missed_goals(found))
+        missed = strangers(found, record_before) if sample else missed_goals(found)
         for line in missed:
             console.print(line)
     return Figures(out / "report.json", ExitCode.DIFFERENT if missed else ExitCode.DONE)

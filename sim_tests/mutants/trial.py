@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from commands import children
+from commands import children, kept
 from commands.outputs import whole
 from commands.tools import ToolError
 from sim_tests.mutants.mutant import Mutant
@@ -67,11 +67,10 @@ def run(task: Task, out: Path) -> Outcome:
         If the bench does not run, or does not pass with the good netlist.
     """
     folder = folder_of(task, out)
-    kept = folder / "trial.json"
-    if kept.exists():
-        found = json.loads(kept.read_text(encoding="utf-8"))
-        if found["files"] == digests(found["files"]):
-            return _outcome(folder, found)
+    trial = folder / "trial.json"
+    found = kept.result(trial)
+    if found and found["files"] == digests(found["files"]):
+        return _outcome(folder, found)
     folder.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
     said, log = folder / "report.json", folder / "log.txt"
@@ -94,7 +93,7 @@ def run(task: Task, out: Path) -> Outcome:
     found = json.loads(said.read_text(encoding="utf-8"))
     owners = [f"hw/{owner}.py" for owner in found["owners"] if owner != "?"]
     found |= {"files": digests([*owners, *files]), "seconds": time.monotonic() - begin}
-    with whole(kept) as file:
+    with whole(trial) as file:
         file.write(json.dumps(found).encode())
     return _outcome(folder, found)
 

@@ -1,6 +1,5 @@
 """What the plan claims: features with their tests, and what carries each module of ``hw/``."""
 
-import json
 import re
 import tomllib
 from collections import Counter
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from commands import kept
 from formal.proofs import find_proofs
 from sim_tests.bench import ROOT
 from sim_tests.mutants import benches
@@ -137,7 +137,7 @@ def _faults(feature: Feature) -> list[str]:
 def record(name: str) -> dict[str, Any]:
     """Read one of the committed records; {} if there is none."""
     path = RECORDS / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return kept.record(path) if path.exists() else {}
 
 
 def modules() -> list[Module]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from commands import kept
 from commands.outputs import write_text
 from reporting.version import code_version
 from sim_tests.coverage.functional.dimensions import Bin, bins
@@ -51,11 +52,9 @@ def version() -> str:
 
 
 def read(path: Path) -> Tried:
-    """Read what was tried of the same machines before; nothing if that was never."""
-    if not path.is_file():
-        return Tried()
-    record = json.loads(path.read_text(encoding="utf-8"))
-    if record["version"] != version():
+    """Read what was tried of the same machines before; nothing if that cannot be read."""
+    record = kept.result(path)
+    if not record or record["version"] != version():
         return Tried()
     return Tried(record["simulations"], Counter({
         tuple(map(tuple, each)): count for each, count in record["counts"]}))
