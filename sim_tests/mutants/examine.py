@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from commands import children
+from commands.kept import result
 from commands.outputs import whole
 from sim_tests.mutants import equivalence, one_cycle
 from sim_tests.mutants.benches import Benches, reasons
@@ -113,11 +114,13 @@ class Examination:
         method = "".join(map(inspect.getsource, (equivalence, one_cycle)))
         question = command + method + hashlib.sha256(each.good.read_bytes()).hexdigest()
         answer = kept / f"{hashlib.sha256(question.encode()).hexdigest()[:16]}.json"
-        if not answer.exists():
-            holds = is_equivalent(each.mutant, each.good, each.top)
+        known = result(answer)
+        if not known:
+            known = {"mutant": command, "equivalent": is_equivalent(each.mutant, each.good,
+                                                                    each.top)}
             with whole(answer) as file:
-                file.write(json.dumps({"mutant": command, "equivalent": holds}).encode())
-        return json.loads(answer.read_text(encoding="utf-8"))["equivalent"]
+                file.write(json.dumps(known).encode())
+        return known["equivalent"]
 
     def _try_again(self, bench_of: Callable[[Benches], Sequence[str]], what: str) -> None:
         """Try those that are left in another bench, where they have a sibling."""
