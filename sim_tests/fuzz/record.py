@@ -26,7 +26,7 @@ def code() -> str:
         for path in sorted((ROOT / folder).rglob("*")):
             name = path.relative_to(ROOT)
             decides = not (_OTHERS & set(name.parts) or name.name.startswith("test_")
-                           or name.parent == Path(FUZZER[0]) and name.name in _REPORTS)
+                           or (name.parent == Path(FUZZER[0]) and name.name in _REPORTS))
             if path.suffix in (".py", ".h", ".cpp") and decides:
                 text = path.read_bytes()
                 found.update(f"{name.as_posix()} {len(text)} ".encode() + text)
