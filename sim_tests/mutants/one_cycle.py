@@ -13,7 +13,7 @@ the payload counts while ``valid`` is set.
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -50,7 +50,8 @@ def main() -> None:
     cycle = _Cycle(given)
     if cycle.holds(Guard()):
         return
-    free, flags = cycle.differing(), cycle.flags()
+    free = cycle.differing()
+    flags = cycle.flags(beside=free)
     if free and any(cycle.holds(Guard(flag, counts, free - {flag}))
                     for flag in flags for counts in (True, False)):
         return
@@ -92,9 +93,11 @@ class _Cycle:
             if (register := _between(name, f"{_GOOD}_", ".takes"))
             and bits[name] != bits.get(f"{_MUTANT}_{register}.takes"))
 
-    def flags(self) -> list[str]:
-        """Name the registers of one bit."""
-        return [f"{name}.0" for name, width in self._widths.items() if width == 1]
+    def flags(self, beside: Iterable[str]) -> list[str]:
+        """Name the registers of one bit that stand in the instances of some register bits."""
+        instances = {_instance(bit.rpartition(".")[0]) for bit in beside}
+        return [f"{name}.0" for name, width in self._widths.items()
+                if width == 1 and _instance(name) in instances]
 
     def _compare(self, guard: Guard, options: str) -> None:
         """Make the circuit that compares the two."""
@@ -126,6 +129,11 @@ def _between(name: str, before: str, after: str) -> str:
     """Return what is between two ends of a name, "" if it has others."""
     inside = name.removeprefix("\\").removeprefix(before).removesuffix(after)
     return inside if name.removeprefix("\\") == f"{before}{inside}{after}" else ""
+
+
+def _instance(register: str) -> str:
+    """Name the instance that a register of a flat netlist lies in."""
+    return register.rpartition(".")[0]
 
 
 def _registers(module: libyosys.Module) -> Iterator[tuple[libyosys.Cell, dict]]:
