@@ -44,6 +44,8 @@ class Engines(wiring.Component):
     Parameters
     ----------
     config : Config
+    surplus : bool
+        As in `ChunkReader`.
 
     Members
     -------
@@ -63,8 +65,8 @@ class Engines(wiring.Component):
         As in `ChannelMaxima`.
     """
 
-    def __init__(self, config):
-        self.config = config
+    def __init__(self, config, *, surplus=False):
+        self.config, self.surplus = config, surplus
         super().__init__({
             "jobs": In(stream.Signature(job_layout(config))),
             "act": In(stream.Signature(beat_layout(config.act_bytes))),
@@ -81,10 +83,12 @@ class Engines(wiring.Component):
         m = Module()
         config = self.config
         m.submodules.scoreboard = scoreboard = Scoreboard(config)
-        m.submodules.activation_path = activation_path = ActivationPath(config)
+        m.submodules.activation_path = activation_path = ActivationPath(
+            config, surplus=self.surplus)
         m.submodules.router = router = TileRouter(config)
         m.submodules.tile_writer = tile_writer = TileWriter(config)
-        m.submodules.weight_loader = weight_loader = WeightLoader(config)
+        m.submodules.weight_loader = weight_loader = WeightLoader(
+            config, surplus=self.surplus)
         m.submodules.walker = walker = BlockWalker(config)
         m.submodules.packer = packer = MXPacker(
             config, lanes=config.cols, unit_bytes=config.weight_bytes, with_tags=True)

@@ -46,6 +46,8 @@ class ActivationPath(wiring.Component):
     Parameters
     ----------
     config : Config
+    surplus : bool
+        As in `ChunkReader`.
 
     Members
     -------
@@ -64,8 +66,8 @@ class ActivationPath(wiring.Component):
         As in `RowUnpacker`.
     """
 
-    def __init__(self, config):
-        self.config = config
+    def __init__(self, config, *, surplus=False):
+        self.config, self.surplus = config, surplus
         super().__init__({
             "jobs": In(wiring.Signature({
                 name: Out(stream.Signature(job_layout(config))) for name in ENGINES})),
@@ -83,7 +85,8 @@ class ActivationPath(wiring.Component):
         m = Module()
         config = self.config
         m.submodules.unpacker = unpacker = RowUnpacker(config)
-        m.submodules.packed_unpacker = packed_unpacker = PackedUnpacker(config)
+        m.submodules.packed_unpacker = packed_unpacker = PackedUnpacker(
+            config, surplus=self.surplus)
         m.submodules.tables = tables = CalibrationTables(config)
         m.submodules.maxima = maxima = ChannelMaxima(config)
         m.submodules.reorder = reorder = Reorder(config)

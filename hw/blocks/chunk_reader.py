@@ -112,6 +112,8 @@ class ChunkReader(wiring.Component):
         Width of tdata in bytes.
     k_blocks_max : int
         Most K-blocks in a packet.
+    surplus : bool
+        What follows a packet up to its last beat is dropped, and no fault.
 
     Members
     -------
@@ -125,7 +127,8 @@ class ChunkReader(wiring.Component):
         All of a job's, with its last beat.
     """
 
-    def __init__(self, *, lanes, stream_bytes, k_blocks_max):
+    def __init__(self, *, lanes, stream_bytes, k_blocks_max, surplus=False):
+        self.surplus = surplus
         self.lanes, self.stream_bytes, self.k_blocks_max = lanes, stream_bytes, k_blocks_max
         super().__init__({
             "packets": In(stream.Signature(packet_layout(lanes, k_blocks_max))),
@@ -138,7 +141,8 @@ class ChunkReader(wiring.Component):
         m = Module()
         m.submodules.guard = guard = PacketGuard(stream_bytes=self.stream_bytes)
         wiring.connect(m, wiring.flipped(self.i), guard.i)
-        m.d.comb += [self.faults.eq(Cat(guard.bad_length, guard.bad_keep)),
+        bad_length = guard.bad_length & guard.i.p.last if self.surplus else guard.bad_length
+        m.d.comb += [self.faults.eq(Cat(bad_length, guard.bad_keep)),
                      guard.keep.eq(Const(1, 1).replicate(self.stream_bytes))]
 
         packet = Signal(self.packets.p.shape(), reset_less=True)

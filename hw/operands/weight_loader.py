@@ -43,6 +43,8 @@ class WeightLoader(wiring.Component):
     Parameters
     ----------
     config : Config
+    surplus : bool
+        As in `ChunkReader`.
 
     Members
     -------
@@ -64,8 +66,8 @@ class WeightLoader(wiring.Component):
         All of a job's, with its last beat.
     """
 
-    def __init__(self, config):
-        self.config = config
+    def __init__(self, config, *, surplus=False):
+        self.config, self.surplus = config, surplus
         super().__init__({
             "jobs": In(stream.Signature(job_layout(config))),
             "i": In(stream.Signature(beat_layout(config.weight_bytes))),
@@ -80,7 +82,8 @@ class WeightLoader(wiring.Component):
         m = Module()
         config = self.config
         m.submodules.reader = reader = ChunkReader(
-            lanes=config.cols, stream_bytes=config.weight_bytes, k_blocks_max=config.k_blocks_max)
+            lanes=config.cols, stream_bytes=config.weight_bytes, k_blocks_max=config.k_blocks_max,
+            surplus=self.surplus)
         wiring.connect(m, wiring.flipped(self.i), reader.i)
         wiring.connect(m, wiring.flipped(self.job_faults), reader.job_faults)
         m.d.comb += self.faults.eq(reader.faults)

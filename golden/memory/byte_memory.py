@@ -1,0 +1,103 @@
+"""A memory of bytes behind a bus, with holes in it that answer with errors."""
+
+from bisect import bisect_right
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.arguments import whole
+
+CANARY = 0xA5
+"""What memory holds before anything is written."""
+
+
+class BusError(Exception):
+    """An access that was answered with an error.
+
+    Attributes
+    ----------
+    address : int
+        First byte that answered so.
+    decodes : bool
+        Something is at that address (SLVERR); otherwise nothing is (DECERR).
+    """
+
+    def __init__(self, address: int, decodes: bool) -> None:
+        super().__init__(f"{'SLVERR' if decodes else 'DECERR'} at {address:#x}")
+        self.address, self.decodes = address, decodes
+
+
+class _Region(NamedTuple):
+    base: int
+    data: NDArray[np.uint8]
+
+
+class Memory:
+    """Bytes at the addresses of some regions; all others answer DECERR.
+
+    Attributes
+    ----------
+    broken : list of (int, int)
+        First address and number of bytes of what answers SLVERR.
+    """
+
+    def __init__(self) -> None:
+        self._regions: list[_Region] = []
+        self.broken: list[tuple[int, int]] = []
+
+    def add(self, base: int, size: int, fill: int = CANARY) -> NDArray[np.uint8]:
+        """Add a region and return its bytes, shape (size,), as an array to look at and change.
+
+        Raises
+        ------
+        ValueError
+            If it overlaps another.
+        """
+        base, size = whole(base, "base", least=0), whole(size, "size", least=1)
+        for other in self._regions:
+            if base < other.base + len(other.data) and other.base < base + size:
+                raise ValueError(f"{size} bytes at {base:#x} overlap the region at "
+                                 f"{other.base:#x}")
+        region = _Region(base, np.full(size, fill, np.uint8))
+        self._regions.append(region)
+        self._regions.sort(key=lambda each: each.base)
+        return region.data
+
+    @property
+    def regions(self) -> list[tuple[int, NDArray[np.uint8]]]:
+        """Base and bytes of each region, by rising base."""
+        return [(region.base, region.data) for region in self._regions]
+
+    def read(self, address: int, size: int) -> bytes:
+        """Read some bytes.
+
+        Raises
+        ------
+        BusError
+            If one of them cannot be read.
+        """
+        return self._at(address, size).tobytes()
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write some bytes; all or none.
+
+        Raises
+        ------
+        BusError
+            If one of them cannot be written.
+        """
+        self._at(address, len(data))[:] = np.frombuffer(data, np.uint8)
+
+    def _at(self, address: int, size: int) -> NDArray[np.uint8]:
+        for first, count in self.broken:
+            if address < first + count and first < address + size:
+                raise BusError(max(first, address), decodes=True)
+        index = bisect_right(self._regions, address, key=lambda each: each.base) - 1
+        if index < 0 or address >= self._regions[index].base + len(self._regions[index].data):
+            raise BusError(address, decodes=False)
+        region = self._regions[index]
+        first = address - region.base
+        if first + size > len(region.data):
+            raise BusError(region.base + len(region.data), decodes=False)
+        return region.data[first : first + size]

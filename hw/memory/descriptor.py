@@ -1,0 +1,16 @@
+"""A command's descriptor as hardware sees it: views made of the data that software packs by."""
+
+from amaranth.lib import data
+
+from golden.memory.descriptor import FIELDS, RESERVED, WORD_BYTES, WORDS
+
+DESCRIPTOR_BITS = 8 * WORD_BYTES * WORDS
+
+DESCRIPTOR = data.FlexibleLayout(DESCRIPTOR_BITS, {
+    field.name.lower(): data.Field(field.width, 8 * WORD_BYTES * field.word + field.low)
+    for field in FIELDS})
+"""Every field by its name in lower case."""
+
+RESERVED_BITS = {operation: [bit for bit in range(DESCRIPTOR_BITS) if mask >> bit & 1]
+                 for operation, mask in RESERVED.items()}
+"""Bits that have to be zero, by operation."""

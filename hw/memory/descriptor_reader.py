@@ -1,0 +1,87 @@
+"""Fetches descriptors from the ring, ahead of who carries them out."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.memory.descriptor import BYTES
+
+from .axi4 import segment_layout
+from .descriptor import DESCRIPTOR_BITS
+from .read_channel import word_layout
+from .work import COUNT_BITS
+
+AHEAD = 4
+"""Descriptors that are asked for and not yet carried out."""
+
+
+class DescriptorReader(wiring.Component):
+    """Read the commands between `first` and `tail`, one after the other.
+
+    Parameters
+    ----------
+    address_bits, length_bits, data_bytes : int
+        Of the bus; a word is not longer than a descriptor's alignment, 64 bytes.
+
+    Members
+    -------
+    enable : In(1)
+        While it is low everything is forgotten, and the next command is the one that `completed`
+        says.
+    base : In(address_bits), size_log2 : In(5)
+        Of the ring; its descriptors are a power of two.
+    tail, completed : In(32)
+        Commands that there are; those that have ended.
+    segments : Out(stream of segment_layout)
+    words : In(stream of word_layout)
+    o : Out(stream of struct)
+        ``bits``, a descriptor, and ``resp``, the largest answer for a part of it.
+    number : Out(32)
+        Of the command at ``o``.
+    """
+
+    def __init__(self, *, address_bits, length_bits, data_bytes):
+        self.data_bytes = data_bytes
+        super().__init__({
+            "enable": In(1), "base": In(address_bits), "size_log2": In(5),
+            "tail": In(COUNT_BITS), "completed": In(COUNT_BITS),
+            "segments": Out(stream.Signature(
+                segment_layout(address_bits=address_bits, length_bits=length_bits))),
+            "words": In(stream.Signature(word_layout(data_bytes))),
+            "o": Out(stream.Signature(
+                data.StructLayout({"bits": DESCRIPTOR_BITS, "resp": 2}))),
+            "number": Out(COUNT_BITS),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        words = BYTES // self.data_bytes
+        asked = Signal(COUNT_BITS, reset_less=True)
+        place = Signal(COUNT_BITS)
+        arrived = Signal(range(words))
+        mask = Signal(COUNT_BITS)
+        m.d.comb += [
+            mask.eq((1 << self.size_log2) - 1), place.eq(asked & mask),
+            self.segments.valid.eq(self.enable & (asked != self.tail)
+                                   & ((asked - self.number)[:COUNT_BITS] < AHEAD)),
+            self.segments.p.address.eq(self.base + (place << 7) + (place << 6)),
+            self.segments.p.length.eq(BYTES),
+            self.words.ready.eq(~self.o.valid),
+        ]
+        with m.If(self.words.valid & self.words.ready):
+            bits = self.o.p.bits
+            m.d.sync += [
+                bits.eq((self.words.p.data << DESCRIPTOR_BITS - 8 * self.data_bytes)
+                        | (bits >> 8 * self.data_bytes)),
+                self.o.p.resp.eq(Mux((arrived == 0) | (self.words.p.resp > self.o.p.resp),
+                                     self.words.p.resp, self.o.p.resp)),
+                arrived.eq(Mux(arrived == words - 1, 0, arrived + 1)),
+                self.o.valid.eq(arrived == words - 1)]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += [self.o.valid.eq(0), self.number.eq(self.number + 1)]
+        with m.If(self.segments.valid & self.segments.ready):
+            m.d.sync += asked.eq(asked + 1)
+        with m.If(~self.enable):
+            m.d.sync += [asked.eq(self.completed), self.number.eq(self.completed), arrived.eq(0),
+                         self.o.valid.eq(0)]
+        return m

@@ -1,0 +1,117 @@
+"""Keeps account of the commands: which have ended, and what was wrong with them."""
+
+from amaranth import Array, Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.memory.faults import Fault
+
+from .axi4 import SLVERR
+from .work import COUNT_BITS, INDEX_BITS, UNDER_WAY
+
+FAULT_BITS = 8
+
+NOTE = data.StructLayout({"interrupt": 1, "goes_on": 1})
+"""What a command wants when it has ended, or cannot be carried out."""
+
+
+class Ledger(wiring.Component):
+    """Count commands as they end, in their order; stop at one that has a fault.
+
+    A command whose operands or results the bus answered with an error ends when its results would
+    have: it counts if it goes on all the same, and stops the ring if not.
+
+    Members
+    -------
+    begins : In(1), note : In(NOTE)
+        A command begins; not while there is no `room`.
+    room : Out(1)
+        Fewer than `UNDER_WAY` commands have begun and not ended.
+    wrong : In(8), wrong_note : In(NOTE)
+        What is wrong with the descriptor of the next command that would begin, 0 for nothing.
+    passed : Out(1)
+        That command is counted without having begun.
+    act_resp, weight_resp : In(2), act_index, weight_index : In(INDEX_BITS)
+        How the bus answered for operands of a command, in this cycle.
+    answered : In(1), write_resp : In(2)
+        How the bus answered for results of the oldest command, in this cycle.
+    overlong : In(1)
+        Results of a command did not fit; which.
+    overlong_index : In(INDEX_BITS)
+    ended : In(1)
+        All results of the oldest command are in memory.
+    forget : In(1)
+        Nothing is under way any more.
+    skip : In(1)
+        Count the command at which the ring stands still.
+    completed : Out(32)
+    interrupts : Out(1)
+        A command that asked for it is counted.
+    stops : Out(1), fault : Out(8)
+        The command `completed` has a fault, and which.
+    """
+
+    begins: In(1)
+    note: In(NOTE)
+    room: Out(1)
+    wrong: In(FAULT_BITS)
+    wrong_note: In(NOTE)
+    passed: Out(1)
+    act_resp: In(2)
+    act_index: In(INDEX_BITS)
+    weight_resp: In(2)
+    weight_index: In(INDEX_BITS)
+    answered: In(1)
+    write_resp: In(2)
+    overlong: In(1)
+    overlong_index: In(INDEX_BITS)
+    ended: In(1)
+    forget: In(1)
+    skip: In(1)
+    completed: Out(COUNT_BITS)
+    interrupts: Out(1)
+    stops: Out(1)
+    fault: Out(FAULT_BITS)
+
+    def elaborate(self, platform):
+        m = Module()
+        oldest = self.completed[:INDEX_BITS]
+        under_way = Signal(range(UNDER_WAY + 1))
+        notes = Array(Signal(NOTE, name=f"note_{index}", reset_less=True)
+                      for index in range(UNDER_WAY))
+        faults = Array(Signal(FAULT_BITS, name=f"fault_{index}") for index in range(UNDER_WAY))
+        found, last = Signal(FAULT_BITS), Signal(FAULT_BITS)
+        counts = Signal()
+        is_wrong = Signal()
+        note = Signal(NOTE)
+        m.d.comb += [
+            self.room.eq(under_way != UNDER_WAY),
+            # What the last answer of a command says is known with its end.
+            last.eq(Mux(self.answered & (self.write_resp >= SLVERR),
+                        Mux(self.write_resp == SLVERR, Fault.WRITE_SLVERR, Fault.WRITE_DECERR), 0)),
+            found.eq(Mux(faults[oldest] != 0, faults[oldest], last)),
+            is_wrong.eq((self.wrong != 0) & (under_way == 0)),
+            note.eq(Mux(is_wrong, self.wrong_note, notes[oldest])),
+            self.fault.eq(Mux(is_wrong, self.wrong, found)),
+            self.stops.eq((self.ended | is_wrong) & (self.fault != 0) & ~note.goes_on),
+            counts.eq((self.ended | is_wrong) & ~self.stops),
+            self.passed.eq(is_wrong & counts),
+            self.interrupts.eq(counts & note.interrupt),
+        ]
+        m.d.sync += [self.completed.eq(self.completed + (counts | self.skip)),
+                     under_way.eq(under_way + self.begins - (self.ended & counts))]
+        youngest = (self.completed + under_way)[:INDEX_BITS]
+        with m.If(self.begins):
+            m.d.sync += [notes[youngest].eq(self.note), faults[youngest].eq(0)]
+        for holds, index, code in (
+                *((resp >= SLVERR, index,
+                   Mux(resp == SLVERR, Fault.READ_SLVERR, Fault.READ_DECERR))
+                  for resp, index in ((self.act_resp, self.act_index),
+                                      (self.weight_resp, self.weight_index))),
+                (last != 0, oldest, last),
+                (self.overlong, self.overlong_index, Fault.OVERLONG)):
+            with m.If(holds & (faults[index] == 0)):
+                m.d.sync += faults[index].eq(code)
+        with m.If(self.forget):
+            m.d.sync += under_way.eq(0)
+        return m

@@ -1,0 +1,151 @@
+"""Results that are MX blocks, from the machine's packets to words of memory."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from golden.formats import BLOCK_SIZE
+from hw.streams.packet_guard import beat_layout
+
+from .work import SIZE_BITS, Form, results_layout, store_layout
+
+_BLOCKS_BITS = SIZE_BITS - exact_log2(BLOCK_SIZE) + 1
+"""Of a number of blocks along N."""
+
+
+class PackedWriter(wiring.Component):
+    """Write packed column tiles as they come, and put blocks of token tiles to their places.
+
+    A packet of blocks is one K-block of the next job's tile (docs/packets.md); the beats of
+    precision bits, which no packet has, are written here, before the block that they precede.
+
+    A word per cycle, from packet to packet.
+
+    Parameters
+    ----------
+    config : Config
+        Whose beats of packed operands are words of the bus.
+    address_bits, data_bytes : int
+
+    Members
+    -------
+    work : In(stream of results_layout)
+        WEIGHTS or BLOCKS.
+    i : In(stream of beat_layout)
+    o : Out(stream of store_layout)
+    overlong : Out(1)
+        A word was dropped, since it lies beyond its tile's stride.
+    """
+
+    def __init__(self, config, *, address_bits, data_bytes):
+        self.config, self.data_bytes = config, data_bytes
+        super().__init__({
+            "work": In(stream.Signature(results_layout(address_bits=address_bits))),
+            "i": In(stream.Signature(beat_layout(config.result_bytes))),
+            "o": Out(stream.Signature(
+                store_layout(address_bits=address_bits, data_bytes=data_bytes))),
+            "overlong": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config, work, store, shift = self.config, self.work.p, self.o.p, exact_log2(self.data_bytes)
+        covered = 8 * self.data_bytes  # blocks of one beat of precision bits
+        together = max(1, config.cols // BLOCK_SIZE)  # blocks of a column tile
+
+        # Addresses in words: where a tile begins, and where in it the next word goes.
+        tile, group = (Signal(len(work.address) - shift, name=name, reset_less=True)
+                       for name in ("tile", "group"))
+        inside, full, short, full_after, short_after = (
+            Signal(len(work.stride) - shift, name=name, reset_less=True)
+            for name in ("inside", "full", "short", "full_after", "short_after"))
+        rows_left, lines_left, columns_left = (
+            Signal.like(work.m, name=name, reset_less=True)
+            for name in ("rows_left", "lines_left", "columns_left"))
+        block, first_block = (Signal(_BLOCKS_BITS, name=name, reset_less=True)
+                              for name in ("block", "first_block"))
+        goes, at_tags = Signal(), Signal()
+
+        in_blocks, is_alone, fits, moves, packet_ends = (
+            Signal(name=name) for name in ("in_blocks", "is_alone", "fits", "moves", "packet_ends"))
+        blocks_left = Signal(_BLOCKS_BITS)  # from the first one of this column tile on
+        blocks_end, tiles_end, columns_end, all_end = (
+            Signal(name=name) for name in ("blocks_end", "tiles_end", "columns_end", "all_end"))
+        stride = Signal.like(inside)
+        group_lines = Signal.like(work.m)
+        tags = Signal(covered)
+        here = Signal(_BLOCKS_BITS)  # blocks from this one on
+        marked = Signal(range(covered + 1))
+        m.d.comb += [
+            in_blocks.eq(work.form == Form.BLOCKS), stride.eq(work.stride >> shift),
+            blocks_left.eq((columns_left + (BLOCK_SIZE - 1)) >> exact_log2(BLOCK_SIZE)),
+            here.eq(blocks_left - (block - first_block)),
+            blocks_end.eq((here == 1) | (block - first_block == together - 1)),
+            tiles_end.eq(lines_left <= config.rows),
+            columns_end.eq(Mux(in_blocks, blocks_left <= together, columns_left <= config.cols)),
+            all_end.eq(columns_end & (~in_blocks | blocks_end & tiles_end
+                                      & (rows_left <= work.group_rows))),
+            group_lines.eq(least(rows_left, work.group_rows)),
+            marked.eq(Mux(work.is_mx9, least(here, covered), 0)), tags.eq((1 << marked) - 1),
+
+            # One tile alone takes what it needs.
+            is_alone.eq(Mux(in_blocks, work.m <= config.rows, work.n <= config.cols)),
+            fits.eq((inside < stride) | is_alone),
+            self.o.valid.eq(goes & (at_tags | self.i.valid) & fits),
+            moves.eq(goes & (at_tags | self.i.valid) & (self.o.ready | ~fits)),
+            self.overlong.eq(moves & ~fits),
+            self.i.ready.eq(moves & ~at_tags), packet_ends.eq(self.i.ready & self.i.p.last),
+            self.work.ready.eq(packet_ends & all_end),
+            store.word.eq(tile + inside), store.strobes.eq(~0),
+            store.data.eq(Mux(at_tags, tags, self.i.p.data)),
+            store.ends.eq(work.ends & all_end & ~at_tags & self.i.p.last),
+        ]
+        with m.If(~goes):
+            lines = least(work.m, work.group_rows)
+            m.d.sync += [
+                goes.eq(self.work.valid), at_tags.eq(in_blocks), inside.eq(0),
+                tile.eq(work.address >> shift), group.eq(work.address >> shift),
+                full.eq(0), short.eq(0), block.eq(0), first_block.eq(0),
+                rows_left.eq(work.m), lines_left.eq(lines), columns_left.eq(work.n)]
+        with m.Elif(moves):
+            m.d.sync += [inside.eq(inside + 1), at_tags.eq(0)]
+            with m.If(packet_ends & ~in_blocks):
+                m.d.sync += [tile.eq(tile + stride), inside.eq(0),
+                             columns_left.eq(columns_left - config.cols)]
+            with m.If(packet_ends & in_blocks):
+                m.d.sync += [block.eq(block + 1), at_tags.eq((block + 1) % covered == 0)]
+                with m.If(blocks_end):
+                    is_short = lines_left < config.rows
+                    with m.If(is_short):
+                        m.d.sync += short_after.eq(inside + 1)
+                    with m.Else():
+                        m.d.sync += full_after.eq(inside + 1)
+                    with m.If(~tiles_end):  # the next tile, the same blocks
+                        m.d.sync += [
+                            tile.eq(tile + stride), lines_left.eq(lines_left - config.rows),
+                            inside.eq(Mux(lines_left < 2 * config.rows, short, full)),
+                            block.eq(first_block), at_tags.eq(first_block % covered == 0)]
+                    with m.Elif(~columns_end):  # the first tile, the next blocks
+                        next_full = Mux(is_short, full_after, inside + 1)
+                        next_short = Mux(is_short, inside + 1, short_after)
+                        m.d.sync += [
+                            tile.eq(group), lines_left.eq(group_lines), first_block.eq(block + 1),
+                            full.eq(next_full), short.eq(next_short),
+                            inside.eq(Mux(group_lines < config.rows, next_short, next_full)),
+                            columns_left.eq(columns_left - BLOCK_SIZE * together)]
+                    with m.Else():  # the next group
+                        left = rows_left - work.group_rows
+                        m.d.sync += [
+                            tile.eq(tile + stride), group.eq(tile + stride), inside.eq(0),
+                            full.eq(0), short.eq(0), block.eq(0), first_block.eq(0),
+                            at_tags.eq(1), columns_left.eq(work.n), rows_left.eq(left),
+                            lines_left.eq(least(left, work.group_rows))]
+            with m.If(packet_ends & all_end):
+                m.d.sync += goes.eq(0)
+        return m
+
+
+def least(a, b):
+    """Give the smaller of two unsigned numbers, as an expression."""
+    return Mux(a < b, a, b)

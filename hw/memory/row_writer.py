@@ -1,0 +1,145 @@
+"""Results that are numbers, from the machine's packets to words of memory."""
+
+from amaranth import Array, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from hw.parts.ring import index_signal
+from hw.streams.packet_guard import beat_layout
+
+from .work import results_layout, store_layout
+
+
+class RowWriter(wiring.Component):
+    """Put each row of each packet to its place.
+
+    A packet holds up to `drain_rows` rows of an output tile, and tiles come in the order of
+    docs/packets.md. A row of a packet is a piece: it takes a cycle, and another one if it lies in
+    two words of the bus.
+
+    Parameters
+    ----------
+    config : Config
+        Whose rows of results, `row_bytes`, are no longer than a word of the bus.
+    address_bits, data_bytes : int
+        Of the bus.
+
+    Members
+    -------
+    work : In(stream of results_layout)
+    i : In(stream of beat_layout)
+    o : Out(stream of store_layout)
+
+    Raises
+    ------
+    ValueError
+        If a word of the bus is too short.
+    """
+
+    def __init__(self, config, *, address_bits, data_bytes):
+        if config.row_bytes > data_bytes:
+            raise ValueError(f"a row of results has {config.row_bytes} bytes: a word of the bus "
+                             f"needs as many, not {data_bytes}")
+        self.config, self.data_bytes = config, data_bytes
+        super().__init__({
+            "work": In(stream.Signature(results_layout(address_bits=address_bits))),
+            "i": In(stream.Signature(beat_layout(config.result_bytes))),
+            "o": Out(stream.Signature(
+                store_layout(address_bits=address_bits, data_bytes=data_bytes))),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config, work = self.config, self.work.p
+        piece = data.StructLayout({"address": work.address.shape(), "bytes": range(
+            config.row_bytes + 1), "data": 8 * config.row_bytes, "ends": 1})
+        pieces = stream.Signature(piece).create(path=("pieces",))
+        self._cut(m, work, pieces)
+        self._place(m, pieces)
+        return m
+
+    def _cut(self, m, work, pieces):
+        """Give each row of a packet its address."""
+        config = self.config
+        goes = Signal()
+        group, next_group, row = (Signal.like(work.address, name=name, reset_less=True)
+                                  for name in ("group", "next_group", "row"))
+        rows_left, group_left, tile_left, columns_left = (
+            Signal.like(work.m, name=name, reset_less=True)
+            for name in ("rows_left", "group_left", "tile_left", "columns_left"))
+        place = index_signal(config.drain_rows, "place")  # of the row in its packet
+        columns = Signal(range(config.cols + 1))
+        tile_bytes = Signal(range(4 * config.cols + 1))
+        is_first = Signal()  # column tile of its group
+        tile_ends = Signal()
+        group_ends = Signal()  # for this column tile
+        tiles_end = Signal()
+        all_end = Signal()
+        moves = Signal()
+        row_bytes = [Mux(work.is_wide, config.row_bytes, config.row_bytes // 2) << 3]
+        m.d.comb += [
+            columns.eq(Mux(columns_left > config.cols, config.cols, columns_left)),
+            tile_bytes.eq(Mux(work.is_wide, 4 * config.cols, 2 * config.cols)),
+            group_ends.eq(group_left == 1), tile_ends.eq((tile_left == 1) | group_ends),
+            tiles_end.eq(columns_left <= config.cols),
+            all_end.eq(group_ends & tiles_end & (rows_left <= work.group_rows)),
+            pieces.valid.eq(goes & self.i.valid), moves.eq(pieces.valid & pieces.ready),
+            self.i.ready.eq(moves & (tile_ends | (place == config.drain_rows - 1))),
+            self.work.ready.eq(moves & all_end),
+            pieces.p.address.eq(row), pieces.p.ends.eq(all_end & work.ends),
+            pieces.p.bytes.eq(Mux(work.is_wide, columns << 2, columns << 1)),
+            pieces.p.data.eq(Array(self.i.p.data >> at * row_bytes[0]
+                                   for at in range(config.drain_rows))[place]),
+        ]
+        group_rows = Signal.like(work.m)
+        m.d.comb += group_rows.eq(Mux(rows_left < work.group_rows, rows_left, work.group_rows))
+        with m.If(~goes):
+            m.d.sync += [
+                goes.eq(self.work.valid), group.eq(work.address), row.eq(work.address),
+                rows_left.eq(work.m), columns_left.eq(work.n), tile_left.eq(config.rows),
+                group_left.eq(Mux(work.m < work.group_rows, work.m, work.group_rows)),
+                place.eq(0), is_first.eq(1)]
+        with m.Elif(moves):
+            m.d.sync += [row.eq(row + work.stride), group_left.eq(group_left - 1),
+                         tile_left.eq(Mux(tile_ends, config.rows, tile_left - 1)),
+                         place.eq(Mux(tile_ends, 0, place + 1))]
+            with m.If(place == config.drain_rows - 1):
+                m.d.sync += place.eq(0)
+            with m.If(group_ends):
+                with m.If(is_first):
+                    m.d.sync += next_group.eq(row + work.stride)
+                with m.If(tiles_end):
+                    after = Mux(is_first, row + work.stride, next_group)
+                    left = rows_left - work.group_rows
+                    m.d.sync += [
+                        group.eq(after), row.eq(after), is_first.eq(1), columns_left.eq(work.n),
+                        rows_left.eq(left),
+                        group_left.eq(Mux(left < work.group_rows, left, work.group_rows))]
+                with m.Else():
+                    m.d.sync += [
+                        group.eq(group + tile_bytes), row.eq(group + tile_bytes), is_first.eq(0),
+                        columns_left.eq(columns_left - config.cols), group_left.eq(group_rows)]
+            with m.If(all_end):
+                m.d.sync += goes.eq(0)
+
+    def _place(self, m, pieces):
+        """Bring a piece to its bytes of a word, or of two."""
+        size, shift = self.data_bytes, exact_log2(self.data_bytes)
+        store, piece = self.o.p, pieces.p
+        offset = piece.address[:shift]
+        strobes, both = Signal(2 * size), Signal(16 * size)
+        crosses = Signal()
+        at_second = Signal()
+        m.d.comb += [
+            strobes.eq(((1 << piece.bytes) - 1) << offset), both.eq(piece.data << (offset << 3)),
+            crosses.eq(strobes[size:].any()),
+            store.word.eq((piece.address >> shift) + at_second),
+            store.data.eq(Mux(at_second, both[8 * size :], both[: 8 * size])),
+            store.strobes.eq(Mux(at_second, strobes[size:], strobes[:size])),
+            store.ends.eq(piece.ends & (at_second | ~crosses)),
+            self.o.valid.eq(pieces.valid),
+            pieces.ready.eq(self.o.ready & (at_second | ~crosses)),
+        ]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += at_second.eq(crosses & ~at_second)

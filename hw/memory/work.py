@@ -1,0 +1,162 @@
+"""What the dispatcher tells the readers and the writer of each iteration of a command."""
+
+from amaranth.lib import data, enum
+from amaranth.utils import exact_log2
+
+COUNT_BITS = 32
+"""Of the ring's counts."""
+
+UNDER_WAY = 8
+"""Most commands that have begun and not ended."""
+
+INDEX_BITS = exact_log2(UNDER_WAY)
+"""Of ``index``, which tells commands under way apart: the lowest bits of their sequence numbers."""
+
+SIZE_BITS = 32
+"""Of strides, steps and dimensions."""
+
+
+BLOCKS_BITS = 16
+"""Of a number of K-blocks."""
+
+
+def fence_layout():
+    """Describe what has to have ended before an operand is read.
+
+    Members
+    -------
+    waits : unsigned(1)
+        There is such a thing.
+    ended : unsigned(32)
+        The count of ended commands that has to be reached, modulo 2^32.
+    """
+    return data.StructLayout({"waits": 1, "ended": COUNT_BITS})
+
+
+def holds(fence, completed):
+    """Tell whether a fence still holds its reader back, as an expression."""
+    return fence.waits & (completed - fence.ended)[COUNT_BITS - 1]
+
+
+class Walk(enum.Enum, shape=2):
+    """In what pieces activations lie."""
+
+    ROWS = 0
+    """Rows, one after the other."""
+    COLUMNS = 1
+    """Rows of a column tile, one column tile after the other."""
+    TILES = 2
+    """Packed tiles of rows."""
+
+
+def rows_layout(*, address_bits, length_bits):
+    """Describe the activations of a job.
+
+    Members
+    -------
+    fence : fence_layout
+    walk : Walk
+    address : unsigned(address_bits)
+        Of the first byte.
+    stride : unsigned(32)
+        Bytes from a row, or a packed tile, to the next.
+    rows, cols : unsigned(32)
+        Of the matrix in memory; of `TILES` its lines are the rows. At least 1; of `ROWS` and
+        `TILES` the columns do not count.
+    k_blocks : unsigned(16)
+        Of a packed tile.
+    is_wide : unsigned(1)
+        A number has 4 bytes, not 2.
+    length : unsigned(length_bits)
+        Bytes of a row.
+    """
+    return data.StructLayout({
+        "index": INDEX_BITS, "fence": fence_layout(), "walk": Walk, "address": address_bits,
+        "stride": SIZE_BITS,
+        "rows": SIZE_BITS, "cols": SIZE_BITS, "k_blocks": BLOCKS_BITS, "is_wide": 1,
+        "length": length_bits})
+
+
+def tiles_layout(*, address_bits):
+    """Describe the weights of a job: column tiles, all of them for each group of token tiles.
+
+    Members
+    -------
+    fence, side_fence : fence_layout
+        Of the tiles, and of the biases.
+    address, bias : unsigned(address_bits)
+        Of the first tile; of the first column's bias.
+    has_bias : unsigned(1)
+    m, group_rows : unsigned(32)
+        Rows of A, and of a group of token tiles: all tiles come for each group.
+    n : unsigned(32)
+        Columns.
+    stride : unsigned(32)
+        Bytes from one tile to the next.
+    k_blocks : unsigned(16)
+    """
+    return data.StructLayout({
+        "index": INDEX_BITS, "fence": fence_layout(), "side_fence": fence_layout(),
+        "address": address_bits, "bias": address_bits, "has_bias": 1,
+        "m": SIZE_BITS, "group_rows": SIZE_BITS, "n": SIZE_BITS, "stride": SIZE_BITS,
+        "k_blocks": BLOCKS_BITS})
+
+
+def piece_layout(*, address_bits, length_bits):
+    """Describe bytes to be read, `last` if they end a packet."""
+    return data.StructLayout({
+        "address": address_bits, "length": length_bits, "last": 1, "index": INDEX_BITS})
+
+
+class Form(enum.Enum, shape=2):
+    """What results are in memory."""
+
+    NUMBERS = 0
+    """Rows of numbers."""
+    WEIGHTS = 1
+    """Packed column tiles, as they leave."""
+    BLOCKS = 2
+    """Packed token tiles, that leave a block at a time."""
+
+
+def results_layout(*, address_bits):
+    """Describe where the results of an iteration go.
+
+    Members
+    -------
+    form : Form
+    address : unsigned(address_bits)
+        Of the first byte.
+    stride : unsigned(32)
+        Bytes from one row, or packed tile, to the next.
+    m, n : unsigned(32)
+    group_rows : unsigned(32)
+        Rows of a group of resident token tiles.
+    is_wide : unsigned(1)
+        A number has 4 bytes, not 2.
+    is_mx9 : unsigned(1)
+        Blocks have residuals.
+    ends : unsigned(1)
+        It is the last iteration of its command.
+    """
+    return data.StructLayout({
+        "index": INDEX_BITS, "form": Form, "address": address_bits, "stride": SIZE_BITS,
+        "m": SIZE_BITS,
+        "n": SIZE_BITS, "group_rows": SIZE_BITS, "is_wide": 1, "is_mx9": 1, "ends": 1})
+
+
+def store_layout(*, address_bits, data_bytes):
+    """Describe a word that goes to memory.
+
+    Members
+    -------
+    word : unsigned(address_bits - log2(data_bytes))
+        Its address in words of the bus.
+    data : unsigned(8 * data_bytes)
+    strobes : unsigned(data_bytes)
+    ends : unsigned(1)
+        It is the last of its command.
+    """
+    return data.StructLayout({
+        "word": address_bits - exact_log2(data_bytes), "data": 8 * data_bytes,
+        "strobes": data_bytes, "ends": 1})

@@ -1,0 +1,98 @@
+"""The bus's write side: bursts, and what became of them."""
+
+from amaranth import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from hw.streams.stream_fifo import StreamFIFO
+
+from .axi4 import INCREMENTING, axi4_signature
+from .burst_former import BurstFormer
+from .work import store_layout
+
+BURSTS = 4
+"""Bursts whose words wait for the bus."""
+
+WRITE_MEMBERS = ("aw", "w", "b")
+"""What the names of the bus's members begin with that belong to its write side."""
+
+
+class WritePort(wiring.Component):
+    """Send words in bursts, and count what has been answered.
+
+    All have one ID, so that they are written and answered in order. No address is offered before
+    all of its data are there.
+
+    Parameters
+    ----------
+    address_bits, data_bytes, burst_beats : int
+    id_bits : int
+    outstanding : int
+        Most bursts that wait for their answer.
+
+    Members
+    -------
+    i : In(stream of store_layout)
+    bus : Out(the write side of axi4_signature)
+    ended : Out(1)
+        The answer to a command's last word has come, and with it those to all before.
+    answered : Out(1), resp : Out(2)
+        An answer has come, and which.
+    owes : Out(1)
+        A word is inside, or an answer is to come.
+    """
+
+    def __init__(self, *, address_bits, data_bytes, burst_beats, id_bits, outstanding):
+        self.data_bytes, self.outstanding = data_bytes, outstanding
+        sizes = {"address_bits": address_bits, "data_bytes": data_bytes}
+        self.former = BurstFormer(burst_beats=burst_beats, bursts=BURSTS, **sizes)
+        bus = axi4_signature(id_bits=id_bits, **sizes)
+        super().__init__({
+            "i": In(stream.Signature(store_layout(**sizes))),
+            "bus": Out(wiring.Signature({
+                name: member for name, member in bus.members.items()
+                if name.startswith(WRITE_MEMBERS)})),
+            "ended": Out(1), "answered": Out(1), "resp": Out(2), "owes": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        bus, shift = self.bus, exact_log2(self.data_bytes)
+        m.submodules.former = former = self.former
+        m.submodules.marks = marks = StreamFIFO(1, depth=self.outstanding)
+        wiring.connect(m, wiring.flipped(self.i), former.i)
+        run, word = former.runs, former.words
+
+        owed = Signal(range(self.outstanding + 1))
+        words_left = Signal.like(run.p.beats)  # of the burst whose words go out
+        inside = Signal(range(2 * self.former.burst_beats * BURSTS))  # words
+        begins = Signal()
+        sends = Signal()
+        m.d.comb += [
+            begins.eq(run.valid & run.ready),
+            run.ready.eq((~bus.awvalid | bus.awready) & marks.i.ready
+                         & ((words_left == 0) | (words_left == 1) & sends)
+                         & (owed != self.outstanding)),
+            marks.i.valid.eq(begins), marks.i.p.eq(run.p.ends),
+            sends.eq(bus.wvalid & bus.wready),
+            bus.wvalid.eq((words_left != 0) & word.valid), word.ready.eq(sends),
+            bus.wdata.eq(word.p.data), bus.wstrb.eq(word.p.strobes),
+            bus.wlast.eq(words_left == 1),
+            # An answer waits for its mark, which may still be on its way through the queue.
+            bus.bready.eq(marks.o.valid), self.answered.eq(bus.bvalid & bus.bready),
+            marks.o.ready.eq(bus.bvalid), self.resp.eq(bus.bresp),
+            self.ended.eq(self.answered & marks.o.p), self.owes.eq((owed != 0) | (inside != 0)),
+            bus.awsize.eq(shift), bus.awburst.eq(INCREMENTING),
+        ]
+        m.d.sync += [owed.eq(owed + begins - self.answered),
+                     inside.eq(inside + (self.i.valid & self.i.ready) - sends)]
+        with m.If(sends):
+            m.d.sync += words_left.eq(words_left - 1)
+        with m.If(bus.awready):
+            m.d.sync += bus.awvalid.eq(0)
+        with m.If(begins):
+            m.d.sync += [
+                bus.awvalid.eq(1), bus.awaddr.eq(run.p.word << shift),
+                bus.awlen.eq(run.p.beats - 1), words_left.eq(run.p.beats)]
+        return m

@@ -1,0 +1,167 @@
+"""Packed tiles and packed results to words of memory: every shape, precision bits, no byte more."""
+
+import cocotb
+import pytest
+from cocotb.triggers import gather
+
+from golden.memory.descriptor import ALIGNMENT
+from hw.contract.config import Config
+from hw.memory.packed_writer import PackedWriter
+from hw.memory.work import results_layout
+from sim_tests import bench, drive
+from sim_tests.stimuli.operands import configuration, handed_over
+from sim_tests.stimuli.result_works import ADDRESS_BITS, blocks, stored, weights, write
+
+
+def size_of_word():
+    return drive.parameters()["data_bytes"]
+
+
+def draw(rng, count):
+    """Draw works of both forms in any order, every other one the last of its command."""
+    return [(blocks, weights)[int(rng.random() < 0.3)](
+        rng, configuration(), region, size_of_word(), ends=region & 1) for region in range(count)]
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+@cocotb.parametrize(idle=[0.0, 0.5], stall=[0.0, 0.5])
+async def writes_what_golden_packs(dut, idle, stall):
+    await drive.reset(dut)
+    works = draw(drive.rng(), drive.amount(8, 40))
+    await write(dut, configuration(), works, size_of_word(), idle, stall)
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+@cocotb.parametrize(side=["idle", "stall"])
+async def survives_a_long_pause(dut, side):
+    await drive.reset(dut)
+    works = draw(drive.rng(), 3)
+    await write(dut, configuration(), works, size_of_word(), **{side: drive.LongPause(11, 300)})
+
+
+@cocotb.test(timeout_time=20, timeout_unit="ms")
+@cocotb.parametrize(is_mx9=[0, 1])
+async def writes_results_of_every_shape(dut, is_mx9):
+    """Whole and short tiles in whole and short groups; N about the ends of blocks and of tiles."""
+    await drive.reset(dut)
+    config, rng, size = configuration(), drive.rng(), size_of_word()
+    rows, together = config.rows, max(config.cols, 16)
+    works = []
+    for m, tiles in ((1, 1), (rows, 1), (rows + 1, 1), (2 * rows, 2), (3 * rows, 2),
+                     (4 * rows + 1, 2), (2 * rows - 1, 3)):
+        for n in (1, 16, 17, together, together + 1, 2 * together - 1):
+            works.append(blocks(rng, config, len(works), size, m=m, n=n, tiles=tiles,
+                                is_mx9=is_mx9))
+    await write(dut, config, works, size)
+
+
+@cocotb.test(timeout_time=20, timeout_unit="ms")
+async def writes_several_beats_of_precision_bits(dut):
+    """Blocks about the ends of what one beat covers, where words are short enough for that."""
+    await drive.reset(dut)
+    config, rng, size = configuration(), drive.rng(), size_of_word()
+    covered = 8 * size
+    if covered > 64:
+        covered = 16  # no second beat; the same shapes
+    works = [blocks(rng, config, region, size, m=m, tiles=2, n=16 * count - int(rng.integers(16)),
+                    is_mx9=is_mx9)
+             for region, (m, count, is_mx9) in enumerate(
+                 (m, count, is_mx9) for m in (1, 2 * config.rows + 1) for is_mx9 in (0, 1)
+                 for count in (covered, covered + 1, 2 * covered, 2 * covered + 3))]
+    await write(dut, config, works, size)
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def writes_a_word_each_cycle(dut):
+    await drive.reset(dut)
+    works = draw(drive.rng(), 6)
+    cycles = await write(dut, configuration(), works, size_of_word())
+    words = sum(work.words for work in works)
+    assert cycles <= words + len(works) + 2, f"{cycles} cycles for {words} words"
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+@cocotb.parametrize(kind=["weights", "blocks"])
+async def a_single_tile_takes_what_it_needs_whatever_its_stride(dut, kind):
+    """A stride is the way to the next tile: where there is none, it says nothing."""
+    await drive.reset(dut)
+    config, rng, size = configuration(), drive.rng(), size_of_word()
+    if kind == "weights":
+        works = [weights(rng, config, 0, size, n=config.cols, k=150, stride=0)]
+    else:
+        works = [blocks(rng, config, 0, size, m=config.rows, n=150, tiles=2, stride=0)]
+    await write(dut, config, works, size)
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+@cocotb.parametrize(n=[65535 * 16, 65536 * 16, 1 << 31])
+async def goes_on_where_a_row_has_many_blocks(dut, n):
+    """N is a number of 32 bits: the first blocks of a long row, and no end yet."""
+    await drive.reset(dut)
+    config, rng, size = configuration(), drive.rng(), size_of_word()
+    work = blocks(rng, config, 0, size, m=1, tiles=1, n=16 * 5, is_mx9=0, stride=1 << 31)
+    work.fields["n"] = n
+    cocotb.start_soon(drive.send(dut, "i", work.beats))
+    word = drive.pack(results_layout(address_bits=ADDRESS_BITS), work.fields)
+    cocotb.start_soon(drive.send(dut, "work", word))
+    memory, ends = stored(await drive.receive(dut, "o", work.words, patience=500), size)
+    assert memory == work.memory and not any(ends)
+
+
+async def write_too_much(dut, work, after, stall):
+    """Write a work whose tiles are too long, and one behind it; return words and dropped words."""
+    layout, dropped = results_layout(address_bits=ADDRESS_BITS), 0
+    words, is_done = [], False
+
+    async def watch():
+        nonlocal dropped
+        flips = drive.rng("stall")
+        while not is_done:
+            dut.o__ready.value = int(flips.random() >= stall)
+            await drive.ticks(dut, 1)
+            dropped += int(dut.overlong.value)
+            if int(dut.o__valid.value) and int(dut.o__ready.value):
+                words.append(int(dut.o__payload.value))
+
+    watching = cocotb.start_soon(watch())
+    await gather(
+        drive.send(dut, "work", [drive.pack(layout, each.fields)[0] for each in (work, after)]),
+        drive.send(dut, "i", work.beats + after.beats))
+    await drive.ticks(dut, 10)
+    is_done = True
+    await watching
+    return words, dropped
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+@cocotb.parametrize(kind=["weights", "blocks"], stall=[0.0, 0.5])
+async def writes_nothing_beyond_a_stride(dut, kind, stall):
+    await drive.reset(dut)
+    config, rng, size = configuration(), drive.rng(), size_of_word()
+    if kind == "weights":
+        long = weights(rng, config, 0, size, n=3 * config.cols - 1, k=200)
+    else:
+        long = blocks(rng, config, 0, size, m=3 * config.rows - 1, n=200, tiles=2, is_mx9=1)
+    # The same tiles, each cut off after 64 bytes, and closer together.
+    stride, address = long.fields["stride"], long.fields["address"]
+    long.fields["stride"] = ALIGNMENT
+    kept = {address + (at - address) // stride * ALIGNMENT + (at - address) % stride: octet
+            for at, octet in long.memory.items() if (at - address) % stride < ALIGNMENT}
+    after = blocks(rng, config, 1, size)
+    words, dropped = await write_too_much(dut, long, after, stall)
+    assert dropped == long.words - len(kept) // size > 0
+    memory, _ = stored(words, size)
+    assert memory == kept | after.memory
+
+
+CASES = [(4, 4, 32), (3, 16, 4), (2, 32, 2), (5, 48, 16), (1, 1, 2), (8, 8, 64)]
+
+
+@pytest.mark.parametrize("rows, cols, data_bytes", CASES)
+def test_packed_writer(rows, cols, data_bytes):
+    formats = ("fp32",) if data_bytes > 2 else ("fp16", "bf16")
+    config = Config.sized(rows=rows, cols=cols, k_max=512, act_bytes=data_bytes,
+                          weight_bytes=data_bytes, float_formats=formats)
+    bench.simulate(PackedWriter(config, address_bits=ADDRESS_BITS, data_bytes=data_bytes),
+                   __name__, f"packed_writer_{rows}x{cols}_{data_bytes}",
+                   parameters=handed_over(config, data_bytes=data_bytes))

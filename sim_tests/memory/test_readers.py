@@ -1,0 +1,150 @@
+"""The pieces of memory that operands lie in: every walk, ragged ends, fences, nothing beyond."""
+
+import itertools
+
+import cocotb
+import pytest
+from cocotb.triggers import gather
+
+from golden.memory.layouts import longest_packet
+from hw.contract.config import Config
+from hw.memory.row_reader import RowReader
+from hw.memory.tile_reader import TileReader
+from hw.memory.work import Walk, piece_layout, rows_layout, tiles_layout
+from sim_tests import bench, drive
+from sim_tests.stimuli.operands import configuration, handed_over
+
+SIZES = {"address_bits": 40, "length_bits": 24}
+NO_FENCE = {"waits": 0, "ended": 0}
+
+
+def rows_pieces(config, work):
+    """List the pieces of activations, by loops."""
+    size, stride = 4 if work["is_wide"] else 2, work["stride"]
+    match Walk(work["walk"]):
+        case Walk.ROWS:
+            return [(work["address"] + row * stride, work["length"])
+                    for row in range(work["rows"])]
+        case Walk.COLUMNS:
+            return [(work["address"] + row * stride + col * size,
+                     min(config.cols, work["cols"] - col) * size)
+                    for col in range(0, work["cols"], config.cols)
+                    for row in range(work["rows"])]
+        case Walk.TILES:
+            return [(work["address"] + tile * stride, min(stride, longest_packet(
+                min(config.rows, work["rows"] - row), 16 * work["k_blocks"], config.act_bytes)))
+                    for tile, row in enumerate(range(0, work["rows"], config.rows))]
+
+
+def tiles_pieces(config, work):
+    """List the pieces of weights, each with whether it ends its packet."""
+    pieces = []
+    for _ in range(0, work["m"], work["group_rows"]):
+        for tile, col in enumerate(range(0, work["n"], config.cols)):
+            cols = min(config.cols, work["n"] - col)
+            if work["has_bias"]:
+                pieces.append((work["bias"] + 4 * col, 4 * cols, 0))
+            pieces.append((work["address"] + tile * work["stride"], min(
+                work["stride"], longest_packet(cols, 16 * work["k_blocks"], config.weight_bytes)),
+                1))
+    return pieces
+
+
+def draw_rows(rng, config, walk):
+    k_blocks = int(rng.integers(1, config.k_blocks_max + 1))
+    longest = longest_packet(config.rows, 16 * k_blocks, config.act_bytes)
+    return {"walk": walk.value, "address": int(rng.integers(1 << 39)),
+            "stride": int(rng.integers(1, 2 * longest)), "rows": int(rng.integers(1, 20)),
+            "cols": int(rng.integers(1, 4 * config.cols)), "k_blocks": k_blocks,
+            "is_wide": int(rng.integers(2)), "length": int(rng.integers(1, 3_000)),
+            "fence": NO_FENCE}
+
+
+def draw_tiles(rng, config):
+    k_blocks = int(rng.integers(1, config.k_blocks_max + 1))
+    longest = longest_packet(config.cols, 16 * k_blocks, config.weight_bytes)
+    return {"address": int(rng.integers(1 << 39)), "bias": int(rng.integers(1 << 39)),
+            "has_bias": int(rng.integers(2)), "m": int(rng.integers(1, 40)),
+            "group_rows": config.rows * int(rng.integers(1, 4)),
+            "n": int(rng.integers(1, 4 * config.cols)), "stride": int(rng.integers(1, 2 * longest)),
+            "k_blocks": k_blocks, "fence": NO_FENCE, "side_fence": NO_FENCE}
+
+
+async def list_pieces(dut, layout, works, expected, idle, stall):
+    """Send works, and compare the pieces that they become."""
+    words = [drive.pack(layout, work)[0] for work in works]
+    received, _ = await gather(drive.receive(dut, "o", len(expected), stall),
+                               drive.send(dut, "work", words, idle))
+    pieces = [piece_layout(**SIZES).from_bits(word) for word in received]
+    found = [(piece["address"], piece["length"], piece["last"]) for piece in pieces]
+    assert found == expected
+    await drive.ticks(dut, 10)
+    assert not int(dut.o__valid.value), "a piece too many"
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+@cocotb.parametrize(idle=[0.0, 0.5], stall=[0.0, 0.5])
+async def rows_walk_through_activations(dut, idle, stall):
+    await drive.reset(dut)
+    rng, config = drive.rng(), configuration()
+    works = [draw_rows(rng, config, walk) for _ in range(12)
+             for walk in rng.permutation(list(Walk))]
+    expected = [(*piece, 1) for work in works for piece in rows_pieces(config, work)]
+    await list_pieces(dut, rows_layout(**SIZES), works, expected, idle, stall)
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+@cocotb.parametrize(idle=[0.0, 0.5], stall=[0.0, 0.5])
+async def tiles_walk_through_weights(dut, idle, stall):
+    await drive.reset(dut)
+    rng, config = drive.rng(), configuration()
+    works = [draw_tiles(rng, config) for _ in range(20)]
+    expected = [piece for work in works for piece in tiles_pieces(config, work)]
+    await list_pieces(dut, tiles_layout(address_bits=40), works, expected, idle, stall)
+
+
+async def hold(dut, layout, work, completed, holds, free):
+    """Offer a work at one count of ended commands; then let it go at another."""
+    dut.completed.value = completed
+    dut.o__ready.value, dut.work__valid.value = 0, 1
+    dut.work__payload.value = drive.pack(layout, work)[0]
+    await drive.ticks(dut, 4)
+    assert int(dut.o__valid.value) == (not holds), f"{work} at {completed}"
+    dut.completed.value, dut.o__ready.value = free, 1
+    await drive.ticks(dut, 1)
+    while not int(dut.work__ready.value):
+        await drive.ticks(dut, 1)
+    dut.work__valid.value = 0
+    await drive.ticks(dut, 3)
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def rows_wait_for_what_has_to_end(dut):
+    await drive.reset(dut)
+    work = draw_rows(drive.rng(), configuration(), Walk.ROWS)
+    for (ended, completed, holds), waits in itertools.product(
+            [(5, 4, True), (5, 5, False), (5, 6, False), (2, (1 << 32) - 1, True),
+             ((1 << 32) - 1, 3, False), (0, (1 << 32) - 3, True)], (0, 1)):
+        fenced = work | {"fence": {"waits": waits, "ended": ended}}
+        await hold(dut, rows_layout(**SIZES), fenced, completed, holds and waits, ended)
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def tiles_wait_for_weights_and_for_biases(dut):
+    await drive.reset(dut)
+    work = draw_tiles(drive.rng(), configuration()) | {"n": 3, "m": 1}
+    for has_bias, waits, side_waits in itertools.product((0, 1), repeat=3):
+        fenced = work | {"has_bias": has_bias, "fence": {"waits": waits, "ended": 9},
+                         "side_fence": {"waits": side_waits, "ended": 11}}
+        for completed in (8, 9, 10, 11):
+            holds = (waits and completed < 9) or (has_bias and side_waits and completed < 11)
+            await hold(dut, tiles_layout(address_bits=40), fenced, completed, bool(holds), 11)
+
+
+@pytest.mark.parametrize("rows, cols", [(4, 4), (3, 5), (8, 2)])
+@pytest.mark.parametrize("kind", [RowReader, TileReader])
+def test_readers(kind, rows, cols):
+    config = Config.sized(rows=rows, cols=cols, k_max=600, act_bytes=32, weight_bytes=32)
+    name = {RowReader: "rows", TileReader: "tiles"}[kind]
+    bench.simulate(kind(config, **SIZES), __name__, f"{name}_reader_{rows}x{cols}",
+                   only=rf"\.{name}_", parameters=handed_over(config))

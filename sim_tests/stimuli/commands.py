@@ -1,0 +1,159 @@
+"""Commands for the dispatcher's bench: good ones of every kind, and what golden finds in others."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from golden.memory import Command, Fault, Machine, Memory, Ring
+from golden.memory.descriptor import BYTES, FIELD, JobFlag
+from golden.memory.jobs import FORMAT_CODES, JobKind, Output, Selection
+from hw.contract.config import Config
+from hw.memory.work import Form, Walk
+
+PLACE = 1 << 39
+"""Of a descriptor; no command reads or writes there."""
+
+COUNTS = 1 << 32
+
+MISSING = ("NOTIFY", "LOADS_ORDER", "LOADS_TAGS")
+"""What the machine refuses as RESERVED until it can do it."""
+
+
+def good(rng: np.random.Generator, **values: Any) -> Command:
+    """Draw a command in which the dispatcher finds nothing: kinds, sizes and places of any value.
+
+    The addresses of all iterations have 40 bits. Fields may be chosen.
+    """
+    def number(bits: int, unit: int = 1) -> int:
+        """Draw a number of any magnitude."""
+        return int(rng.integers(1 << int(rng.integers(1, bits + 1)))) // unit * unit
+
+    kind = JobKind(values.get("kind", rng.integers(4)))
+    is_wide = values.setdefault("format", int(rng.integers(3))) == FORMAT_CODES["fp32"]
+    output = 0 if kind.converts else int(rng.integers(5))
+    output = int(Output(values.setdefault("output", output)).value)
+    units = {"a": 64 if kind is JobKind.GEMM_PACKED else 4 if is_wide else 2,
+             "b": 1 if kind.converts else 64, "bias": 4,
+             "c": 64 if kind.converts or output >= 3 else 2 if output else 4}
+    places = {}
+    for name, unit in units.items():
+        places |= {name: number(39, unit), f"{name}_step_0": number(32, unit),
+                   f"{name}_step_1": number(32, unit)}
+        if name != "bias":
+            places[f"{name}_stride"] = number(32, unit)
+    flags = int(rng.integers(8))
+    drawn = {
+        "kind": kind, "m": number(32), "n": number(32), "k": number(16), "tiles": number(16),
+        "flags": flags & ~JobFlag.BIAS if kind.converts else flags, "table": number(8),
+        "selection": Selection(rng.integers(4)), "units": number(16), "threshold": number(32),
+        "count_0": int(rng.integers(1, 5)), "count_1": int(rng.integers(1, 5)),
+        **{f"wait_{name}": number(8) * int(rng.integers(2)) for name in ("a", "b", "side")},
+        "interrupt": int(rng.integers(2))}
+    drawn |= places | values
+    row = int(drawn["n"]) * (2 if output else 4)
+    if not kind.converts and output < Output.MX6.value and "c_stride" not in values:
+        if row >= 1 << 31:
+            drawn["m"] = 1  # no stride is as long
+        elif row > drawn["c_stride"]:
+            drawn["c_stride"] = row + number(30, units["c"])
+    return Command(**drawn)
+
+
+class Oracle(Ring):
+    """A ring that does not list what a faulty command may have written, which may be endless."""
+
+    def _leave_undefined(self, ahead: int) -> None:
+        pass
+
+
+def fault_of(machine: Machine, descriptor: bytes, resp: int = 0) -> Fault:
+    """Return golden's fault of a descriptor, read with an answer of the bus; nothing else is there.
+
+    What only the job itself could have, such as an operand that is not there, is NONE.
+    """
+    memory = Memory()
+    if resp < 3:
+        memory.add(PLACE, BYTES)
+        memory.write(PLACE, descriptor)
+    if resp == 2:
+        memory.broken.append((PLACE, BYTES))
+    ring = Oracle(machine, memory, PLACE, 1)
+    ring.doorbell(1)
+    own = {Fault.UNKNOWN_VERSION, Fault.UNKNOWN_OPERATION, Fault.RESERVED, Fault.UNALIGNED,
+           Fault.NO_COUNT, Fault.OVERLONG}
+    if resp >= 2:
+        own |= {Fault.READ_SLVERR, Fault.READ_DECERR}
+    bits = int.from_bytes(descriptor, "little")
+    if any(FIELD[name].take(bits) for name in MISSING) and (
+            ring.fault not in own or ring.fault > Fault.RESERVED):
+        return Fault.RESERVED if resp < 2 else ring.fault
+    return ring.fault if ring.fault in own else Fault.NONE
+
+
+def iterations(config: Config, command: Command, sequence: int) -> Iterator[dict[str, Any]]:
+    """List what each iteration of a command is, by loops: of each work the fields that count.
+
+    Yields
+    ------
+    dict
+        Fields of ``act``, ``results`` and ``weight``, which is None for a conversion.
+    """
+    for outer in range(command.count_1):
+        for inner in range(command.count_0):
+            at = {name: getattr(command, name) + inner * getattr(command, f"{name}_step_0")
+                  + outer * getattr(command, f"{name}_step_1")
+                  for name in ("a", "b", "c", "bias")}
+            is_last = (inner, outer) == (command.count_0 - 1, command.count_1 - 1)
+            yield {"act": _activations(command, at["a"], sequence),
+                   "weight": None if command.converts else _weights(config, command, at, sequence),
+                   "results": _results(config, command, at["c"], is_last)}
+
+
+def _fence(sequence: int, distance: int) -> dict[str, int]:
+    """Say that the command so many before this one has to have ended."""
+    if not distance:
+        return {"waits": 0}
+    return {"waits": 1, "ended": (sequence - distance + 1) % COUNTS}
+
+
+def _activations(command: Command, address: int, sequence: int) -> dict[str, Any]:
+    is_wide = command.format == FORMAT_CODES["fp32"]
+    fields = {"address": address, "stride": command.a_stride,
+              "fence": _fence(sequence, command.wait_a)}
+    match JobKind(command.kind):
+        case JobKind.GEMM:
+            return fields | {"walk": Walk.ROWS, "rows": command.m,
+                             "length": command.k * (4 if is_wide else 2)}
+        case JobKind.GEMM_PACKED:
+            return fields | {"walk": Walk.TILES, "rows": command.m,
+                             "k_blocks": -(-command.k // 16)}
+        case JobKind.CONVERT:
+            return fields | {"walk": Walk.ROWS, "rows": command.n,
+                             "length": command.k * (4 if is_wide else 2)}
+        case JobKind.CONVERT_TRANSPOSED:
+            return fields | {"walk": Walk.COLUMNS, "rows": command.k, "cols": command.n,
+                             "is_wide": int(is_wide)}
+
+
+def _weights(config: Config, command: Command, at: dict[str, int],
+             sequence: int) -> dict[str, Any]:
+    has_bias = command.flags & JobFlag.BIAS
+    fields = {"address": at["b"], "stride": command.b_stride, "has_bias": int(has_bias),
+              "m": command.m, "n": command.n, "k_blocks": -(-command.k // 16),
+              "group_rows": command.tiles * config.rows, "fence": _fence(sequence, command.wait_b)}
+    if has_bias:
+        fields |= {"bias": at["bias"], "side_fence": _fence(sequence, command.wait_side)}
+    return fields
+
+
+def _results(config: Config, command: Command, address: int, is_last: bool) -> dict[str, Any]:
+    fields = {"address": address, "stride": command.c_stride, "n": command.n,
+              "ends": int(is_last)}
+    if command.converts:
+        return fields | {"form": Form.WEIGHTS}
+    fields |= {"m": command.m, "group_rows": command.tiles * config.rows}
+    output = Output(command.output)
+    if command.is_packed:
+        return fields | {"form": Form.BLOCKS, "is_mx9": int(output is Output.MX9)}
+    return fields | {"form": Form.NUMBERS, "is_wide": int(output is Output.FP32)}

@@ -1,0 +1,187 @@
+"""Results of jobs on their way to memory: the machine's packets, and every byte they become."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from cocotb.triggers import gather
+
+from golden import MX6, MX9, MXTensor, quantize
+from golden.memory.descriptor import ALIGNMENT
+from golden.packing import activation_tiles, result_chunks, weight_stream
+from hw.contract.config import Config
+from hw.host.driver import Job
+from hw.host.packet_order import result_packets
+from hw.memory.work import Form, results_layout, store_layout
+from hw.streams.packet_guard import beat_layout
+from sim_tests import drive
+from sim_tests.stimuli.operands import matrix, mixed
+
+ADDRESS_BITS = 40
+REGION_BITS = 32
+"""Each work has so much memory of its own."""
+
+
+@dataclass
+class ResultWork:
+    """The results of one iteration of a command.
+
+    Attributes
+    ----------
+    fields : dict
+        Of `hw.memory.work.results_layout`.
+    beats : list of int
+        What the machine sends, as `hw.streams.packet_guard.beat_layout`.
+    memory : dict of int to int
+        Every byte that is written, by its address.
+    words : int
+        Words of the bus that this takes.
+    """
+
+    fields: dict[str, Any]
+    beats: list[int]
+    memory: dict[int, int]
+    words: int
+
+
+def numbers(rng: np.random.Generator, config: Config, region: int, data_bytes: int, *,
+            ends: int = 1, **chosen: Any) -> ResultWork:
+    """Draw rows of numbers; m, n, tiles, is_wide, address and stride may be chosen."""
+    tiles = chosen.get("tiles", int(rng.integers(1, 4)))
+    m = chosen.get("m", int(rng.integers(1, 3 * config.rows * tiles)))
+    n = chosen.get("n", int(rng.integers(1, 4 * config.cols + 1)))
+    is_wide = chosen.get("is_wide", int(rng.integers(2)))
+    size = 4 if is_wide else 2
+    stride = chosen.get("stride", size * (n + int(rng.integers(0, 3 * data_bytes))))
+    address = chosen.get("address", (region << REGION_BITS) + size * int(rng.integers(1 << 20)))
+    rows = [rng.bytes(n * size) for _ in range(m)]
+    memory = {address + row * stride + at: octet
+              for row, octets in enumerate(rows) for at, octet in enumerate(octets)}
+    row_size = size << (config.cols - 1).bit_length()
+    beats, words = [], 0
+    for part in result_packets(config, Job(m=m, n=n, k=1, tiles=tiles)):
+        packet, keep = bytearray(rng.bytes(config.result_bytes)), 0
+        for place, row in enumerate(range(part.row, part.row + part.rows)):
+            octets = rows[row][part.col * size : (part.col + part.cols) * size]
+            packet[place * row_size : place * row_size + len(octets)] = octets
+            keep |= (1 << len(octets)) - 1 << place * row_size
+            first = address + row * stride + part.col * size
+            words += (first + len(octets) - 1) // data_bytes - first // data_bytes + 1
+        beats.append(_beat(config, packet, keep, last=True))
+    return ResultWork({
+        "form": Form.NUMBERS.value, "address": address, "stride": stride, "m": m, "n": n,
+        "group_rows": config.rows * tiles, "is_wide": is_wide, "is_mx9": int(rng.integers(2)),
+        "ends": ends}, beats, memory, words)
+
+
+def weights(rng: np.random.Generator, config: Config, region: int, data_bytes: int, *,
+            ends: int = 1, **chosen: Any) -> ResultWork:
+    """Draw what a conversion gives; n, k and stride may be chosen."""
+    n = chosen.get("n", int(rng.integers(1, 4 * config.cols)))
+    k = chosen.get("k", int(rng.integers(1, 200)))
+    tensor = mixed(matrix(rng, n, k), rng.random(-(-k // 16)) < 0.5).transpose()
+    packets = weight_stream(tensor, config.cols, data_bytes)
+    return _packed(rng, config, region, data_bytes, packets, packets, {
+        "form": Form.WEIGHTS.value, "m": int(rng.integers(1 << 32)), "n": n,
+        "group_rows": int(rng.integers(1 << 32)), "is_mx9": int(rng.integers(2)),
+        "ends": ends}, chosen)
+
+
+def blocks(rng: np.random.Generator, config: Config, region: int, data_bytes: int, *,
+           ends: int = 1, **chosen: Any) -> ResultWork:
+    """Draw packed results; m, n, tiles, is_mx9 and stride may be chosen."""
+    tiles = chosen.get("tiles", int(rng.integers(1, 4)))
+    m = chosen.get("m", int(rng.integers(1, 3 * config.rows * tiles)))
+    n = chosen.get("n", int(rng.integers(1, 16 * 20)))
+    is_mx9 = chosen.get("is_mx9", int(rng.integers(2)))
+    tensor: MXTensor = quantize(matrix(rng, m, n), MX9 if is_mx9 else MX6)
+    chunks = result_chunks(tensor, config.rows, tiles, data_bytes, config.cols)
+    packets = activation_tiles(tensor, config.rows, data_bytes)
+    return _packed(rng, config, region, data_bytes, chunks, packets, {
+        "form": Form.BLOCKS.value, "m": m, "n": n, "group_rows": config.rows * tiles,
+        "is_mx9": is_mx9, "ends": ends}, chosen)
+
+
+def _packed(rng: np.random.Generator, config: Config, region: int, data_bytes: int,
+            sent: Sequence[bytes], tiles: Sequence[bytes], fields: dict[str, Any],
+            chosen: dict[str, Any]) -> ResultWork:
+    """Place packed tiles, each a stride behind the one before."""
+    longest = -(-max(map(len, tiles)) // ALIGNMENT) * ALIGNMENT
+    stride = chosen.get("stride", longest + ALIGNMENT * int(rng.integers(0, 3)))
+    address = (region << REGION_BITS) + ALIGNMENT * int(rng.integers(1 << 16))
+    memory = {address + number * stride + at: octet
+              for number, tile in enumerate(tiles) for at, octet in enumerate(tile)}
+    beats = []
+    for packet in sent:
+        for at in range(0, len(packet), data_bytes):
+            part = packet[at : at + data_bytes]
+            beats.append(_beat(config, part + rng.bytes(config.result_bytes - data_bytes),
+                               (1 << data_bytes) - 1, last=at + data_bytes == len(packet)))
+    return ResultWork(
+        fields | {"address": address, "stride": stride, "is_wide": int(rng.integers(2))},
+        beats, memory, sum(map(len, tiles)) // data_bytes)
+
+
+def _beat(config: Config, octets: bytes | bytearray, keep: int, *, last: bool) -> int:
+    bits = int.from_bytes(octets, "little")
+    return bits | (keep | last << config.result_bytes) << 8 * config.result_bytes
+
+
+async def write(dut: Any, config: Config, works: Sequence[ResultWork], data_bytes: int,
+                idle: drive.Pause = 0.0, stall: drive.Pause = 0.0) -> int:
+    """Send works and their beats, compare every byte that is written, and return the cycles.
+
+    No byte is written twice, and the last word of a work, that one alone, has its `ends`.
+    """
+    layout = results_layout(address_bits=ADDRESS_BITS)
+    descriptions = [drive.pack(layout, work.fields)[0] for work in works]
+    beats = [beat for work in works for beat in work.beats]
+    assert all(beat.bit_length() <= beat_layout(config.result_bytes).size for beat in beats)
+    start = drive.cycle()
+    received, *_ = await gather(
+        drive.receive(dut, "o", sum(work.words for work in works), stall, patience=2_000),
+        drive.send(dut, "work", descriptions, idle), drive.send(dut, "i", beats, idle))
+    cycles, at = drive.cycle() - start, 0
+    for number, work in enumerate(works):
+        mine, at = received[at : at + work.words], at + work.words
+        memory, ends = stored(mine, data_bytes)
+        assert memory == work.memory, f"work {number}, {work.fields}: {difference(memory, work)}"
+        assert ends == [0] * (work.words - 1) + [work.fields["ends"]], f"work {number}"
+    dut.o__ready.value = 1
+    for _ in range(20):
+        await drive.ticks(dut, 1)
+        assert not int(dut.o__valid.value), "a word too many"
+    dut.o__ready.value = 0
+    return cycles
+
+
+def stored(words: Sequence[int], data_bytes: int) -> tuple[dict[int, int], list[int]]:
+    """Write words, as `hw.memory.work.store_layout`, into a memory that holds nothing.
+
+    Returns
+    -------
+    dict of int to int
+        The bytes that were written, by their addresses.
+    list of int
+        `ends` of each word.
+    """
+    layout = store_layout(address_bits=ADDRESS_BITS, data_bytes=data_bytes)
+    memory, ends = {}, []
+    for word in map(layout.from_bits, words):
+        ends.append(word["ends"])
+        for lane, octet in enumerate(word["data"].to_bytes(data_bytes, "little")):
+            if word["strobes"] >> lane & 1:
+                address = word["word"] * data_bytes + lane
+                assert address not in memory, f"{address:#x} is written twice"
+                memory[address] = octet
+    return memory, ends
+
+
+def difference(memory: dict[int, int], work: ResultWork) -> str:
+    """Say where memory first differs from what a work should write."""
+    wrong = sorted(address for address in memory.keys() | work.memory.keys()
+                   if memory.get(address) != work.memory.get(address))
+    first = wrong[0]
+    return (f"{len(wrong)} bytes differ, first at {first - work.fields['address']} from the "
+            f"address: {memory.get(first)}, expected {work.memory.get(first)}")
