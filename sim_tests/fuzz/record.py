@@ -14,7 +14,7 @@ from sim_tests.fuzz.models import MACHINES
 FUZZER = ("sim_tests/fuzz", "sim_tests/stimuli", "simulation", "golden", "hw/host")
 """Folders that say what a seed does, and what is right."""
 
-_OTHERS = {"tests", "torch", "c"}
+_OTHERS = {"tests", "torch", "c", "memory"}
 _REPORTS = {"command.py", "record.py"}
 """Folders, and files beside the fuzzer, that decide nothing."""
 

@@ -17,7 +17,7 @@ from hw.memory.dispatcher import JOB_FIELDS, Dispatcher
 from hw.memory.ledger import FAULT_BITS, Ledger
 from hw.memory.work import UNDER_WAY, results_layout, rows_layout, tiles_layout
 from sim_tests import bench, drive
-from sim_tests.stimuli.commands import COUNTS, fault_of, good, iterations
+from sim_tests.memory.commands import COUNTS, fault_of, good, iterations
 from sim_tests.stimuli.operands import configuration, handed_over
 
 SIZES = {"address_bits": 40, "length_bits": 24}

@@ -9,8 +9,8 @@ from hw.contract.config import Config
 from hw.memory.packed_writer import PackedWriter
 from hw.memory.work import results_layout
 from sim_tests import bench, drive
+from sim_tests.memory.result_works import ADDRESS_BITS, blocks, stored, weights, write
 from sim_tests.stimuli.operands import configuration, handed_over
-from sim_tests.stimuli.result_works import ADDRESS_BITS, blocks, stored, weights, write
 
 
 def size_of_word():

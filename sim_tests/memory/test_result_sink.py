@@ -7,8 +7,8 @@ from hw.contract.config import Config
 from hw.memory.result_sink import ResultSink
 from hw.memory.work import results_layout
 from sim_tests import bench, drive
+from sim_tests.memory.result_works import ADDRESS_BITS, blocks, numbers, weights, write
 from sim_tests.stimuli.operands import configuration, handed_over
-from sim_tests.stimuli.result_works import ADDRESS_BITS, blocks, numbers, weights, write
 
 
 def draw(rng, count):

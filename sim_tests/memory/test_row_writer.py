@@ -6,8 +6,8 @@ import pytest
 from hw.contract.config import Config
 from hw.memory.row_writer import RowWriter
 from sim_tests import bench, drive
+from sim_tests.memory.result_works import ADDRESS_BITS, numbers, write
 from sim_tests.stimuli.operands import configuration, handed_over
-from sim_tests.stimuli.result_works import ADDRESS_BITS, numbers, write
 
 
 def draw(rng, count, **chosen):
