@@ -24,7 +24,8 @@ class FloatPacketsHarness(Harness):
         m.submodules.dut = dut = module.FloatPackets(CONFIG)
         self.free_inputs(m, dut)
         rows, o = dut.i.p, dut.o
-        self.assume(m, ~dut.i.valid | (rows.rows <= CONFIG.drain_rows) & (rows.cols <= CONFIG.cols)
+        self.assume(m, ~dut.i.valid | (rows.rows != 0) & (rows.rows <= CONFIG.drain_rows)
+                    & (rows.cols != 0) & (rows.cols <= CONFIG.cols)
                     & ((rows.output == Output.FP32) | (rows.output == Output.FP16)
                        | (rows.output == Output.BF16)))
         taken, busy, held = Signal(), Signal(), Signal(rows.shape())
@@ -83,7 +84,8 @@ PROOFS = (Proof(
     says="Each group leaves once, in order, as a packet of one beat. Its every number, as `Narrow` "
          "makes it, stands at its place once; all other bytes are zero and not kept. What is "
          "offered stays until it is taken; it waits for groups and the reader alone.",
-    assumes="Groups have no more rows and columns than there can be, and leave in floating point.",
+    assumes="Groups have a row and a column at least, no more than there can be, and leave in "
+            "floating point.",
     bounds="Two rows of three columns in a group.",
     mutants=(Mutant(module.__name__, "self.i.ready.eq(~self.o.valid | self.o.ready)",
                     "self.i.ready.eq(1)"),
