@@ -4,6 +4,8 @@ from amaranth import ClockDomain, DomainRenamer, Module, Mux, ResetSignal, Signa
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from golden.memory.faults import Fault
+
 from .contract.config import JOBS_UNDER_WAY
 from .control.controller import Controller
 from .engines import Engines
@@ -18,7 +20,7 @@ from .memory.result_sink import ResultSink
 from .memory.ring_control import RingControl
 from .memory.row_reader import RowReader
 from .memory.tile_reader import TileReader
-from .memory.work import COUNT_BITS
+from .memory.work import COUNT_BITS, INDEX_BITS
 from .memory.write_port import WritePort
 from .registers.csr import fields_of, register_signature
 from .streams.stream_fifo import StreamFIFO
@@ -102,12 +104,17 @@ class MemoryMachine(wiring.Component):
             beat = words[name]
             m.d.comb += [port.valid.eq(beat.valid), beat.ready.eq(port.ready),
                          *(port.p[field].eq(beat.p[field]) for field in ("data", "keep", "last"))]
+        m.d.comb += engines.weight.p.keep.eq(~0)  # biases end within a beat, as zeros would fill it
         writer = self._write(m, dispatcher, ledger, engines.o, sizes)
         self._keep_account(m, dispatcher, ledger, words)
+        self._watch_packets(m, controller, dispatcher, ledger)
         command = fields_of(controller.registers, "control")
+        overrun = Signal()
         m.d.comb += [
             ring.enable.eq(self.enable), ring.resume.eq(self.resume), ring.skip.eq(self.skip),
-            ring.stops.eq(ledger.stops), ring.found.eq(ledger.fault),
+            overrun.eq((self.tail - ledger.completed)[:COUNT_BITS] > 1 << self.size_log2),
+            ring.stops.eq(ledger.stops | overrun),
+            ring.found.eq(Mux(ledger.stops, ledger.fault, Fault.OVERRUN)),
             ring.quiet.eq(~reader.owes & ~writer.owes), ring.in_reset.eq(engines_reset),
             ledger.skip.eq(ring.skips), ledger.forget.eq(engines_reset),
             command.abort.eq(ring.abort), command.resume.eq(ring.release),
@@ -126,6 +133,19 @@ class MemoryMachine(wiring.Component):
             m.d.comb += [
                 getattr(ledger, f"{name}_resp").eq(Mux(beat.valid & beat.ready, beat.p.resp, 0)),
                 getattr(ledger, f"{name}_index").eq(beat.p.index)]
+
+    def _watch_packets(self, m, controller, dispatcher, ledger):
+        """Tell the ledger whose operands did not end within their strides.
+
+        A packet from memory has no other fault: one that is longer than it must be is none.
+        """
+        indices = StreamFIFO(INDEX_BITS, depth=JOBS_UNDER_WAY)
+        m.submodules.indices = DomainRenamer("engines")(indices)
+        m.d.comb += [
+            indices.i.valid.eq(dispatcher.act.valid), indices.i.p.eq(dispatcher.number),
+            indices.o.ready.eq(controller.job_ended),
+            ledger.short.eq(controller.job_ended & controller.score.faults.any()),
+            ledger.short_index.eq(indices.o.p)]
 
     def _control(self, m, controller, engines, dispatcher, engines_reset):
         """Let the ring start jobs; all else is the registers'."""

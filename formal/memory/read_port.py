@@ -23,12 +23,11 @@ class ReadPortHarness(Harness):
         m.d.comb += [asks.eq(Cat(each.valid for each in bursts)),
                      taken.eq(asks & Cat(each.ready for each in bursts))]
         owed, offers = self._owed(m, dut.bus, taken)
-        goes = asks.any() & ~dut.hold & (owed < OUTSTANDING) & (~offers | dut.bus.arready)
+        goes = asks.any() & (owed < OUTSTANDING) & (~offers | dut.bus.arready)
         self.cover(m, "most", owed == OUTSTANDING)
         self.check(m, "most_outstanding", owed <= OUTSTANDING)
         self.check(m, "takes_one", (taken & (taken - 1))[:CHANNELS] == 0)
         self.check(m, "takes_when_it_can", taken.any() == goes)
-        self.check(m, "nothing_under_hold", ~dut.hold | ~taken.any())
         self.check(m, "owes", dut.owes == (owed != 0))
         self.check(m, "counted", self.look("dut.owed", OUTSTANDING.bit_length()) == owed)
         self._address(m, dut.bus, bursts, taken, offers)
@@ -101,19 +100,17 @@ class ReadPortHarness(Harness):
 PROOFS = (Proof(
     name="read_port", make=ReadPortHarness, depth=1,
     says="A burst is taken in every cycle in which one is asked for, the address before is gone "
-         "and fewer than `outstanding` are owed, but under `hold`. The next cycle its address is "
-         "on offer, with its channel's ID, and stays until it is taken. While a channel goes on "
-         "asking no other is served twice, so that its turn comes within as many bursts as there "
-         "are channels. Every word goes to the channel of its ID alone. `owes` is low only when "
-         "nothing is owed.",
+         "and fewer than `outstanding` are owed. The next cycle its address is on offer, with its "
+         "channel's ID, and stays until it is taken. While a channel goes on asking no other is "
+         "served twice, so that its turn comes within as many bursts as there are channels. Every "
+         "word goes to the channel of its ID alone. `owes` is low only when nothing is owed.",
     assumes="A burst has a beat; the bus answers only what it owes.",
     bounds=f"{CHANNELS} channels, addresses of {ADDRESS_BITS} bits, words of {DATA_BYTES} bytes, "
            f"bursts of {BURST_BEATS}, {OUTSTANDING} outstanding.",
     mutants=(Mutant(module.__name__, "owed < self.outstanding", "owed <= self.outstanding"),
              Mutant(module.__name__, "asked[number] & (turn < number)",
                     "asked[number] & (turn <= number)"),
-             Mutant(module.__name__, "~self.hold & (~bus.arvalid | bus.arready)", "~self.hold"),
-             Mutant(module.__name__, "asked.any() & ~self.hold", "asked.any()"),
+             Mutant(module.__name__, "asked.any() & (~bus.arvalid | bus.arready)", "asked.any()"),
              Mutant(module.__name__, "answered.eq(bus.rvalid & bus.rlast)",
                     "answered.eq(bus.rvalid)"),
              Mutant(module.__name__, "bus.arid.eq(chosen)", "bus.arid.eq(turn)"))),)

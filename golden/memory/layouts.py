@@ -42,11 +42,32 @@ def result_bytes(command: Command) -> int:
     return 4 if command.output == Output.FP32.value else 2
 
 
-def check_alignment(command: Command) -> None:
-    """Refuse addresses and strides that are no multiple of what their layout asks for.
+def check_places(machine: Machine, command: Command) -> None:
+    """Refuse operands that lie where none can, whatever the job is.
 
-    This comes before the job is looked at, and so holds for codes that stand for nothing too.
+    That is: addresses and strides that are no multiple of what their layout asks for, addresses
+    that the bus does not have, and rows of results that are longer than their stride. This comes
+    before the job is looked at, and so holds for codes that stand for nothing too.
     """
+    wanted = _units(command)
+    for operand, unit in wanted.items():
+        for end in ("", "_stride", "_step_0", "_step_1"):
+            value = getattr(command, f"{operand}{end}", 0)
+            if value % unit:
+                raise CommandError(Fault.UNALIGNED, f"{operand}{end} is {value:#x}, no multiple "
+                                   f"of {unit}")
+    for operand in wanted:
+        if getattr(command, operand) >> machine.address_bits:
+            raise CommandError(Fault.OUTSIDE, f"{operand} is {getattr(command, operand):#x}")
+    numbers = not command.kind & JobKind.CONVERT.value and command.output < Output.MX6.value
+    size = command.n * result_bytes(command)
+    if numbers and command.m > 1 and size > command.c_stride:
+        raise CommandError(Fault.OVERLONG, f"rows of {size} bytes in a stride of "
+                           f"{command.c_stride}")
+
+
+def _units(command: Command) -> dict[str, int]:
+    """Return what the places of each operand that the command has are multiples of."""
     converts = bool(command.kind & JobKind.CONVERT.value)
     packed_c = converts or command.output >= Output.MX6.value
     packed_a = command.kind == JobKind.GEMM_PACKED.value
@@ -59,21 +80,7 @@ def check_alignment(command: Command) -> None:
     for name in ("order", "tags"):
         if getattr(command, f"loads_{name}"):
             wanted[name] = ALIGNMENT
-    for operand, unit in wanted.items():
-        for end in ("", "_stride", "_step_0", "_step_1"):
-            value = getattr(command, f"{operand}{end}", 0)
-            if value % unit:
-                raise CommandError(Fault.UNALIGNED, f"{operand}{end} is {value:#x}, no multiple "
-                                   f"of {unit}")
-
-
-def check_rows(command: Command) -> None:
-    """Refuse rows of numbers that are longer than their stride, as `check_alignment` does."""
-    numbers = not command.kind & JobKind.CONVERT.value and command.output < Output.MX6.value
-    size = command.n * result_bytes(command)
-    if numbers and command.m > 1 and size > command.c_stride:
-        raise CommandError(Fault.OVERLONG, f"rows of {size} bytes in a stride of "
-                           f"{command.c_stride}")
+    return wanted
 
 
 def longest_packet(lines: int, k: int, beat_bytes: int) -> int:

@@ -137,8 +137,7 @@ class Ring:
         machine = self.machine
         if not command.count_0 or not command.count_1:
             raise CommandError(Fault.NO_COUNT, f"{command.count_0} and {command.count_1}")
-        layouts.check_alignment(command)
-        layouts.check_rows(command)
+        layouts.check_places(machine, command)
         check_job(machine, command)
         table = self.tables[command.table] if command.table < machine.tables else Table()
         self._load(command, table)

@@ -33,7 +33,7 @@ class BusReader(wiring.Component):
     -------
     segments_0, segments_1, … : In(stream of segment_layout)
     o_0, o_1, … : Out(stream of word_layout)
-    bus, hold, owes
+    bus, owes
         As in `ReadPort`.
     """
 
@@ -51,14 +51,14 @@ class BusReader(wiring.Component):
         super().__init__({
             **{f"segments_{number}": In(segments) for number in range(len(depths))},
             **{f"o_{number}": Out(words) for number in range(len(depths))},
-            **{name: self.port.signature.members[name] for name in ("bus", "hold", "owes")},
+            **{name: self.port.signature.members[name] for name in ("bus", "owes")},
         })
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.port = port = self.port
         wiring.connect(m, port.bus, wiring.flipped(self.bus))
-        m.d.comb += [port.hold.eq(self.hold), self.owes.eq(port.owes)]
+        m.d.comb += self.owes.eq(port.owes)
         for number, channel in enumerate(self.channels):
             m.submodules[f"channel_{number}"] = DomainRenamer(self.domain)(channel)
             wiring.connect(m, wiring.flipped(getattr(self, f"segments_{number}")), channel.segments)

@@ -16,7 +16,7 @@ AHEAD = 4
 
 
 class DescriptorReader(wiring.Component):
-    """Read the commands between `first` and `tail`, one after the other.
+    """Read the commands between `completed` and `tail`, one after the other.
 
     Parameters
     ----------

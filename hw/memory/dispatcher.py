@@ -52,7 +52,8 @@ class Dispatcher(wiring.Component):
     """
 
     def __init__(self, config, *, address_bits, length_bits):
-        self.config, self.length_bits = config, length_bits
+        self.config = config
+        self.address_bits, self.length_bits = address_bits, length_bits
         sizes = {"address_bits": address_bits, "length_bits": length_bits}
         super().__init__({
             "i": In(stream.Signature(data.StructLayout({"bits": DESCRIPTOR_BITS, "resp": 2}))),
@@ -117,6 +118,7 @@ class Dispatcher(wiring.Component):
         packed_c = converts | (command.output >= Output.MX6.value)
         wide_a = command.format == FORMAT_CODES[FP32.name]
         wide_c = command.output == Output.FP32.value
+        has_bias = command.flags[exact_log2(JobFlag.BIAS)]
 
         def low(operand, unit):
             """Give the bits below a unit of all that says where an operand lies."""
@@ -129,9 +131,11 @@ class Dispatcher(wiring.Component):
             Mux(packed_a, low("a", ALIGNMENT), Mux(wide_a, low("a", 4), low("a", 2))),
             Mux(packed_c, low("c", ALIGNMENT), Mux(wide_c, low("c", 4), low("c", 2))),
             ~converts & low("b", ALIGNMENT),
-            command.flags[exact_log2(JobFlag.BIAS)] & low("bias", BIAS_BYTES),
+            has_bias & low("bias", BIAS_BYTES),
             command.loads_order & low("order", ALIGNMENT),
             command.loads_tags & low("tags", ALIGNMENT)).any()
+        beyond = Cat(uses & command[operand][self.address_bits:].any() for operand, uses in (
+            ("a", 1), ("b", ~converts), ("c", 1), ("bias", has_bias))).any()
         reserved = Signal()
         with m.Switch(command.operation):
             for operation, bits in RESERVED_BITS.items():
@@ -149,6 +153,7 @@ class Dispatcher(wiring.Component):
             Fault.RESERVED: reserved | missing,
             Fault.NO_COUNT: (command.count_0 == 0) | (command.count_1 == 0),
             Fault.UNALIGNED: unaligned,
+            Fault.OUTSIDE: beyond,
             Fault.OVERLONG: (~packed_c & (command.m > 1)
                              & ((command.n << 1 + wide_c) > command.c_stride)),
         }

@@ -35,9 +35,10 @@ class Ledger(wiring.Component):
         How the bus answered for operands of a command, in this cycle.
     answered : In(1), write_resp : In(2)
         How the bus answered for results of the oldest command, in this cycle.
-    overlong : In(1)
-        Results of a command did not fit; which.
-    overlong_index : In(INDEX_BITS)
+    short : In(1), short_index : In(INDEX_BITS)
+        A packed operand of a command did not end within its stride.
+    overlong : In(1), overlong_index : In(INDEX_BITS)
+        A packed result of a command did not.
     ended : In(1)
         All results of the oldest command are in memory.
     forget : In(1)
@@ -63,6 +64,8 @@ class Ledger(wiring.Component):
     weight_index: In(INDEX_BITS)
     answered: In(1)
     write_resp: In(2)
+    short: In(1)
+    short_index: In(INDEX_BITS)
     overlong: In(1)
     overlong_index: In(INDEX_BITS)
     ended: In(1)
@@ -109,6 +112,7 @@ class Ledger(wiring.Component):
                   for resp, index in ((self.act_resp, self.act_index),
                                       (self.weight_resp, self.weight_index))),
                 (last != 0, oldest, last),
+                (self.short, self.short_index, Fault.OVERLONG),
                 (self.overlong, self.overlong_index, Fault.OVERLONG)):
             with m.If(holds & (faults[index] == 0)):
                 m.d.sync += faults[index].eq(code)

@@ -35,7 +35,7 @@ class PackedWriter(wiring.Component):
     i : In(stream of beat_layout)
     o : Out(stream of store_layout)
     overlong : Out(1)
-        A word was dropped, since it lies beyond its tile's stride.
+        A word was not written, since it lies beyond its tile's stride.
     """
 
     def __init__(self, config, *, address_bits, data_bytes):
@@ -50,8 +50,9 @@ class PackedWriter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        config, work, store, shift = self.config, self.work.p, self.o.p, exact_log2(self.data_bytes)
-        covered = 8 * self.data_bytes  # blocks of one beat of precision bits
+        config, work, store, size = self.config, self.work.p, self.o.p, self.data_bytes
+        shift = exact_log2(size)
+        covered = 8 * size  # blocks of one beat of precision bits
         together = max(1, config.cols // BLOCK_SIZE)  # blocks of a column tile
 
         # Addresses in words: where a tile begins, and where in it the next word goes.
@@ -67,8 +68,9 @@ class PackedWriter(wiring.Component):
                               for name in ("block", "first_block"))
         goes, at_tags = Signal(), Signal()
 
-        in_blocks, is_alone, fits, moves, packet_ends = (
-            Signal(name=name) for name in ("in_blocks", "is_alone", "fits", "moves", "packet_ends"))
+        in_blocks, is_alone, fits, is_stored, moves, packet_ends = (
+            Signal(name=name) for name in (
+                "in_blocks", "is_alone", "fits", "is_stored", "moves", "packet_ends"))
         blocks_left = Signal(_BLOCKS_BITS)  # from the first one of this column tile on
         blocks_end, tiles_end, columns_end, all_end = (
             Signal(name=name) for name in ("blocks_end", "tiles_end", "columns_end", "all_end"))
@@ -92,12 +94,14 @@ class PackedWriter(wiring.Component):
             # One tile alone takes what it needs.
             is_alone.eq(Mux(in_blocks, work.m <= config.rows, work.n <= config.cols)),
             fits.eq((inside < stride) | is_alone),
-            self.o.valid.eq(goes & (at_tags | self.i.valid) & fits),
-            moves.eq(goes & (at_tags | self.i.valid) & (self.o.ready | ~fits)),
+            # The last word of a work goes even if nothing of it is written: it ends its command.
+            is_stored.eq(fits | store.ends),
+            self.o.valid.eq(goes & (at_tags | self.i.valid) & is_stored),
+            moves.eq(goes & (at_tags | self.i.valid) & (self.o.ready | ~is_stored)),
             self.overlong.eq(moves & ~fits),
             self.i.ready.eq(moves & ~at_tags), packet_ends.eq(self.i.ready & self.i.p.last),
             self.work.ready.eq(packet_ends & all_end),
-            store.word.eq(tile + inside), store.strobes.eq(~0),
+            store.word.eq(tile + Mux(fits, inside, 0)), store.strobes.eq(fits.replicate(size)),
             store.data.eq(Mux(at_tags, tags, self.i.p.data)),
             store.ends.eq(work.ends & all_end & ~at_tags & self.i.p.last),
         ]

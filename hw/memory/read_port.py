@@ -33,8 +33,6 @@ class ReadPort(wiring.Component):
     bursts_0, bursts_1, … : In(stream of burst_layout)
     words_0, words_1, … : Out(arrival_signature)
     bus : Out(the read side of axi4_signature)
-    hold : In(1)
-        No further burst is taken.
     owes : Out(1)
         An address is on offer, or words are to come.
     """
@@ -53,7 +51,7 @@ class ReadPort(wiring.Component):
             "bus": Out(wiring.Signature({
                 name: member for name, member in bus.members.items()
                 if name.startswith(READ_MEMBERS)})),
-            "hold": In(1), "owes": Out(1),
+            "owes": Out(1),
         })
 
     def elaborate(self, platform):
@@ -75,7 +73,7 @@ class ReadPort(wiring.Component):
             with m.If(asked[number] & (turn < number)):
                 m.d.comb += chosen.eq(number)
         m.d.comb += [
-            takes.eq(asked.any() & ~self.hold & (~bus.arvalid | bus.arready)
+            takes.eq(asked.any() & (~bus.arvalid | bus.arready)
                      & (owed < self.outstanding)),
             sent.eq(bus.arvalid & bus.arready),
             answered.eq(bus.rvalid & bus.rlast),

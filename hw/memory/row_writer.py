@@ -77,7 +77,9 @@ class RowWriter(wiring.Component):
         tiles_end = Signal()
         all_end = Signal()
         moves = Signal()
-        row_bytes = [Mux(work.is_wide, config.row_bytes, config.row_bytes // 2) << 3]
+        wide, narrow = (Array(self.i.p.data.word_select(at, width)
+                              for at in range(config.drain_rows))[place]
+                        for width in (8 * config.row_bytes, 4 * config.row_bytes))
         m.d.comb += [
             columns.eq(Mux(columns_left > config.cols, config.cols, columns_left)),
             tile_bytes.eq(Mux(work.is_wide, 4 * config.cols, 2 * config.cols)),
@@ -89,8 +91,7 @@ class RowWriter(wiring.Component):
             self.work.ready.eq(moves & all_end),
             pieces.p.address.eq(row), pieces.p.ends.eq(all_end & work.ends),
             pieces.p.bytes.eq(Mux(work.is_wide, columns << 2, columns << 1)),
-            pieces.p.data.eq(Array(self.i.p.data >> at * row_bytes[0]
-                                   for at in range(config.drain_rows))[place]),
+            pieces.p.data.eq(Mux(work.is_wide, wide, narrow)),
         ]
         group_rows = Signal.like(work.m)
         m.d.comb += group_rows.eq(Mux(rows_left < work.group_rows, rows_left, work.group_rows))

@@ -21,6 +21,10 @@ OTHER_BENCHES = {
     "block_aligner": "mx_packer", "block_rounder": "mx_converter",
     "part_joiner": "result_path", "tile_turner": "result_path",
     "result_writer": "result_path", "register_slice": "skid_buffer",
+    "burst_splitter": "bus_reader", "read_channel": "bus_reader", "read_port": "bus_reader",
+    "row_reader": "readers", "tile_reader": "readers", "tile_extent": "readers",
+    "operand_reader": "memory_machine", "ledger": "dispatcher", "ring_control": "memory_machine",
+    "burst_former": "write_port",
 }
 """The bench of a module that has none of its own name."""
 
@@ -62,10 +66,10 @@ class Bench:
     @property
     def version(self) -> str:
         """A number that changes with all that the figures follow from."""
-        shared = ("hw/**/*.py", "golden/*.py", "simulation/**/*.py", "sim_tests/*.py",
+        shared = ("hw/**/*.py", "golden/*.py", "golden/memory/*.py", "simulation/**/*.py", "sim_tests/*.py",
                   "sim_tests/stimuli/*.py", "sim_tests/verilog/*", *COUNTING)
-        if self.machine:
-            shared = (*shared, "sim_tests/accelerator/*.py")
+        if self.machine or self.path.parent.name == "memory":
+            shared = (*shared, f"sim_tests/{self.path.parent.name}/*.py")
         return code_version((*shared, self.path.relative_to(ROOT).as_posix()))
 
 

@@ -7,7 +7,9 @@ import numpy as np
 
 from golden.memory import Command, Fault, Machine, Memory, Ring
 from golden.memory.descriptor import BYTES, FIELD, JobFlag
+from golden.memory.faults import CommandError
 from golden.memory.jobs import FORMAT_CODES, JobKind, Output, Selection
+from golden.memory.layouts import check_places
 from hw.contract.config import Config
 from hw.memory.work import Form, Walk
 
@@ -84,6 +86,10 @@ def fault_of(machine: Machine, descriptor: bytes, resp: int = 0) -> Fault:
            Fault.NO_COUNT, Fault.OVERLONG}
     if resp >= 2:
         own |= {Fault.READ_SLVERR, Fault.READ_DECERR}
+    try:
+        check_places(machine, Command.unpack(descriptor))
+    except CommandError as error:
+        own.add(error.fault)  # OUTSIDE too: no access is needed to see it
     bits = int.from_bytes(descriptor, "little")
     if any(FIELD[name].take(bits) for name in MISSING) and (
             ring.fault not in own or ring.fault > Fault.RESERVED):

@@ -65,6 +65,8 @@ class Seen:
     reads, writes : list of (int, int)
         Address and beats of each burst.
     read_beats, write_beats : int
+    empty_words : int
+        Without a strobe.
     most_reads, most_writes : int
         Bursts that waited for their last word, or their answer, at one time.
     """
@@ -73,6 +75,7 @@ class Seen:
     writes: list[tuple[int, int]] = field(default_factory=list)
     read_beats: int = 0
     write_beats: int = 0
+    empty_words: int = 0
     most_reads: int = 0
     most_writes: int = 0
 
@@ -81,7 +84,7 @@ class Slave:
     """A memory at the ports ``bus__ar…``, ``bus__r…``, ``bus__aw…``, ``bus__w…``, ``bus__b…``.
 
     Every rule of AXI4 that a manager can break is checked in every cycle: offers stay, bursts do
-    not cross pages, every word has a strobe, ``wlast`` comes with the last word of its burst.
+    not cross pages, ``wlast`` comes with the last word of its burst.
 
     Parameters
     ----------
@@ -178,7 +181,7 @@ class Slave:
             return
         if name == "w":
             word, strobes, last = offer
-            assert strobes, "a word without a strobe"
+            self.seen.empty_words += not strobes
             self._words.append((word, strobes, bool(last)))
             self.seen.write_beats += 1
             return

@@ -182,32 +182,6 @@ async def takes_answers_of_other_ids_in_between(dut):
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
-async def asks_for_nothing_while_held(dut):
-    await drive.reset(dut)
-    ram, rules = Ram(dut), Rules(dut)
-    cocotb.start_soon(rules.follow())
-    layout = segment_layout(address_bits=SIZES["address_bits"], length_bits=SIZES["length_bits"])
-    words = drive.pack(layout, {"address": np.zeros(4, int), "length": np.full(4, 500)})
-    dut.hold.value = 1
-    cocotb.start_soon(drive.send(dut, "segments_1", words))
-    await drive.ticks(dut, 60)
-    assert not rules.bursts
-    dut.hold.value = 0
-    await drive.ticks(dut, 4)
-    dut.hold.value = 1
-    await drive.ticks(dut, 2)
-    while int(dut.bus__arvalid.value):  # what was taken before
-        await drive.ticks(dut, 1)
-    await drive.ticks(dut, 1)
-    before = len(rules.bursts)
-    assert before
-    await drive.ticks(dut, 60)
-    assert len(rules.bursts) == before and not int(dut.owes.value)
-    dut.hold.value = 0
-    assert await drive.receive(dut, "o_1", 4 * 32) == words_of(ram, 0, 500) * 4
-
-
-@cocotb.test(timeout_time=2, timeout_unit="ms")
 async def serves_channels_in_turn(dut):
     await drive.reset(dut)
     ram = Ram(dut)

@@ -1,0 +1,122 @@
+"""Lists of commands, with operands laid out in golden's memory."""
+
+import numpy as np
+
+from golden.memory import Command, Machine, Memory, Ring
+from golden.memory.descriptor import BYTES, JobFlag
+from golden.memory.jobs import FORMAT_CODES, JobKind, Output, Selection
+from golden.memory.layouts import longest_packet
+from golden.packing import activation_tiles, weight_stream
+from sim_tests.stimuli.operands import configuration, matrix, mixed
+
+SIZE, RING = 1 << 19, 16
+
+
+def machine_of(config):
+    """Say to golden what was built."""
+    return Machine(**{name: getattr(config, name) for name in (
+        "rows", "cols", "act_bytes", "weight_bytes", "acc_width", "k_max", "act_depth",
+        "tile_slots", "tables", "rounding", "float_formats")})
+
+
+class Lists:
+    """Lay operands out in golden's memory, and collect commands.
+
+    The ring is at the beginning; whatever nobody owns holds a canary.
+    """
+
+    def __init__(self, rng):
+        self.rng, self.config = rng, configuration()
+        self.memory = Memory()
+        self.data = self.memory.add(0, SIZE)
+        self.ring = Ring(machine_of(self.config), self.memory, 0, RING)
+        self.free, self.commands = RING * BYTES, []
+
+    def room(self, size, unit=64):
+        """Return an address of so many bytes: any multiple of the unit, with some room beside."""
+        skipped = int(self.rng.integers(1, 64 // unit + 1)) * unit
+        at = -(-self.free // 64) * 64 + skipped
+        self.free = at + size + 64
+        assert self.free < SIZE
+        return at
+
+    def rows(self, array, unit):
+        """Place rows at a stride; return address and stride."""
+        size = array.itemsize * array.shape[1]
+        stride = -(-size // unit) * unit + unit * int(self.rng.integers(0, 9))
+        at = self.room(stride * len(array), unit)
+        for number, row in enumerate(array):
+            self.memory.write(at + number * stride, row.tobytes())
+        return at, stride
+
+    def tiles(self, packets):
+        stride = -(-max(map(len, packets)) // 64) * 64
+        at = self.room(stride * len(packets))
+        for number, packet in enumerate(packets):
+            self.memory.write(at + number * stride, packet)
+        return at, stride
+
+    def gemm(self, m, n, k, *, kind=JobKind.GEMM, float_format="fp32", output=Output.FP32,
+             has_bias=False, tiles=1, **values):
+        """Add a GEMM, of numbers or of packed activations."""
+        rng, config = self.rng, self.config
+        w = mixed(matrix(rng, n, k), rng.random(-(-k // 16)) < 0.3).transpose()
+        if kind is JobKind.GEMM:
+            a, a_stride = self.rows(*in_format(matrix(rng, m, k), float_format))
+        else:
+            x = mixed(matrix(rng, m, k), rng.random(-(-k // 16)) < 0.4)
+            a, a_stride = self.tiles(activation_tiles(x, config.rows, config.act_bytes))
+        b, b_stride = self.tiles(weight_stream(w, config.cols, config.weight_bytes))
+        if output in (Output.MX6, Output.MX9):
+            size = longest_packet(config.rows, n, config.act_bytes)
+            size = -(-size // 64) * 64 + 64 * int(rng.integers(0, 3))
+            c = {"c_stride": size, "c": self.room(-(-m // config.rows) * size)}
+        else:
+            size = 4 if output is Output.FP32 else 2
+            stride = n * size + size * int(rng.integers(0, 20))
+            c = {"c_stride": stride, "c": self.room(m * stride, size)}
+        if kind is JobKind.GEMM:
+            c |= self.policy(k) | {"format": FORMAT_CODES[float_format]}
+        if has_bias:
+            c |= {"flags": JobFlag.BIAS, "bias": self.place(rng.standard_normal((1, n)))}
+        return self.add(**({
+            "kind": kind, "m": m, "n": n, "k": k, "tiles": tiles, "output": output, "a": a, "b": b,
+            "a_stride": a_stride, "b_stride": b_stride} | c | values))
+
+    def convert(self, n, k, *, transposed=False, float_format="fp32", **values):
+        """Add a conversion."""
+        x = matrix(self.rng, *((k, n) if transposed else (n, k)))
+        a, a_stride = self.rows(*in_format(x, float_format))
+        size = -(-longest_packet(self.config.cols, k, self.config.weight_bytes) // 64) * 64
+        return self.add(**({
+            "kind": JobKind.CONVERT_TRANSPOSED if transposed else JobKind.CONVERT, "n": n, "k": k,
+            "a": a, "a_stride": a_stride, "c_stride": size,
+            "c": self.room(-(-n // self.config.cols) * size),
+            "format": FORMAT_CODES[float_format]} | self.policy(k) | values))
+
+    def policy(self, k):
+        """Draw how MX9 blocks are chosen."""
+        blocks = -(-k // 16)
+        return [{"selection": Selection.TOP, "units": int(self.rng.integers(0, blocks + 1))},
+                {"selection": Selection.THRESHOLD, "threshold": 0x3F800000},
+                {"selection": Selection.HEAD, "units": 1}][self.rng.integers(3)]
+
+    def add(self, **values):
+        self.commands.append(Command(**({"count_0": 1, "count_1": 1} | values)))
+        return self.commands[-1]
+
+    def place(self, array):
+        """Place numbers in FP32."""
+        array = array.astype(np.float32)
+        at = self.room(array.nbytes, 4)
+        self.memory.write(at, array.tobytes())
+        return at
+
+
+def in_format(x, float_format):
+    """Give numbers in a format, and the bytes of one."""
+    if float_format == "fp16":
+        x = x.astype(np.float16)
+    elif float_format == "bf16":
+        x = (x.view(np.uint32) >> 16).astype(np.uint16)
+    return x, x.itemsize
