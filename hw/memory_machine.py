@@ -19,14 +19,12 @@ from .memory.operand_reader import OperandReader
 from .memory.result_sink import ResultSink
 from .memory.ring_control import RingControl
 from .memory.row_reader import RowReader
+from .memory.tile_extent import length_bits
 from .memory.tile_reader import TileReader
 from .memory.work import COUNT_BITS, INDEX_BITS
 from .memory.write_port import WritePort
 from .registers.csr import fields_of, register_signature
 from .streams.stream_fifo import StreamFIFO
-
-LENGTH_BITS = 24
-"""Of a piece that is read at a time: rows and tiles are far shorter."""
 
 WORKS = JOBS_UNDER_WAY
 """Jobs whose operands are not read, or whose results are not written."""
@@ -80,12 +78,12 @@ class MemoryMachine(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        config, sizes = self.config, self.bus_sizes | {"length_bits": LENGTH_BITS}
+        config, sizes = self.config, self.bus_sizes | {"length_bits": length_bits(self.config)}
         m.submodules.controller = controller = Controller(config)
         engines = Engines(config, surplus=True)
         m.submodules.engines = DomainRenamer("engines")(engines)
         dispatcher = Dispatcher(
-            config, address_bits=sizes["address_bits"], length_bits=LENGTH_BITS)
+            config, address_bits=sizes["address_bits"], length_bits=sizes["length_bits"])
         m.submodules.dispatcher = DomainRenamer("engines")(dispatcher)
         m.submodules.ledger = ledger = Ledger()
         m.submodules.ring = ring = RingControl()
@@ -117,7 +115,7 @@ class MemoryMachine(wiring.Component):
             ring.found.eq(Mux(ledger.stops, ledger.fault, Fault.OVERRUN)),
             ring.quiet.eq(~reader.owes & ~writer.owes), ring.in_reset.eq(engines_reset),
             ledger.skip.eq(ring.skips), ledger.forget.eq(engines_reset),
-            command.abort.eq(ring.abort), command.resume.eq(ring.release),
+            command.abort.eq(ring.drops), command.resume.eq(ring.lets_in),
             self.fault.eq(ring.fault), self.is_idle.eq(ring.is_idle),
             self.completed.eq(ledger.completed), self.interrupts.eq(ledger.interrupts)]
         self._fetch(m, reader, dispatcher, ledger, ring, sizes)
@@ -144,8 +142,8 @@ class MemoryMachine(wiring.Component):
         m.d.comb += [
             indices.i.valid.eq(dispatcher.act.valid), indices.i.p.eq(dispatcher.number),
             indices.o.ready.eq(controller.job_ended),
-            ledger.short.eq(controller.job_ended & controller.score.faults.any()),
-            ledger.short_index.eq(indices.o.p)]
+            ledger.cut_off.eq(controller.job_ended & controller.score.faults.any()),
+            ledger.cut_off_index.eq(indices.o.p)]
 
     def _control(self, m, controller, engines, dispatcher, engines_reset):
         """Let the ring start jobs; all else is the registers'."""
@@ -188,7 +186,8 @@ class MemoryMachine(wiring.Component):
         for (name, kind), channel in zip(
                 {"act": RowReader, "weight": TileReader}.items(), (ACTIVATIONS, WEIGHTS),
                 strict=True):
-            loop = kind(self.config, address_bits=sizes["address_bits"], length_bits=LENGTH_BITS)
+            loop = kind(self.config, address_bits=sizes["address_bits"],
+                        length_bits=sizes["length_bits"])
             operand = OperandReader(ahead=self.read_depth, **sizes)
             queue = StreamFIFO(loop.work.p.shape(), depth=WORKS)
             for part, end in ((loop, "pieces"), (operand, "reader"), (queue, "work")):

@@ -98,10 +98,11 @@ def _numbers(command: Command, at: Iteration, read: Read, rows: int, length: int
 
 def _packets(read: Read, address: int, stride: int, lines: int, of_tile: int, k: int,
              beat_bytes: int) -> list[bytes]:
-    """Read packed tiles. Of each, all may be read that lies within its stride."""
+    """Read packed tiles; of each all may be read that lies within its stride, if that is not 0."""
     found = []
     for number, here in tile_lines(lines, of_tile):
-        extent = min(stride, longest(here, k, beat_bytes))
+        extent = longest(here, k, beat_bytes)
+        extent = min(stride, extent) if stride else extent
         found.append(take_packet(read(address + number * stride, extent), here, k, beat_bytes))
     return found
 

@@ -21,6 +21,11 @@ class Ledger(wiring.Component):
     A command whose operands or results the bus answered with an error ends when its results would
     have: it counts if it goes on all the same, and stops the ring if not.
 
+    Parameters
+    ----------
+    first : int
+        What `completed` is after a reset.
+
     Members
     -------
     begins : In(1), note : In(NOTE)
@@ -35,7 +40,7 @@ class Ledger(wiring.Component):
         How the bus answered for operands of a command, in this cycle.
     answered : In(1), write_resp : In(2)
         How the bus answered for results of the oldest command, in this cycle.
-    short : In(1), short_index : In(INDEX_BITS)
+    cut_off : In(1), cut_off_index : In(INDEX_BITS)
         A packed operand of a command did not end within its stride.
     overlong : In(1), overlong_index : In(INDEX_BITS)
         A packed result of a command did not.
@@ -52,29 +57,32 @@ class Ledger(wiring.Component):
         The command `completed` has a fault, and which.
     """
 
-    begins: In(1)
-    note: In(NOTE)
-    room: Out(1)
-    wrong: In(FAULT_BITS)
-    wrong_note: In(NOTE)
-    passed: Out(1)
-    act_resp: In(2)
-    act_index: In(INDEX_BITS)
-    weight_resp: In(2)
-    weight_index: In(INDEX_BITS)
-    answered: In(1)
-    write_resp: In(2)
-    short: In(1)
-    short_index: In(INDEX_BITS)
-    overlong: In(1)
-    overlong_index: In(INDEX_BITS)
-    ended: In(1)
-    forget: In(1)
-    skip: In(1)
-    completed: Out(COUNT_BITS)
-    interrupts: Out(1)
-    stops: Out(1)
-    fault: Out(FAULT_BITS)
+    def __init__(self, *, first=0):
+        super().__init__({
+            "begins": In(1),
+            "note": In(NOTE),
+            "room": Out(1),
+            "wrong": In(FAULT_BITS),
+            "wrong_note": In(NOTE),
+            "passed": Out(1),
+            "act_resp": In(2),
+            "act_index": In(INDEX_BITS),
+            "weight_resp": In(2),
+            "weight_index": In(INDEX_BITS),
+            "answered": In(1),
+            "write_resp": In(2),
+            "cut_off": In(1),
+            "cut_off_index": In(INDEX_BITS),
+            "overlong": In(1),
+            "overlong_index": In(INDEX_BITS),
+            "ended": In(1),
+            "forget": In(1),
+            "skip": In(1),
+            "completed": Out(COUNT_BITS, init=first),
+            "interrupts": Out(1),
+            "stops": Out(1),
+            "fault": Out(FAULT_BITS),
+        })
 
     def elaborate(self, platform):
         m = Module()
@@ -112,7 +120,7 @@ class Ledger(wiring.Component):
                   for resp, index in ((self.act_resp, self.act_index),
                                       (self.weight_resp, self.weight_index))),
                 (last != 0, oldest, last),
-                (self.short, self.short_index, Fault.OVERLONG),
+                (self.cut_off, self.cut_off_index, Fault.OVERLONG),
                 (self.overlong, self.overlong_index, Fault.OVERLONG)):
             with m.If(holds & (faults[index] == 0)):
                 m.d.sync += faults[index].eq(code)

@@ -27,7 +27,7 @@ class RingControl(wiring.Component):
         The bus owes nothing, and nothing is on offer to it.
     runs : Out(1)
         Commands may be fetched.
-    abort : Out(1), release : Out(1)
+    drops : Out(1), lets_in : Out(1)
         Drop what is under way; take jobs again.
     skips : Out(1)
         Count the command.
@@ -45,8 +45,8 @@ class RingControl(wiring.Component):
     in_reset: In(1)
     quiet: In(1)
     runs: Out(1)
-    abort: Out(1)
-    release: Out(1)
+    drops: Out(1)
+    lets_in: Out(1)
     skips: Out(1)
     fault: Out(FAULT_BITS)
     is_idle: Out(1)
@@ -59,7 +59,7 @@ class RingControl(wiring.Component):
             with m.State("OFF"):
                 m.d.comb += self.is_idle.eq(1)
                 with m.If(self.enable):
-                    m.d.comb += self.release.eq(1)
+                    m.d.comb += self.lets_in.eq(1)
                     m.next = "BEGIN"
             with m.State("BEGIN"):
                 with m.If(~self.in_reset):
@@ -69,7 +69,7 @@ class RingControl(wiring.Component):
                 with m.If(self.stops):
                     m.d.sync += self.fault.eq(self.found)
                 with m.If(self.stops | ~self.enable):
-                    m.d.comb += self.abort.eq(1)
+                    m.d.comb += self.drops.eq(1)
                     m.next = "DRAIN"
             with m.State("DRAIN"):
                 with m.If(self.quiet & self.in_reset):

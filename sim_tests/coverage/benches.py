@@ -23,8 +23,7 @@ OTHER_BENCHES = {
     "result_writer": "result_path", "register_slice": "skid_buffer",
     "burst_splitter": "bus_reader", "read_channel": "bus_reader", "read_port": "bus_reader",
     "row_reader": "readers", "tile_reader": "readers", "tile_extent": "readers",
-    "operand_reader": "memory_machine", "ledger": "dispatcher", "ring_control": "memory_machine",
-    "burst_former": "write_port",
+    "operand_reader": "memory_machine", "burst_former": "write_port",
 }
 """The bench of a module that has none of its own name."""
 
@@ -66,8 +65,8 @@ class Bench:
     @property
     def version(self) -> str:
         """A number that changes with all that the figures follow from."""
-        shared = ("hw/**/*.py", "golden/*.py", "golden/memory/*.py", "simulation/**/*.py", "sim_tests/*.py",
-                  "sim_tests/stimuli/*.py", "sim_tests/verilog/*", *COUNTING)
+        shared = ("hw/**/*.py", "golden/*.py", "golden/memory/*.py", "simulation/**/*.py",
+                  "sim_tests/*.py", "sim_tests/stimuli/*.py", "sim_tests/verilog/*", *COUNTING)
         if self.machine or self.path.parent.name == "memory":
             shared = (*shared, f"sim_tests/{self.path.parent.name}/*.py")
         return code_version((*shared, self.path.relative_to(ROOT).as_posix()))

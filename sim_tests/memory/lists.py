@@ -7,9 +7,10 @@ from golden.memory.descriptor import BYTES, JobFlag
 from golden.memory.jobs import FORMAT_CODES, JobKind, Output, Selection
 from golden.memory.layouts import longest_packet
 from golden.packing import activation_tiles, weight_stream
+from hw.memory.axi4 import PAGE_BYTES
 from sim_tests.stimuli.operands import configuration, matrix, mixed
 
-SIZE, RING = 1 << 19, 16
+SIZE, RING, ADDRESS_BITS = 1 << 19, 16, 40
 
 
 def machine_of(config):
@@ -23,21 +24,27 @@ class Lists:
     """Lay operands out in golden's memory, and collect commands.
 
     The ring is at the beginning; whatever nobody owns holds a canary.
+
+    Attributes
+    ----------
+    base : int
+        Address of the memory's first byte, any page.
     """
 
     def __init__(self, rng):
         self.rng, self.config = rng, configuration()
         self.memory = Memory()
-        self.data = self.memory.add(0, SIZE)
-        self.ring = Ring(machine_of(self.config), self.memory, 0, RING)
-        self.free, self.commands = RING * BYTES, []
+        self.base = int(rng.integers((1 << ADDRESS_BITS) - SIZE)) // PAGE_BYTES * PAGE_BYTES
+        self.data = self.memory.add(self.base, SIZE)
+        self.ring = Ring(machine_of(self.config), self.memory, self.base, RING)
+        self.free, self.commands = self.base + RING * BYTES, []
 
     def room(self, size, unit=64):
         """Return an address of so many bytes: any multiple of the unit, with some room beside."""
         skipped = int(self.rng.integers(1, 64 // unit + 1)) * unit
         at = -(-self.free // 64) * 64 + skipped
         self.free = at + size + 64
-        assert self.free < SIZE
+        assert self.free < self.base + SIZE
         return at
 
     def rows(self, array, unit):

@@ -1,8 +1,9 @@
 """A list on the machine and on golden's ring, compared."""
 
 import cocotb
+from amaranth.lib.wiring import Out
 
-from golden.memory.descriptor import BYTES
+from hw.registers.csr import register_signature
 from sim_tests import drive
 from sim_tests.memory.lists import RING
 from sim_tests.memory.slave import Manners, Slave
@@ -26,19 +27,36 @@ class Run:
     def __init__(self, dut, lists, manners=GENTLE, errors=None):
         self.dut, self.lists, self.interrupts = dut, lists, 0
         for number, command in enumerate(lists.commands):
-            lists.memory.write(number * BYTES, command.pack())
+            lists.memory.write(lists.ring.address_of(number), command.pack())
         self.memory = lists.data.copy()
-        self.slave = Slave(dut, self.memory, dut.aclk, manners, errors)
+        self.slave = Slave(dut, self.memory, dut.aclk, manners, errors, lists.base)
 
     async def begin(self):
         """Reset the machine, and enable the ring."""
         dut = self.dut
         await drive.reset(dut)
         self.serving = cocotb.start_soon(self.slave.run())
-        dut.base.value, dut.size_log2.value = 0, RING.bit_length() - 1
+        self.talking = cocotb.start_soon(self._talk())
+        dut.base.value, dut.size_log2.value = self.lists.base, RING.bit_length() - 1
         dut.tail.value = len(self.lists.commands)
         await drive.ticks(dut, 2)
         dut.enable.value = 1
+
+    async def _talk(self):
+        """Write anything to the registers that a job has elsewhere: nobody listens."""
+        rng = drive.rng("registers")
+        names = [f"registers__{name}" for name, member in register_signature().members.items()
+                 if member.flow is Out and not name.endswith("_write")]
+        while True:
+            for name in names:
+                port = getattr(self.dut, name)
+                port.value = int.from_bytes(rng.bytes(4), "little") >> 32 - len(port)
+            await drive.ticks(self.dut, 50)
+
+    def end(self):
+        """Leave the bus and the registers to another run."""
+        for task in (self.serving, self.talking):
+            task.cancel()
 
     async def wait(self, limit=300_000):
         """Wait until all commands have ended or the ring stands still; return the cycles."""
@@ -67,7 +85,8 @@ class Run:
             ring.fault, ring.completed, ring.interrupts)
         expected = self.lists.data.copy()
         for address, size in ring.undefined:
-            expected[address : address + size] = self.memory[address : address + size]
+            first, end = (max(each - self.lists.base, 0) for each in (address, address + size))
+            expected[first:end] = self.memory[first:end]
         drive.compare(self.memory, expected, "memory")
 
 

@@ -49,7 +49,7 @@ class _Burst:
     """What has been asked for."""
 
     number: int
-    address: int
+    place: int
     beats: int
     ready_at: int
     done: int = 0
@@ -90,16 +90,20 @@ class Slave:
     ----------
     dut : handle
     data : ndarray of uint8
-        What the memory holds, from address 0; it is changed.
+        What the memory holds; it is changed.
     clock : handle
     manners : Manners
     errors : dict of int to int
         Answers by the number of the burst, reads and writes counted together as their addresses
         come.
+    base : int or None
+        Address of the first byte; what lies elsewhere answers DECERR. None: the memory comes again
+        and again, at every multiple of its size.
     """
 
     def __init__(self, dut: Any, data: np.ndarray, clock: Any, manners: Manners = Manners(),
-                 errors: dict[int, int] | None = None):
+                 errors: dict[int, int] | None = None, base: int | None = 0):
+        self.base = base
         self.dut, self.data, self.clock, self.manners = dut, data, clock, manners
         self.errors, self.seen, self.now, self.asked = errors or {}, Seen(), 0, 0
         self.word_bytes = len(dut.bus__wdata if hasattr(dut, "bus__wdata") else dut.bus__rdata) // 8
@@ -191,8 +195,10 @@ class Slave:
         assert address // PAGE_BYTES == (end - 1) // PAGE_BYTES, f"{name} crosses a page: {offer}"
         latency = (self.manners.read_latency if name == "ar" else 0) + (
             int(self._rng.integers(self.manners.jitter + 1)) if self.manners.jitter else 0)
-        resp = self.errors.get(self.asked, OKAY if end <= len(self.data) else DECERR)
-        burst = _Burst(number, address, beats, self.now + latency, resp=resp)
+        place = self._place(address)
+        is_there = 0 <= place <= len(self.data) - beats * self.word_bytes
+        resp = self.errors.get(self.asked, OKAY if is_there else DECERR)
+        burst = _Burst(number, place, beats, self.now + latency, resp=resp)
         self.asked += 1
         if name == "ar":
             self._reads.setdefault(number, deque()).append(burst)
@@ -200,6 +206,11 @@ class Slave:
         else:
             self._addresses.append(burst)
             self.seen.writes.append((address, beats))
+
+    def _place(self, address: int) -> int:
+        """Say where in the memory a burst's first word lies."""
+        address = address // self.word_bytes * self.word_bytes
+        return address % len(self.data) if self.base is None else address - self.base
 
     def _next_word(self) -> _Burst | None:
         """Choose whose word is next: bursts of one ID in their order, of others in any."""
@@ -213,7 +224,7 @@ class Slave:
         return begun[0] if begun else min(heads, key=lambda burst: burst.ready_at)
 
     def _show_word(self, burst: _Burst) -> None:
-        at = burst.address // self.word_bytes * self.word_bytes + burst.done * self.word_bytes
+        at = burst.place + burst.done * self.word_bytes
         word = self.data[at : at + self.word_bytes].tobytes() if burst.resp == OKAY else b"\xee"
         self._port("rdata").value = int.from_bytes(word, "little")
         self._port("rid").value = burst.number
@@ -230,7 +241,7 @@ class Slave:
         """Write the words whose address has come, in the order of the addresses."""
         while self._addresses and len(self._words) >= self._addresses[0].beats:
             burst = self._addresses.popleft()
-            at = burst.address // self.word_bytes * self.word_bytes
+            at = burst.place
             for beat in range(burst.beats):
                 word, strobes, last = self._words.popleft()
                 assert last == (beat == burst.beats - 1), "wlast is not with the last word"

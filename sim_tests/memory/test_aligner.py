@@ -6,6 +6,7 @@ import pytest
 from cocotb.triggers import gather
 
 from hw.memory.aligner import Aligner, aligned_layout, cut_layout
+from hw.memory.work import UNDER_WAY
 from sim_tests import bench, drive
 
 LENGTH_BITS = 12
@@ -16,15 +17,16 @@ def draw_cuts(rng, count):
     size = drive.parameters()["data_bytes"]
     return {"offset": np.resize(rng.permutation(size), count),
             "length": np.where(rng.random(count) < 0.6, rng.integers(1, 3 * size, count),
-                               rng.integers(1, 20 * size, count)),
-            "last": rng.integers(0, 2, count)}
+                               rng.integers(1, 20 * size, count))
+            + (rng.random(count) < 0.02) * rng.integers(0, (1 << LENGTH_BITS) - 20 * size, count),
+            "last": rng.integers(0, 2, count), "index": rng.integers(0, UNDER_WAY, count)}
 
 
 def expected_beats(cuts, rng):
-    """Draw the words of cuts; return them, and each beat: its bytes, last and resp."""
+    """Draw the words of cuts; return them, and each beat: its bytes, last, resp and index."""
     size = drive.parameters()["data_bytes"]
     words, beats = [], []
-    for offset, length, last in zip(*cuts.values(), strict=True):
+    for offset, length, last, index in zip(*cuts.values(), strict=True):
         count = -(-(offset + length) // size)
         octets = rng.bytes(int(count * size))
         answers = rng.choice([0, 0, 0, 2, 3], count)
@@ -35,7 +37,7 @@ def expected_beats(cuts, rng):
             part = octets[offset + at : offset + min(at + size, length)]
             # A beat waits for the next word where it may need it.
             touched = answers[at // size : at // size + (2 if offset else 1)]
-            beats.append((part, bool(last) and at + size >= length, int(max(touched))))
+            beats.append((part, bool(last) and at + size >= length, int(max(touched)), int(index)))
     return words, beats
 
 
@@ -49,11 +51,12 @@ async def align(dut, cuts, rng, idle=0.0, stall=0.0):
         drive.receive(dut, "o", len(expected), stall), drive.send(dut, "cuts", cut_words, idle),
         drive.send(dut, "words", words, idle))
     cycles = drive.cycle() - start
-    for number, (word, (part, last, resp)) in enumerate(zip(received, expected, strict=True)):
+    for number, (word, (part, last, resp, index)) in enumerate(
+            zip(received, expected, strict=True)):
         beat = layout.from_bits(word)
         octets = beat["data"].to_bytes(size, "little")[: len(part)]
-        assert (octets, beat["keep"], beat["last"], beat["resp"]) == (
-            part, (1 << len(part)) - 1, int(last), resp), f"beat {number}"
+        assert (octets, beat["keep"], beat["last"], beat["resp"], beat["index"]) == (
+            part, (1 << len(part)) - 1, int(last), resp, index), f"beat {number}"
     await drive.ticks(dut, 5)
     assert not int(dut.o__valid.value), "a beat too many"
     return cycles, len(words)

@@ -14,7 +14,7 @@ from hw.memory.read_channel import word_layout
 from sim_tests import bench, drive
 
 SIZE = 1 << 16
-SIZES = {"address_bits": 40, "length_bits": 16, "data_bytes": 16, "burst_beats": 8}
+SIZES = {"address_bits": 40, "length_bits": 10, "data_bytes": 16, "burst_beats": 8}
 CHANNELS = 3
 
 
@@ -70,21 +70,24 @@ class Rules:
 
 
 def draw_segments(rng, count, longest=700):
-    """Draw segments of any address and length, some of them about the ends of pages."""
+    """Draw segments of any address and length, some of them about the ends of pages.
+
+    The memory comes again at every multiple of its size.
+    """
     address = rng.integers(0, SIZE - longest, count)
     near = rng.random(count) < 0.3
     address[near] = (rng.integers(1, SIZE // PAGE_BYTES - 1, near.sum()) * PAGE_BYTES
                      - rng.integers(0, 300, near.sum()))
     length = np.where(rng.random(count) < 0.5, rng.integers(1, 40, count),
                       rng.integers(1, longest, count))
-    return address, length
+    return address + SIZE * rng.integers(0, (1 << SIZES["address_bits"]) // SIZE, count), length
 
 
 def words_of(ram, address, length):
     """Return the words that a segment touches."""
     size = SIZES["data_bytes"]
-    first, end = address // size * size, -(-(address + length) // size) * size
-    data = ram.read(first, end - first)
+    first = address // size * size
+    data = ram.read(first % SIZE, -(-(address + length) // size) * size - first)
     return [int.from_bytes(data[at : at + size], "little") for at in range(0, len(data), size)]
 
 
@@ -150,10 +153,10 @@ async def asks_for_no_more_than_it_has_room_for(dut):
 async def brings_a_word_each_cycle(dut):
     await drive.reset(dut)
     ram = Ram(dut)
-    long = (np.arange(8) * 4096, np.full(8, 4096))
+    long = (np.arange(32) * 1024, np.full(32, 1008))
     little = (np.zeros(1, int), np.ones(1, int))
     cycles, _ = await bring(dut, ram, [little, long, little], [0.0] * CHANNELS)
-    words = 8 * 4096 // SIZES["data_bytes"]
+    words = 32 * 1008 // SIZES["data_bytes"]
     assert cycles <= words + 40, f"{cycles} cycles for {words} words"
 
 
@@ -185,7 +188,7 @@ async def takes_answers_of_other_ids_in_between(dut):
 async def serves_channels_in_turn(dut):
     await drive.reset(dut)
     ram = Ram(dut)
-    segments = [(np.arange(6) * 4096, np.full(6, 2048)) for _ in range(CHANNELS)]
+    segments = [(np.arange(12) * 1024, np.full(12, 1008)) for _ in range(CHANNELS)]
     _, rules = await bring(dut, ram, segments, [0.0] * CHANNELS)
     if min(drive.parameters()["depths"]) < 64:
         return  # what has less room asks less often

@@ -206,6 +206,38 @@ async def a_tail_too_far_ahead_stops_the_ring(dut):
 
 @cocotb.test(timeout_time=50, timeout_unit="ms")
 @cocotb.parametrize(manners=[GENTLE, HOSTILE])
+async def can_be_switched_off_at_any_moment(dut, manners):
+    """The bus falls quiet; switched on again the ring goes on at the command that had not ended."""
+    rng = drive.rng()
+    for _ in range(drive.amount(6, 60)):
+        lists = Lists(rng)
+        config = lists.config
+        for _ in range(4):
+            lists.gemm(config.rows + 1, config.cols + 1, 40, has_bias=True)
+        lists.convert(config.cols + 1, 40)
+        both = Run(dut, lists, manners)
+        await both.begin()
+        for _ in range(3):
+            await drive.ticks(dut, int(rng.integers(1, 700)))
+            dut.enable.value = 0
+            await drive.ticks(dut, 2)
+            for _ in range(3_000):
+                if int(dut.is_idle.value):
+                    break
+                await drive.ticks(dut, 1)
+            assert int(dut.is_idle.value) and both.slave.is_idle
+            before = both.slave.asked
+            await drive.ticks(dut, 200)
+            assert both.slave.asked == before
+            dut.enable.value = 1
+        await both.wait()
+        lists.ring.doorbell(len(lists.commands))
+        both.compare()
+        both.end()
+
+
+@cocotb.test(timeout_time=50, timeout_unit="ms")
+@cocotb.parametrize(manners=[GENTLE, HOSTILE])
 async def an_error_in_every_transfer_in_turn(dut, manners):
     """Wherever the bus fails, the ring stops at a command, and all is well after a resume."""
     rng, seen = drive.rng(), {}
@@ -231,7 +263,7 @@ async def an_error_in_every_transfer_in_turn(dut, manners):
         lists.ring.doorbell(len(lists.commands))
         both.compare()
         assert int(dut.completed.value) == 3
-        both.serving.cancel()
+        both.end()
     assert transfer > 20 and len(seen) == 4, seen
 
 

@@ -23,38 +23,38 @@ def rows_pieces(config, work):
     size, stride = 4 if work["is_wide"] else 2, work["stride"]
     match Walk(work["walk"]):
         case Walk.ROWS:
-            return [(work["address"] + row * stride, work["length"])
-                    for row in range(work["rows"])]
+            for row in range(work["rows"]):
+                yield work["address"] + row * stride, work["length"]
         case Walk.COLUMNS:
-            return [(work["address"] + row * stride + col * size,
-                     min(config.cols, work["cols"] - col) * size)
-                    for col in range(0, work["cols"], config.cols)
-                    for row in range(work["rows"])]
+            for col in range(0, work["cols"], config.cols):
+                for row in range(work["rows"]):
+                    yield (work["address"] + row * stride + col * size,
+                           min(config.cols, work["cols"] - col) * size)
         case Walk.TILES:
-            return [(work["address"] + tile * stride, min(stride, longest_packet(
-                min(config.rows, work["rows"] - row), 16 * work["k_blocks"], config.act_bytes)))
-                    for tile, row in enumerate(range(0, work["rows"], config.rows))]
+            for tile, row in enumerate(range(0, work["rows"], config.rows)):
+                lines = min(config.rows, work["rows"] - row)
+                longest = longest_packet(lines, 16 * work["k_blocks"], config.act_bytes)
+                yield work["address"] + tile * stride, min(stride or longest, longest)
 
 
 def tiles_pieces(config, work):
     """List the pieces of weights, each with whether it ends its packet."""
-    pieces = []
+    stride = work["stride"]
     for _ in range(0, work["m"], work["group_rows"]):
         for tile, col in enumerate(range(0, work["n"], config.cols)):
             cols = min(config.cols, work["n"] - col)
             if work["has_bias"]:
-                pieces.append((work["bias"] + 4 * col, 4 * cols, 0))
-            pieces.append((work["address"] + tile * work["stride"], min(
-                work["stride"], longest_packet(cols, 16 * work["k_blocks"], config.weight_bytes)),
-                1))
-    return pieces
+                yield work["bias"] + 4 * col, 4 * cols, 0
+            longest = longest_packet(cols, 16 * work["k_blocks"], config.weight_bytes)
+            yield work["address"] + tile * stride, min(stride or longest, longest), 1
 
 
 def draw_rows(rng, config, walk):
     k_blocks = int(rng.integers(1, config.k_blocks_max + 1))
     longest = longest_packet(config.rows, 16 * k_blocks, config.act_bytes)
     return {"walk": walk.value, "address": int(rng.integers(1 << 39)),
-            "stride": int(rng.integers(1, 2 * longest)), "rows": int(rng.integers(1, 20)),
+            "stride": int(rng.integers(1, 2 * longest)) * int(rng.random() < 0.9),
+            "rows": int(rng.integers(1, 20)),
             "cols": int(rng.integers(1, 4 * config.cols)), "k_blocks": k_blocks,
             "is_wide": int(rng.integers(2)), "length": int(rng.integers(1, 3_000)),
             "fence": NO_FENCE}
@@ -66,7 +66,8 @@ def draw_tiles(rng, config):
     return {"address": int(rng.integers(1 << 39)), "bias": int(rng.integers(1 << 39)),
             "has_bias": int(rng.integers(2)), "m": int(rng.integers(1, 40)),
             "group_rows": config.rows * int(rng.integers(1, 4)),
-            "n": int(rng.integers(1, 4 * config.cols)), "stride": int(rng.integers(1, 2 * longest)),
+            "n": int(rng.integers(1, 4 * config.cols)),
+            "stride": int(rng.integers(1, 2 * longest)) * int(rng.random() < 0.9),
             "k_blocks": k_blocks, "fence": NO_FENCE, "side_fence": NO_FENCE}
 
 
@@ -101,6 +102,53 @@ async def tiles_walk_through_weights(dut, idle, stall):
     works = [draw_tiles(rng, config) for _ in range(20)]
     expected = [piece for work in works for piece in tiles_pieces(config, work)]
     await list_pieces(dut, tiles_layout(address_bits=40), works, expected, idle, stall)
+
+
+async def begin_works_of_any_size(dut, layout, draw, pieces_of):
+    """Compare the first pieces of works that nobody could end, with a reset after each."""
+    config, count = configuration(), 3
+    dut.o__ready.value = 1
+    for _ in range(drive.amount(60, 600)):
+        work = draw()
+        expected = list(itertools.islice(pieces_of(config, work), count))
+        dut.work__payload.value, dut.work__valid.value = drive.pack(layout, work)[0], 1
+        found = []
+        while len(found) < len(expected):
+            await drive.ticks(dut, 1)
+            if int(dut.o__valid.value):
+                piece = piece_layout(**SIZES).from_bits(int(dut.o__payload.value))
+                found.append((piece["address"], piece["length"], piece["last"]))
+        assert found == expected, f"{work}"
+        dut.work__valid.value, dut.rst.value = 0, 1
+        await drive.ticks(dut, 1)
+        dut.rst.value = 0
+        await drive.ticks(dut, 1)
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def rows_begin_works_of_any_size(dut):
+    await drive.reset(dut)
+    rng, config = drive.rng(), configuration()
+    await begin_works_of_any_size(
+        dut, rows_layout(**SIZES), lambda: draw_rows(rng, config, rng.choice(list(Walk))) | {
+            "rows": int(rng.integers(4 * config.rows, 1 << 32)),
+            "cols": int(rng.integers(1, 1 << 32)), "index": int(rng.integers(8)),
+            "stride": int(rng.integers(1 << 32)), "length": int(rng.integers(1, 1 << 24))},
+        lambda config, work: ((address % (1 << 40), length, 1)
+                              for address, length in rows_pieces(config, work)))
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def tiles_begin_works_of_any_size(dut):
+    await drive.reset(dut)
+    rng, config = drive.rng(), configuration()
+    await begin_works_of_any_size(
+        dut, tiles_layout(address_bits=40), lambda: draw_tiles(rng, config) | {
+            "m": int(rng.integers(1, 1 << 32)), "n": int(rng.integers(4 * config.cols, 1 << 32)),
+            "group_rows": int(rng.integers(1, 1 << 32)), "index": int(rng.integers(8)),
+            "stride": int(rng.integers(1 << 32))},
+        lambda config, work: ((address % (1 << 40), length, last)
+                              for address, length, last in tiles_pieces(config, work)))
 
 
 async def hold(dut, layout, work, completed, holds, free):

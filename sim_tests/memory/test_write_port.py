@@ -18,10 +18,15 @@ BACKWARDS = Manners(write_latency=9, data_first=True, pause=0.2)
 
 
 def draw_runs(rng, count):
-    """Draw runs of words that follow each other: their first words and lengths."""
+    """Draw runs of words that follow each other: their first words and lengths.
+
+    The memory comes again at every multiple of its size.
+    """
     length = np.where(rng.random(count) < 0.5, rng.integers(1, 4, count),
                       rng.integers(1, 40, count))
-    return rng.integers(0, SIZE // SIZES["data_bytes"] - 40, count), length
+    words = SIZE // SIZES["data_bytes"]
+    times = rng.integers(0, (1 << SIZES["address_bits"]) // SIZE, count)
+    return rng.integers(0, words - 40, count) + words * times, length
 
 
 def stores_of(rng, runs, share):
@@ -45,7 +50,7 @@ def memory_of(words):
         octets = word["data"].to_bytes(size, "little")
         for byte in range(size):
             if word["strobes"] >> byte & 1:
-                memory[word["word"] * size + byte] = octets[byte]
+                memory[(word["word"] * size + byte) % SIZE] = octets[byte]
     return memory
 
 
@@ -53,7 +58,7 @@ async def store(dut, words, manners=GENTLE, idle=0.0, errors=None):
     """Send words, compare all of memory, and return the cycles and what was seen."""
     await drive.reset(dut)
     memory = np.full(SIZE, 0xA5, np.uint8)
-    slave = Slave(dut, memory, dut.clk, manners, errors)
+    slave = Slave(dut, memory, dut.clk, manners, errors, base=None)
     cocotb.start_soon(slave.run())
     layout = store_layout(**SIZES)
     ended, answers, begin = 0, [], drive.cycle()

@@ -196,7 +196,7 @@ FAULTY = {
     "a step of packed b": ({"b_step_0": 32}, Fault.UNALIGNED),
     "k too large": ({"k": 257}, Fault.REFUSED), "no kind": ({"kind": 4}, Fault.REFUSED),
     "rows that overlap": ({"c_stride": 4}, Fault.OVERLONG),
-    "tiles in too small a stride": ({"b_stride": 0}, Fault.OVERLONG),
+    "a tile in too small a stride": ({"k": 100, "b_stride": 64}, Fault.OVERLONG),
     "nothing at a": ({"a": BASE + SIZE}, Fault.READ_DECERR),
     "c ends behind memory": ({"c": BASE + SIZE - 16}, Fault.WRITE_DECERR),
     "no such address": ({"a": 1 << 63}, Fault.OUTSIDE),

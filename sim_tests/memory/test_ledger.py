@@ -1,0 +1,155 @@
+"""What has ended, in order; faults of each command, notes, and what a stop leaves."""
+
+from collections import deque
+
+import cocotb
+import pytest
+
+from golden.memory import Fault
+from hw.memory.axi4 import DECERR, EXOKAY, OKAY, SLVERR
+from hw.memory.ledger import FAULT_BITS, NOTE, Ledger
+from hw.memory.work import COUNT_BITS, UNDER_WAY
+from sim_tests import bench, drive
+
+COUNTS = 1 << COUNT_BITS
+INPUTS = ("begins", "note", "wrong", "wrong_note", "act_resp", "act_index", "weight_resp",
+          "weight_index", "answered", "write_resp", "cut_off", "cut_off_index", "overlong",
+          "overlong_index", "ended", "forget", "skip")
+READ, WRITE = ({SLVERR: Fault.READ_SLVERR, DECERR: Fault.READ_DECERR},
+               {SLVERR: Fault.WRITE_SLVERR, DECERR: Fault.WRITE_DECERR})
+
+
+class Book:
+    """The commands under way as a list: each a note, and its first fault."""
+
+    def __init__(self, completed):
+        self.completed, self.under_way = completed, deque()
+
+    def blame(self, index, fault):
+        """Note a fault of the command whose number has these lowest bits."""
+        for place, each in enumerate(self.under_way):
+            if (self.completed + place) % UNDER_WAY == index and not each[1]:
+                each[1] = fault
+
+    def expected(self, given):
+        """Say what is to be seen in a cycle with these inputs, and note what they say."""
+        seen = dict.fromkeys(("passed", "interrupts", "stops"), 0)
+        seen["room"] = int(len(self.under_way) < UNDER_WAY)
+        oldest = self.completed % UNDER_WAY
+        if given["answered"]:
+            self.blame(oldest, WRITE.get(given["write_resp"], 0))
+        note = fault = None
+        if given["ended"]:
+            note, fault = self.under_way[0]
+        elif given["wrong"] and not self.under_way:
+            note, fault = given["wrong_note"], given["wrong"]
+        if note is not None:
+            interrupt, goes_on = note & 1, note >> 1
+            seen["stops"] = int(bool(fault) and not goes_on)
+            seen["fault"] = fault if seen["stops"] else None
+            if not seen["stops"]:
+                seen["interrupts"], seen["passed"] = interrupt, int(not given["ended"])
+                self.completed = (self.completed + 1) % COUNTS
+                if given["ended"]:
+                    self.under_way.popleft()
+        return seen
+
+    def after(self, given, oldest):
+        """Take over what counts from the next cycle on; `oldest` is the count before this one."""
+        for name in ("act", "weight"):
+            self._blame_since(oldest, given[f"{name}_index"], READ.get(given[f"{name}_resp"], 0))
+        for name in ("cut_off", "overlong"):
+            if given[name]:
+                self._blame_since(oldest, given[f"{name}_index"], Fault.OVERLONG)
+        if given["begins"]:
+            self.under_way.append([given["note"], 0])
+        if given["skip"]:
+            self.completed = (self.completed + 1) % COUNTS
+        if given["forget"]:
+            self.under_way.clear()
+
+    def _blame_since(self, oldest, index, fault):
+        if fault and len(self.under_way):
+            self.blame(index, fault)
+
+
+def draw(rng, book, stopped):
+    """Draw inputs as the machine would give them."""
+    given = dict.fromkeys(INPUTS, 0)
+    if stopped:
+        return given | {"forget": int(stopped > 1), "skip": int(stopped > 2)}
+    there = len(book.under_way)
+    flip = rng.random
+    given["ended"] = int(there and flip() < 0.3)
+    # Nothing is said any more of a command that is about to end.
+    places = range(1 if given["ended"] else 0, there)
+    for name in ("act", "weight"):
+        if places and flip() < 0.15:
+            given[f"{name}_resp"] = int(rng.choice([OKAY, EXOKAY, SLVERR, DECERR]))
+            given[f"{name}_index"] = (book.completed + int(rng.choice(places))) % UNDER_WAY
+    for name in ("cut_off", "overlong"):
+        if places and flip() < 0.05:
+            given[name] = 1
+            given[f"{name}_index"] = (book.completed + int(rng.choice(places))) % UNDER_WAY
+    given["answered"] = int(given["ended"] or (there and flip() < 0.3))
+    given["write_resp"] = int(rng.choice([OKAY] * 6 + [SLVERR, DECERR]))
+    if flip() < 0.3:
+        given["wrong"] = int(rng.integers(1, 1 << FAULT_BITS))
+    elif there < UNDER_WAY and flip() < 0.5:
+        given["begins"] = 1
+    given["note"], given["wrong_note"] = (int(rng.integers(4)) | 2 * int(flip() < 0.5)
+                                          for _ in range(2))
+    return given
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def keeps_account_of_every_command(dut):
+    await drive.reset(dut)
+    rng = drive.rng()
+    for _ in range(drive.amount(60, 600)):
+        book = Book(drive.parameters()["first"])
+        dut.rst.value = 1
+        await drive.ticks(dut, 1)
+        dut.rst.value = 0
+        stopped = 0
+        for _ in range(60):
+            given = draw(rng, book, stopped)
+            for name, value in given.items():
+                getattr(dut, name).value = value
+            before = book.completed
+            seen = book.expected(given)
+            await drive.ticks(dut, 1)
+            fault = seen.pop("fault", None)
+            for name, value in seen.items():
+                assert int(getattr(dut, name).value) == value, f"{name}, {given}"
+            if seen["stops"]:
+                assert int(dut.fault.value) == fault, f"{given}"
+            assert int(dut.completed.value) == before
+            book.after(given, before)
+            stopped = stopped + 1 if stopped or seen["stops"] else 0
+            if stopped > 4:
+                break
+        for name in INPUTS:
+            getattr(dut, name).value = 0
+        dut.forget.value = 1
+        await drive.ticks(dut, 2)
+        dut.forget.value = 0
+        assert int(dut.completed.value) == book.completed
+
+
+@pytest.mark.parametrize("first", [0, COUNTS - 9])
+def test_ledger(first):
+    bench.simulate(Ledger(first=first), __name__, f"ledger_{first}", parameters={"first": first})
+
+
+def test_the_bits_of_a_note_are_those_of_the_book():
+    assert [name for name, _ in NOTE] == ["interrupt", "goes_on"]
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_the_book_blames_the_first_fault_alone(count):
+    book = Book(count)
+    book.under_way.extend([[0, 0], [0, 0]])
+    book.blame((count + 1) % UNDER_WAY, Fault.READ_SLVERR)
+    book.blame((count + 1) % UNDER_WAY, Fault.OVERLONG)
+    assert [fault for _, fault in book.under_way] == [0, Fault.READ_SLVERR]
