@@ -77,7 +77,7 @@ class Memory:
         BusError
             If one of them cannot be read.
         """
-        return self._at(address, size).tobytes()
+        return b"".join(part.tobytes() for part in self._parts(address, size))
 
     def write(self, address: int, data: bytes) -> None:
         """Write some bytes; all or none.
@@ -87,17 +87,22 @@ class Memory:
         BusError
             If one of them cannot be written.
         """
-        self._at(address, len(data))[:] = np.frombuffer(data, np.uint8)
+        rest = np.frombuffer(data, np.uint8)
+        for part in self._parts(address, len(data)):
+            part[:], rest = rest[: len(part)], rest[len(part) :]
 
-    def _at(self, address: int, size: int) -> NDArray[np.uint8]:
+    def _parts(self, address: int, size: int) -> list[NDArray[np.uint8]]:
+        """Return the bytes at some addresses, as parts of the regions that have them."""
         for first, count in self.broken:
             if address < first + count and first < address + size:
                 raise BusError(max(first, address), decodes=True)
-        index = bisect_right(self._regions, address, key=lambda each: each.base) - 1
-        if index < 0 or address >= self._regions[index].base + len(self._regions[index].data):
-            raise BusError(address, decodes=False)
-        region = self._regions[index]
-        first = address - region.base
-        if first + size > len(region.data):
-            raise BusError(region.base + len(region.data), decodes=False)
-        return region.data[first : first + size]
+        parts, end = [], address + size
+        while address < end:
+            index = bisect_right(self._regions, address, key=lambda each: each.base) - 1
+            region = self._regions[index] if index >= 0 else None
+            if region is None or address >= region.base + len(region.data):
+                raise BusError(address, decodes=False)
+            part = region.data[address - region.base : end - region.base]
+            parts.append(part)
+            address += len(part)
+        return parts

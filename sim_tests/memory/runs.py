@@ -3,6 +3,7 @@
 import cocotb
 from amaranth.lib.wiring import Out
 
+from golden.memory.descriptor import BYTES, FIELD
 from hw.registers.csr import register_signature
 from sim_tests import drive
 from sim_tests.memory.lists import RING
@@ -10,6 +11,12 @@ from sim_tests.memory.slave import Manners, Slave
 
 GENTLE = Manners()
 HOSTILE = Manners(read_latency=30, write_latency=80, jitter=40, pause=0.3, mixes=True)
+
+
+def packed(command):
+    """Give the descriptor of a command, be it right or wrong."""
+    bits = sum(FIELD[name.upper()].put(value) for name, value in command.describe().items())
+    return bits.to_bytes(BYTES, "little")
 
 
 class Run:
@@ -27,7 +34,7 @@ class Run:
     def __init__(self, dut, lists, manners=GENTLE, errors=None):
         self.dut, self.lists, self.interrupts = dut, lists, 0
         for number, command in enumerate(lists.commands):
-            lists.memory.write(lists.ring.address_of(number), command.pack())
+            lists.memory.write(lists.ring.address_of(number), packed(command))
         self.memory = lists.data.copy()
         self.slave = Slave(dut, self.memory, dut.aclk, manners, errors, lists.base)
 

@@ -4,11 +4,12 @@ import cocotb
 import pytest
 
 from golden import MX6, quantize
-from golden.memory import Fault
+from golden.memory import Command, Fault
 from golden.memory.jobs import JobKind, Output
 from golden.packing import weight_stream
 from hw.contract.config import Config
 from hw.memory_machine import MemoryMachine
+from hw.registers.codes import Refusal
 from sim_tests import bench, drive
 from sim_tests.memory.lists import RING, Lists
 from sim_tests.memory.runs import GENTLE, HOSTILE, Run, run
@@ -185,6 +186,54 @@ async def a_packed_tile_is_no_longer_than_its_stride(dut, what, goes_on):
     packed_too_long(lists, what, goes_on=goes_on, interrupt=1)
     lists.gemm(config.rows, config.cols + 2, 30, interrupt=1)
     await stops_at(dut, lists, goes_on, Fault.OVERLONG)
+
+
+SPOILT = {
+    "kind": (0, 1, 2, 3, 4, 255), "m": (0, 1), "n": (0, 1), "k": (0, 1, 256, 257, 65535),
+    "tiles": (0, 1, 32, 33, 65535), "format": (0, 1, 2, 3, 255), "output": (0, 1, 3, 4, 5, 255),
+    "flags": (0, 1, 2, 4, 8, 255), "selection": (0, 1, 2, 3, 4, 255), "units": (0, 1, 2, 3, 99),
+    "threshold": (0, 0x7F800000, 0x7F800001, 1 << 31), "table": (0, 1, 2, 255),
+    "a_stride": (0, 64, 100), "b_stride": (0, 64, 128), "c_stride": (0, 64, 100, 4096),
+    "a_step_0": (0, 64), "b_step_1": (1, 64), "count_0": (0, 1, 2), "count_1": (0, 1, 3),
+    "bias": (0, 2, 1 << 40), "wait_a": (1, 255), "version": (0, 1, 2), "operation": (0, 1, 255)}
+"""Values that a field may have in a list that somebody got wrong, and some that are good."""
+
+
+@cocotb.test(timeout_time=100, timeout_unit="ms")
+@cocotb.parametrize(manners=[GENTLE, HOSTILE])
+async def what_golden_refuses_is_refused_by_the_same_name(dut, manners):
+    """Commands of which one to three fields are any, on both: the same faults, the same bytes."""
+    rng, seen = drive.rng(), set()
+    for _ in range(drive.amount(12, 200)):
+        lists = Lists(rng)
+        config = lists.config
+        for _ in range(8):
+            kind = rng.choice([JobKind.GEMM, JobKind.GEMM_PACKED])
+            if rng.random() < 0.3:
+                lists.convert(config.cols + 1, 40, transposed=bool(rng.integers(2)))
+            else:
+                lists.gemm(config.rows + 1, config.cols + 1, 40, kind=kind, has_bias=True)
+            spoilt = {name: int(rng.choice(SPOILT[name]))
+                      for name in rng.choice(list(SPOILT), rng.integers(0, 4), replace=False)}
+            lists.commands[-1] = Command(**(lists.commands[-1].describe() | spoilt))
+        both = Run(dut, lists, manners)
+        await both.begin()
+        lists.ring.doorbell(len(lists.commands))
+        for _ in lists.commands:
+            await both.wait()
+            both.compare()
+            if lists.ring.fault is Fault.REFUSED:
+                assert Refusal(int(dut.registers__refusal.value)).name == lists.ring.refusal
+                seen.add(lists.ring.refusal)
+            seen.add(lists.ring.fault)
+            if lists.ring.fault is Fault.NONE:
+                break
+            await both.pulse("skip")
+            lists.ring.skip()
+        await both.wait()
+        both.compare()
+        both.end()
+    assert len(seen) > 12, seen
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")

@@ -1,5 +1,7 @@
 """Lists of commands: every byte of memory after them, and what a fault leaves."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -234,6 +236,102 @@ def test_a_fault_may_leave_anything_where_it_says_and_nothing_else():
     assert np.array_equal(bench.data[RING * BYTES:], expected[RING * BYTES:])
     assert [address for address, _ in bench.ring.undefined] == [
         BASE + SIZE - 16 + 8 * row for row in range(3)]
+
+
+def test_commands_behind_a_faulty_one_may_have_written_too():
+    bench = Bench(ahead=2)
+    bad, _ = small_job(bench, c=BASE + SIZE - 16)
+    others = [small_job(bench)[0] for _ in range(3)]
+    bench.ring.submit([bad, *others])
+    assert bench.ring.fault is Fault.WRITE_DECERR
+    places = {address for address, _ in bench.ring.undefined}
+    assert places == {each.c + 8 * row for each in (bad, *others[:2]) for row in range(3)}
+
+
+def test_a_refusal_has_its_name():
+    bench = Bench()
+    bad, _ = small_job(bench, k=0)
+    bench.ring.submit([bad])
+    assert (bench.ring.fault, bench.ring.refusal) == (Fault.REFUSED, "ZERO_SIZE")
+    bench.ring.skip()
+    assert (bench.ring.fault, bench.ring.refusal) == (Fault.NONE, "")
+
+
+@pytest.mark.parametrize("loads", [b"\0\0" * 16, b"\1\0" * 16])
+def test_a_table_that_does_not_fit_is_refused(loads):
+    bench = Bench()
+    bad, _ = small_job(bench, flags=JobFlag.REORDER, loads_order=1, order=bench.place(loads))
+    bench.ring.submit([bad])
+    assert (bench.ring.fault, bench.ring.refusal) == (Fault.REFUSED, "ORDER_DOUBLE")
+
+
+@pytest.mark.parametrize("output", [Output.MX6, Output.MX9])
+def test_packed_results_that_are_too_long_are_not_written_beyond(output):
+    bench = Bench()
+    a = bench.place(bench.matrix(8, 16).tobytes())
+    packets = weight_stream(quantize(bench.matrix(16, 100), MX6, axis=0), 4, 16)
+    b, b_stride = bench.place_tiles(packets)
+    c = bench.room(4096)
+    before = bench.data.copy()
+    bench.ring.submit([job(JobKind.GEMM, m=8, n=100, k=16, output=output, a=a, b=b, c=c,
+                           a_stride=64, b_stride=b_stride, c_stride=128)])
+    assert bench.ring.fault is Fault.OVERLONG
+    assert np.array_equal(bench.data[RING * BYTES:], before[RING * BYTES:])
+
+
+def test_one_tile_alone_needs_no_stride():
+    bench = Bench()
+    w = quantize(bench.matrix(20, 4), MX6, axis=0)
+    a = quantize(bench.matrix(4, 20), MX9)
+    at, _ = bench.place_tiles(activation_tiles(a, 4, 32))
+    b, _ = bench.place_tiles(weight_stream(w, 4, 16))
+    c = bench.room(64)
+    bench.run(job(JobKind.GEMM_PACKED, m=4, n=4, k=20, a=at, b=b, c=c, c_stride=16),
+              writes=at_strides(c, 16, rows_of(golden.gemm(a, w, k_max=256))))
+
+
+@pytest.mark.parametrize("units", [0, 1])
+def test_a_head_is_all_or_none(units):
+    bench = Bench()
+    m, n, k = 4, 3, 33
+    a, w = bench.matrix(m, k), quantize(bench.matrix(k, n), MX6, axis=0)
+    b, b_stride = bench.place_tiles(weight_stream(w, 4, 16))
+    at, c = bench.place(a.tobytes()), bench.room(64)
+    expected = golden.gemm(quantize(a, MX9 if units else MX6), w, k_max=256)
+    bench.run(job(JobKind.GEMM, m=m, n=n, k=k, selection=Selection.HEAD, units=units, a=at, b=b,
+                  c=c, a_stride=4 * k, b_stride=b_stride, c_stride=12),
+              writes=at_strides(c, 12, rows_of(expected)))
+
+
+@pytest.mark.parametrize("changes", [{"rounding": "truncate"}, {"acc_width": 24}, {"k_max": 4096}])
+def test_what_is_computed_is_the_machines(changes):
+    machine = replace(MACHINE, **changes)
+    bench = Bench(machine)
+    m, n, k = 4, 16, 100
+    a = (bench.matrix(m, k) * 2.0 ** bench.rng.integers(-12, 12, k)).astype(np.float32)
+    w = quantize(bench.matrix(k, n), MX9, axis=0)
+    b, b_stride = bench.place_tiles(weight_stream(w, 4, 16))
+    at, c = bench.place(a.tobytes()), bench.room(256)
+    x = quantize(a, MX6, rounding=machine.rounding)
+    results = golden.gemm(x, w, acc_width=machine.acc_width, k_max=machine.k_max)
+    other = golden.gemm(quantize(a, MX6), w, k_max=256)
+    assert not np.array_equal(results, other)  # it makes a difference
+    bench.run(job(JobKind.GEMM, m=m, n=n, k=k, a=at, b=b, c=c, a_stride=4 * k, b_stride=b_stride,
+                  c_stride=4 * n), writes=at_strides(c, 4 * n, rows_of(results)))
+    packed = bench.room(256)
+    packet, = activation_tiles(quantize(results, MX6, rounding=machine.rounding), 4, 32)
+    bench.run(job(JobKind.GEMM, m=m, n=n, k=k, output=Output.MX6, a=at, b=b, c=packed,
+                  a_stride=4 * k, b_stride=b_stride), writes=[(packed, packet)])
+
+
+def test_the_window_ends_where_it_ends():
+    for end, fault in ((0, Fault.NONE), (4, Fault.OUTSIDE)):
+        bench = Bench()
+        command, _ = small_job(bench)
+        last = command.c + 2 * 8 + 8  # behind the last row
+        bench.ring.window = (BASE, last - end)
+        bench.ring.submit([command])
+        assert bench.ring.fault is fault
 
 
 def test_a_fault_that_goes_on_counts_as_ended():
