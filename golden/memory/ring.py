@@ -54,7 +54,8 @@ class Ring:
     is_waiting : bool
         The command `completed` is a WAIT whose word has not come.
     undefined : list of (int, int)
-        Address and size of what may hold anything, since a fault.
+        Address and size of what may hold anything: results of commands that had begun at a fault,
+        and have not ended since.
     """
 
     def __init__(self, machine: Machine, memory: Memory, base: int, size: int, *,
@@ -70,7 +71,12 @@ class Ring:
         self.tables = [Table() for _ in range(machine.tables)]
         self.completed = self.tail = self.interrupts = 0
         self.fault, self.refusal, self.is_waiting = Fault.NONE, "", False
-        self.undefined: list[tuple[int, int]] = []
+        self._half_done: dict[int, list[tuple[int, int]]] = {}
+        self._has_begun = False
+
+    @property
+    def undefined(self) -> list[tuple[int, int]]:
+        return [place for places in self._half_done.values() for place in places]
 
     def address_of(self, sequence: int) -> int:
         """Return the address of a command's descriptor."""
@@ -114,16 +120,18 @@ class Ring:
             if (self.tail - self.completed) % _COUNTS > self.size:
                 self.fault = Fault.OVERRUN
                 return
-            goes_on = False
+            goes_on = self._has_begun = False
             try:
                 command = Command.unpack(self._read(self.address_of(self.completed), BYTES))
                 goes_on = bool(command.goes_on)
                 self.is_waiting = not self._carry_out(command)
                 if not self.is_waiting:
                     self._notify(command)
+                    self._half_done.pop(self.completed, None)
                     self._end(command)
             except CommandError as error:
-                self._leave_undefined(0 if goes_on else self.ahead)
+                if self._has_begun:
+                    self._note_half_done(0 if goes_on else self.ahead)
                 if goes_on:
                     self._end(command)
                 else:
@@ -142,6 +150,7 @@ class Ring:
         table = self.tables[command.table] if command.table < machine.tables else Table()
         self._load(command, table)
         check_table(command, table)
+        self._has_begun = True
         for at in layouts.iterations(command):
             made = results(machine, command, table, at, self._read)
             for number, data in enumerate(made):
@@ -178,7 +187,7 @@ class Ring:
         self.completed = (self.completed + 1) % _COUNTS
         self.interrupts += command.interrupt
 
-    def _leave_undefined(self, ahead: int) -> None:
+    def _note_half_done(self, ahead: int) -> None:
         """Note what a faulty command, and some that follow it, may have written."""
         behind = (self.tail - self.completed) % _COUNTS
         for number in range(min(1 + ahead, behind)):
@@ -190,7 +199,8 @@ class Ring:
                 check_job(self.machine, command)
             except CommandError:
                 return
-            self.undefined += layouts.result_places(self.machine, command)
+            self._half_done[(self.completed + number) % _COUNTS] = layouts.result_places(
+                self.machine, command)
 
     def _read(self, address: int, size: int) -> bytes:
         self._check_window(address, size)

@@ -47,7 +47,7 @@ class Dispatcher(wiring.Component):
     weight : Out(stream of tiles_layout)
     results : Out(stream of results_layout)
     begins : Out(1), note : Out(NOTE), room : In(1)
-    wrong : Out(8), passed : In(1)
+    wrong : Out(FAULT_BITS), passed : In(1)
         As in `Ledger`; the note is that of the command at ``i``.
     """
 
@@ -73,7 +73,7 @@ class Dispatcher(wiring.Component):
         m.d.comb += command.as_value().eq(self.i.p.bits)
         for name in JOB_FIELDS:
             m.d.comb += getattr(self, f"job_{name}").eq(command[name])
-        found = self._check(m, command)
+        found, is_readable = self._check(m, command)
         at = self._iterate(m, command)
         self._describe(m, command, at)
 
@@ -82,7 +82,8 @@ class Dispatcher(wiring.Component):
         is_last = (at["inner"] == 1) & (at["outer"] == 1)
         is_refused = Signal()
         m.d.comb += [self.note.interrupt.eq(command.interrupt),
-                     self.note.goes_on.eq(command.goes_on)]
+                     # What cannot be read asks for nothing.
+                     self.note.goes_on.eq(command.goes_on & is_readable)]
         with m.FSM():
             with m.State("CHECK"):
                 with m.If(self.i.valid & self.room):
@@ -112,7 +113,10 @@ class Dispatcher(wiring.Component):
         return m
 
     def _check(self, m, command):
-        """Find what is wrong with a descriptor by itself, the first that golden would name."""
+        """Find what is wrong with a descriptor by itself, the first that golden would name.
+
+        Also tell whether it can be read: whether what it says otherwise means anything.
+        """
         converts = (command.kind & JobKind.CONVERT.value).any()
         packed_a = command.kind == JobKind.GEMM_PACKED.value
         packed_c = converts | (command.output >= Output.MX6.value)
@@ -144,13 +148,15 @@ class Dispatcher(wiring.Component):
         # What the contract has and this machine does not yet.
         missing = (command.notify | command.loads_order | command.loads_tags
                    | (command.operation == Operation.WAIT.value))
-        fails = {
+        unreadable = {
             Fault.READ_SLVERR: self.i.p.resp == SLVERR,
             Fault.READ_DECERR: self.i.p.resp > SLVERR,
             Fault.UNKNOWN_VERSION: command.version != VERSION,
             Fault.UNKNOWN_OPERATION: ~Cat(
                 command.operation == operation.value for operation in Operation).any(),
             Fault.RESERVED: reserved | missing,
+        }
+        fails = unreadable | {
             Fault.NO_COUNT: (command.count_0 == 0) | (command.count_1 == 0),
             Fault.UNALIGNED: unaligned,
             Fault.OUTSIDE: beyond,
@@ -161,7 +167,7 @@ class Dispatcher(wiring.Component):
         for fault, holds in reversed(fails.items()):  # the last that is assigned stays
             with m.If(holds):
                 m.d.comb += found.eq(fault.value)
-        return found
+        return found, ~Cat(unreadable.values()).any()
 
     def _iterate(self, m, command):
         """Walk through both batch levels; return the addresses, what is left, and the way on."""

@@ -3,13 +3,14 @@
 from amaranth import Array, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
 from golden.memory.faults import Fault
 
 from .axi4 import SLVERR
 from .work import COUNT_BITS, INDEX_BITS, UNDER_WAY
 
-FAULT_BITS = 8
+FAULT_BITS = bits_for(max(Fault))
 
 NOTE = data.StructLayout({"interrupt": 1, "goes_on": 1})
 """What a command wants when it has ended, or cannot be carried out."""
@@ -32,7 +33,7 @@ class Ledger(wiring.Component):
         A command begins; not while there is no `room`.
     room : Out(1)
         Fewer than `UNDER_WAY` commands have begun and not ended.
-    wrong : In(8), wrong_note : In(NOTE)
+    wrong : In(FAULT_BITS), wrong_note : In(NOTE)
         What is wrong with the descriptor of the next command that would begin, 0 for nothing.
     passed : Out(1)
         That command is counted without having begun.
@@ -53,7 +54,7 @@ class Ledger(wiring.Component):
     completed : Out(32)
     interrupts : Out(1)
         A command that asked for it is counted.
-    stops : Out(1), fault : Out(8)
+    stops : Out(1), fault : Out(FAULT_BITS)
         The command `completed` has a fault, and which.
     """
 

@@ -39,7 +39,7 @@ class ReadPort(wiring.Component):
 
     def __init__(self, *, channels, address_bits, data_bytes, burst_beats, outstanding):
         self.channels, self.data_bytes = channels, data_bytes
-        self.outstanding = outstanding
+        self.burst_beats, self.outstanding = burst_beats, outstanding
         bus = axi4_signature(address_bits=address_bits, data_bytes=data_bytes,
                              id_bits=index_bits(channels))
         bursts = stream.Signature(burst_layout(address_bits=address_bits, data_bytes=data_bytes,
@@ -92,7 +92,8 @@ class ReadPort(wiring.Component):
         with m.If(takes):
             m.d.sync += [
                 bus.arvalid.eq(1), bus.araddr.eq(burst.word << shift),
-                bus.arlen.eq(burst.beats - 1), bus.arid.eq(chosen), turn.eq(chosen)]
+                bus.arlen.eq((burst.beats - 1)[:exact_log2(self.burst_beats)]),
+                bus.arid.eq(chosen), turn.eq(chosen)]
         m.d.sync += owed.eq(owed + takes - answered)
         for number in range(self.channels):
             words = getattr(self, f"words_{number}")

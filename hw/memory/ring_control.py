@@ -17,7 +17,7 @@ class RingControl(wiring.Component):
     -------
     enable : In(1)
         Low: drop what is under way, and stand still without a fault.
-    stops : In(1), found : In(8)
+    stops : In(1), found : In(FAULT_BITS)
         A command has a fault, and which.
     resume, skip : In(1)
         Go on with the command at which the ring stands still, or behind it.
@@ -31,7 +31,7 @@ class RingControl(wiring.Component):
         Drop what is under way; take jobs again.
     skips : Out(1)
         Count the command.
-    fault : Out(8)
+    fault : Out(FAULT_BITS)
         Why the ring stands still; 0 if it does not.
     is_idle : Out(1)
         It stands still, and the bus is quiet.

@@ -94,5 +94,6 @@ class WritePort(wiring.Component):
         with m.If(begins):
             m.d.sync += [
                 bus.awvalid.eq(1), bus.awaddr.eq(run.p.word << shift),
-                bus.awlen.eq(run.p.beats - 1), words_left.eq(run.p.beats)]
+                bus.awlen.eq((run.p.beats - 1)[:exact_log2(self.former.burst_beats)]),
+                words_left.eq(run.p.beats)]
         return m

@@ -65,7 +65,7 @@ def good(rng: np.random.Generator, **values: Any) -> Command:
 class Oracle(Ring):
     """A ring that does not list what a faulty command may have written, which may be endless."""
 
-    def _leave_undefined(self, ahead: int) -> None:
+    def _note_half_done(self, ahead: int) -> None:
         pass
 
 

@@ -3,14 +3,16 @@
 import numpy as np
 
 from golden.memory import Command, Machine, Memory, Ring
-from golden.memory.descriptor import BYTES, JobFlag
+from golden.memory.descriptor import ALIGNMENT, BYTES, JobFlag
 from golden.memory.jobs import FORMAT_CODES, JobKind, Output, Selection
 from golden.memory.layouts import longest_packet
 from golden.packing import activation_tiles, weight_stream
-from hw.memory.axi4 import PAGE_BYTES
 from sim_tests.stimuli.operands import configuration, matrix, mixed
 
-SIZE, RING, ADDRESS_BITS = 1 << 19, 16, 40
+SIZE, ADDRESS_BITS = 1 << 19, 40
+
+RINGS = (16, 32, 64, 256)
+"""Descriptors."""
 
 
 def machine_of(config):
@@ -28,16 +30,17 @@ class Lists:
     Attributes
     ----------
     base : int
-        Address of the memory's first byte, any page.
+        Address of the memory's first byte.
     """
 
     def __init__(self, rng):
         self.rng, self.config = rng, configuration()
         self.memory = Memory()
-        self.base = int(rng.integers((1 << ADDRESS_BITS) - SIZE)) // PAGE_BYTES * PAGE_BYTES
+        self.base = int(rng.integers((1 << ADDRESS_BITS) - SIZE)) // ALIGNMENT * ALIGNMENT
         self.data = self.memory.add(self.base, SIZE)
-        self.ring = Ring(machine_of(self.config), self.memory, self.base, RING)
-        self.free, self.commands = self.base + RING * BYTES, []
+        size = int(rng.choice(RINGS))
+        self.ring = Ring(machine_of(self.config), self.memory, self.base, size)
+        self.free, self.commands = self.base + size * BYTES, []
 
     def room(self, size, unit=64):
         """Return an address of so many bytes: any multiple of the unit, with some room beside."""

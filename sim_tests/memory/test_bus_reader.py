@@ -14,7 +14,7 @@ from hw.memory.read_channel import word_layout
 from sim_tests import bench, drive
 
 SIZE = 1 << 16
-SIZES = {"address_bits": 40, "length_bits": 10, "data_bytes": 16, "burst_beats": 8}
+SIZES = {"address_bits": 40, "length_bits": 10, "data_bytes": 32, "burst_beats": 8}
 CHANNELS = 3
 
 
@@ -145,7 +145,7 @@ async def asks_for_no_more_than_it_has_room_for(dut):
     asked = sum(beats for _, _, beats in rules.bursts)
     depth = drive.parameters()["depths"][1]
     assert depth - SIZES["burst_beats"] < asked <= depth
-    received = await drive.receive(dut, "o_1", 20 * 32)
+    received = await drive.receive(dut, "o_1", 20 * -(-500 // SIZES["data_bytes"]))
     assert received == words_of(ram, 0, 500) * 20
 
 
@@ -167,7 +167,7 @@ async def takes_answers_of_other_ids_in_between(dut):
     layout = segment_layout(address_bits=SIZES["address_bits"], length_bits=SIZES["length_bits"])
     dut.bus__arready.value = 1
     for number in (0, 2):
-        word = drive.pack(layout, {"address": [64 * number], "length": [64]})
+        word = drive.pack(layout, {"address": [4096 * number], "length": [4 * SIZES["data_bytes"]]})
         await drive.send(dut, f"segments_{number}", word)
     await drive.ticks(dut, 10)
     for beat in range(4):

@@ -11,8 +11,8 @@ from hw.contract.config import Config
 from hw.memory_machine import MemoryMachine
 from hw.registers.codes import Refusal
 from sim_tests import bench, drive
-from sim_tests.memory.lists import RING, Lists
-from sim_tests.memory.runs import GENTLE, HOSTILE, Run, run
+from sim_tests.memory.lists import Lists
+from sim_tests.memory.runs import GENTLE, HOSTILE, Run, packed, run
 from sim_tests.stimuli.operands import handed_over, matrix
 
 
@@ -193,10 +193,24 @@ SPOILT = {
     "tiles": (0, 1, 32, 33, 65535), "format": (0, 1, 2, 3, 255), "output": (0, 1, 3, 4, 5, 255),
     "flags": (0, 1, 2, 4, 8, 255), "selection": (0, 1, 2, 3, 4, 255), "units": (0, 1, 2, 3, 99),
     "threshold": (0, 0x7F800000, 0x7F800001, 1 << 31), "table": (0, 1, 2, 255),
-    "a_stride": (0, 64, 100), "b_stride": (0, 64, 128), "c_stride": (0, 64, 100, 4096),
+    "a_stride": (0, 64, 100), "b_stride": (0, 64, 128), "c_stride": (0, 4),
     "a_step_0": (0, 64), "b_step_1": (1, 64), "count_0": (0, 1, 2), "count_1": (0, 1, 3),
-    "bias": (0, 2, 1 << 40), "wait_a": (1, 255), "version": (0, 1, 2), "operation": (0, 1, 255)}
+    "bias": (0, 2, 1 << 40), "wait_a": (1, 255), "version": (0, 1, 2), "operation": (0, 1, 255),
+    "goes_on": (0, 1), "interrupt": (0, 1)}
 """Values that a field may have in a list that somebody got wrong, and some that are good."""
+
+
+@cocotb.test(timeout_time=20, timeout_unit="ms")
+@cocotb.parametrize(byte=[0, 1, 150])
+async def what_cannot_be_read_does_not_ask_to_go_on(dut, byte):
+    """Of another version or operation, or with a bit that is kept for others."""
+    lists = Lists(drive.rng())
+    for _ in range(3):
+        lists.gemm(lists.config.rows, 3, 20, goes_on=1, interrupt=1)
+    wrong = bytearray(packed(lists.commands[1]))
+    wrong[byte] ^= 0x40
+    lists.commands[1] = bytes(wrong)
+    await stops_at(dut, lists, 0)
 
 
 @cocotb.test(timeout_time=100, timeout_unit="ms")
@@ -213,9 +227,13 @@ async def what_golden_refuses_is_refused_by_the_same_name(dut, manners):
                 lists.convert(config.cols + 1, 40, transposed=bool(rng.integers(2)))
             else:
                 lists.gemm(config.rows + 1, config.cols + 1, 40, kind=kind, has_bias=True)
+        lists.room(1 << 16)
+        # Whatever a command becomes, it writes where nobody reads, since nothing waits for it.
+        for number, command in enumerate(lists.commands):
             spoilt = {name: int(rng.choice(SPOILT[name]))
                       for name in rng.choice(list(SPOILT), rng.integers(0, 4), replace=False)}
-            lists.commands[-1] = Command(**(lists.commands[-1].describe() | spoilt))
+            lists.commands[number] = Command(**(
+                command.describe() | {"c": lists.room(8192)} | spoilt))
         both = Run(dut, lists, manners)
         await both.begin()
         lists.ring.doorbell(len(lists.commands))
@@ -246,9 +264,9 @@ async def a_tail_too_far_ahead_stops_the_ring(dut):
     await both.wait()
     lists.ring.doorbell(3)
     both.compare()
-    dut.tail.value = 3 + RING + 1
+    dut.tail.value = tail = 3 + lists.ring.size + 1
     await drive.ticks(dut, 100)
-    lists.ring.doorbell(3 + RING + 1)
+    lists.ring.doorbell(tail)
     assert lists.ring.fault is Fault.OVERRUN
     both.compare()
 

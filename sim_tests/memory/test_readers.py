@@ -172,7 +172,8 @@ async def rows_wait_for_what_has_to_end(dut):
     work = draw_rows(drive.rng(), configuration(), Walk.ROWS)
     for (ended, completed, holds), waits in itertools.product(
             [(5, 4, True), (5, 5, False), (5, 6, False), (2, (1 << 32) - 1, True),
-             ((1 << 32) - 1, 3, False), (0, (1 << 32) - 3, True)], (0, 1)):
+             ((1 << 32) - 1, 3, False), (0, (1 << 32) - 3, True),
+             (0x5555_5556, 0x5555_5555, True), (0x5555_5555, 0xAAAA_AAAA, False)], (0, 1)):
         fenced = work | {"fence": {"waits": waits, "ended": ended}}
         await hold(dut, rows_layout(**SIZES), fenced, completed, holds and waits, ended)
 
@@ -181,12 +182,14 @@ async def rows_wait_for_what_has_to_end(dut):
 async def tiles_wait_for_weights_and_for_biases(dut):
     await drive.reset(dut)
     work = draw_tiles(drive.rng(), configuration()) | {"n": 3, "m": 1}
-    for has_bias, waits, side_waits in itertools.product((0, 1), repeat=3):
-        fenced = work | {"has_bias": has_bias, "fence": {"waits": waits, "ended": 9},
-                         "side_fence": {"waits": side_waits, "ended": 11}}
-        for completed in (8, 9, 10, 11):
-            holds = (waits and completed < 9) or (has_bias and side_waits and completed < 11)
-            await hold(dut, tiles_layout(address_bits=40), fenced, completed, bool(holds), 11)
+    for first, has_bias, waits, side_waits in itertools.product(
+            (8, 0x5555_5555, 0xAAAA_AAAA), (0, 1), (0, 1), (0, 1)):
+        fenced = work | {"has_bias": has_bias, "fence": {"waits": waits, "ended": first + 1},
+                         "side_fence": {"waits": side_waits, "ended": first + 3}}
+        for past in range(4):
+            holds = (waits and past < 1) or (has_bias and side_waits and past < 3)
+            await hold(dut, tiles_layout(address_bits=40), fenced, first + past, bool(holds),
+                       first + 3)
 
 
 @pytest.mark.parametrize("rows, cols", [(4, 4), (3, 5), (8, 2)])

@@ -33,8 +33,10 @@ class Surroundings:
 
     def after(self, seen):
         """Follow what the ring says, a cycle later as the registers do."""
-        self.in_reset = self.drains
         self.left = max(self.left - 1, 0)
+        if self.drains and not self.in_reset and self.rng.random() < 0.5:
+            self.left = 3  # what was taken in the last cycle before the reset
+        self.in_reset = self.drains
         if seen["drops"]:
             self.drains, self.left = True, int(self.rng.integers(0, 20))
         if seen["lets_in"]:
