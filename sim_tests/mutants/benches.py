@@ -20,7 +20,7 @@ class Benches:
         Tests of its own bench, or of a bench that it is a part of. Mutants are drawn from what the
         first builds; the others have siblings of what it leaves.
     whole : sequence of str
-        Tests of all engines and of the accelerator, for what is left then.
+        Tests of the accelerator, or of the machine around it whose part it is, for what is left.
     """
 
     module: str
@@ -32,8 +32,13 @@ def read() -> dict[str, Benches]:
     """Return the benches of every module."""
     data = tomllib.loads((HERE / "benches.toml").read_text(encoding="utf-8"))
     whole = data["whole"]
-    return {module: Benches(module, own, [each for each in whole if each not in own])
+    return {module: Benches(module, own, [each for each in whole[_machine(module)]
+                                          if each not in own])
             for module, own in data["own"].items()}
+
+
+def _machine(module: str) -> str:
+    return "memory_machine" if module.startswith("memory") else "accelerator"
 
 
 def reasons() -> dict[tuple[str, str], str]:

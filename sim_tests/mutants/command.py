@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,7 +53,8 @@ def main(
         show_default="the day, counted from 1970")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Benches at once.")] = 2,
     keep: Annotated[bool, typer.Option(
-        "--keep", help="Replace the record in docs/verification: of all modules.")] = False,
+        "--keep", help="Replace the record in docs/verification, or the modules' part of it.")
+    ] = False,
     out: Annotated[Path, typer.Option(
         parser=folder, metavar="FOLDER", help="For netlists, models and results.")] = OUT,
 ) -> Figures:
@@ -70,11 +71,14 @@ def main(
     with sentences("Interrupted: the next call goes on."):
         known = read()
         named = [resolve(name, known, "module") for name in modules or ()]
-        if keep and (modules or sample):
-            raise ValueError("--keep is of all modules: leave out which")
+        if keep and sample:
+            raise ValueError("--keep is of all modules, or of those that are named: "
+                             "leave out --sample")
         if keep or sample:
             require_checkout()  # the record is in it
-        record_before = kept.record(RECORD, "modules") if sample else {}
+        record_before = _read_record() if sample or (keep and modules) else {}
+        if keep and modules:
+            _require_same_mutants(record_before, per_module, seed)
         if keep:
             check_file(RECORD)
         builds.check_place(out)
@@ -108,7 +112,8 @@ def main(
         with whole(out / "report.json") as file:
             file.write(json.dumps(record, indent=1).encode())
         if keep:
-            write_if_changed(RECORD, _kept(found, per_module, seed, examination.seconds))
+            write_if_changed(RECORD, _kept(found, per_module, seed, examination.seconds,
+                                           record_before, known))
         console.print(table_of(found))
         _print_rest(found, console)
         # Of a few mutants a share says little: there none may survive that has not before.
@@ -118,17 +123,31 @@ def main(
     return Figures(out / "report.json", ExitCode.DIFFERENT if missed else ExitCode.DONE)
 
 
-def _kept(found: Mapping[str, Sequence[Mutant]], per_module: int, seed: int,
-          seconds: float) -> str:
-    """Write the record: a module a line, and all that no bench killed."""
-    lines = []
+def _read_record() -> dict[str, Any]:
+    return kept.record(RECORD, "modules", "per_module", "seed", "seconds")
+
+
+def _require_same_mutants(record: Mapping[str, Any], per_module: int, seed: int) -> None:
+    """Refuse to mix mutants that were drawn differently in one record."""
+    if (per_module, seed) != (record["per_module"], record["seed"]):
+        raise ValueError(f"{RECORD} has {record['per_module']} mutants of each module, drawn by "
+                         f"seed {record['seed']}: give its --per-module and --seed, or keep all "
+                         "modules anew")
+
+
+def _kept(found: Mapping[str, Sequence[Mutant]], per_module: int, seed: int, seconds: float,
+          before: Mapping[str, Any], known: Iterable[str]) -> str:
+    """Write the record: a module a line, and all that no bench killed; the others as before."""
+    records = dict(before.get("modules", {}))
     for module, mutants in found.items():
         fates = Counter(mutant.fate for mutant in mutants)
-        counts = {fate: fates[fate] for fate in FATES}
         left = [{"place": mutant.place, "fate": mutant.fate} for mutant in mutants
                 if mutant.fate in ("explained", "survived")]
-        lines.append(f"  {json.dumps(module)}: {json.dumps({**counts, 'left': left})}")
-    head = {"per_module": per_module, "seed": seed, "seconds": round(seconds)}
+        records[module] = {**{fate: fates[fate] for fate in FATES}, "left": left}
+    lines = [f"  {json.dumps(module)}: {json.dumps(records[module])}"
+             for module in known if module in records]
+    head = {"per_module": per_module, "seed": seed,
+            "seconds": round(seconds + before.get("seconds", 0))}
     return (json.dumps(head)[:-1] + ', "modules": {\n' + ",\n".join(lines) + "\n}}\n")
 
 

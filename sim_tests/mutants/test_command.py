@@ -37,7 +37,8 @@ def test_a_module_is_named_whole_or_in_short(examined, tmp_path):
     assert examined == ["streams/skid_buffer", "engines"]
 
 
-@pytest.mark.parametrize("content", ["", '{"per_module": 28, "mod', '{"per_module": 28}'])
+@pytest.mark.parametrize("content", ["", '{"per_module": 28, "mod', '{"per_module": 28}',
+                                     '{"modules": {}}'])
 def test_a_record_that_cannot_be_read_is_named_before_the_work(
         examined, tmp_path, monkeypatch, content):
     record = tmp_path / "mutants.json"
@@ -46,6 +47,31 @@ def test_a_record_that_cannot_be_read_is_named_before_the_work(
     result = call("check", "mutants", "--sample", 1, "--out", tmp_path)
     assert (result.exit_code, examined) == (ExitCode.MISTAKE, [])
     assert result.stderr.startswith(f"the record {record} is missing or broken")
+
+
+def test_a_module_of_the_record_is_replaced(examined, tmp_path, monkeypatch):
+    record = tmp_path / "mutants.json"
+    left = {"killed": 0, "equivalent": 0, "explained": 0, "survived": 1, "left": [{"place": "x"}]}
+    before = {"per_module": 28, "seed": 1, "seconds": 5,
+              "modules": {"accelerator": left, "engines": left, "gone": left}}
+    record.write_text(json.dumps(before), encoding="utf-8")
+    monkeypatch.setattr(command, "RECORD", record)
+    result = call("check", "mutants", "engines", "--keep", "--out", tmp_path)
+    assert result.exit_code == ExitCode.DONE, result.stderr
+    after = json.loads(record.read_text(encoding="utf-8"))
+    killed = {"killed": 1, "equivalent": 0, "explained": 0, "survived": 0, "left": []}
+    assert after == {**before, "modules": {"accelerator": left, "engines": killed}}
+
+
+@pytest.mark.parametrize("option", ["--seed", "--per-module"])
+def test_other_mutants_do_not_mix_with_those_of_the_record(
+        examined, tmp_path, monkeypatch, option):
+    record = tmp_path / "mutants.json"
+    record.write_text('{"per_module": 28, "seed": 1, "seconds": 5, "modules": {}}')
+    monkeypatch.setattr(command, "RECORD", record)
+    result = call("check", "mutants", "engines", "--keep", option, 2, "--out", tmp_path)
+    assert (result.exit_code, examined) == (ExitCode.MISTAKE, [])
+    assert "has 28 mutants of each module, drawn by seed 1" in result.stderr
 
 
 def test_a_trial_that_cannot_be_read_is_run_again(tmp_path, monkeypatch):
