@@ -28,7 +28,7 @@ class Fault(IntEnum):
     READ_DECERR = 10, "a read was answered with DECERR"
     WRITE_SLVERR = 11, "a write was answered with SLVERR"
     WRITE_DECERR = 12, "a write was answered with DECERR"
-    TIMEOUT = 13, "the bus gave no answer for as many cycles as TIMEOUT allows"
+    TIMEOUT = 13, "the bus gave no answer for as many cycles as BUS_TIMEOUT allows"
     OVERRUN = 14, "TAIL is further ahead of COMPLETED than the ring is long"
 
 

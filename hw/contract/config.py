@@ -22,6 +22,9 @@ JOBS_UNDER_WAY = 4
 MOST_BLOCKS = 1 << 24
 """Deepest memory: 32 times what the largest K and array need, and far from any width's end."""
 
+PAGE_BYTES = 4096
+"""No burst of a bus crosses a multiple of it."""
+
 MOST_BEATS = 4
 """Beats of one MX9 x MX9 block product."""
 
@@ -67,6 +70,16 @@ class Config:
     tables: int = parameter(
         2, "Calibration tables: channel order and static tags.", least=1, most=16,
         power_of_two=True)
+    bus_bytes: int = parameter(
+        0, "Bytes of a word of m_axi, which a command ring works on; 0: streams, and no bus.",
+        least=0, most=64)
+    address_bits: int = parameter(40, "Bits of an address of m_axi.", least=32, most=64)
+    burst_beats: int = parameter(16, "Most words of a burst.", least=1, most=64, power_of_two=True)
+    read_depth: int = parameter(
+        128, "Words of each operand that are read ahead: latency of the bus, and a burst.",
+        most=MOST_BLOCKS)
+    outstanding: int = parameter(
+        32, "Most reads, and most writes, that the bus owes an answer.", least=1, most=256)
 
     @classmethod
     def sized(cls, *, k_max=6144, rows=8, cols=8, **others):
@@ -78,10 +91,12 @@ class Config:
         **others
             Fields of `Config`; those left out or None are chosen: a weight stream that keeps the
             array busy from four resident token tiles up, and nearly so with three; room for three
-            token tiles and two column tiles of the largest K.
+            token tiles and two column tiles of the largest K. Streams are as wide as a bus.
         """
         blocks = -(-k_max // BLOCK_SIZE)
-        chosen = {"weight_bytes": max(4, 1 << (4 * cols - 1).bit_length()),
+        bus_bytes = others.get("bus_bytes") or 0
+        chosen = {**({"act_bytes": bus_bytes} if bus_bytes else {}),
+                  "weight_bytes": bus_bytes or max(4, 1 << (4 * cols - 1).bit_length()),
                   "act_depth": 3 * blocks, "weight_depth": 2 * blocks,
                   "stage_depth": max(rows, cols) * blocks + 2 * blocks + 2,
                   "drain_lanes": cols}
@@ -98,6 +113,8 @@ class Config:
                 f"use acc_width >= {self.acc_width - self.fraction_bits} or a smaller k_max")
         self._check_streams()
         self._check_memories()
+        if self.bus_bytes:
+            self._check_bus()
         if self.drain_lanes % self.cols or not is_power_of_two(self.drain_rows) or (
                 self.drain_rows >= 2 * self.rows):
             raise ValueError(
@@ -111,6 +128,21 @@ class Config:
             raise ValueError(
                 f"act_bytes must be a power of two from one element ({largest}) to one block of "
                 f"the smallest format ({BLOCK_SIZE * smallest}), not {self.act_bytes}")
+
+    def _check_bus(self):
+        if not is_power_of_two(self.bus_bytes) or self.bus_bytes < 8:
+            raise ValueError(f"bus_bytes must be 8, 16, 32 or 64, or 0 for none, "
+                             f"not {self.bus_bytes}")
+        for name in ("act_bytes", "weight_bytes"):
+            if getattr(self, name) != self.bus_bytes:
+                raise ValueError(f"{name}={getattr(self, name)} must be bus_bytes="
+                                 f"{self.bus_bytes}: streams are as wide as the bus")
+        if self.burst_beats * self.bus_bytes > PAGE_BYTES:
+            raise ValueError(f"burst_beats={self.burst_beats} words of {self.bus_bytes} bytes are "
+                             f"more than {PAGE_BYTES}, which no burst crosses")
+        if self.read_depth < self.burst_beats:
+            raise ValueError(f"read_depth={self.read_depth} has no room for a burst of "
+                             f"burst_beats={self.burst_beats}")
 
     def _check_memories(self):
         for name, least in (("act_depth", self.k_blocks_max), ("weight_depth", self.k_blocks_max),

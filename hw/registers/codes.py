@@ -37,6 +37,21 @@ class TablePart(Flag):
     TAGS = 2, "forget the table's static tags"
 
 
+class RingCommand(Flag):
+    """Bits of the register RING_CONTROL."""
+
+    RESUME = 1, "try the command again at which the ring stands still"
+    SKIP = 2, "go on behind it: it counts as ended"
+    LOCK = 4, "keep the window as it is until a reset"
+
+
+class RingEvent(Flag):
+    """Bits of the registers RING_IRQ_PENDING and RING_IRQ_ENABLE."""
+
+    MARKED = 1, "a command that asks for an interrupt has ended"
+    STOPPED = 2, "a fault has stopped the ring"
+
+
 class Refusal(Code):
     """REFUSAL: why the job started last was not taken. `doc` says what must hold."""
 

@@ -4,7 +4,8 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from .map import ADDRESS_BITS, REGISTER, REGISTERS, Access
+from .map import ADDRESS_BITS, REGISTER, REGISTERS
+from .model import Access
 
 OKAY, SLVERR = 0b00, 0b10
 
@@ -21,23 +22,30 @@ AXI_LITE = wiring.Signature({
 """AXI4-Lite with 32-bit data, seen from its manager."""
 
 
-def register_signature():
+def register_signature(registers=REGISTERS):
     """Describe what the machine and the registers tell each other, seen from the registers.
 
-    A CONSTANT or STATE register is an input of its width; a SETTING is an output; a COMMAND is an
+    A CONSTANT or STATE register is an input of its width; a SETTING is an output, as is a LOCKABLE,
+    which is not written while the input ``locked`` is high, if there is one; a COMMAND is an
     output that is high for the one cycle in which a 1 is written; an EVENT has an input ``…_set``.
     An ENTRY is an output that holds for the one cycle in which the output ``…_write`` is high,
     which it never is while the input ``…_busy`` is. ``…_busy`` may follow from the entry itself,
     which stands a cycle long whether it is written or not, and for one more after that. While the
-    input ``entries_wait`` is high no entry is written, nor answered.
+    input ``entries_wait``, if there is one, is high no entry is written, nor answered.
+
+    Parameters
+    ----------
+    registers : sequence of Register
     """
-    members = {"entries_wait": In(1)}
-    for register in REGISTERS:
+    accesses = {register.access for register in registers}
+    members = {**({"entries_wait": In(1)} if Access.ENTRY in accesses else {}),
+               **({"locked": In(1)} if Access.LOCKABLE in accesses else {})}
+    for register in registers:
         name = register.name.lower()
         match register.access:
             case Access.CONSTANT | Access.STATE:
                 members[name] = In(register.width)
-            case Access.SETTING:
+            case Access.SETTING | Access.LOCKABLE:
                 members[name] = Out(register.width, init=register.reset)
             case Access.COMMAND:
                 members[name] = Out(register.width)
@@ -82,18 +90,25 @@ class CSR(wiring.Component):
     input of the same cycle; in reset and in the first cycle after it nothing is ready. Writes are
     at least two cycles apart. A read waits `SETTLING_CYCLES` after a write.
 
+    Parameters
+    ----------
+    registers : sequence of Register
+        That the machine has.
+
     Members
     -------
     bus : In(AXI_LITE)
-    registers : Out(register_signature())
+    registers : Out(register_signature)
     """
 
-    bus: In(AXI_LITE)
-    registers: Out(register_signature())
+    def __init__(self, registers=REGISTERS):
+        self._map = registers
+        super().__init__({"bus": In(AXI_LITE), "registers": Out(register_signature(registers))})
 
     def elaborate(self, platform):
         m = Module()
         bus = self.bus
+        entries = [register for register in self._map if register.access is Access.ENTRY]
 
         # Address and data of a write arrive in any order; it happens once both are here and the
         # last answer has been taken. No ready depends on an input of this cycle.
@@ -113,15 +128,15 @@ class CSR(wiring.Component):
             bus.awready.eq(is_open & ~has_address), bus.wready.eq(is_open & ~has_data),
             bus.arready.eq(is_open & ~has_read),
             write.eq(has_address & has_data & ~bus.bvalid
-                     & ~(is_entry & self.registers.entries_wait)),
+                     & ~(is_entry & self.registers.entries_wait if entries else 0)),
             read.eq(has_read & ~bus.rvalid & (settling == 0)),
         ]
         m.d.sync += is_open.eq(1)
         with m.If(bus.awready):
             m.d.sync += [
                 has_address.eq(bus.awvalid), address.eq(bus.awaddr),
-                is_entry.eq(Cat(bus.awaddr >> 2 == register.address >> 2 for register in REGISTERS
-                                if register.access is Access.ENTRY).any()),
+                is_entry.eq(Cat(bus.awaddr >> 2 == register.address >> 2
+                                for register in entries).any()),
             ]
         with m.If(bus.wready):
             m.d.sync += [has_data.eq(bus.wvalid), data.eq(bus.wdata), strobes.eq(bus.wstrb)]
@@ -139,7 +154,7 @@ class CSR(wiring.Component):
         with m.If(read):
             m.d.sync += [bus.rvalid.eq(1), bus.rresp.eq(SLVERR), bus.rdata.eq(0), has_read.eq(0)]
 
-        for register in REGISTERS:
+        for register in self._map:
             selected = Signal(name=f"writes_{register.name.lower()}")
             m.d.comb += selected.eq(write & (address >> 2 == register.address >> 2))
             if register.access is Access.ENTRY:
@@ -155,6 +170,8 @@ class CSR(wiring.Component):
     def _connect(self, m, register, selected, data, strobes):
         """Let a write reach a register."""
         bus, value = self.bus, getattr(self.registers, register.name.lower())
+        if register.access is Access.LOCKABLE:
+            selected &= ~self.registers.locked
         with m.If(selected):
             m.d.sync += bus.bresp.eq(OKAY)
         written = Signal(register.width, name=f"written_{register.name.lower()}")
@@ -162,7 +179,7 @@ class CSR(wiring.Component):
             part = slice(byte, min(byte + 8, register.width))
             strobe = selected & strobes[byte // 8]
             match register.access:
-                case Access.SETTING:
+                case Access.SETTING | Access.LOCKABLE:
                     with m.If(strobe):
                         m.d.sync += value[part].eq(data[part])
                 case _:

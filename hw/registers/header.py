@@ -1,7 +1,9 @@
 """The register map as a C header."""
 
+from golden.memory.faults import Fault
+
 from .codes import StreamFault
-from .map import BUILD, COUNTERS, GROUPS, IDENTIFICATION, REGISTERS, VERSION
+from .map import ALL_REGISTERS, BUILD, COUNTERS, GROUPS, IDENTIFICATION, REGISTER, VERSION
 
 GUARD = "MIXDIT_REGISTERS_H"
 
@@ -27,8 +29,9 @@ def header(groups=GROUPS):
         f"#define MIXDIT_VERSION 0x{VERSION:08X}u",
         *(_offsets(group) for group in groups),
         "/* Fields, in place. */\n" + "\n".join(
-            line for register in REGISTERS for line in _fields(register)),
-        *(_enumeration(register) for register in REGISTERS if register.fields[0].values),
+            line for register in ALL_REGISTERS for line in _fields(register)),
+        *(_enumeration(register, field) for register in ALL_REGISTERS
+          for field in register.fields if field.values),
         _list("PARAMETERS", "X(member, offset) of every build parameter.", (
             f"X({register.name.lower()}, MIXDIT_REG_{register.name})"
             for register in BUILD if register.name not in ("ID", "VERSION"))),
@@ -36,6 +39,8 @@ def header(groups=GROUPS):
             f"X({name.lower()}, MIXDIT_REG_{name}_LOW)" for name, _ in COUNTERS)),
         _list("REFUSALS", "X(code, what must hold).", (
             f'X(MIXDIT_REFUSAL_{code.name}, "{code.doc}")' for code in _refusals())),
+        _list("RING_FAULTS", "X(code, what must hold, or what happened).", (
+            f'X(MIXDIT_RING_STATUS_FAULT_{fault.name}, "{fault.doc}")' for fault in Fault)),
         _list("FAULTS", "X(flag, what is wrong).", (
             f'X(MIXDIT_JOB_FAULTS_{fault.name}_MASK, "{fault.doc}")' for fault in StreamFault)),
         "#ifdef __cplusplus\n}\n#endif",
@@ -61,16 +66,16 @@ def _fields(register):
         yield f"#define {name}_MASK 0x{field.mask:08X}u"
 
 
-def _enumeration(register):
-    """Define the values that a register may have."""
-    values = [f"    MIXDIT_{register.name}_{member.name} = {member.value}"
-              for member in register.fields[0].values]
-    return (f"/* {register.doc} */\nenum mixdit_{register.name.lower()} {{\n"
-            + ",\n".join(values) + "\n};")
+def _enumeration(register, field):
+    """Define the values that a field may have."""
+    name = register.name if register.is_whole else f"{register.name}_{field.name}"
+    doc = register.doc if register.is_whole else field.doc
+    values = [f"    MIXDIT_{name}_{member.name} = {member.value}" for member in field.values]
+    return f"/* {doc} */\nenum mixdit_{name.lower()} {{\n" + ",\n".join(values) + "\n};"
 
 
 def _refusals():
-    return next(register.fields[0].values for register in REGISTERS if register.name == "REFUSAL")
+    return REGISTER["REFUSAL"].fields[0].values
 
 
 def _list(name, doc, entries):

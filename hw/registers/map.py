@@ -13,11 +13,12 @@ from .codes import (
     TablePart,
 )
 from .model import Access, Field, Group, Register, consecutive, flag_fields, whole
+from .ring_map import RING
 
 IDENTIFICATION = 0x4D584454
 """What ID reads: "MXDT"."""
 
-VERSION = 0x00030000
+VERSION = 0x00030001
 """Of the register map: major in the upper half, minor in the lower."""
 
 ADDRESS_BITS = 12
@@ -49,7 +50,8 @@ BUILD = consecutive(
         "ROWS", "COLS", "ACC_WIDTH", "K_MAX", "ACT_BYTES", "WEIGHT_BYTES", "RESULT_BYTES",
         "ACT_DEPTH", "WEIGHT_DEPTH", "TILE_SLOTS", "FORMATS", "JOB_SLOTS", "STAGE_DEPTH",
         "DRAIN_LANES", "TABLES", "FRACTION_BITS", "ROUNDING", "OUTPUTS", "CELL_STAGES",
-        "WEIGHT_SLOTS", "RESULT_DEPTH")),
+        "WEIGHT_SLOTS", "RESULT_DEPTH", "BUS_BYTES", "ADDRESS_BITS", "BURST_BEATS", "READ_DEPTH",
+        "OUTSTANDING")),
 )
 """By address: build parameters, under their own names, and what follows from them."""
 
@@ -150,11 +152,25 @@ GROUPS = (
           CALIBRATION),
     Group("Counters", "Of the job that ended last; 48 bits each, the lower word first.",
           COUNTER_REGISTERS),
+    Group("Ring", "Of machines with a bus alone, whose BUS_BYTES is not 0: the command ring, see "
+          "[commands.md](commands.md).", RING),
 )
 
-REGISTERS = tuple(register for group in GROUPS for register in group.registers)
-"""Every register; addresses between them do not exist."""
+ALL_REGISTERS = tuple(register for group in GROUPS for register in group.registers)
 
-REGISTER = {register.name: register for register in REGISTERS}
+REGISTER = {register.name: register for register in ALL_REGISTERS}
 
-ADDRESSES = {register.name: register.address for register in REGISTERS}
+ADDRESSES = {name: register.address for name, register in REGISTER.items()}
+
+REGISTERS = tuple(register for register in ALL_REGISTERS if register not in RING)
+"""Every register of a machine between streams; addresses between them do not exist."""
+
+OF_A_HOST = (
+    *JOB, *(REGISTER[name] for name in (
+        "CONTROL", "IRQ_ENABLE", "IRQ_PENDING", "TABLE_SELECT", "ORDER_ENTRY", "TAG_ENTRY",
+        "TABLE_CLEAR")))
+"""What a host has to say to a machine without a ring."""
+
+RING_REGISTERS = tuple(
+    register for register in ALL_REGISTERS if register not in OF_A_HOST)
+"""Every register of a machine with a ring: commands say the rest."""

@@ -12,6 +12,7 @@ class Access(Enum):
     CONSTANT = "read-only, fixed when the machine is built"
     STATE = "read-only, changed by the machine"
     SETTING = "read-write"
+    LOCKABLE = "read-write until it is locked; then a write answers SLVERR and does nothing"
     COMMAND = "write-only; writing 1 to a bit does something once"
     EVENT = "read; writing 1 to a bit clears it"
     ENTRY = ("write-only; every whole-word write hands its value over; SLVERR, and nothing "

@@ -1,11 +1,12 @@
 """The register map as SystemRDL 2.0."""
 
-from .map import ADDRESS_BITS, GROUPS, REGISTERS, VERSION, Access
+from .map import ADDRESS_BITS, ALL_REGISTERS, GROUPS, VERSION, Access
 
 PROPERTIES = {
     Access.CONSTANT: "sw = r; hw = w;",
     Access.STATE: "sw = r; hw = w;",
     Access.SETTING: "sw = rw; hw = r;",
+    Access.LOCKABLE: "sw = rw; hw = r; swwel;",
     Access.COMMAND: "sw = w; hw = r; singlepulse;",
     Access.EVENT: "sw = rw; onwrite = woclr; hw = rw; hwset;",
     Access.ENTRY: "sw = w; hw = r; swmod;",
@@ -23,7 +24,7 @@ def rdl(groups=GROUPS):
     -------
     str
     """
-    enumerations = {field.values for register in REGISTERS for field in register.fields
+    enumerations = {field.values for register in ALL_REGISTERS for field in register.fields
                     if field.values}
     lines = ["// Generated from hw/registers/map.py by `mixdit dev registers`.",
              "// Do not edit.", ""]

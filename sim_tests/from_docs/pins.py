@@ -37,6 +37,11 @@ CONSTANTS = {
     "CELL_STAGES": 0x050,
     "WEIGHT_SLOTS": 0x054,
     "RESULT_DEPTH": 0x058,
+    "BUS_BYTES": 0x05C,
+    "ADDRESS_BITS": 0x060,
+    "BURST_BEATS": 0x064,
+    "READ_DEPTH": 0x068,
+    "OUTSTANDING": 0x06C,
 }
 JOB = {
     "KIND": 0x080,

@@ -10,25 +10,33 @@ from systemrdl.node import AddrmapNode
 from hw.registers import files
 from hw.registers.header import header
 from hw.registers.job_rules import CHECKS
-from hw.registers.map import ADDRESS_BITS, GROUPS, REGISTERS, Access, Command, Refusal, StreamFault
+from hw.registers.map import (
+    ADDRESS_BITS,
+    ALL_REGISTERS,
+    GROUPS,
+    Access,
+    Command,
+    Refusal,
+    StreamFault,
+)
 from hw.registers.page import page
 from hw.registers.rdl import rdl
 from sim_tests.bench import ROOT
 from sim_tests.host.c_driver import COMPILER, WARNINGS
 
-SOFTWARE = {Access.CONSTANT: "r", Access.STATE: "r", Access.SETTING: "rw", Access.COMMAND: "w",
-            Access.EVENT: "rw", Access.ENTRY: "w"}
+SOFTWARE = {Access.CONSTANT: "r", Access.STATE: "r", Access.SETTING: "rw", Access.LOCKABLE: "rw",
+            Access.COMMAND: "w", Access.EVENT: "rw", Access.ENTRY: "w"}
 
 
 def test_addresses_are_words_of_their_own():
-    addresses = [register.address for register in REGISTERS]
+    addresses = [register.address for register in ALL_REGISTERS]
     assert sorted(set(addresses)) == addresses
     assert all(address % 4 == 0 and address < 1 << ADDRESS_BITS for address in addresses)
-    assert len({register.name for register in REGISTERS}) == len(REGISTERS)
+    assert len({register.name for register in ALL_REGISTERS}) == len(ALL_REGISTERS)
 
 
 def test_fields_of_a_register_do_not_overlap():
-    for register in REGISTERS:
+    for register in ALL_REGISTERS:
         free = 0
         for field in register.fields:
             assert field.low >= free and field.width >= 1, (register.name, field.name)
@@ -60,7 +68,7 @@ def test_a_file_that_is_not_is_noticed(tmp_path, name):
 
 def test_the_page_has_every_register_field_and_code():
     text = page()
-    for register in REGISTERS:
+    for register in ALL_REGISTERS:
         head = f"| 0x{register.address:03X} | {register.name} | {register.access.name.lower()} |"
         assert text.count(head) == 1
         rows = "|" + text.split(head)[1].split("| 0x")[0]
@@ -79,15 +87,15 @@ def test_the_page_has_every_register_field_and_code():
 def test_the_header_compiles_and_has_the_values(tmp_path):
     """Let the compiler itself compare every offset, mask, shift and code with the data."""
     claims = []
-    for register in REGISTERS:
+    for register in ALL_REGISTERS:
         claims.append((f"MIXDIT_REG_{register.name}", register.address))
         for field in register.fields:
             name = f"MIXDIT_{register.name}_{field.name}"
             if not register.is_whole:
                 bits = sum(1 << bit for bit in range(field.low, field.low + field.width))
                 claims += [(f"{name}_MASK", bits), (f"{name}_SHIFT", field.low)]
-            claims += [(f"MIXDIT_{register.name}_{value.name}", value.value)
-                       for value in field.values or ()]
+            whose = f"MIXDIT_{register.name}" if register.is_whole else name
+            claims += [(f"{whose}_{value.name}", value.value) for value in field.values or ()]
     lines = ['#include "mixdit_registers.h"', '#include "mixdit_registers.h"']
     lines += [f"typedef char claim_{index}[{name} == {value}u ? 1 : -1];"
               for index, (name, value) in enumerate(claims)]
@@ -135,7 +143,7 @@ def described(top: AddrmapNode) -> list[tuple]:
 
 def expected_rows() -> list[tuple]:
     rows = []
-    for register in REGISTERS:
+    for register in ALL_REGISTERS:
         for field in register.fields:
             reset = register.reset
             if reset is not None and register.access is not Access.ENTRY:
@@ -171,7 +179,7 @@ def test_a_difference_in_the_system_rdl_is_noticed(tmp_path, right, wrong):
 
 
 def test_flags_and_fields_are_the_same_bits():
-    fields = {register.name: register.fields for register in REGISTERS}
+    fields = {register.name: register.fields for register in ALL_REGISTERS}
     for name, flags in (("CONTROL", Command), ("JOB_FAULTS", StreamFault)):
         assert [(field.name, field.mask) for field in fields[name]] == [
             (flag.name, flag.value) for flag in flags]

@@ -10,7 +10,7 @@ extern "C" {
 #endif
 
 #define MIXDIT_IDENTIFICATION 0x4D584454u
-#define MIXDIT_VERSION 0x00030000u
+#define MIXDIT_VERSION 0x00030001u
 
 /* Build parameters. What the machine was built for. */
 #define MIXDIT_REG_ID 0x000u /* The letters MXDT, M in the highest byte: 0x4D584454. */
@@ -36,6 +36,11 @@ extern "C" {
 #define MIXDIT_REG_CELL_STAGES 0x050u /* Pipeline registers of a cell before its accumulator. */
 #define MIXDIT_REG_WEIGHT_SLOTS 0x054u /* Most column tiles on chip at a time. */
 #define MIXDIT_REG_RESULT_DEPTH 0x058u /* Groups of results, DRAIN_LANES each, that wait for m_axis_out. */
+#define MIXDIT_REG_BUS_BYTES 0x05Cu /* Bytes of a word of m_axi, which a command ring works on; 0: streams, and no bus. */
+#define MIXDIT_REG_ADDRESS_BITS 0x060u /* Bits of an address of m_axi. */
+#define MIXDIT_REG_BURST_BEATS 0x064u /* Most words of a burst. */
+#define MIXDIT_REG_READ_DEPTH 0x068u /* Words of each operand that are read ahead: latency of the bus, and a burst. */
+#define MIXDIT_REG_OUTSTANDING 0x06Cu /* Most reads, and most writes, that the bus owes an answer. */
 
 /* Job. The next job; may be rewritten as soon as START has been answered. */
 #define MIXDIT_REG_JOB_KIND 0x080u /* What the job does. */
@@ -87,6 +92,34 @@ extern "C" {
 #define MIXDIT_REG_NAN_BLOCKS_HIGH 0x13Cu /* Its upper word, of 16 bits. */
 #define MIXDIT_REG_SATURATED_LOW 0x140u /* Elements of activations rounded past the largest mantissa; none where packed. */
 #define MIXDIT_REG_SATURATED_HIGH 0x144u /* Its upper word, of 16 bits. */
+
+/* Ring. Of machines with a bus alone, whose BUS_BYTES is not 0: the command ring, see [commands.md](commands.md). */
+#define MIXDIT_REG_RING_ENABLE 0x200u /* Whether the ring runs. */
+#define MIXDIT_REG_RING_TAIL 0x204u /* The doorbell: the count of all commands so far. */
+#define MIXDIT_REG_RING_BASE_LOW 0x208u /* Address of the ring, a multiple of 64; changed while it is IDLE. */
+#define MIXDIT_REG_RING_BASE_HIGH 0x20Cu /* Its upper word. */
+#define MIXDIT_REG_RING_SIZE_LOG2 0x210u /* The ring has two to this of descriptors; changed while it is IDLE. */
+#define MIXDIT_REG_NOTIFY_ADDRESS_LOW 0x214u /* Where commands with NOTIFY write the count of ended commands: a multiple of 4. */
+#define MIXDIT_REG_NOTIFY_ADDRESS_HIGH 0x218u /* Its upper word. */
+#define MIXDIT_REG_BUS_TIMEOUT 0x21Cu /* Cycles without anything happening on the bus that owes something, after which the ring stops with TIMEOUT; 0: never. */
+#define MIXDIT_REG_BUS_ATTRIBUTES 0x220u /* What the bus is told of every access; changed while the ring is IDLE. */
+#define MIXDIT_REG_RING_IRQ_ENABLE 0x224u /* Which bits of RING_IRQ_PENDING raise irq. */
+#define MIXDIT_REG_WINDOW_BASE_LOW 0x230u /* First address that the machine may touch, rounded up to a multiple of 4096. */
+#define MIXDIT_REG_WINDOW_BASE_HIGH 0x234u /* Its upper word. */
+#define MIXDIT_REG_WINDOW_END_LOW 0x238u /* First address above the window, rounded down to a multiple of 4096. */
+#define MIXDIT_REG_WINDOW_END_HIGH 0x23Cu /* Its upper word. */
+#define MIXDIT_REG_RING_CONTROL 0x240u /* Commands. */
+#define MIXDIT_REG_RING_IRQ_PENDING 0x244u /* What happened. */
+#define MIXDIT_REG_RING_STATUS 0x248u /* What the ring is doing. */
+#define MIXDIT_REG_RING_COMPLETED 0x24Cu /* Commands that have ended, modulo 2^32. */
+#define MIXDIT_REG_READ_BURSTS 0x260u /* Reads that the bus has taken. */
+#define MIXDIT_REG_READ_BEATS 0x264u /* Words that it has brought. */
+#define MIXDIT_REG_READ_STALLS 0x268u /* Cycles in which a read was offered and not taken. */
+#define MIXDIT_REG_READ_OWED 0x26Cu /* Reads that the bus owed, summed over cycles: by READ_BURSTS, their latency. */
+#define MIXDIT_REG_WRITE_BURSTS 0x270u /* Writes that the bus has taken. */
+#define MIXDIT_REG_WRITE_BEATS 0x274u /* Words that it has taken. */
+#define MIXDIT_REG_WRITE_STALLS 0x278u /* Cycles in which a write or a word was offered and not taken. */
+#define MIXDIT_REG_WRITE_OWED 0x27Cu /* Writes without an answer, summed over cycles: by WRITE_BURSTS, their latency. */
 
 /* Fields, in place. */
 #define MIXDIT_VERSION_MINOR_SHIFT 0 /* Counts what software may ignore. */
@@ -159,6 +192,40 @@ extern "C" {
 #define MIXDIT_TABLE_CLEAR_ORDER_MASK 0x00000001u
 #define MIXDIT_TABLE_CLEAR_TAGS_SHIFT 1 /* Forget the table's static tags. */
 #define MIXDIT_TABLE_CLEAR_TAGS_MASK 0x00000002u
+#define MIXDIT_RING_ENABLE_ENABLE_SHIFT 0 /* Carry commands out. Cleared: what is under way is dropped, and IDLE says when the bus is quiet. */
+#define MIXDIT_RING_ENABLE_ENABLE_MASK 0x00000001u
+#define MIXDIT_BUS_ATTRIBUTES_ARCACHE_SHIFT 0 /* Of every read. */
+#define MIXDIT_BUS_ATTRIBUTES_ARCACHE_MASK 0x0000000Fu
+#define MIXDIT_BUS_ATTRIBUTES_ARPROT_SHIFT 4 /* Of every read. */
+#define MIXDIT_BUS_ATTRIBUTES_ARPROT_MASK 0x00000070u
+#define MIXDIT_BUS_ATTRIBUTES_AWCACHE_SHIFT 8 /* Of every write. */
+#define MIXDIT_BUS_ATTRIBUTES_AWCACHE_MASK 0x00000F00u
+#define MIXDIT_BUS_ATTRIBUTES_AWPROT_SHIFT 12 /* Of every write. */
+#define MIXDIT_BUS_ATTRIBUTES_AWPROT_MASK 0x00007000u
+#define MIXDIT_RING_IRQ_ENABLE_MARKED_SHIFT 0 /* A command that asks for an interrupt has ended. */
+#define MIXDIT_RING_IRQ_ENABLE_MARKED_MASK 0x00000001u
+#define MIXDIT_RING_IRQ_ENABLE_STOPPED_SHIFT 1 /* A fault has stopped the ring. */
+#define MIXDIT_RING_IRQ_ENABLE_STOPPED_MASK 0x00000002u
+#define MIXDIT_RING_CONTROL_RESUME_SHIFT 0 /* Try the command again at which the ring stands still. */
+#define MIXDIT_RING_CONTROL_RESUME_MASK 0x00000001u
+#define MIXDIT_RING_CONTROL_SKIP_SHIFT 1 /* Go on behind it: it counts as ended. */
+#define MIXDIT_RING_CONTROL_SKIP_MASK 0x00000002u
+#define MIXDIT_RING_CONTROL_LOCK_SHIFT 2 /* Keep the window as it is until a reset. */
+#define MIXDIT_RING_CONTROL_LOCK_MASK 0x00000004u
+#define MIXDIT_RING_IRQ_PENDING_MARKED_SHIFT 0 /* A command that asks for an interrupt has ended. */
+#define MIXDIT_RING_IRQ_PENDING_MARKED_MASK 0x00000001u
+#define MIXDIT_RING_IRQ_PENDING_STOPPED_SHIFT 1 /* A fault has stopped the ring. */
+#define MIXDIT_RING_IRQ_PENDING_STOPPED_MASK 0x00000002u
+#define MIXDIT_RING_STATUS_FAULT_SHIFT 0 /* Why the ring stands still at the command RING_COMPLETED; 0: it does not. */
+#define MIXDIT_RING_STATUS_FAULT_MASK 0x0000000Fu
+#define MIXDIT_RING_STATUS_IDLE_SHIFT 8 /* It stands still, and the bus is quiet. */
+#define MIXDIT_RING_STATUS_IDLE_MASK 0x00000100u
+#define MIXDIT_RING_STATUS_WAITS_SHIFT 9 /* A WAIT whose word has not come holds commands up. */
+#define MIXDIT_RING_STATUS_WAITS_MASK 0x00000200u
+#define MIXDIT_RING_STATUS_TIMED_OUT_SHIFT 10 /* The bus has been silent for BUS_TIMEOUT cycles, and still is. */
+#define MIXDIT_RING_STATUS_TIMED_OUT_MASK 0x00000400u
+#define MIXDIT_RING_STATUS_LOCKED_SHIFT 11 /* The window stays what it is until a reset. */
+#define MIXDIT_RING_STATUS_LOCKED_MASK 0x00000800u
 
 /* How activations are rounded to MX. */
 enum mixdit_rounding {
@@ -219,6 +286,25 @@ enum mixdit_refusal {
     MIXDIT_REFUSAL_TAGS_INCOMPLETE = 16
 };
 
+/* Why the ring stands still at the command RING_COMPLETED; 0: it does not. */
+enum mixdit_ring_status_fault {
+    MIXDIT_RING_STATUS_FAULT_NONE = 0,
+    MIXDIT_RING_STATUS_FAULT_UNKNOWN_VERSION = 1,
+    MIXDIT_RING_STATUS_FAULT_UNKNOWN_OPERATION = 2,
+    MIXDIT_RING_STATUS_FAULT_RESERVED = 3,
+    MIXDIT_RING_STATUS_FAULT_NO_COUNT = 4,
+    MIXDIT_RING_STATUS_FAULT_UNALIGNED = 5,
+    MIXDIT_RING_STATUS_FAULT_OUTSIDE = 6,
+    MIXDIT_RING_STATUS_FAULT_OVERLONG = 7,
+    MIXDIT_RING_STATUS_FAULT_REFUSED = 8,
+    MIXDIT_RING_STATUS_FAULT_READ_SLVERR = 9,
+    MIXDIT_RING_STATUS_FAULT_READ_DECERR = 10,
+    MIXDIT_RING_STATUS_FAULT_WRITE_SLVERR = 11,
+    MIXDIT_RING_STATUS_FAULT_WRITE_DECERR = 12,
+    MIXDIT_RING_STATUS_FAULT_TIMEOUT = 13,
+    MIXDIT_RING_STATUS_FAULT_OVERRUN = 14
+};
+
 /* X(member, offset) of every build parameter. */
 #define MIXDIT_PARAMETERS(X) \
     X(rows, MIXDIT_REG_ROWS) \
@@ -241,7 +327,12 @@ enum mixdit_refusal {
     X(outputs, MIXDIT_REG_OUTPUTS) \
     X(cell_stages, MIXDIT_REG_CELL_STAGES) \
     X(weight_slots, MIXDIT_REG_WEIGHT_SLOTS) \
-    X(result_depth, MIXDIT_REG_RESULT_DEPTH)
+    X(result_depth, MIXDIT_REG_RESULT_DEPTH) \
+    X(bus_bytes, MIXDIT_REG_BUS_BYTES) \
+    X(address_bits, MIXDIT_REG_ADDRESS_BITS) \
+    X(burst_beats, MIXDIT_REG_BURST_BEATS) \
+    X(read_depth, MIXDIT_REG_READ_DEPTH) \
+    X(outstanding, MIXDIT_REG_OUTSTANDING)
 
 /* X(member, offset of its lower half) of every counter. */
 #define MIXDIT_COUNTERS(X) \
@@ -274,6 +365,24 @@ enum mixdit_refusal {
     X(MIXDIT_REFUSAL_ORDER_DOUBLE, "no channel may stand at two places of the table's order") \
     X(MIXDIT_REFUSAL_ORDER_INCOMPLETE, "the table's order must hold each of the K channels, and no other") \
     X(MIXDIT_REFUSAL_TAGS_INCOMPLETE, "the table must hold a static tag for each K-block of K, and no more")
+
+/* X(code, what must hold, or what happened). */
+#define MIXDIT_RING_FAULTS(X) \
+    X(MIXDIT_RING_STATUS_FAULT_NONE, "nothing is wrong") \
+    X(MIXDIT_RING_STATUS_FAULT_UNKNOWN_VERSION, "VERSION of the descriptor must be 1") \
+    X(MIXDIT_RING_STATUS_FAULT_UNKNOWN_OPERATION, "OPERATION must be JOB or WAIT") \
+    X(MIXDIT_RING_STATUS_FAULT_RESERVED, "bits that the operation does not have must be zero") \
+    X(MIXDIT_RING_STATUS_FAULT_NO_COUNT, "both batch counts must be at least 1") \
+    X(MIXDIT_RING_STATUS_FAULT_UNALIGNED, "an address or a stride is no multiple of what its layout asks for") \
+    X(MIXDIT_RING_STATUS_FAULT_OUTSIDE, "an access would leave the window, or the addresses that there are") \
+    X(MIXDIT_RING_STATUS_FAULT_OVERLONG, "a packed tile, or a row of results, is longer than its stride") \
+    X(MIXDIT_RING_STATUS_FAULT_REFUSED, "the machine refuses the job: REFUSAL says why") \
+    X(MIXDIT_RING_STATUS_FAULT_READ_SLVERR, "a read was answered with SLVERR") \
+    X(MIXDIT_RING_STATUS_FAULT_READ_DECERR, "a read was answered with DECERR") \
+    X(MIXDIT_RING_STATUS_FAULT_WRITE_SLVERR, "a write was answered with SLVERR") \
+    X(MIXDIT_RING_STATUS_FAULT_WRITE_DECERR, "a write was answered with DECERR") \
+    X(MIXDIT_RING_STATUS_FAULT_TIMEOUT, "the bus gave no answer for as many cycles as BUS_TIMEOUT allows") \
+    X(MIXDIT_RING_STATUS_FAULT_OVERRUN, "TAIL is further ahead of COMPLETED than the ring is long")
 
 /* X(flag, what is wrong). */
 #define MIXDIT_FAULTS(X) \
