@@ -1,36 +1,44 @@
 """The machine between a bus and a ring of commands."""
 
-from amaranth import ClockDomain, DomainRenamer, Module, Mux, ResetSignal, Signal
+from amaranth import Cat, ClockDomain, DomainRenamer, Module, Mux, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from golden.memory.descriptor import ALIGNMENT
 from golden.memory.faults import Fault
 
 from .contract.config import JOBS_UNDER_WAY
 from .control.controller import Controller
 from .engines import Engines
-from .memory.axi4 import axi4_signature
+from .memory.axi4 import axi4_signature, reach
 from .memory.bus_reader import BusReader
+from .memory.bus_watch import COUNTERS, BusWatch
 from .memory.descriptor import DESCRIPTOR_BITS
 from .memory.descriptor_reader import AHEAD, DescriptorReader
 from .memory.dispatcher import JOB_FIELDS, Dispatcher
-from .memory.ledger import FAULT_BITS, Ledger
+from .memory.ledger import Ledger
 from .memory.operand_reader import OperandReader
 from .memory.result_sink import ResultSink
 from .memory.ring_control import RingControl
 from .memory.row_reader import RowReader
+from .memory.table_loader import TableLoader
 from .memory.tile_extent import length_bits
 from .memory.tile_reader import TileReader
+from .memory.window import Window
+from .memory.word_watch import WordWatch
 from .memory.work import COUNT_BITS, INDEX_BITS
 from .memory.write_port import WritePort
 from .registers.csr import fields_of, register_signature
+from .registers.map import RING_REGISTERS
 from .streams.stream_fifo import StreamFIFO
 
 WORKS = JOBS_UNDER_WAY
 """Jobs whose operands are not read, or whose results are not written."""
 
-DESCRIPTORS, ACTIVATIONS, WEIGHTS = range(3)
-"""Channels of the bus's read side, and their IDs."""
+DESCRIPTORS, ACTIVATIONS, WEIGHTS, SIDE = range(4)
+"""Channels of the bus's read side, and their IDs; tables and words that are watched are SIDE."""
+
+ID_BITS = 2
 
 
 class MemoryMachine(wiring.Component):
@@ -39,54 +47,43 @@ class MemoryMachine(wiring.Component):
     Parameters
     ----------
     config : Config
-        Whose streams are as wide as the bus.
-    address_bits, data_bytes, burst_beats : int
-        Of the bus.
-    read_depth : int
-        Words that each operand's queue holds.
-    outstanding : int
-        Bursts that are read, and words that are written, and not yet answered.
+        With a bus.
 
     Members
     -------
-    registers : In(register_signature())
-        Job registers and START have no effect: jobs come from the ring.
-    enable, base, size_log2, tail, completed
-        As in `DescriptorReader`.
-    resume, skip, fault, is_idle
-        As in `RingControl`.
-    interrupts
-        As in `Ledger`.
+    registers : In(register_signature(RING_REGISTERS))
+    irq : Out(1)
     bus : Out(axi4_signature)
+
+    Raises
+    ------
+    ValueError
+        If the configuration has no bus.
     """
 
-    def __init__(self, config, *, address_bits=40, data_bytes=32, burst_beats=16, read_depth=128,
-                 outstanding=32):
-        if {config.act_bytes, config.weight_bytes} != {data_bytes}:
-            raise ValueError(f"act_bytes={config.act_bytes} and weight_bytes={config.weight_bytes} "
-                             f"must be those of a word of the bus, {data_bytes}")
+    def __init__(self, config):
+        if not config.bus_bytes:
+            raise ValueError("bus_bytes=0 is a machine between streams: give it a bus of 8 to 64 "
+                             "bytes")
         self.config = config
-        self.bus_sizes = {"address_bits": address_bits, "data_bytes": data_bytes}
-        self.burst_beats, self.read_depth, self.outstanding = burst_beats, read_depth, outstanding
+        self.bus_sizes = {"address_bits": config.address_bits, "data_bytes": config.bus_bytes}
         super().__init__({
-            "aclk": In(1), "aresetn": In(1), "registers": In(register_signature()),
-            "enable": In(1), "base": In(address_bits), "size_log2": In(5), "tail": In(COUNT_BITS),
-            "resume": In(1), "skip": In(1), "completed": Out(COUNT_BITS), "fault": Out(FAULT_BITS),
-            "interrupts": Out(1), "is_idle": Out(1),
-            "bus": Out(axi4_signature(id_bits=2, **self.bus_sizes)),
+            "aclk": In(1), "aresetn": In(1), "registers": In(register_signature(RING_REGISTERS)),
+            "irq": Out(1), "bus": Out(axi4_signature(id_bits=ID_BITS, **self.bus_sizes)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        config, sizes = self.config, self.bus_sizes | {"length_bits": length_bits(self.config)}
+        config, registers = self.config, self.registers
+        inside = {"address_bits": config.address_bits + 1, "length_bits": length_bits(config)}
         m.submodules.controller = controller = Controller(config)
         engines = Engines(config, surplus=True)
         m.submodules.engines = DomainRenamer("engines")(engines)
-        dispatcher = Dispatcher(
-            config, address_bits=sizes["address_bits"], length_bits=sizes["length_bits"])
+        dispatcher = Dispatcher(config, **inside)
         m.submodules.dispatcher = DomainRenamer("engines")(dispatcher)
         m.submodules.ledger = ledger = Ledger()
         m.submodules.ring = ring = RingControl()
+        m.submodules.window = window = Window(address_bits=config.address_bits)
 
         engines_reset = Signal(init=1)  # a register, since it reaches every other one
         m.domains.sync = sync = ClockDomain(local=True)
@@ -97,29 +94,70 @@ class MemoryMachine(wiring.Component):
         m.d.sync += engines_reset.eq(controller.drain)
 
         self._control(m, controller, engines, dispatcher, engines_reset)
-        reader, words = self._read(m, dispatcher, ledger, sizes)
+        reader = self._read_bus(m, window, inside)
+        words = self._read(m, reader, dispatcher, ledger, inside)
+        self._read_aside(m, reader, dispatcher, controller, inside)
         for name, port in (("act", engines.act), ("weight", engines.weight)):
             beat = words[name]
             m.d.comb += [port.valid.eq(beat.valid), beat.ready.eq(port.ready),
                          *(port.p[field].eq(beat.p[field]) for field in ("data", "keep", "last"))]
         m.d.comb += engines.weight.p.keep.eq(~0)  # biases end within a beat, as zeros would fill it
-        writer = self._write(m, dispatcher, ledger, engines.o, sizes)
+        writer = self._write(m, dispatcher, ledger, engines.o, window)
         self._keep_account(m, dispatcher, ledger, words)
         self._watch_packets(m, controller, dispatcher, ledger)
-        command = fields_of(controller.registers, "control")
-        overrun = Signal()
+        self._fetch(m, reader, dispatcher, ledger, ring, inside)
+        timed_out = self._watch_bus(m)
+        m.d.comb += [ring.quiet.eq(~reader.owes & ~writer.owes), ring.in_reset.eq(engines_reset),
+                     ledger.forget.eq(engines_reset)]
+        self._run(m, controller, ledger, ring, timed_out)
+
+        was_timed_out = Signal()
+        m.d.sync += was_timed_out.eq(timed_out)
+        events = fields_of(registers, "ring_irq_pending", "_set")
         m.d.comb += [
-            ring.enable.eq(self.enable), ring.resume.eq(self.resume), ring.skip.eq(self.skip),
-            overrun.eq((self.tail - ledger.completed)[:COUNT_BITS] > 1 << self.size_log2),
-            ring.stops.eq(ledger.stops | overrun),
-            ring.found.eq(Mux(ledger.stops, ledger.fault, Fault.OVERRUN)),
-            ring.quiet.eq(~reader.owes & ~writer.owes), ring.in_reset.eq(engines_reset),
-            ledger.skip.eq(ring.skips), ledger.forget.eq(engines_reset),
-            command.abort.eq(ring.drops), command.resume.eq(ring.lets_in),
-            self.fault.eq(ring.fault), self.is_idle.eq(ring.is_idle),
-            self.completed.eq(ledger.completed), self.interrupts.eq(ledger.interrupts)]
-        self._fetch(m, reader, dispatcher, ledger, ring, sizes)
+            events.marked.eq(ledger.interrupts),
+            # A bus that is silent may stay so: then the ring never stands still.
+            events.stopped.eq(ring.halts | timed_out & ~was_timed_out),
+            self.irq.eq((registers.ring_irq_pending & registers.ring_irq_enable).any())]
         return m
+
+    def _run(self, m, controller, ledger, ring, timed_out):
+        """Let the ring run as the registers say, and show what it does."""
+        registers = self.registers
+        command, status = fields_of(registers, "ring_control"), fields_of(registers, "ring_status")
+        drained = fields_of(controller.registers, "control")
+        locked = Signal()
+        overrun = Signal()
+        misplaced = Signal()
+        m.d.sync += locked.eq(locked | command.lock)
+        m.d.comb += [
+            overrun.eq((registers.ring_tail - ledger.completed)[:COUNT_BITS]
+                       > 1 << registers.ring_size_log2),
+            misplaced.eq((registers.ring_base_low & (ALIGNMENT - 1)).any()),
+            ring.enable.eq(registers.ring_enable), ring.resume.eq(command.resume),
+            ring.skip.eq(command.skip),
+            ring.stops.eq(ledger.stops | misplaced | overrun | timed_out),
+            ring.found.eq(Mux(ledger.stops, ledger.fault, Mux(
+                misplaced, Fault.UNALIGNED, Mux(overrun, Fault.OVERRUN, Fault.TIMEOUT)))),
+            ledger.skip.eq(ring.skips), drained.abort.eq(ring.drops),
+            drained.resume.eq(ring.lets_in),
+            registers.locked.eq(locked), registers.ring_completed.eq(ledger.completed),
+            status.fault.eq(ring.fault), status.idle.eq(ring.is_idle),
+            status.timed_out.eq(timed_out), status.locked.eq(locked)]
+
+    def _watch_bus(self, m):
+        """Count what goes over the bus; return whether it has been silent for too long."""
+        registers = self.registers
+        m.submodules.watch = watch = BusWatch(id_bits=ID_BITS, **self.bus_sizes)
+        m.d.comb += [
+            *(getattr(watch.bus, name).eq(getattr(self.bus, name))
+              for name in self.bus.signature.members),
+            watch.limit.eq(registers.bus_timeout),
+            *(getattr(registers, name).eq(getattr(watch, name)) for name in COUNTERS)]
+        attributes = fields_of(registers, "bus_attributes")
+        m.d.comb += [getattr(self.bus, name).eq(attributes[name])
+                     for name in ("arcache", "arprot", "awcache", "awprot")]
+        return watch.timed_out
 
     def _keep_account(self, m, dispatcher, ledger, operands):
         """Tell the ledger what begins, and what the bus says of operands."""
@@ -146,19 +184,19 @@ class MemoryMachine(wiring.Component):
             ledger.cut_off_index.eq(indices.o.p)]
 
     def _control(self, m, controller, engines, dispatcher, engines_reset):
-        """Let the ring start jobs; all else is the registers'."""
+        """Let commands start jobs; all else of the machine is the registers'."""
         inner, outer = controller.registers, self.registers
-        jobs = {f"job_{name}" for name in JOB_FIELDS}
-        for name, member in register_signature().members.items():
-            if name in jobs:
-                m.d.comb += getattr(inner, name).eq(getattr(dispatcher, name))
-            elif member.flow is In:
-                m.d.comb += getattr(outer, name).eq(getattr(inner, name))
-            elif name != "control":
-                m.d.comb += getattr(inner, name).eq(getattr(outer, name))
+        shown = outer.signature.members
+        for name, member in inner.signature.members.items():
+            if name in shown:
+                there, here = getattr(outer, name), getattr(inner, name)
+                m.d.comb += there.eq(here) if member.flow is Out else here.eq(there)
+        m.d.comb += [getattr(inner, f"job_{name}").eq(getattr(dispatcher, f"job_{name}"))
+                     for name in JOB_FIELDS]
         m.d.comb += [
             fields_of(inner, "control").start.eq(dispatcher.start),
             dispatcher.refused.eq(fields_of(inner, "irq_pending", "_set").refused),
+            controller.loads.eq(dispatcher.loads), dispatcher.checked.eq(controller.checked),
             dispatcher.free.eq(engines.under_way != JOBS_UNDER_WAY),
         ]
         wiring.connect(m, controller.jobs, engines.jobs)
@@ -175,20 +213,30 @@ class MemoryMachine(wiring.Component):
             engines.forget_maxima.eq(ResetSignal()),
         ]
 
-    def _read(self, m, dispatcher, ledger, sizes):
-        """Read operands; return what reads from the bus, and the operands' beats."""
-        descriptors = max(AHEAD * DESCRIPTOR_BITS // (8 * sizes["data_bytes"]), self.burst_beats)
+    def _read_bus(self, m, window, inside):
+        """Give every channel its part of the bus's read side."""
+        config = self.config
+        descriptors = max(AHEAD * DESCRIPTOR_BITS // (8 * config.bus_bytes), config.burst_beats)
         m.submodules.reader = reader = BusReader(
-            depths=(descriptors, self.read_depth, self.read_depth), domain="engines",
-            burst_beats=self.burst_beats, outstanding=self.outstanding, **sizes)
+            depths=(descriptors, config.read_depth, config.read_depth, config.burst_beats),
+            domain="engines", burst_beats=config.burst_beats, outstanding=config.outstanding,
+            length_bits=inside["length_bits"], **self.bus_sizes)
+        m.d.comb += reader.window.eq(window.pages)
         self._connect_bus(m, reader.bus)
+        base, end = (Cat(getattr(self.registers, f"window_{name}_{half}")
+                         for half in ("low", "high")) for name in ("base", "end"))
+        m.d.comb += [window.base.eq(base), window.end.eq(end)]
+        return reader
+
+    def _read(self, m, reader, dispatcher, ledger, inside):
+        """Read operands; return their beats."""
+        config = self.config
         operands = {}
         for (name, kind), channel in zip(
                 {"act": RowReader, "weight": TileReader}.items(), (ACTIVATIONS, WEIGHTS),
                 strict=True):
-            loop = kind(self.config, address_bits=sizes["address_bits"],
-                        length_bits=sizes["length_bits"])
-            operand = OperandReader(ahead=self.read_depth, **sizes)
+            loop = kind(config, **inside)
+            operand = OperandReader(ahead=config.read_depth, data_bytes=config.bus_bytes, **inside)
             queue = StreamFIFO(loop.work.p.shape(), depth=WORKS)
             for part, end in ((loop, "pieces"), (operand, "reader"), (queue, "work")):
                 m.submodules[f"{name}_{end}"] = DomainRenamer("engines")(part)
@@ -199,29 +247,66 @@ class MemoryMachine(wiring.Component):
             wiring.connect(m, operand.segments, getattr(reader, f"segments_{channel}"))
             wiring.connect(m, getattr(reader, f"o_{channel}"), operand.words)
             operands[name] = operand.o
-        return reader, operands
+        m.d.comb += dispatcher.completed.eq(ledger.completed)
+        return operands
 
-    def _fetch(self, m, reader, dispatcher, ledger, ring, sizes):
+    def _read_aside(self, m, reader, dispatcher, controller, inside):
+        """Load tables, and watch words; never both at a time."""
+        registers, sizes = controller.registers, inside | {"data_bytes": self.config.bus_bytes}
+        loader = TableLoader(self.config, **sizes)
+        watch = WordWatch(**sizes)
+        for name, part, port in (("tables", loader, dispatcher.load),
+                                 ("word", watch, dispatcher.watch)):
+            m.submodules[name] = DomainRenamer("engines")(part)
+            wiring.connect(m, port, part.i)
+        segments = getattr(reader, f"segments_{SIDE}")
+        words = getattr(reader, f"o_{SIDE}")
+        with m.If(dispatcher.watch.valid):
+            wiring.connect(m, watch.segments, segments)
+            wiring.connect(m, words, watch.words)
+        with m.Else():
+            wiring.connect(m, loader.segments, segments)
+            wiring.connect(m, words, loader.words)
+        m.d.comb += [
+            dispatcher.load_resp.eq(loader.resp), dispatcher.watch_resp.eq(watch.resp),
+            fields_of(self.registers, "ring_status").waits.eq(watch.waits),
+            *(getattr(registers, name).eq(getattr(loader, name)) for name in (
+                "table_select", "table_clear", "table_clear_write", "order_entry",
+                "order_entry_write", "tag_entry", "tag_entry_write")),
+            loader.table_clear_busy.eq(registers.table_clear_busy),
+            loader.entries_wait.eq(registers.entries_wait)]
+
+    def _address(self, name):
+        """Give the address in two registers."""
+        halves = Cat(getattr(self.registers, f"{name}_{half}") for half in ("low", "high"))
+        return reach(halves, self.config.address_bits)
+
+    def _fetch(self, m, reader, dispatcher, ledger, ring, inside):
         """Fetch descriptors."""
-        descriptors = DescriptorReader(**sizes)
+        registers = self.registers
+        descriptors = DescriptorReader(data_bytes=self.config.bus_bytes, **inside)
         m.submodules.descriptors = DomainRenamer("engines")(descriptors)
         m.d.comb += [
-            *(getattr(descriptors, name).eq(getattr(self, name))
-              for name in ("base", "size_log2", "tail")),
+            descriptors.base.eq(self._address("ring_base")),
+            descriptors.size_log2.eq(registers.ring_size_log2),
+            descriptors.tail.eq(registers.ring_tail),
+            dispatcher.notify_address.eq(self._address("notify_address")),
             descriptors.enable.eq(ring.runs), descriptors.completed.eq(ledger.completed),
             dispatcher.number.eq(descriptors.number)]
         wiring.connect(m, descriptors.o, dispatcher.i)
         wiring.connect(m, descriptors.segments, getattr(reader, f"segments_{DESCRIPTORS}"))
         wiring.connect(m, getattr(reader, f"o_{DESCRIPTORS}"), descriptors.words)
 
-    def _write(self, m, dispatcher, ledger, results, sizes):
+    def _write(self, m, dispatcher, ledger, results, window):
         """Write results; return what writes to the bus."""
-        writer = ResultSink(self.config, **self.bus_sizes)
+        config = self.config
+        writer = ResultSink(config, address_bits=config.address_bits + 1,
+                            data_bytes=config.bus_bytes)
         queue = StreamFIFO(writer.work.p.shape(), depth=WORKS)
         m.submodules.writer = DomainRenamer("engines")(writer)
         m.submodules.results_work = DomainRenamer("engines")(queue)
         m.submodules.write_port = port = WritePort(
-            id_bits=2, burst_beats=self.burst_beats, outstanding=self.outstanding,
+            id_bits=ID_BITS, burst_beats=config.burst_beats, outstanding=config.outstanding,
             **self.bus_sizes)
         self._connect_bus(m, port.bus)
         wiring.connect(m, dispatcher.results, queue.i)
@@ -229,6 +314,7 @@ class MemoryMachine(wiring.Component):
         wiring.connect(m, results, writer.i)
         wiring.connect(m, writer.o, port.i)
         m.d.comb += [
+            port.window.eq(window.pages), port.holds.eq(ledger.holds),
             ledger.ended.eq(port.ended), ledger.answered.eq(port.answered),
             ledger.write_resp.eq(port.resp), ledger.overlong.eq(writer.overlong),
             ledger.overlong_index.eq(writer.overlong_index)]

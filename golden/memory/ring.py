@@ -9,9 +9,12 @@ from golden.memory.compute import results
 from golden.memory.descriptor import ALIGNMENT, BYTES, Command, Operation
 from golden.memory.faults import CommandError, Fault
 from golden.memory.machine import Machine
-from golden.memory.tables import Table, order_of, tags_of
+from golden.memory.tables import NO_ORDER, NO_TAGS, Table, order_of, tags_of
 
 COUNT_BYTES = 4
+PAGE_BYTES = 4096
+"""The window begins and ends at multiples of it."""
+
 _COUNTS = 1 << 8 * COUNT_BYTES
 """The ring's counts wrap."""
 
@@ -33,9 +36,10 @@ class Ring:
     size : int
         Descriptors in it, a power of two.
     window : (int, int), optional
-        First address that the machine may touch, and the first above it that it may not.
+        First address that the machine may touch, and the first above it that it may not; rounded
+        up and down to multiples of 4096. All that the bus has without.
     notify_address : int
-        Where the count of ended commands is written when a command asks for it.
+        Where the count of ended commands is written when a command asks for it: a multiple of 4.
     ahead : int
         Commands behind a faulty one that may have written some of their results before it stopped.
 
@@ -66,7 +70,9 @@ class Ring:
             raise ValueError(f"a ring begins at a multiple of {ALIGNMENT} and has a power of two "
                              f"of descriptors, not {size} at {base:#x}")
         self.machine, self.memory, self.base, self.size = machine, memory, base, size
-        self.window = window or (0, 1 << machine.address_bits)
+        first, end = window or (0, 1 << machine.address_bits)
+        self.window = (-(-first // PAGE_BYTES) * PAGE_BYTES,
+                       min(end, 1 << machine.address_bits) // PAGE_BYTES * PAGE_BYTES)
         self.notify_address, self.ahead = notify_address, ahead
         self.tables = [Table() for _ in range(machine.tables)]
         self.completed = self.tail = self.interrupts = 0
@@ -140,11 +146,14 @@ class Ring:
 
     def _carry_out(self, command: Command) -> bool:
         """Carry a command out; return False if it has to wait."""
-        if Operation(command.operation) is Operation.WAIT:
-            return self._has_come(command)
-        machine = self.machine
-        if not command.count_0 or not command.count_1:
+        machine, waits = self.machine, Operation(command.operation) is Operation.WAIT
+        if not waits and not (command.count_0 and command.count_1):
             raise CommandError(Fault.NO_COUNT, f"{command.count_0} and {command.count_1}")
+        if command.notify and self.notify_address % COUNT_BYTES:
+            raise CommandError(Fault.UNALIGNED, f"the count goes to {self.notify_address:#x}, no "
+                               f"multiple of {COUNT_BYTES}")
+        if waits:
+            return self._has_come(command)
         layouts.check_places(machine, command)
         check_job(machine, command)
         table = self.tables[command.table] if command.table < machine.tables else Table()
@@ -172,8 +181,11 @@ class Ring:
         """Load what a command brings for its table."""
         blocks = -(-command.k // BLOCK_SIZE)
         if command.loads_order:
-            table.order = order_of(self._read(command.order, command.k * layouts.ORDER_BYTES))
+            table.order = NO_ORDER  # if it cannot be read
+            order = order_of(self._read(command.order, command.k * layouts.ORDER_BYTES))
+            table.order = order[order < self.machine.k_max]
         if command.loads_tags:
+            table.tags = NO_TAGS
             table.tags = tags_of(self._read(command.tags, -(-blocks // 8)), blocks)
 
     def _notify(self, command: Command) -> None:

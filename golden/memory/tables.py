@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from golden.memory.layouts import ORDER_BYTES
 
+NO_ORDER, NO_TAGS = np.zeros(0, np.int64), np.zeros(0, np.bool_)
+
 
 @dataclass
 class Table:
@@ -20,8 +22,8 @@ class Table:
         Of each K-block, in the new order; likewise.
     """
 
-    order: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    tags: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    order: NDArray[np.int64] = field(default_factory=lambda: NO_ORDER)
+    tags: NDArray[np.bool_] = field(default_factory=lambda: NO_TAGS)
 
 
 def order_of(data: bytes) -> NDArray[np.int64]:

@@ -38,6 +38,11 @@ class Controller(wiring.Component):
     Members
     -------
     registers : In(register_signature())
+    loads : In(1)
+        Something will be loaded into the table that the job registers name.
+    checked : Out(Refusal)
+        Why the job would be refused that the registers described in the cycle before; NONE if it
+        would not.
     jobs : Out(stream of job_layout)
     order_write : Out(order_write_signature), tag_write : Out(tag_write_signature)
         To `CalibrationTables`; only to tables that no job under way uses.
@@ -56,7 +61,7 @@ class Controller(wiring.Component):
     def __init__(self, config):
         self.config = config
         super().__init__({
-            "registers": In(register_signature()),
+            "registers": In(register_signature()), "loads": In(1), "checked": Out(Refusal),
             "jobs": Out(stream.Signature(job_layout(config))),
             "order_write": Out(order_write_signature(config)),
             "tag_write": Out(tag_write_signature(config)),
@@ -77,10 +82,9 @@ class Controller(wiring.Component):
         m.d.comb += record.select.eq(registers.job_table)
 
         # The registers stand at least a cycle before a START is written: see `CSR`.
-        checked = Signal(Refusal)
         refusal = Signal(Refusal)
-        m.d.sync += checked.eq(check.refusal)
-        m.d.comb += refusal.eq(checked)
+        m.d.sync += self.checked.eq(check.refusal)
+        m.d.comb += [check.loads.eq(self.loads), refusal.eq(self.checked)]
         with m.If(self.under_way == JOBS_UNDER_WAY):
             m.d.comb += refusal.eq(Refusal.QUEUE_FULL)
         command, status = fields_of(registers, "control"), fields_of(registers, "status")

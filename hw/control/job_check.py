@@ -30,6 +30,8 @@ class JobCheck(wiring.Component):
     -------
     job_… : In(32)
         As the registers of that name.
+    loads : In(1)
+        Something will be loaded into that table.
     loaded : In(loaded_signature)
         What the table that ``job_table`` names was loaded with.
     job : Out(job_layout)
@@ -41,7 +43,7 @@ class JobCheck(wiring.Component):
         self.config = config
         super().__init__({
             **{register.name.lower(): In(REGISTER_BITS) for register in JOB},
-            "loaded": In(loaded_signature(config)),
+            "loads": In(1), "loaded": In(loaded_signature(config)),
             "job": Out(job_layout(config)), "refusal": Out(Refusal),
         })
 
@@ -86,7 +88,8 @@ class JobCheck(wiring.Component):
                                         & ~_is_one_of(self.job_selection, Selection)),
             Refusal.TOO_MANY_UNITS: uses_units & (self.job_units > Mux(is_head, 1, k_blocks)),
             Refusal.BAD_THRESHOLD: uses_threshold & (self.job_threshold > FP32_INFINITY),
-            Refusal.UNKNOWN_TABLE: (reorders | reads_tags(job)) & (self.job_table >= config.tables),
+            Refusal.UNKNOWN_TABLE: ((reorders | reads_tags(job) | self.loads)
+                                    & (self.job_table >= config.tables)),
             Refusal.ORDER_DOUBLE: reorders & loaded.is_double,
             Refusal.ORDER_INCOMPLETE: reorders & ~(loaded.is_whole & (loaded.channels == job.k)),
             Refusal.TAGS_INCOMPLETE: reads_tags(job) & (loaded.tags != job.k_blocks),

@@ -1,14 +1,21 @@
-"""AXI4 as the memory system speaks it: signatures, and what a burst is."""
+"""AXI4 as the memory system speaks it: signatures, addresses, and what a burst is.
 
+Addresses inside have a bit more than those of the bus, the *reach*: it is set where an address lies
+beyond the last that the bus has, and stays set however far one goes on from there.
+"""
+
+from amaranth import Cat
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-OKAY, EXOKAY, SLVERR, DECERR = range(4)
-"""Answers."""
+from hw.contract.config import PAGE_BYTES
 
-PAGE_BYTES = 4096
-"""No burst crosses a multiple of it."""
+OKAY, OUTSIDE, SLVERR, DECERR = range(4)
+"""Answers. AXI4 has another one for 1, which no access of this machine can get: it is what the
+ports answer themselves, where the window does not let an access through."""
+
+PAGE_BITS = exact_log2(PAGE_BYTES)
 
 MOST_BEATS = 256
 """Of a burst of incrementing addresses."""
@@ -33,6 +40,43 @@ def axi4_signature(*, address_bits, data_bytes, id_bits):
         "wlast": Out(1),
         "bvalid": In(1), "bready": Out(1), "bresp": In(2), "bid": In(id_bits),
     })
+
+
+def reach(value, address_bits):
+    """Give a number as an address, with the bit that says that the bus does not have it."""
+    return Cat(value[:address_bits], value[address_bits:].any())
+
+
+def advance(address, step):
+    """Add to an address that has its reach, as an expression; the step has fewer bits."""
+    after = (address + step)[:len(address)]
+    return Cat(after[:-1], after[-1] | address[-1])
+
+
+def page_of(word, data_bytes):
+    """Give the page that a word of the bus lies in."""
+    return word >> PAGE_BITS - exact_log2(data_bytes)
+
+
+def window_layout(*, address_bits):
+    """Describe the pages that may be touched: from `first` on, below `end`.
+
+    Parameters
+    ----------
+    address_bits : int
+        Of addresses inside.
+    """
+    return data.StructLayout({"first": address_bits - PAGE_BITS, "end": address_bits - PAGE_BITS})
+
+
+def is_outside(window, page):
+    """Tell whether a page lies outside of a window, as an expression."""
+    return (page < window.first) | (page >= window.end)
+
+
+def answer_of(resp):
+    """Give an answer of the bus; an OKAY to an exclusive access, which none is, is an OKAY."""
+    return Cat(resp[0] & resp[1], resp[1])
 
 
 def segment_layout(*, address_bits, length_bits):

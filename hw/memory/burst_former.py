@@ -24,9 +24,12 @@ def run_layout(*, address_bits, data_bytes, burst_beats):
         1 to `burst_beats`.
     ends : unsigned(1)
         Its last word is the last of its command.
+    after : unsigned(1)
+        It goes when all before it have been answered.
     """
     return data.StructLayout({
-        "word": address_bits - exact_log2(data_bytes), "beats": bits_for(burst_beats), "ends": 1})
+        "word": address_bits - exact_log2(data_bytes), "beats": bits_for(burst_beats), "ends": 1,
+        "after": 1})
 
 
 class BurstFormer(wiring.Component):
@@ -34,7 +37,8 @@ class BurstFormer(wiring.Component):
 
     A burst ends before a word that does not follow it, at a multiple of `burst_beats` words, which
     divides a page, with the last word of a command, or when no word has come for `PATIENCE` cycles.
-    It is offered when all of its words are in the queue.
+    It is offered when all of its words are in the queue. A word that goes after all before it is a
+    burst by itself.
 
     One word in per cycle, and one out; a word that both does not follow and completes a burst takes
     two.
@@ -84,13 +88,15 @@ class BurstFormer(wiring.Component):
         completes = Signal()  # the burst of the word at `i`, with it
         takes = Signal()
         m.d.comb += [
-            follows.eq((beats != 0) & (word.word == following)),
-            fills.eq(word.ends | ((word.word & (self.burst_beats - 1)) == self.burst_beats - 1)),
+            follows.eq((beats != 0) & (word.word == following) & ~word.after),
+            fills.eq(word.ends | word.after
+                     | ((word.word & (self.burst_beats - 1)) == self.burst_beats - 1)),
             closes.eq((beats != 0) & Mux(self.i.valid, ~follows, waited == PATIENCE - 1)),
             completes.eq(self.i.valid & fills & ~closes),
             runs.i.valid.eq(closes | completes & words.i.ready),
             run.word.eq(Mux(beats != 0, first, word.word)),
             run.beats.eq(beats + completes), run.ends.eq(completes & word.ends),
+            run.after.eq(completes & word.after),
             # One burst at a time: a word that is one by itself comes after the one before it.
             takes.eq(self.i.valid & words.i.ready & ~(closes & fills)
                      & (runs.i.ready | ~closes & ~completes)),

@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from .axi4 import MOST_BEATS, PAGE_BYTES, burst_layout, segment_layout
+from .axi4 import MOST_BEATS, PAGE_BYTES, advance, burst_layout, segment_layout
 
 
 class BurstSplitter(wiring.Component):
@@ -28,7 +28,7 @@ class BurstSplitter(wiring.Component):
     Members
     -------
     i : In(stream of segment_layout)
-        No segment may go beyond the last address.
+        With its reach.
     o : Out(stream of burst_layout)
 
     Raises
@@ -66,7 +66,7 @@ class BurstSplitter(wiring.Component):
             self.i.ready.eq(~self.o.valid | self.o.ready & ends),
         ]
         with m.If(self.o.ready):
-            m.d.sync += [word.eq(word + to_boundary), left.eq(left - to_boundary)]
+            m.d.sync += [word.eq(advance(word, to_boundary)), left.eq(left - to_boundary)]
         with m.If(self.i.ready):
             m.d.sync += [
                 self.o.valid.eq(self.i.valid), word.eq(segment.address >> shift),

@@ -1,24 +1,42 @@
-"""Carries commands out: checks them, starts their iterations, and tells readers and writer."""
+"""Carries commands out: starts their iterations, and tells readers and writer."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from golden.formats import BLOCK_SIZE, FP32
-from golden.memory.descriptor import ALIGNMENT, VERSION, JobFlag, Operation
+from golden.memory.descriptor import JobFlag, Operation
 from golden.memory.faults import Fault
-from hw.contract.job_codes import FORMAT_CODES, JobKind, Output
+from hw.contract.job_codes import FORMAT_CODES, JobKind, Output, Selection
+from hw.registers.codes import Refusal
+from hw.registers.ring_map import FAULT_BITS
 
-from .axi4 import SLVERR
-from .descriptor import DESCRIPTOR, DESCRIPTOR_BITS, RESERVED_BITS
-from .ledger import FAULT_BITS, NOTE
-from .tile_reader import BIAS_BYTES
-from .work import COUNT_BITS, Form, Walk, results_layout, rows_layout, tiles_layout
+from .axi4 import OKAY, reach
+from .batch_walk import BatchWalk
+from .descriptor import DESCRIPTOR, DESCRIPTOR_BITS
+from .descriptor_check import DescriptorCheck
+from .ledger import NOTE, READ_FAULTS, fault_of
+from .table_loader import load_layout
+from .word_watch import watch_layout
+from .work import (
+    COUNT_BITS,
+    INDEX_BITS,
+    Form,
+    Walk,
+    fence_layout,
+    holds,
+    results_layout,
+    rows_layout,
+    tiles_layout,
+)
 
 JOB_FIELDS = ("kind", "m", "n", "k", "tiles", "format", "output", "flags", "table", "selection",
               "units", "threshold")
 """Fields of the descriptor that take the place of the job registers of their names."""
+
+OF_A_TABLE = (Refusal.ORDER_DOUBLE, Refusal.ORDER_INCOMPLETE, Refusal.TAGS_INCOMPLETE)
+"""Why a job is refused that may be otherwise when its table has been loaded."""
 
 
 class Dispatcher(wiring.Component):
@@ -28,6 +46,7 @@ class Dispatcher(wiring.Component):
     ----------
     config : Config
     address_bits, length_bits : int
+        Of addresses inside.
 
     Members
     -------
@@ -35,8 +54,15 @@ class Dispatcher(wiring.Component):
         ``bits``, a descriptor, and ``resp``.
     number : In(32)
         Of that command.
+    completed : In(32)
+        Commands that have ended.
+    notify_address : In(address_bits)
     job_kind, job_m, … : Out(32)
         What stands in the job registers.
+    loads : Out(1)
+        The job brings something for its table.
+    checked : In(Refusal)
+        Why that job would be refused, as it stood in the cycle before.
     start : Out(1)
         Start that job; it has stood for a cycle.
     refused : In(1)
@@ -46,6 +72,10 @@ class Dispatcher(wiring.Component):
     act : Out(stream of rows_layout)
     weight : Out(stream of tiles_layout)
     results : Out(stream of results_layout)
+    load : Out(stream of load_layout), load_resp : In(2)
+        As in `TableLoader`.
+    watch : Out(stream of watch_layout), watch_resp : In(2)
+        As in `WordWatch`.
     begins : Out(1), note : Out(NOTE), room : In(1)
     wrong : Out(FAULT_BITS), passed : In(1)
         As in `Ledger`; the note is that of the command at ``i``.
@@ -54,15 +84,19 @@ class Dispatcher(wiring.Component):
     def __init__(self, config, *, address_bits, length_bits):
         self.config = config
         self.address_bits, self.length_bits = address_bits, length_bits
-        sizes = {"address_bits": address_bits, "length_bits": length_bits}
+        inside = {"address_bits": address_bits}
         super().__init__({
             "i": In(stream.Signature(data.StructLayout({"bits": DESCRIPTOR_BITS, "resp": 2}))),
-            "number": In(COUNT_BITS),
+            "number": In(COUNT_BITS), "completed": In(COUNT_BITS),
+            "notify_address": In(address_bits),
             **{f"job_{name}": Out(32) for name in JOB_FIELDS},
+            "loads": Out(1), "checked": In(Refusal),
             "start": Out(1), "refused": In(1), "free": In(1),
-            "act": Out(stream.Signature(rows_layout(**sizes))),
-            "weight": Out(stream.Signature(tiles_layout(address_bits=address_bits))),
-            "results": Out(stream.Signature(results_layout(address_bits=address_bits))),
+            "act": Out(stream.Signature(rows_layout(length_bits=length_bits, **inside))),
+            "weight": Out(stream.Signature(tiles_layout(**inside))),
+            "results": Out(stream.Signature(results_layout(**inside))),
+            "load": Out(stream.Signature(load_layout(**inside))), "load_resp": In(2),
+            "watch": Out(stream.Signature(watch_layout(**inside))), "watch_resp": In(2),
             "begins": Out(1), "note": Out(NOTE), "room": In(1), "wrong": Out(FAULT_BITS),
             "passed": In(1),
         })
@@ -70,156 +104,168 @@ class Dispatcher(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         command = Signal(DESCRIPTOR)
-        m.d.comb += command.as_value().eq(self.i.p.bits)
-        for name in JOB_FIELDS:
-            m.d.comb += getattr(self, f"job_{name}").eq(command[name])
-        found, is_readable = self._check(m, command)
-        at = self._iterate(m, command)
-        self._describe(m, command, at)
+        m.submodules.check = check = DescriptorCheck(address_bits=self.address_bits)
+        m.submodules.walk = walk = BatchWalk(address_bits=self.address_bits)
+        m.d.comb += [
+            command.as_value().eq(self.i.p.bits),
+            check.bits.eq(self.i.p.bits), check.resp.eq(self.i.p.resp),
+            check.notify_address.eq(self.notify_address), walk.bits.eq(self.i.p.bits),
+            *(getattr(self, f"job_{name}").eq(command[name]) for name in JOB_FIELDS),
+            self.loads.eq(command.loads_order | command.loads_tags)]
+        fences = {name: self._fence(m, name, command[f"wait_{name}"])
+                  for name in ("a", "b", "side")}
+        k_blocks = Signal(16)
+        m.d.comb += k_blocks.eq((command.k + (BLOCK_SIZE - 1)) >> exact_log2(BLOCK_SIZE))
+        self._describe(m, command, walk, fences, k_blocks)
+        loads_order = self._carry_out(m, command, check, walk, fences["side"])
+        m.d.comb += [
+            self.load.p.table.eq(command.table), self.load.p.is_tags.eq(~loads_order),
+            self.load.p.address.eq(reach(Mux(loads_order, command.order, command.tags),
+                                         self.address_bits - 1)),
+            self.load.p.count.eq(Mux(loads_order, command.k, k_blocks)),
+            self.watch.p.address.eq(walk.a), self.watch.p.count.eq(command.sequence)]
+        return m
 
+    def _fence(self, m, name, distance):
+        """Give the fence of an operand."""
+        fence = Signal(fence_layout(), name=f"fence_{name}")
+        m.d.comb += [fence.waits.eq(distance != 0), fence.ended.eq(self.number - distance + 1)]
+        return fence
+
+    def _carry_out(self, m, command, check, walk, side_fence):
+        """Go from command to command; return whether the order is being loaded."""
         outs = (self.act, self.weight, self.results)
         converts = (command.kind & JobKind.CONVERT.value).any()
-        is_last = (at["inner"] == 1) & (at["outer"] == 1)
-        is_refused = Signal()
-        m.d.comb += [self.note.interrupt.eq(command.interrupt),
-                     # What cannot be read asks for nothing.
-                     self.note.goes_on.eq(command.goes_on & is_readable)]
+        late = Signal(FAULT_BITS)  # fault that does not show in the descriptor
+        loads_order, counts, done = Signal(), Signal(), Signal()
+        in_use = self._watch_tables(m, command)
+        m.d.comb += [
+            self.note.interrupt.eq(command.interrupt),
+            self.note.is_done.eq((command.operation == Operation.WAIT.value) & ~command.notify),
+            # What cannot be read asks for nothing.
+            self.note.goes_on.eq(command.goes_on & check.is_readable),
+            self.wrong.eq(0), self.i.ready.eq(done | self.passed)]
         with m.FSM():
             with m.State("CHECK"):
                 with m.If(self.i.valid & self.room):
-                    m.next = "WRONG"
-                    with m.If(found == Fault.NONE):
-                        m.next = "START"
+                    m.next = "START"
+                    with m.If(check.found != Fault.NONE):
+                        m.next = "WRONG"
+                    with m.Elif(command.operation == Operation.WAIT.value):
+                        m.next = "WATCH"
+                    with m.Elif(self.loads):
+                        m.next = "TABLE"
             with m.State("WRONG"):
-                m.d.comb += [self.wrong.eq(Mux(is_refused, Fault.REFUSED, found)),
-                             self.i.ready.eq(self.passed)]
+                m.d.comb += self.wrong.eq(Mux(late != 0, late, check.found))
                 with m.If(self.passed):
-                    m.d.sync += is_refused.eq(0)
+                    m.d.sync += late.eq(0)
                     m.next = "CHECK"
+            with m.State("TABLE"):
+                is_good = Cat(self.checked == code for code in (Refusal.NONE, *OF_A_TABLE)).any()
+                with m.If(~is_good):
+                    m.next = "START"  # where it is refused
+                with m.Elif(~holds(side_fence, self.completed) & ~in_use):
+                    m.next = "TAGS"
+                    with m.If(command.loads_order):
+                        m.next = "ORDER"
+            with m.State("ORDER"):
+                m.d.comb += loads_order.eq(1)
+                self._await(m, self.load, self.load_resp, late)
+                with m.If(self.load.ready & (self.load_resp == OKAY)):
+                    m.next = "START"
+                    with m.If(command.loads_tags):
+                        m.next = "TAGS"
+            with m.State("TAGS"):
+                self._await(m, self.load, self.load_resp, late)
+                with m.If(self.load.ready & (self.load_resp == OKAY)):
+                    m.next = "START"
+            with m.State("WATCH"):
+                self._await(m, self.watch, self.watch_resp, late)
+                with m.If(self.watch.ready & (self.watch_resp == OKAY)):
+                    m.d.comb += [self.begins.eq(1), done.eq(~command.notify)]
+                    m.next = "CHECK"
+                    with m.If(command.notify):
+                        m.next = "COUNT"
             with m.State("START"):
                 ready = Cat(each.ready for each in outs).all()
                 with m.If(self.free & ready):
                     m.d.comb += self.start.eq(1)
                     with m.If(self.refused):
-                        m.d.sync += is_refused.eq(1)
+                        m.d.sync += late.eq(Fault.REFUSED)
                         m.next = "WRONG"
                     with m.Else():
                         m.d.comb += [
                             self.act.valid.eq(1), self.results.valid.eq(1),
-                            self.weight.valid.eq(~converts), at["moves"].eq(1),
-                            self.begins.eq(~at["begun"]), self.i.ready.eq(is_last)]
-                        with m.If(is_last):
+                            self.weight.valid.eq(~converts), walk.moves.eq(1),
+                            self.begins.eq(walk.is_first),
+                            done.eq(walk.is_last & ~command.notify)]
+                        with m.If(walk.is_last):
                             m.next = "CHECK"
-        return m
+                            with m.If(command.notify):
+                                m.next = "COUNT"
+            with m.State("COUNT"):
+                m.d.comb += [counts.eq(1), self.results.valid.eq(1)]
+                with m.If(self.results.ready):
+                    m.d.comb += done.eq(1)
+                    m.next = "CHECK"
+        with m.If(counts):
+            m.d.comb += [
+                self.results.p.form.eq(Form.COUNT), self.results.p.ends.eq(1),
+                self.results.p.address.eq(self.notify_address),
+                self.results.p.m.eq(self.number + 1)]
+        return loads_order
 
-    def _check(self, m, command):
-        """Find what is wrong with a descriptor by itself, the first that golden would name.
+    def _watch_tables(self, m, command):
+        """Return whether a command that has not ended uses the command's table.
 
-        Also tell whether it can be read: whether what it says otherwise means anything.
+        It may have to be tried again, with what is in its table now.
         """
-        converts = (command.kind & JobKind.CONVERT.value).any()
-        packed_a = command.kind == JobKind.GEMM_PACKED.value
-        packed_c = converts | (command.output >= Output.MX6.value)
-        wide_a = command.format == FORMAT_CODES[FP32.name]
-        wide_c = command.output == Output.FP32.value
-        has_bias = command.flags[exact_log2(JobFlag.BIAS)]
+        tables, bits = self.config.tables, INDEX_BITS + 1
+        table = command.table[: (tables - 1).bit_length()]
+        uses = (self.loads | command.flags[exact_log2(JobFlag.REORDER)]
+                | (command.selection == Selection.STATIC.value))
+        is_used = [Signal(name=f"is_used_{number}") for number in range(tables)]
+        free_at = [Signal(bits, name=f"free_at_{number}", reset_less=True)
+                   for number in range(tables)]
+        for number in range(tables):
+            with m.If(self.completed[:bits] == free_at[number]):
+                m.d.sync += is_used[number].eq(0)
+            with m.If(self.act.valid & uses & (table == number)):
+                m.d.sync += [is_used[number].eq(1), free_at[number].eq(self.number + 1)]
+        return Array(is_used)[table]
 
-        def low(operand, unit):
-            """Give the bits below a unit of all that says where an operand lies."""
-            bits = exact_log2(unit)
-            return Cat(command[f"{operand}{end}"][:bits]
-                       for end in ("", "_stride", "_step_0", "_step_1")
-                       if f"{operand}{end}" in dict(DESCRIPTOR)).any()
+    def _await(self, m, asks, resp, late):
+        """Ask until it is answered; an answer that is an error is a fault."""
+        m.d.comb += asks.valid.eq(1)
+        with m.If(asks.ready & (resp != OKAY)):
+            m.d.sync += late.eq(fault_of(resp, READ_FAULTS))
+            m.next = "WRONG"
 
-        unaligned = Cat(
-            Mux(packed_a, low("a", ALIGNMENT), Mux(wide_a, low("a", 4), low("a", 2))),
-            Mux(packed_c, low("c", ALIGNMENT), Mux(wide_c, low("c", 4), low("c", 2))),
-            ~converts & low("b", ALIGNMENT),
-            has_bias & low("bias", BIAS_BYTES),
-            command.loads_order & low("order", ALIGNMENT),
-            command.loads_tags & low("tags", ALIGNMENT)).any()
-        beyond = Cat(uses & command[operand][self.address_bits:].any() for operand, uses in (
-            ("a", 1), ("b", ~converts), ("c", 1), ("bias", has_bias))).any()
-        reserved = Signal()
-        with m.Switch(command.operation):
-            for operation, bits in RESERVED_BITS.items():
-                with m.Case(operation.value):
-                    m.d.comb += reserved.eq(Cat(command.as_value()[bit] for bit in bits).any())
-        # What the contract has and this machine does not yet.
-        missing = (command.notify | command.loads_order | command.loads_tags
-                   | (command.operation == Operation.WAIT.value))
-        unreadable = {
-            Fault.READ_SLVERR: self.i.p.resp == SLVERR,
-            Fault.READ_DECERR: self.i.p.resp > SLVERR,
-            Fault.UNKNOWN_VERSION: command.version != VERSION,
-            Fault.UNKNOWN_OPERATION: ~Cat(
-                command.operation == operation.value for operation in Operation).any(),
-            Fault.RESERVED: reserved | missing,
-        }
-        fails = unreadable | {
-            Fault.NO_COUNT: (command.count_0 == 0) | (command.count_1 == 0),
-            Fault.UNALIGNED: unaligned,
-            Fault.OUTSIDE: beyond,
-            Fault.OVERLONG: (~packed_c & (command.m > 1)
-                             & ((command.n << 1 + wide_c) > command.c_stride)),
-        }
-        found = Signal(FAULT_BITS)
-        for fault, holds in reversed(fails.items()):  # the last that is assigned stays
-            with m.If(holds):
-                m.d.comb += found.eq(fault.value)
-        return found, ~Cat(unreadable.values()).any()
-
-    def _iterate(self, m, command):
-        """Walk through both batch levels; return the addresses, what is left, and the way on."""
-        inner, outer = Signal(16, reset_less=True), Signal(16, reset_less=True)
-        moves = Signal()
-        begun = Signal()
-        at = {"inner": Mux(begun, inner, command.count_0),
-              "outer": Mux(begun, outer, command.count_1), "moves": moves, "begun": begun}
-        ends = (at["inner"] == 1) & (at["outer"] == 1)
-        with m.If(moves):
-            m.d.sync += [begun.eq(~ends), outer.eq(at["outer"]), inner.eq(at["inner"] - 1)]
-            with m.If(at["inner"] == 1):
-                m.d.sync += [inner.eq(command.count_0), outer.eq(at["outer"] - 1)]
-        for name in ("a", "b", "c", "bias"):
-            width = len(self.act.p.address)
-            here, first = (Signal(width, name=f"{name}_{end}", reset_less=True)
-                           for end in ("here", "first"))  # first: of this round of the inner level
-            address, round_first = Signal(width, name=name), Signal(width, name=f"{name}_round")
-            m.d.comb += [address.eq(Mux(begun, here, command[name])),
-                         round_first.eq(Mux(begun, first, command[name]))]
-            with m.If(moves):
-                m.d.sync += [here.eq(address + command[f"{name}_step_0"]), first.eq(round_first)]
-                with m.If(at["inner"] == 1):
-                    after = round_first + command[f"{name}_step_1"]
-                    m.d.sync += [here.eq(after), first.eq(after)]
-            at[name] = address
-        return at
-
-    def _describe(self, m, command, at):
+    def _describe(self, m, command, walk, fences, k_blocks):
         """Say what an iteration reads and writes."""
         config, act, weight, results = self.config, self.act.p, self.weight.p, self.results.p
-        row_bytes, group_rows, k_blocks = Signal(self.length_bits), Signal(32), Signal(16)
+        row_bytes, group_rows = Signal(self.length_bits), Signal(32)
         is_wide = command.format == FORMAT_CODES[FP32.name]
         converts = (command.kind & JobKind.CONVERT.value).any()
         packs = command.output >= Output.MX6.value
         m.d.comb += [
             group_rows.eq(command.tiles * config.rows),
-            k_blocks.eq((command.k + (BLOCK_SIZE - 1)) >> exact_log2(BLOCK_SIZE)),
             row_bytes.eq(Mux(is_wide, command.k << 2, command.k << 1)),
-            act.address.eq(at["a"]), act.stride.eq(command.a_stride), act.k_blocks.eq(k_blocks),
+            act.address.eq(walk.a), act.stride.eq(command.a_stride), act.k_blocks.eq(k_blocks),
             act.is_wide.eq(is_wide), act.length.eq(row_bytes), act.cols.eq(command.n),
-            weight.address.eq(at["b"]), weight.bias.eq(at["bias"]),
+            weight.address.eq(walk.b), weight.bias.eq(walk.bias),
             weight.has_bias.eq(command.flags[exact_log2(JobFlag.BIAS)]),
             weight.m.eq(command.m), weight.group_rows.eq(group_rows), weight.n.eq(command.n),
             weight.stride.eq(command.b_stride), weight.k_blocks.eq(k_blocks),
-            results.address.eq(at["c"]), results.stride.eq(command.c_stride),
+            results.address.eq(walk.c), results.stride.eq(command.c_stride),
             results.m.eq(command.m), results.n.eq(command.n),
             results.group_rows.eq(group_rows),
             results.form.eq(Mux(converts, Form.WEIGHTS, Mux(packs, Form.BLOCKS, Form.NUMBERS))),
             results.is_wide.eq(command.output == Output.FP32.value),
             results.is_mx9.eq(command.output == Output.MX9.value),
-            results.ends.eq((at["inner"] == 1) & (at["outer"] == 1)),
+            results.ends.eq(walk.is_last & ~command.notify),
+            act.fence.eq(fences["a"]), weight.fence.eq(fences["b"]),
+            weight.side_fence.eq(fences["side"]),
             *(work.index.eq(self.number) for work in (act, weight, results)),
         ]
         with m.Switch(command.kind):
@@ -231,7 +277,3 @@ class Dispatcher(wiring.Component):
                     m.d.comb += [act.walk.eq(walk), act.rows.eq(rows)]
             with m.Default():
                 m.d.comb += [act.walk.eq(Walk.ROWS), act.rows.eq(command.m)]
-        for fence, distance in ((act.fence, command.wait_a), (weight.fence, command.wait_b),
-                                (weight.side_fence, command.wait_side)):
-            m.d.comb += [fence.waits.eq(distance != 0),
-                         fence.ended.eq(self.number - distance + 1)]

@@ -3,17 +3,25 @@
 from amaranth import Array, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for
 
 from golden.memory.faults import Fault
+from hw.registers.ring_map import FAULT_BITS
 
-from .axi4 import SLVERR
+from .axi4 import DECERR, OKAY, OUTSIDE, SLVERR
 from .work import COUNT_BITS, INDEX_BITS, UNDER_WAY
 
-FAULT_BITS = bits_for(max(Fault))
+NOTE = data.StructLayout({"interrupt": 1, "goes_on": 1, "is_done": 1})
+"""What a command wants when it has ended, or cannot be carried out; `is_done`: it has nothing to
+wait for but those before it."""
 
-NOTE = data.StructLayout({"interrupt": 1, "goes_on": 1})
-"""What a command wants when it has ended, or cannot be carried out."""
+READ_FAULTS = {OUTSIDE: Fault.OUTSIDE, SLVERR: Fault.READ_SLVERR, DECERR: Fault.READ_DECERR}
+WRITE_FAULTS = READ_FAULTS | {SLVERR: Fault.WRITE_SLVERR, DECERR: Fault.WRITE_DECERR}
+"""By answer."""
+
+
+def fault_of(resp, faults):
+    """Give the fault that an answer means, 0 for none, as an expression."""
+    return Array([Fault.NONE, *(faults[answer] for answer in (OUTSIDE, SLVERR, DECERR))])[resp]
 
 
 class Ledger(wiring.Component):
@@ -47,6 +55,8 @@ class Ledger(wiring.Component):
         A packed result of a command did not.
     ended : In(1)
         All results of the oldest command are in memory.
+    holds : Out(1)
+        The oldest command has no results and ends by itself: no answer may come in this cycle.
     forget : In(1)
         Nothing is under way any more.
     skip : In(1)
@@ -77,6 +87,7 @@ class Ledger(wiring.Component):
             "overlong": In(1),
             "overlong_index": In(INDEX_BITS),
             "ended": In(1),
+            "holds": Out(1),
             "forget": In(1),
             "skip": In(1),
             "completed": Out(COUNT_BITS, init=first),
@@ -93,31 +104,32 @@ class Ledger(wiring.Component):
                       for index in range(UNDER_WAY))
         faults = Array(Signal(FAULT_BITS, name=f"fault_{index}") for index in range(UNDER_WAY))
         found, last = Signal(FAULT_BITS), Signal(FAULT_BITS)
+        ends = Signal()  # the oldest
         counts = Signal()
         is_wrong = Signal()
         note = Signal(NOTE)
         m.d.comb += [
             self.room.eq(under_way != UNDER_WAY),
             # What the last answer of a command says is known with its end.
-            last.eq(Mux(self.answered & (self.write_resp >= SLVERR),
-                        Mux(self.write_resp == SLVERR, Fault.WRITE_SLVERR, Fault.WRITE_DECERR), 0)),
+            last.eq(Mux(self.answered, fault_of(self.write_resp, WRITE_FAULTS), Fault.NONE)),
             found.eq(Mux(faults[oldest] != 0, faults[oldest], last)),
             is_wrong.eq((self.wrong != 0) & (under_way == 0)),
             note.eq(Mux(is_wrong, self.wrong_note, notes[oldest])),
             self.fault.eq(Mux(is_wrong, self.wrong, found)),
-            self.stops.eq((self.ended | is_wrong) & (self.fault != 0) & ~note.goes_on),
-            counts.eq((self.ended | is_wrong) & ~self.stops),
+            self.holds.eq((under_way != 0) & notes[oldest].is_done),
+            ends.eq(self.ended | self.holds),
+            self.stops.eq((ends | is_wrong) & (self.fault != 0) & ~note.goes_on),
+            counts.eq((ends | is_wrong) & ~self.stops),
             self.passed.eq(is_wrong & counts),
             self.interrupts.eq(counts & note.interrupt),
         ]
         m.d.sync += [self.completed.eq(self.completed + (counts | self.skip)),
-                     under_way.eq(under_way + self.begins - (self.ended & counts))]
+                     under_way.eq(under_way + self.begins - (ends & counts))]
         youngest = (self.completed + under_way)[:INDEX_BITS]
         with m.If(self.begins):
             m.d.sync += [notes[youngest].eq(self.note), faults[youngest].eq(0)]
         for holds, index, code in (
-                *((resp >= SLVERR, index,
-                   Mux(resp == SLVERR, Fault.READ_SLVERR, Fault.READ_DECERR))
+                *((resp != OKAY, index, fault_of(resp, READ_FAULTS))
                   for resp, index in ((self.act_resp, self.act_index),
                                       (self.weight_resp, self.weight_index))),
                 (last != 0, oldest, last),

@@ -8,6 +8,7 @@ from amaranth.utils import exact_log2
 from golden.formats import BLOCK_SIZE
 from hw.streams.packet_guard import beat_layout
 
+from .axi4 import advance
 from .work import SIZE_BITS, Form, results_layout, store_layout
 
 _BLOCKS_BITS = SIZE_BITS - exact_log2(BLOCK_SIZE) + 1
@@ -101,10 +102,12 @@ class PackedWriter(wiring.Component):
             self.overlong.eq(moves & ~fits),
             self.i.ready.eq(moves & ~at_tags), packet_ends.eq(self.i.ready & self.i.p.last),
             self.work.ready.eq(packet_ends & all_end),
-            store.word.eq(tile + Mux(fits, inside, 0)), store.strobes.eq(fits.replicate(size)),
+            store.word.eq(advance(tile, Mux(fits, inside, 0))),
+            store.strobes.eq(fits.replicate(size)),
             store.data.eq(Mux(at_tags, tags, self.i.p.data)),
             store.ends.eq(work.ends & all_end & ~at_tags & self.i.p.last),
         ]
+        next_tile = advance(tile, stride)
         with m.If(~goes):
             lines = least(work.m, work.group_rows)
             m.d.sync += [
@@ -115,7 +118,7 @@ class PackedWriter(wiring.Component):
         with m.Elif(moves):
             m.d.sync += [inside.eq(inside + 1), at_tags.eq(0)]
             with m.If(packet_ends & ~in_blocks):
-                m.d.sync += [tile.eq(tile + stride), inside.eq(0),
+                m.d.sync += [tile.eq(next_tile), inside.eq(0),
                              columns_left.eq(columns_left - config.cols)]
             with m.If(packet_ends & in_blocks):
                 m.d.sync += [block.eq(block + 1), at_tags.eq((block + 1) % covered == 0)]
@@ -127,7 +130,7 @@ class PackedWriter(wiring.Component):
                         m.d.sync += full_after.eq(inside + 1)
                     with m.If(~tiles_end):  # the next tile, the same blocks
                         m.d.sync += [
-                            tile.eq(tile + stride), lines_left.eq(lines_left - config.rows),
+                            tile.eq(next_tile), lines_left.eq(lines_left - config.rows),
                             inside.eq(Mux(lines_left < 2 * config.rows, short, full)),
                             block.eq(first_block), at_tags.eq(first_block % covered == 0)]
                     with m.Elif(~columns_end):  # the first tile, the next blocks
@@ -141,7 +144,7 @@ class PackedWriter(wiring.Component):
                     with m.Else():  # the next group
                         left = rows_left - work.group_rows
                         m.d.sync += [
-                            tile.eq(tile + stride), group.eq(tile + stride), inside.eq(0),
+                            tile.eq(next_tile), group.eq(next_tile), inside.eq(0),
                             full.eq(0), short.eq(0), block.eq(0), first_block.eq(0),
                             at_tags.eq(1), columns_left.eq(work.n), rows_left.eq(left),
                             lines_left.eq(least(left, work.group_rows))]

@@ -1,11 +1,12 @@
 """Takes the machine's results to memory, in whatever form they are."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.streams.packet_guard import beat_layout
 
+from .count_writer import CountWriter
 from .packed_writer import PackedWriter
 from .row_writer import RowWriter
 from .work import INDEX_BITS, Form, results_layout, store_layout
@@ -41,18 +42,27 @@ class ResultSink(wiring.Component):
         m = Module()
         m.submodules.rows = rows = RowWriter(self.config, **self.sizes)
         m.submodules.packed = packed = PackedWriter(self.config, **self.sizes)
-        in_rows = Signal()
-        m.d.comb += [in_rows.eq(self.work.p.form == Form.NUMBERS),
-                     self.overlong.eq(packed.overlong),
+        m.submodules.count = count = CountWriter(**self.sizes)
+        m.d.comb += [self.overlong.eq(packed.overlong),
                      self.overlong_index.eq(self.work.p.index)]
-        for writer, chosen in ((rows, in_rows), (packed, ~in_rows)):
-            m.d.comb += [
-                writer.work.p.eq(self.work.p), writer.work.valid.eq(self.work.valid & chosen),
-                writer.i.p.eq(self.i.p), writer.i.valid.eq(self.i.valid & chosen),
-                writer.o.ready.eq(self.o.ready & chosen)]
-        m.d.comb += [
-            self.work.ready.eq(Mux(in_rows, rows.work.ready, packed.work.ready)),
-            self.i.ready.eq(Mux(in_rows, rows.i.ready, packed.i.ready)),
-            self.o.valid.eq(Mux(in_rows, rows.o.valid, packed.o.valid)),
-            self.o.p.eq(Mux(in_rows, rows.o.p, packed.o.p))]
+        with m.Switch(self.work.p.form):
+            with m.Case(Form.NUMBERS):
+                self._connect(m, rows)
+                m.d.comb += [rows.i.valid.eq(self.i.valid), self.i.ready.eq(rows.i.ready)]
+            with m.Case(Form.COUNT):
+                self._connect(m, count)
+            with m.Default():
+                self._connect(m, packed)
+                m.d.comb += [packed.i.valid.eq(self.i.valid), self.i.ready.eq(packed.i.ready)]
+        for writer in (rows, packed, count):
+            m.d.comb += writer.work.p.eq(self.work.p)
+        for writer in (rows, packed):
+            m.d.comb += writer.i.p.eq(self.i.p)
         return m
+
+    def _connect(self, m, writer):
+        """Let a writer work, and send what it writes."""
+        m.d.comb += [
+            writer.work.valid.eq(self.work.valid), self.work.ready.eq(writer.work.ready),
+            self.o.valid.eq(writer.o.valid), self.o.p.eq(writer.o.p),
+            writer.o.ready.eq(self.o.ready)]

@@ -4,7 +4,7 @@ from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .ledger import FAULT_BITS
+from hw.registers.ring_map import FAULT_BITS
 
 
 class RingControl(wiring.Component):
@@ -33,6 +33,8 @@ class RingControl(wiring.Component):
         Count the command.
     fault : Out(FAULT_BITS)
         Why the ring stands still; 0 if it does not.
+    halts : Out(1)
+        It comes to stand still with a fault in this cycle.
     is_idle : Out(1)
         It stands still, and the bus is quiet.
     """
@@ -49,6 +51,7 @@ class RingControl(wiring.Component):
     lets_in: Out(1)
     skips: Out(1)
     fault: Out(FAULT_BITS)
+    halts: Out(1)
     is_idle: Out(1)
 
     def elaborate(self, platform):
@@ -80,6 +83,7 @@ class RingControl(wiring.Component):
                 with m.Elif(self.fault == 0):
                     m.next = "OFF"
                 with m.Else():
+                    m.d.comb += self.halts.eq(1)
                     m.next = "HALT"
             with m.State("HALT"):
                 m.d.comb += self.is_idle.eq(1)

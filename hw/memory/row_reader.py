@@ -4,6 +4,7 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .axi4 import advance
 from .tile_extent import tile_extent
 from .work import COUNT_BITS, Walk, holds, piece_layout, rows_layout
 
@@ -73,9 +74,10 @@ class RowReader(wiring.Component):
                 here.eq(work.address), first.eq(work.address),
                 rows_left.eq(work.rows), cols_left.eq(work.cols)]
         with m.Elif(self.o.ready):
-            m.d.sync += [here.eq(here + work.stride), rows_left.eq(rows_left - rows_at_once)]
+            m.d.sync += [here.eq(advance(here, work.stride)),
+                         rows_left.eq(rows_left - rows_at_once)]
             with m.If(rows_end):
-                after = first + Mux(work.is_wide, 4 * config.cols, 2 * config.cols)
+                after = advance(first, Mux(work.is_wide, 4 * config.cols, 2 * config.cols))
                 m.d.sync += [here.eq(after), first.eq(after), rows_left.eq(work.rows),
                              cols_left.eq(cols_left - config.cols)]
             with m.If(ends):

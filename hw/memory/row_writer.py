@@ -8,6 +8,7 @@ from amaranth.utils import exact_log2
 from hw.parts.ring import index_signal
 from hw.streams.packet_guard import beat_layout
 
+from .axi4 import advance
 from .work import results_layout, store_layout
 
 
@@ -93,6 +94,7 @@ class RowWriter(wiring.Component):
             pieces.p.bytes.eq(Mux(work.is_wide, columns << 2, columns << 1)),
             pieces.p.data.eq(Mux(work.is_wide, wide, narrow)),
         ]
+        next_row, next_tile = advance(row, work.stride), advance(group, tile_bytes)
         group_rows = Signal.like(work.m)
         m.d.comb += group_rows.eq(Mux(rows_left < work.group_rows, rows_left, work.group_rows))
         with m.If(~goes):
@@ -102,16 +104,16 @@ class RowWriter(wiring.Component):
                 group_left.eq(Mux(work.m < work.group_rows, work.m, work.group_rows)),
                 place.eq(0), is_first.eq(1)]
         with m.Elif(moves):
-            m.d.sync += [row.eq(row + work.stride), group_left.eq(group_left - 1),
+            m.d.sync += [row.eq(next_row), group_left.eq(group_left - 1),
                          tile_left.eq(Mux(tile_ends, config.rows, tile_left - 1)),
                          place.eq(Mux(tile_ends, 0, place + 1))]
             with m.If(place == config.drain_rows - 1):
                 m.d.sync += place.eq(0)
             with m.If(group_ends):
                 with m.If(is_first):
-                    m.d.sync += next_group.eq(row + work.stride)
+                    m.d.sync += next_group.eq(next_row)
                 with m.If(tiles_end):
-                    after = Mux(is_first, row + work.stride, next_group)
+                    after = Mux(is_first, next_row, next_group)
                     left = rows_left - work.group_rows
                     m.d.sync += [
                         group.eq(after), row.eq(after), is_first.eq(1), columns_left.eq(work.n),
@@ -119,7 +121,7 @@ class RowWriter(wiring.Component):
                         group_left.eq(Mux(left < work.group_rows, left, work.group_rows))]
                 with m.Else():
                     m.d.sync += [
-                        group.eq(group + tile_bytes), row.eq(group + tile_bytes), is_first.eq(0),
+                        group.eq(next_tile), row.eq(next_tile), is_first.eq(0),
                         columns_left.eq(columns_left - config.cols), group_left.eq(group_rows)]
             with m.If(all_end):
                 m.d.sync += goes.eq(0)
@@ -135,7 +137,7 @@ class RowWriter(wiring.Component):
         m.d.comb += [
             strobes.eq(((1 << piece.bytes) - 1) << offset), both.eq(piece.data << (offset << 3)),
             crosses.eq(strobes[size:].any()),
-            store.word.eq((piece.address >> shift) + at_second),
+            store.word.eq(advance(piece.address[shift:], at_second)),
             store.data.eq(Mux(at_second, both[8 * size :], both[: 8 * size])),
             store.strobes.eq(Mux(at_second, strobes[size:], strobes[:size])),
             store.ends.eq(piece.ends & (at_second | ~crosses)),

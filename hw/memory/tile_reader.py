@@ -4,6 +4,7 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .axi4 import advance
 from .tile_extent import tile_extent
 from .work import COUNT_BITS, holds, piece_layout, tiles_layout
 
@@ -71,8 +72,8 @@ class TileReader(wiring.Component):
                 m.d.sync += at_bias.eq(0)
             with m.Else():
                 m.d.sync += [
-                    at_bias.eq(work.has_bias), tile.eq(tile + work.stride),
-                    bias.eq(bias + config.cols * BIAS_BYTES),
+                    at_bias.eq(work.has_bias), tile.eq(advance(tile, work.stride)),
+                    bias.eq(advance(bias, config.cols * BIAS_BYTES)),
                     columns_left.eq(columns_left - config.cols)]
                 with m.If(is_last):
                     m.d.sync += [*begins_group, rows_left.eq(rows_left - work.group_rows)]

@@ -117,6 +117,8 @@ class Form(enum.Enum, shape=2):
     """Packed column tiles, as they leave."""
     BLOCKS = 2
     """Packed token tiles, that leave a block at a time."""
+    COUNT = 3
+    """No results, but the count of ended commands, `m`, once all before it is in memory."""
 
 
 def results_layout(*, address_bits):
@@ -137,7 +139,7 @@ def results_layout(*, address_bits):
     is_mx9 : unsigned(1)
         Blocks have residuals.
     ends : unsigned(1)
-        It is the last iteration of its command.
+        It is the last of its command.
     """
     return data.StructLayout({
         "index": INDEX_BITS, "form": Form, "address": address_bits, "stride": SIZE_BITS,
@@ -156,7 +158,9 @@ def store_layout(*, address_bits, data_bytes):
     strobes : unsigned(data_bytes)
     ends : unsigned(1)
         It is the last of its command.
+    after : unsigned(1)
+        It goes when all before it have been answered.
     """
     return data.StructLayout({
         "word": address_bits - exact_log2(data_bytes), "data": 8 * data_bytes,
-        "strobes": data_bytes, "ends": 1})
+        "strobes": data_bytes, "ends": 1, "after": 1})

@@ -1,13 +1,21 @@
 """The bus's write side: bursts, and what became of them."""
 
-from amaranth import Module, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from hw.streams.stream_fifo import StreamFIFO
 
-from .axi4 import INCREMENTING, axi4_signature
+from .axi4 import (
+    INCREMENTING,
+    OUTSIDE,
+    answer_of,
+    axi4_signature,
+    is_outside,
+    page_of,
+    window_layout,
+)
 from .burst_former import BurstFormer
 from .work import store_layout
 
@@ -24,9 +32,13 @@ class WritePort(wiring.Component):
     All have one ID, so that they are written and answered in order. No address is offered before
     all of its data are there.
 
+    A burst outside of the window does not reach the bus. When the bus owes nothing any more, its
+    words are dropped, and the port answers OUTSIDE.
+
     Parameters
     ----------
     address_bits, data_bytes, burst_beats : int
+        Of the bus; those of words have their reach.
     id_bits : int
     outstanding : int
         Most bursts that wait for their answer.
@@ -34,7 +46,10 @@ class WritePort(wiring.Component):
     Members
     -------
     i : In(stream of store_layout)
+    window : In(window_layout)
     bus : Out(the write side of axi4_signature)
+    holds : In(1)
+        No answer may come in this cycle.
     ended : Out(1)
         The answer to a command's last word has come, and with it those to all before.
     answered : Out(1), resp : Out(2)
@@ -45,11 +60,12 @@ class WritePort(wiring.Component):
 
     def __init__(self, *, address_bits, data_bytes, burst_beats, id_bits, outstanding):
         self.data_bytes, self.outstanding = data_bytes, outstanding
-        sizes = {"address_bits": address_bits, "data_bytes": data_bytes}
+        sizes = {"address_bits": address_bits + 1, "data_bytes": data_bytes}
         self.former = BurstFormer(burst_beats=burst_beats, bursts=BURSTS, **sizes)
-        bus = axi4_signature(id_bits=id_bits, **sizes)
+        bus = axi4_signature(id_bits=id_bits, address_bits=address_bits, data_bytes=data_bytes)
         super().__init__({
             "i": In(stream.Signature(store_layout(**sizes))),
+            "holds": In(1), "window": In(window_layout(address_bits=address_bits + 1)),
             "bus": Out(wiring.Signature({
                 name: member for name, member in bus.members.items()
                 if name.startswith(WRITE_MEMBERS)})),
@@ -67,26 +83,40 @@ class WritePort(wiring.Component):
         owed = Signal(range(self.outstanding + 1))
         words_left = Signal.like(run.p.beats)  # of the burst whose words go out
         inside = Signal(range(2 * self.former.burst_beats * BURSTS))  # words
+        outside = Signal()
+        to_drop = Signal.like(run.p.beats)  # words of a burst that does not reach the bus
+        dropped_ends = Signal(reset_less=True)
+        drops = Signal()  # the last of them
         begins = Signal()
         sends = Signal()
+        answers = Signal()
         m.d.comb += [
-            begins.eq(run.valid & run.ready),
+            outside.eq(is_outside(self.window, page_of(run.p.word, self.data_bytes))),
+            drops.eq((to_drop == 1) & ~self.holds),
+            begins.eq(run.valid & run.ready & ~outside),
             run.ready.eq((~bus.awvalid | bus.awready) & marks.i.ready
-                         & ((words_left == 0) | (words_left == 1) & sends)
-                         & (owed != self.outstanding)),
+                         & ((words_left == 0) | (words_left == 1) & sends) & (to_drop == 0)
+                         & Mux(run.p.after | outside, owed == 0, owed != self.outstanding)),
             marks.i.valid.eq(begins), marks.i.p.eq(run.p.ends),
             sends.eq(bus.wvalid & bus.wready),
-            bus.wvalid.eq((words_left != 0) & word.valid), word.ready.eq(sends),
+            bus.wvalid.eq((words_left != 0) & word.valid),
+            word.ready.eq(sends | (to_drop > 1) | drops),
             bus.wdata.eq(word.p.data), bus.wstrb.eq(word.p.strobes),
             bus.wlast.eq(words_left == 1),
             # An answer waits for its mark, which may still be on its way through the queue.
-            bus.bready.eq(marks.o.valid), self.answered.eq(bus.bvalid & bus.bready),
-            marks.o.ready.eq(bus.bvalid), self.resp.eq(bus.bresp),
-            self.ended.eq(self.answered & marks.o.p), self.owes.eq((owed != 0) | (inside != 0)),
+            bus.bready.eq(marks.o.valid & ~self.holds), answers.eq(bus.bvalid & bus.bready),
+            marks.o.ready.eq(answers), self.answered.eq(answers | drops),
+            self.resp.eq(Mux(drops, OUTSIDE, answer_of(bus.bresp))),
+            self.ended.eq(Mux(drops, dropped_ends, answers & marks.o.p)),
+            self.owes.eq((owed != 0) | (inside != 0)),
             bus.awsize.eq(shift), bus.awburst.eq(INCREMENTING),
         ]
-        m.d.sync += [owed.eq(owed + begins - self.answered),
-                     inside.eq(inside + (self.i.valid & self.i.ready) - sends)]
+        m.d.sync += [owed.eq(owed + begins - answers),
+                     inside.eq(inside + (self.i.valid & self.i.ready) - word.ready)]
+        with m.If(run.valid & run.ready & outside):
+            m.d.sync += [to_drop.eq(run.p.beats), dropped_ends.eq(run.p.ends)]
+        with m.Elif((to_drop > 1) | drops):
+            m.d.sync += to_drop.eq(to_drop - 1)
         with m.If(sends):
             m.d.sync += words_left.eq(words_left - 1)
         with m.If(bus.awready):

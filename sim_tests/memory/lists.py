@@ -11,6 +11,9 @@ from sim_tests.stimuli.operands import configuration, matrix, mixed
 
 SIZE, ADDRESS_BITS = 1 << 19, 40
 
+LAST = (1 << ADDRESS_BITS) - SIZE
+"""Highest address of the memory's first byte."""
+
 RINGS = (16, 32, 64, 256)
 """Descriptors."""
 
@@ -31,16 +34,21 @@ class Lists:
     ----------
     base : int
         Address of the memory's first byte.
+    window : (int, int) or None
+        That the ring and the machine are given.
     """
 
-    def __init__(self, rng):
+    def __init__(self, rng, *, base=None, window=None, notify=False):
         self.rng, self.config = rng, configuration()
         self.memory = Memory()
-        self.base = int(rng.integers((1 << ADDRESS_BITS) - SIZE)) // ALIGNMENT * ALIGNMENT
+        self.base = int(rng.integers(LAST + 1)) // ALIGNMENT * ALIGNMENT if base is None else base
         self.data = self.memory.add(self.base, SIZE)
         size = int(rng.choice(RINGS))
-        self.ring = Ring(machine_of(self.config), self.memory, self.base, size)
         self.free, self.commands = self.base + size * BYTES, []
+        place = self.room(4, 4) if notify else 0
+        self.window = window and tuple(self.base + each for each in window)
+        self.ring = Ring(machine_of(self.config), self.memory, self.base, size,
+                         window=self.window, notify_address=place)
 
     def room(self, size, unit=64):
         """Return an address of so many bytes: any multiple of the unit, with some room beside."""
@@ -110,6 +118,19 @@ class Lists:
         return [{"selection": Selection.TOP, "units": int(self.rng.integers(0, blocks + 1))},
                 {"selection": Selection.THRESHOLD, "threshold": 0x3F800000},
                 {"selection": Selection.HEAD, "units": 1}][self.rng.integers(3)]
+
+    def tables(self, k, *, order=None, tags=None, table=0):
+        """Place an order or static tags, or both; return the fields of a command that uses them."""
+        values = {"table": table}
+        if order is not None:
+            at = self.room(2 * k)
+            self.memory.write(at, np.asarray(order, "<u2").tobytes())
+            values |= {"flags": JobFlag.REORDER, "loads_order": 1, "order": at}
+        if tags is not None:
+            at = self.room(-(-len(tags) // 8))
+            self.memory.write(at, np.packbits(tags, bitorder="little").tobytes())
+            values |= {"selection": Selection.STATIC, "units": 0, "loads_tags": 1, "tags": at}
+        return values
 
     def add(self, **values):
         self.commands.append(Command(**({"count_0": 1, "count_1": 1} | values)))

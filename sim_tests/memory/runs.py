@@ -1,10 +1,10 @@
 """A list on the machine and on golden's ring, compared."""
 
 import cocotb
-from amaranth.lib.wiring import Out
 
 from golden.memory.descriptor import BYTES, FIELD
-from hw.registers.csr import register_signature
+from hw.registers.map import REGISTER
+from hw.registers.ring_map import MARKED, SETTINGS, STOPPED, WINDOW
 from sim_tests import drive
 from sim_tests.memory.slave import Manners, Slave
 
@@ -33,64 +33,86 @@ class Run:
     """
 
     def __init__(self, dut, lists, manners=GENTLE, errors=None):
-        self.dut, self.lists, self.interrupts = dut, lists, 0
+        self.dut, self.lists, self.interrupts, self.stops = dut, lists, 0, 0
         for number, command in enumerate(lists.commands):
             lists.memory.write(lists.ring.address_of(number), packed(command))
         self.memory = lists.data.copy()
-        self.slave = Slave(dut, self.memory, dut.aclk, manners, errors, lists.base)
+        self.attributes = int(drive.rng("attributes").integers(1 << 15))
+        self.slave = Slave(dut, self.memory, dut.aclk, manners, errors, lists.base,
+                           attributes=REGISTER["BUS_ATTRIBUTES"].unpack(self.attributes))
+
+    def set(self, name, value):
+        """Write a register, or two of an address."""
+        if f"{name}_LOW" in REGISTER:
+            self.set(f"{name}_LOW", value & 0xFFFFFFFF)
+            self.set(f"{name}_HIGH", value >> 32)
+        else:
+            getattr(self.dut, f"registers__{name.lower()}").value = value
+
+    def get(self, name):
+        """Read a register."""
+        return int(getattr(self.dut, f"registers__{name.lower()}").value)
+
+    def status(self, name):
+        """Read a field of the ring's status."""
+        return REGISTER["RING_STATUS"].unpack(self.get("RING_STATUS"))[name]
 
     async def begin(self):
         """Reset the machine, and enable the ring."""
-        dut = self.dut
+        dut, ring = self.dut, self.lists.ring
         await drive.reset(dut)
-        self.serving = cocotb.start_soon(self.slave.run())
-        self.talking = cocotb.start_soon(self._talk())
-        dut.base.value = self.lists.base
-        dut.size_log2.value = self.lists.ring.size.bit_length() - 1
-        dut.tail.value = len(self.lists.commands)
+        for register in (*SETTINGS, *WINDOW):
+            self.set(register.name, register.reset)
+        self.tasks = [cocotb.start_soon(each) for each in (self.slave.run(), self._listen())]
+        self.set("RING_BASE", ring.base)
+        self.set("RING_SIZE_LOG2", ring.size.bit_length() - 1)
+        self.set("RING_TAIL", len(self.lists.commands))
+        self.set("NOTIFY_ADDRESS", ring.notify_address)
+        self.set("BUS_ATTRIBUTES", self.attributes)
+        if self.lists.window:
+            for name, value in zip(("BASE", "END"), self.lists.window, strict=True):
+                self.set(f"WINDOW_{name}", value)
         await drive.ticks(dut, 2)
-        dut.enable.value = 1
+        self.set("RING_ENABLE", 1)
 
-    async def _talk(self):
-        """Write anything to the registers that a job has elsewhere: nobody listens."""
-        rng = drive.rng("registers")
-        names = [f"registers__{name}" for name, member in register_signature().members.items()
-                 if member.flow is Out and not name.endswith("_write")]
+    async def _listen(self):
+        """Count what would interrupt."""
         while True:
-            for name in names:
-                port = getattr(self.dut, name)
-                port.value = int.from_bytes(rng.bytes(4), "little") >> 32 - len(port)
-            await drive.ticks(self.dut, 50)
+            await drive.ticks(self.dut, 1)
+            events = self.get("RING_IRQ_PENDING_SET")
+            self.interrupts += events >> MARKED & 1
+            self.stops += events >> STOPPED & 1
 
     def end(self):
-        """Leave the bus and the registers to another run."""
-        for task in (self.serving, self.talking):
+        """Leave the bus to another run."""
+        for task in self.tasks:
             task.cancel()
 
     async def wait(self, limit=300_000):
         """Wait until all commands have ended or the ring stands still; return the cycles."""
-        dut, start = self.dut, drive.cycle()
-        while not (int(dut.completed.value) == len(self.lists.commands)
-                   or (int(dut.fault.value) and int(dut.is_idle.value))):
+        dut, start, stopped = self.dut, drive.cycle(), self.stops
+        while not (self.get("RING_COMPLETED") == len(self.lists.commands)
+                   or (self.status("fault") and self.status("idle"))):
             await drive.ticks(dut, 1)
-            self.interrupts += int(dut.interrupts.value)
-            assert drive.cycle() - start < limit, f"{int(dut.completed.value)} commands have ended"
+            assert drive.cycle() - start < limit, (
+                f"{self.get('RING_COMPLETED')} commands have ended")
         cycles = drive.cycle() - start
         await drive.ticks(dut, 100)
+        assert self.stops - stopped == bool(self.status("fault"))
         assert self.slave.is_idle
         return cycles
 
-    async def pulse(self, name):
-        """Set a port for a cycle."""
-        getattr(self.dut, name).value = 1
+    async def order(self, name):
+        """Write a command to RING_CONTROL."""
+        self.set("RING_CONTROL", REGISTER["RING_CONTROL"].pack(**{name: 1}))
         await drive.ticks(self.dut, 1)
-        getattr(self.dut, name).value = 0
+        self.set("RING_CONTROL", 0)
         await drive.ticks(self.dut, 2)
 
     def compare(self):
         """Compare where the ring stands, and all of memory."""
-        dut, ring = self.dut, self.lists.ring
-        assert (int(dut.fault.value), int(dut.completed.value), self.interrupts) == (
+        ring = self.lists.ring
+        assert (self.status("fault"), self.get("RING_COMPLETED"), self.interrupts) == (
             ring.fault, ring.completed, ring.interrupts)
         expected = self.lists.data.copy()
         for address, size in ring.undefined:

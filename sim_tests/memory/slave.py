@@ -6,6 +6,7 @@ answers to writes late; pauses on every channel; errors where it is told.
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +68,10 @@ class Seen:
     read_beats, write_beats : int
     empty_words : int
         Without a strobe.
+    read_stalls, write_stalls : int
+        Cycles in which an address, or a word, was offered and not taken.
+    read_owed, write_owed : int
+        Bursts without their last word, or answer, whose address was taken, summed over cycles.
     most_reads, most_writes : int
         Bursts that waited for their last word, or their answer, at one time.
     """
@@ -76,6 +81,10 @@ class Seen:
     read_beats: int = 0
     write_beats: int = 0
     empty_words: int = 0
+    read_stalls: int = 0
+    write_stalls: int = 0
+    read_owed: int = 0
+    write_owed: int = 0
     most_reads: int = 0
     most_writes: int = 0
 
@@ -99,13 +108,17 @@ class Slave:
     base : int or None
         Address of the first byte; what lies elsewhere answers DECERR. None: the memory comes again
         and again, at every multiple of its size.
+    attributes : dict of str to int
+        What ``arcache``, ``arprot``, ``awcache`` and ``awprot`` have to be.
     """
 
     def __init__(self, dut: Any, data: np.ndarray, clock: Any, manners: Manners = Manners(),
-                 errors: dict[int, int] | None = None, base: int | None = 0):
-        self.base = base
+                 errors: dict[int, int] | None = None, base: int | None = 0,
+                 attributes: Mapping[str, int] = {}):
+        self.base, self.attributes = base, attributes
         self.dut, self.data, self.clock, self.manners = dut, data, clock, manners
         self.errors, self.seen, self.now, self.asked = errors or {}, Seen(), 0, 0
+        self.silent: set[str] = set()  # channels on which it does nothing
         self.word_bytes = len(dut.bus__wdata if hasattr(dut, "bus__wdata") else dut.bus__rdata) // 8
         self._rng = drive.rng("slave")
         self._reads: dict[int, deque[_Burst]] = {}
@@ -137,24 +150,27 @@ class Slave:
         offered = None  # (channel's burst) of the word at r, and of the answer at b
         answer = None
         while True:
-            takes = {name: self._flip() for name in self._signals}
+            takes = {name: self._flip() and name not in self.silent for name in self._signals}
             if self.manners.data_first and not self._words:
                 takes["aw"] = False
             for name, value in takes.items():
                 ready[name].value = int(value)
             if offered is None and "r" in valid:
-                offered = self._next_word() if self._flip() else None
+                works = self._flip() and "r" not in self.silent
+                offered = self._next_word() if works else None
                 valid["r"].value = int(offered is not None)
                 if offered is not None:
                     self._show_word(offered)
             if answer is None and "b" in valid:
-                answer = self._next_answer() if self._flip() else None
+                works = self._flip() and "b" not in self.silent
+                answer = self._next_answer() if works else None
                 valid["b"].value = int(answer is not None)
                 if answer is not None:
                     self._port("bid").value = answer.number
                     self._port("bresp").value = answer.resp
             await edge
             self.now += 1
+            self._count({name: int(valid[name].value) and not takes[name] for name in takes})
             for name in self._signals:
                 self._watch(name, bool(int(valid[name].value)), takes[name])
             if offered is not None and int(ready["r"].value):
@@ -168,6 +184,14 @@ class Slave:
             self.seen.most_reads = max(self.seen.most_reads, owed)
             waiting = len(self._addresses) + sum(map(len, self._answers.values()))
             self.seen.most_writes = max(self.seen.most_writes, waiting)
+
+    def _count(self, stalls: Mapping[str, bool]) -> None:
+        """Count what this cycle began with, and who stalls in it."""
+        seen = self.seen
+        seen.read_stalls += bool(stalls.get("ar"))
+        seen.write_stalls += bool(stalls.get("aw") or stalls.get("w"))
+        seen.read_owed += sum(map(len, self._reads.values()))
+        seen.write_owed += len(self._addresses) + sum(map(len, self._answers.values()))
 
     @property
     def is_idle(self) -> bool:
@@ -193,6 +217,8 @@ class Slave:
         assert kind == INCREMENTING and 1 << size == self.word_bytes, f"{name}: {offer}"
         end = address // self.word_bytes * self.word_bytes + beats * self.word_bytes
         assert address // PAGE_BYTES == (end - 1) // PAGE_BYTES, f"{name} crosses a page: {offer}"
+        for kind, value in zip(("cache", "prot"), offer[5:7], strict=True):
+            assert value == self.attributes.get(f"{name}{kind}", value), f"{name}{kind}: {value}"
         latency = (self.manners.read_latency if name == "ar" else 0) + (
             int(self._rng.integers(self.manners.jitter + 1)) if self.manners.jitter else 0)
         place = self._place(address)

@@ -1,18 +1,21 @@
 """Commands from memory to memory: every byte against golden's ring."""
 
 import cocotb
+import numpy as np
 import pytest
 
 from golden import MX6, quantize
-from golden.memory import Command, Fault
-from golden.memory.jobs import JobKind, Output
+from golden.memory import Command, Fault, Operation
+from golden.memory.descriptor import JobFlag
+from golden.memory.jobs import JobKind, Output, Selection
 from golden.packing import weight_stream
-from hw.contract.config import Config
+from hw.contract.config import PAGE_BYTES, Config
 from hw.memory_machine import MemoryMachine
 from hw.registers.codes import Refusal
 from sim_tests import bench, drive
-from sim_tests.memory.lists import Lists
+from sim_tests.memory.lists import LAST, SIZE, Lists
 from sim_tests.memory.runs import GENTLE, HOSTILE, Run, packed, run
+from sim_tests.memory.slave import Manners
 from sim_tests.stimuli.operands import handed_over, matrix
 
 
@@ -24,7 +27,7 @@ async def one_gemm(dut):
     await run(dut, lists)
 
 
-@cocotb.test(timeout_time=20, timeout_unit="ms")
+@cocotb.test(timeout_time=4, timeout_unit="ms")
 @cocotb.parametrize(manners=[GENTLE, HOSTILE])
 async def gemms_of_every_format_and_shape(dut, manners):
     lists = Lists(drive.rng())
@@ -37,7 +40,7 @@ async def gemms_of_every_format_and_shape(dut, manners):
     await run(dut, lists, manners)
 
 
-@cocotb.test(timeout_time=20, timeout_unit="ms")
+@cocotb.test(timeout_time=4, timeout_unit="ms")
 @cocotb.parametrize(manners=[GENTLE, HOSTILE])
 async def conversions_of_every_format_and_shape(dut, manners):
     lists = Lists(drive.rng())
@@ -49,7 +52,7 @@ async def conversions_of_every_format_and_shape(dut, manners):
     await run(dut, lists, manners)
 
 
-@cocotb.test(timeout_time=20, timeout_unit="ms")
+@cocotb.test(timeout_time=4, timeout_unit="ms")
 @cocotb.parametrize(manners=[GENTLE, HOSTILE])
 async def packed_activations_and_results(dut, manners):
     lists = Lists(drive.rng())
@@ -63,7 +66,7 @@ async def packed_activations_and_results(dut, manners):
     await run(dut, lists, manners)
 
 
-@cocotb.test(timeout_time=20, timeout_unit="ms")
+@cocotb.test(timeout_time=4, timeout_unit="ms")
 @cocotb.parametrize(manners=[GENTLE, HOSTILE])
 async def packed_results_of_a_short_tile_behind_whole_ones(dut, manners):
     lists = Lists(drive.rng())
@@ -76,7 +79,7 @@ async def packed_results_of_a_short_tile_behind_whole_ones(dut, manners):
         await run(dut, lists, manners)
 
 
-@cocotb.test(timeout_time=20, timeout_unit="ms")
+@cocotb.test(timeout_time=4, timeout_unit="ms")
 async def packed_results_and_conversions_are_operands(dut):
     lists = Lists(drive.rng())
     config = lists.config
@@ -90,7 +93,7 @@ async def packed_results_and_conversions_are_operands(dut):
     await run(dut, lists)
 
 
-@cocotb.test(timeout_time=20, timeout_unit="ms")
+@cocotb.test(timeout_time=4, timeout_unit="ms")
 @cocotb.parametrize(manners=[GENTLE, HOSTILE])
 async def what_one_writes_the_next_reads(dut, manners):
     lists = Lists(drive.rng())
@@ -105,7 +108,7 @@ async def what_one_writes_the_next_reads(dut, manners):
     await run(dut, lists, manners)
 
 
-@cocotb.test(timeout_time=20, timeout_unit="ms")
+@cocotb.test(timeout_time=4, timeout_unit="ms")
 async def a_descriptor_has_two_levels_of_batches(dut):
     lists = Lists(drive.rng())
     rng, config = lists.rng, lists.config
@@ -132,7 +135,7 @@ FAULTY = {
 }
 
 
-@cocotb.test(timeout_time=20, timeout_unit="ms")
+@cocotb.test(timeout_time=4, timeout_unit="ms")
 @cocotb.parametrize(name=list(FAULTY), goes_on=[0, 1])
 async def a_bad_descriptor_stops_the_ring_where_it_is(dut, name, goes_on):
     lists = Lists(drive.rng())
@@ -144,19 +147,20 @@ async def a_bad_descriptor_stops_the_ring_where_it_is(dut, name, goes_on):
 
 
 async def stops_at(dut, lists, goes_on, fault=None):
-    """Run a list with one faulty command, to it and past it."""
+    """Run a list with one faulty command, to it and past it; return what the bus saw."""
     both = Run(dut, lists)
     await both.begin()
     await both.wait()
     lists.ring.doorbell(len(lists.commands))
     both.compare()
     if not goes_on:
-        assert fault in (None, int(dut.fault.value))
-        await both.pulse("skip")
+        assert fault in (None, both.status("fault"))
+        await both.order("skip")
         await both.wait()
         lists.ring.skip()
         both.compare()
-    assert int(dut.completed.value) == len(lists.commands)
+    assert both.get("RING_COMPLETED") == len(lists.commands)
+    return both.slave.seen
 
 
 def packed_too_long(lists, what, **values):
@@ -174,7 +178,7 @@ def packed_too_long(lists, what, **values):
             lists.gemm(rows, 100, 20, output=Output.MX9, c_stride=64, **values)
 
 
-@cocotb.test(timeout_time=20, timeout_unit="ms")
+@cocotb.test(timeout_time=4, timeout_unit="ms")
 @cocotb.parametrize(what=["a", "b", "a conversion", "results"], goes_on=[0, 1])
 async def a_packed_tile_is_no_longer_than_its_stride(dut, what, goes_on):
     """Neither of what is read nor of what is written: and nothing else is written."""
@@ -200,7 +204,7 @@ SPOILT = {
 """Values that a field may have in a list that somebody got wrong, and some that are good."""
 
 
-@cocotb.test(timeout_time=20, timeout_unit="ms")
+@cocotb.test(timeout_time=4, timeout_unit="ms")
 @cocotb.parametrize(byte=[0, 1, 150])
 async def what_cannot_be_read_does_not_ask_to_go_on(dut, byte):
     """Of another version or operation, or with a bit that is kept for others."""
@@ -213,7 +217,7 @@ async def what_cannot_be_read_does_not_ask_to_go_on(dut, byte):
     await stops_at(dut, lists, 0)
 
 
-@cocotb.test(timeout_time=100, timeout_unit="ms")
+@cocotb.test(timeout_time=8, timeout_unit="ms")
 @cocotb.parametrize(manners=[GENTLE, HOSTILE])
 async def what_golden_refuses_is_refused_by_the_same_name(dut, manners):
     """Commands of which one to three fields are any, on both: the same faults, the same bytes."""
@@ -241,12 +245,12 @@ async def what_golden_refuses_is_refused_by_the_same_name(dut, manners):
             await both.wait()
             both.compare()
             if lists.ring.fault is Fault.REFUSED:
-                assert Refusal(int(dut.registers__refusal.value)).name == lists.ring.refusal
+                assert Refusal(both.get("REFUSAL")).name == lists.ring.refusal
                 seen.add(lists.ring.refusal)
             seen.add(lists.ring.fault)
             if lists.ring.fault is Fault.NONE:
                 break
-            await both.pulse("skip")
+            await both.order("skip")
             lists.ring.skip()
         await both.wait()
         both.compare()
@@ -254,7 +258,7 @@ async def what_golden_refuses_is_refused_by_the_same_name(dut, manners):
     assert len(seen) > 8, seen
 
 
-@cocotb.test(timeout_time=20, timeout_unit="ms")
+@cocotb.test(timeout_time=4, timeout_unit="ms")
 async def a_tail_too_far_ahead_stops_the_ring(dut):
     lists = Lists(drive.rng())
     for _ in range(3):
@@ -264,14 +268,15 @@ async def a_tail_too_far_ahead_stops_the_ring(dut):
     await both.wait()
     lists.ring.doorbell(3)
     both.compare()
-    dut.tail.value = tail = 3 + lists.ring.size + 1
+    tail = 3 + lists.ring.size + 1
+    both.set("RING_TAIL", tail)
     await drive.ticks(dut, 100)
     lists.ring.doorbell(tail)
     assert lists.ring.fault is Fault.OVERRUN
     both.compare()
 
 
-@cocotb.test(timeout_time=50, timeout_unit="ms")
+@cocotb.test(timeout_time=4, timeout_unit="ms")
 @cocotb.parametrize(manners=[GENTLE, HOSTILE])
 async def can_be_switched_off_at_any_moment(dut, manners):
     """The bus falls quiet; switched on again the ring goes on at the command that had not ended."""
@@ -286,24 +291,24 @@ async def can_be_switched_off_at_any_moment(dut, manners):
         await both.begin()
         for _ in range(3):
             await drive.ticks(dut, int(rng.integers(1, 700)))
-            dut.enable.value = 0
+            both.set("RING_ENABLE", 0)
             await drive.ticks(dut, 2)
             for _ in range(3_000):
-                if int(dut.is_idle.value):
+                if both.status("idle"):
                     break
                 await drive.ticks(dut, 1)
-            assert int(dut.is_idle.value) and both.slave.is_idle
+            assert both.status("idle") and both.slave.is_idle
             before = both.slave.asked
             await drive.ticks(dut, 200)
             assert both.slave.asked == before
-            dut.enable.value = 1
+            both.set("RING_ENABLE", 1)
         await both.wait()
         lists.ring.doorbell(len(lists.commands))
         both.compare()
         both.end()
 
 
-@cocotb.test(timeout_time=50, timeout_unit="ms")
+@cocotb.test(timeout_time=4, timeout_unit="ms")
 @cocotb.parametrize(manners=[GENTLE, HOSTILE])
 async def an_error_in_every_transfer_in_turn(dut, manners):
     """Wherever the bus fails, the ring stops at a command, and all is well after a resume."""
@@ -318,24 +323,354 @@ async def an_error_in_every_transfer_in_turn(dut, manners):
         both = Run(dut, lists, manners, {transfer: answer})
         await both.begin()
         await both.wait()
-        fault = int(dut.fault.value)
+        fault = both.status("fault")
         if both.slave.asked <= transfer:
             break
         assert fault in (Fault.READ_SLVERR, Fault.READ_DECERR, Fault.WRITE_SLVERR,
                          Fault.WRITE_DECERR), f"transfer {transfer}: {fault}"
         assert (fault % 2 == 1) == (answer == 2)
         seen[fault] = seen.get(fault, 0) + 1
-        await both.pulse("resume")
+        await both.order("resume")
         await both.wait()
         lists.ring.doorbell(len(lists.commands))
         both.compare()
-        assert int(dut.completed.value) == 3
+        assert both.get("RING_COMPLETED") == 3
         both.end()
     assert transfer > 20 and len(seen) == 4, seen
 
 
+@cocotb.test(timeout_time=4, timeout_unit="ms")
+@cocotb.parametrize(manners=[GENTLE, HOSTILE])
+async def tables_are_loaded_from_memory(dut, manners):
+    """Orders and tags, in turn for both tables, and jobs that use what others have loaded."""
+    lists = Lists(drive.rng())
+    rng, config = lists.rng, lists.config
+    before = {}
+    for number in range(drive.amount(10, 60)):
+        k = int(rng.integers(1, 120))
+        table = int(rng.integers(2))
+        loads = rng.integers(4) if table in before else 3
+        k = before[table] if loads != 3 else k
+        brings = {"order": rng.permutation(k) if loads & 1 else None,
+                  "tags": rng.integers(0, 2, -(-k // 16)) if loads & 2 else None}
+        fields = lists.tables(k, table=table, **brings)
+        if loads == 0:
+            fields |= {"flags": JobFlag.REORDER, "selection": Selection.STATIC, "units": 0}
+        before[table] = k
+        if number % 3:
+            lists.gemm(config.rows + 1, config.cols, k, interrupt=1, **fields)
+        else:
+            lists.convert(config.cols + 1, k, **fields)
+    await run(dut, lists, manners)
+
+
+@cocotb.test(timeout_time=4, timeout_unit="ms")
+@cocotb.parametrize(what=["double", "missing", "beyond", "of the machine", "beyond and double",
+                          "no such table", "unused, no such table", "tags of another K",
+                          "no such address", "not there", "tags not there"], goes_on=[0, 1])
+async def a_table_that_does_not_fit_is_refused(dut, what, goes_on):
+    """And holds nothing of what could not be read, while the others stay."""
+    lists = Lists(drive.rng())
+    rng, config = lists.rng, lists.config
+    k = 40
+    good = rng.permutation(k)
+    wrong = good.copy()
+    match what:
+        case "double":
+            wrong[7] = wrong[5]
+        case "missing":
+            wrong[7] = k
+        case "beyond" | "beyond and double":
+            wrong[7] = 65535
+        case "of the machine":
+            wrong[7] = config.k_max
+    if what == "beyond and double":
+        wrong[9] = wrong[8]
+    lists.gemm(config.rows, config.cols, k, interrupt=1,
+               **lists.tables(k, order=good, tags=[1, 0, 1], table=0))
+    fields = lists.tables(k, order=wrong, tags=[0, 1, 1], table=1)
+    elsewhere = lists.base ^ 1 << 39  # where nothing is
+    match what:
+        case "no such table":
+            fields["table"] = 2
+        case "unused, no such table":
+            fields |= {"table": 255, "flags": 0, "selection": Selection.TOP}
+        case "tags of another K":
+            fields |= {"loads_tags": 0}
+        case "no such address":
+            fields["order"] = 1 << 40
+        case "not there":
+            fields["order"] = elsewhere
+        case "tags not there":
+            fields["tags"] = elsewhere
+    lists.gemm(config.rows, config.cols, k, interrupt=1, goes_on=goes_on, **fields)
+    lists.gemm(config.rows, config.cols, k, interrupt=1, table=0, flags=JobFlag.REORDER,
+               selection=Selection.STATIC, units=0)
+    await stops_at(dut, lists, goes_on)
+
+
+@cocotb.test(timeout_time=4, timeout_unit="ms")
+async def a_table_stays_while_commands_may_be_tried_again(dut):
+    """The results of one fail while the next, which brings another order, has begun."""
+    seen = set()
+    for transfer in range(200):
+        lists = Lists(drive.rng())
+        rng, config, k = lists.rng, lists.config, 40
+        for _ in range(3):
+            lists.gemm(config.rows, config.cols, k, interrupt=1,
+                       **lists.tables(k, order=rng.permutation(k)))
+        both = Run(dut, lists, GENTLE, {transfer: 2})
+        await both.begin()
+        await both.wait()
+        seen.add(both.status("fault"))
+        if both.slave.asked <= transfer:
+            break
+        await both.order("resume")
+        await both.wait()
+        lists.ring.doorbell(len(lists.commands))
+        both.compare()
+        both.end()
+    assert seen == {Fault.NONE, Fault.READ_SLVERR, Fault.WRITE_SLVERR}
+
+
+@cocotb.test(timeout_time=4, timeout_unit="ms")
+@cocotb.parametrize(manners=[GENTLE, HOSTILE])
+async def counts_are_written_where_others_see_them(dut, manners):
+    """Behind all results of their command, also of a WAIT; a fault writes none."""
+    rng = drive.rng()
+    for _ in range(drive.amount(3, 30)):
+        lists = Lists(rng, notify=True)
+        config = lists.config
+        for _ in range(6):
+            if rng.random() < 0.3:
+                lists.add(operation=Operation.WAIT, a=lists.room(4, 4), sequence=(1 << 32) - 9,
+                          notify=int(rng.integers(2)), interrupt=1, count_0=0, count_1=0)
+                lists.memory.write(lists.commands[-1].a, bytes(4))
+            else:
+                lists.gemm(config.rows, 3, 20, interrupt=1, notify=int(rng.random() < 0.7),
+                           count_0=int(rng.integers(1, 3)))
+        both = Run(dut, lists, manners)
+        await both.begin()
+        place, counts = lists.ring.notify_address - lists.base, []
+        while both.get("RING_COMPLETED") < len(lists.commands):
+            await drive.ticks(dut, 1)
+            count = int.from_bytes(both.memory[place : place + 4].tobytes(), "little")
+            if count not in counts:
+                counts.append(count)
+        await drive.ticks(dut, 100)
+        lists.ring.doorbell(len(lists.commands))
+        both.compare()
+        asked = [number + 1 for number, each in enumerate(lists.commands) if each.notify]
+        assert counts[1:] == asked, f"{counts} were seen"  # the first is the canary
+        both.end()
+
+
+@cocotb.test(timeout_time=4, timeout_unit="ms")
+@cocotb.parametrize(manners=[GENTLE, HOSTILE], notify=[0, 1])
+async def a_wait_holds_what_follows_until_its_word_has_come(dut, manners, notify):
+    rng = drive.rng()
+    for short in (1, 7, 1 << 31):
+        lists = Lists(rng, notify=True)
+        config = lists.config
+        sequence = int(rng.integers(1 << 32))
+        place = lists.room(4, 4)
+        lists.memory.write(place, ((sequence - short) % (1 << 32)).to_bytes(4, "little"))
+        for _ in range(2):
+            lists.gemm(config.rows, 3, 20, interrupt=1)
+        lists.add(operation=Operation.WAIT, a=place, sequence=sequence, interrupt=1, notify=notify,
+                  count_0=0, count_1=0)
+        for _ in range(2):
+            lists.gemm(config.rows, 3, 20, interrupt=1)
+        both = Run(dut, lists, manners)
+        await both.begin()
+        lists.ring.doorbell(len(lists.commands))
+        assert lists.ring.is_waiting and lists.ring.completed == 2
+        await drive.ticks(dut, 1_500)
+        assert both.status("waits") and not both.status("idle")
+        both.compare()
+        came = (sequence + int(rng.integers(1 << 31))) % (1 << 32)
+        for memory in (lists.data, both.memory):
+            at = place - lists.base
+            memory[at : at + 4] = np.frombuffer(came.to_bytes(4, "little"), np.uint8)
+        lists.ring.run()
+        await both.wait()
+        assert not both.status("waits")
+        both.compare()
+        assert both.get("RING_COMPLETED") == 5
+        both.end()
+
+
+@cocotb.test(timeout_time=4, timeout_unit="ms")
+@cocotb.parametrize(what=["unaligned", "no such address", "not there"], goes_on=[0, 1])
+async def a_wait_for_a_word_that_is_not_there_is_a_fault(dut, what, goes_on):
+    lists = Lists(drive.rng())
+    place = {"unaligned": lists.base + 2, "no such address": 1 << 50,
+             "not there": lists.base ^ 1 << 39}[what]
+    lists.gemm(lists.config.rows, 3, 20, interrupt=1)
+    lists.add(operation=Operation.WAIT, a=place, interrupt=1, goes_on=goes_on, count_0=0, count_1=0)
+    lists.gemm(lists.config.rows, 3, 20, interrupt=1)
+    await stops_at(dut, lists, goes_on)
+
+
+@cocotb.test(timeout_time=4, timeout_unit="ms")
+@cocotb.parametrize(name=["notify_address", "1 << 45"], goes_on=[0, 1])
+async def a_count_that_has_no_place_is_a_fault(dut, name, goes_on):
+    lists = Lists(drive.rng(), notify=True)
+    lists.ring.notify_address += 2 if name == "notify_address" else 1 << 45
+    for number in range(3):
+        lists.gemm(lists.config.rows, 3, 20, interrupt=1, notify=int(number == 1), goes_on=goes_on)
+    await stops_at(dut, lists, goes_on)
+
+
+@cocotb.test(timeout_time=8, timeout_unit="ms")
+@cocotb.parametrize(manners=[GENTLE, HOSTILE])
+async def nothing_outside_of_the_window_is_touched(dut, manners):
+    """Windows of any pages: of operands, results, tables, counts and the ring itself."""
+    rng, seen = drive.rng(), set()
+    for _ in range(drive.amount(12, 200)):
+        first, end = sorted(int(each) for each in rng.integers(0, SIZE // 4, 2))
+        if rng.random() < 0.5:
+            first = 0  # with the ring
+        lists = Lists(rng, window=(first, end + PAGE_BYTES), notify=bool(rng.integers(2)))
+        config = lists.config
+        for _ in range(5):
+            lists.room(int(rng.integers(SIZE // 16)))
+            values = {"interrupt": 1, "goes_on": int(rng.integers(2)), "has_bias": True,
+                      "notify": int(lists.ring.notify_address and rng.integers(2))}
+            kind = rng.integers(3)
+            if kind == 0 and config.packs_results:
+                lists.gemm(config.rows + 1, 20, 40, output=Output.MX9, **values)
+            elif kind == 1:
+                lists.gemm(config.rows + 1, config.cols + 1, 40,
+                           **values | {"has_bias": False} | lists.tables(
+                               40, order=rng.permutation(40), tags=[1, 0, 1]))
+            else:
+                lists.gemm(config.rows + 1, config.cols + 1, 40, kind=JobKind.GEMM_PACKED,
+                           **values)
+        both = Run(dut, lists, manners)
+        await both.begin()
+        lists.ring.doorbell(len(lists.commands))
+        for _ in lists.commands:
+            await both.wait()
+            both.compare()
+            seen.add(lists.ring.fault)
+            if lists.ring.fault is Fault.NONE:
+                break
+            await both.order("skip")
+            lists.ring.skip()
+        low, high = lists.ring.window
+        for address, beats in (*both.slave.seen.reads, *both.slave.seen.writes):
+            assert low <= address and address + beats * config.bus_bytes <= high
+        both.end()
+    assert seen == {Fault.NONE, Fault.OUTSIDE}
+
+
+@cocotb.test(timeout_time=4, timeout_unit="ms")
+@cocotb.parametrize(name=["a_stride", "b_stride", "c_stride", "a_step_0", "b_step_0", "c_step_0",
+                          "bias_step_1"])
+async def addresses_do_not_begin_again_behind_the_last(dut, name):
+    lists = Lists(drive.rng(), base=LAST)
+    config = lists.config
+    rows = 300 if name in ("a_stride", "c_stride") else config.rows
+    cols = 300 * config.cols if name == "b_stride" else config.cols
+    count = 1 if name.endswith("stride") else 300
+    lists.gemm(config.rows, config.cols, 20, interrupt=1)
+    lists.gemm(rows, cols, 20, has_bias=True, interrupt=1, **{"c_stride": 4 * cols} | {
+        name: (1 << 32) - 4096, f"count_{name[-1] if count > 1 else 0}": count})
+    seen = await stops_at(dut, lists, 0, Fault.OUTSIDE)
+    assert all(address >= LAST for address, _ in (*seen.reads, *seen.writes))
+
+
+@cocotb.test(timeout_time=4, timeout_unit="ms")
+@cocotb.parametrize(channel=["ar", "r", "aw", "w", "b"])
+async def a_bus_that_falls_silent_stops_the_ring(dut, channel):
+    """Software hears of it while it is silent; when it answers at last, all goes on."""
+    rng = drive.rng()
+    for after in (5, 40, 200):
+        lists = Lists(rng)
+        for _ in range(12):
+            lists.gemm(lists.config.rows, 3, 20, interrupt=1)
+        both = Run(dut, lists)
+        await both.begin()
+        both.set("BUS_TIMEOUT", 300)
+        await drive.ticks(dut, after)
+        both.slave.silent.add(channel)
+        begin = drive.cycle()
+        while not both.stops:
+            await drive.ticks(dut, 1)
+            assert drive.cycle() - begin < 3_000
+        assert drive.cycle() - begin > 290
+        assert both.status("timed_out") and both.status("fault") == Fault.TIMEOUT
+        await drive.ticks(dut, 400)
+        assert not both.status("idle")
+        both.slave.silent.clear()
+        await drive.ticks(dut, 600)
+        assert both.status("idle") and not both.status("timed_out")
+        await both.order("resume")
+        await both.wait()
+        lists.ring.doorbell(len(lists.commands))
+        both.compare()
+        both.end()
+
+
+@cocotb.test(timeout_time=4, timeout_unit="ms")
+async def a_slow_bus_is_not_a_silent_one(dut):
+    lists = Lists(drive.rng())
+    for _ in range(4):
+        lists.gemm(lists.config.rows, 3, 20)
+    both = Run(dut, lists, Manners(read_latency=250, write_latency=250))
+    await both.begin()
+    both.set("BUS_TIMEOUT", 270)
+    await both.wait()
+    lists.ring.doorbell(4)
+    both.compare()
+
+
+@cocotb.test(timeout_time=4, timeout_unit="ms")
+@cocotb.parametrize(manners=[GENTLE, HOSTILE])
+async def counts_what_goes_over_the_bus(dut, manners):
+    lists = Lists(drive.rng())
+    for _ in range(4):
+        lists.gemm(2 * lists.config.rows, 7, 40)
+    both = Run(dut, lists, manners)
+    await both.begin()
+    await both.wait()
+    seen = both.slave.seen
+    for name, expected in (
+            ("READ_BURSTS", len(seen.reads)), ("READ_BEATS", seen.read_beats),
+            ("WRITE_BURSTS", len(seen.writes)), ("WRITE_BEATS", seen.write_beats),
+            ("READ_STALLS", seen.read_stalls), ("WRITE_STALLS", seen.write_stalls),
+            ("READ_OWED", seen.read_owed), ("WRITE_OWED", seen.write_owed)):
+        assert both.get(name) == expected, name
+        assert expected or manners == GENTLE, name
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def a_ring_that_lies_between_is_a_fault(dut):
+    lists = Lists(drive.rng())
+    lists.gemm(lists.config.rows, 3, 20)
+    both = Run(dut, lists)
+    await both.begin()
+    both.set("RING_BASE", lists.base + 32)
+    await both.wait()
+    assert both.status("fault") == Fault.UNALIGNED and not both.get("RING_COMPLETED")
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def a_locked_window_stays_locked_until_a_reset(dut):
+    both = Run(dut, Lists(drive.rng()))
+    await both.begin()
+    assert not both.get("LOCKED") and not both.status("locked")
+    await both.order("lock")
+    for _ in range(3):
+        assert both.get("LOCKED") and both.status("locked")
+        await both.order("resume")
+    await drive.reset(dut)
+    assert not both.get("LOCKED") and not both.status("locked")
+
+
 def config_of(rows, cols, **others):
-    return Config.sized(rows=rows, cols=cols, k_max=256, act_bytes=32, weight_bytes=32, **others)
+    return Config.sized(rows=rows, cols=cols, k_max=256, bus_bytes=32, **others)
 
 
 @pytest.mark.parametrize("rows, cols", [(4, 4), (3, 5)])
