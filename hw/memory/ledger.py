@@ -128,13 +128,13 @@ class Ledger(wiring.Component):
         youngest = (self.completed + under_way)[:INDEX_BITS]
         with m.If(self.begins):
             m.d.sync += [notes[youngest].eq(self.note), faults[youngest].eq(0)]
-        for holds, index, code in (
-                *((resp != OKAY, index, fault_of(resp, READ_FAULTS))
-                  for resp, index in ((self.act_resp, self.act_index),
-                                      (self.weight_resp, self.weight_index))),
-                (last != 0, oldest, last),
+        for holds, index, code in (  # of several in one cycle the last stays
+                (self.overlong, self.overlong_index, Fault.OVERLONG),
                 (self.cut_off, self.cut_off_index, Fault.OVERLONG),
-                (self.overlong, self.overlong_index, Fault.OVERLONG)):
+                *((resp != OKAY, index, fault_of(resp, READ_FAULTS))
+                  for resp, index in ((self.weight_resp, self.weight_index),
+                                      (self.act_resp, self.act_index))),
+                (last != 0, oldest, last)):
             with m.If(holds & (faults[index] == 0)):
                 m.d.sync += faults[index].eq(code)
         with m.If(self.forget):

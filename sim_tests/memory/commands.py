@@ -6,21 +6,18 @@ from typing import Any
 import numpy as np
 
 from golden.memory import Command, Fault, Machine, Memory, Ring
-from golden.memory.descriptor import BYTES, FIELD, JobFlag
+from golden.memory.descriptor import BYTES, JobFlag, Operation
 from golden.memory.faults import CommandError
 from golden.memory.jobs import FORMAT_CODES, JobKind, Output, Selection
 from golden.memory.layouts import check_places
 from hw.contract.config import Config
+from hw.memory.axi4 import OUTSIDE
 from hw.memory.work import Form, Walk
 
 PLACE = 1 << 39
 """Of a descriptor; no command reads or writes there."""
 
 COUNTS = 1 << 32
-
-MISSING = ("NOTIFY", "LOADS_ORDER", "LOADS_TAGS")
-"""What the machine refuses as RESERVED until it can do it."""
-
 
 def good(rng: np.random.Generator, **values: Any) -> Command:
     """Draw a command in which the dispatcher finds nothing: kinds, sizes and places of any value.
@@ -51,7 +48,9 @@ def good(rng: np.random.Generator, **values: Any) -> Command:
         "selection": Selection(rng.integers(4)), "units": number(16), "threshold": number(32),
         "count_0": int(rng.integers(1, 5)), "count_1": int(rng.integers(1, 5)),
         **{f"wait_{name}": number(8) * int(rng.integers(2)) for name in ("a", "b", "side")},
-        "interrupt": int(rng.integers(2))}
+        "interrupt": int(rng.integers(2)), "notify": int(rng.random() < 0.2),
+        "loads_order": int(rng.random() < 0.2), "loads_tags": int(rng.random() < 0.2),
+        "order": number(39, 64), "tags": number(39, 64)}
     drawn |= places | values
     row = int(drawn["n"]) * (2 if output else 4)
     if not kind.converts and output < Output.MX6.value and "c_stride" not in values:
@@ -69,31 +68,34 @@ class Oracle(Ring):
         pass
 
 
-def fault_of(machine: Machine, descriptor: bytes, resp: int = 0) -> Fault:
+def fault_of(machine: Machine, descriptor: bytes, resp: int = 0, notify: int = 0) -> Fault:
     """Return golden's fault of a descriptor, read with an answer of the bus; nothing else is there.
 
-    What only the job itself could have, such as an operand that is not there, is NONE.
+    What only the job itself could have, such as an operand that is not there, is NONE. Counts go to
+    the address `notify`.
     """
+    if resp == OUTSIDE:
+        return Fault.OUTSIDE
     memory = Memory()
     if resp < 3:
         memory.add(PLACE, BYTES)
         memory.write(PLACE, descriptor)
     if resp == 2:
         memory.broken.append((PLACE, BYTES))
-    ring = Oracle(machine, memory, PLACE, 1)
+    ring = Oracle(machine, memory, PLACE, 1, notify_address=notify)
     ring.doorbell(1)
     own = {Fault.UNKNOWN_VERSION, Fault.UNKNOWN_OPERATION, Fault.RESERVED, Fault.UNALIGNED,
            Fault.NO_COUNT, Fault.OVERLONG}
     if resp >= 2:
         own |= {Fault.READ_SLVERR, Fault.READ_DECERR}
     try:
-        check_places(machine, Command.unpack(descriptor))
+        command = Command.unpack(descriptor)
+        if command.operation == Operation.WAIT.value and command.a >> machine.address_bits:
+            own.add(Fault.OUTSIDE)  # no access is needed to see it
+        elif command.operation == Operation.JOB.value:
+            check_places(machine, command)
     except CommandError as error:
-        own.add(error.fault)  # OUTSIDE too: no access is needed to see it
-    bits = int.from_bytes(descriptor, "little")
-    if any(FIELD[name].take(bits) for name in MISSING) and (
-            ring.fault not in own or ring.fault > Fault.RESERVED):
-        return Fault.RESERVED if resp < 2 else ring.fault
+        own.add(error.fault)  # OUTSIDE too
     return ring.fault if ring.fault in own else Fault.NONE
 
 
@@ -155,7 +157,7 @@ def _weights(config: Config, command: Command, at: dict[str, int],
 
 def _results(config: Config, command: Command, address: int, is_last: bool) -> dict[str, Any]:
     fields = {"address": address, "stride": command.c_stride, "n": command.n,
-              "ends": int(is_last)}
+              "ends": int(is_last and not command.notify)}
     if command.converts:
         return fields | {"form": Form.WEIGHTS}
     fields |= {"m": command.m, "group_rows": command.tiles * config.rows}

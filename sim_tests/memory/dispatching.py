@@ -6,22 +6,41 @@ from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.memory.descriptor import BYTES
-from hw.memory.dispatcher import JOB_FIELDS
-from hw.memory.ledger import FAULT_BITS, Ledger
-from hw.memory.work import results_layout, rows_layout, tiles_layout
+from golden.memory.descriptor import BYTES, JobFlag, Operation
+from golden.memory.jobs import Selection
+from hw.memory.dispatcher import JOB_FIELDS, OF_A_TABLE
+from hw.memory.ledger import Ledger
+from hw.memory.table_loader import load_layout
+from hw.memory.word_watch import watch_layout
+from hw.memory.work import Form, results_layout, rows_layout, tiles_layout
+from hw.registers.codes import Refusal
+from hw.registers.ring_map import FAULT_BITS
 from sim_tests import drive
 from sim_tests.memory.commands import COUNTS, iterations
 from sim_tests.stimuli.operands import configuration
 
-SIZES = {"address_bits": 40, "length_bits": 24}
-LAYOUTS = {"act": rows_layout(**SIZES), "weight": tiles_layout(address_bits=40),
-           "results": results_layout(address_bits=40)}
-LEDGER = ("begins", "note", "room", "wrong", "passed")
+SIZES = {"address_bits": 41, "length_bits": 24}
+LAYOUTS = {"act": rows_layout(**SIZES), "weight": tiles_layout(address_bits=41),
+           "results": results_layout(address_bits=41)}
+LOAD, WATCH = load_layout(address_bits=41), watch_layout(address_bits=41)
+LEDGER = ("begins", "note", "room", "wrong", "passed", "completed")
 """What the dispatcher and the ledger tell each other."""
+
+FIRST = COUNTS - 9
+"""Count of ended commands after a reset."""
 
 LATENCY = 6
 """Least cycles from a command's last iteration to the end of its results."""
+
+
+TABLES = 2
+
+
+def uses_table(command):
+    """Tell whether a job may look at its table."""
+    return bool(command.operation == Operation.JOB.value and (
+        command.loads_order or command.loads_tags or command.flags & JobFlag.REORDER
+        or command.selection == Selection.STATIC.value))
 
 
 def bits_of(command):
@@ -37,12 +56,13 @@ class Accounted(wiring.Component):
         super().__init__({
             **{name: member for name, member in dispatcher.signature.members.items()
                if name not in LEDGER},
-            "ended": In(1), "completed": Out(32), "interrupts": Out(1), "fault": Out(FAULT_BITS)})
+            "ended": In(1), "ends": Out(1), "completed": Out(32), "interrupts": Out(1),
+            "fault": Out(FAULT_BITS)})
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.dispatcher = dispatcher = self.dispatcher
-        m.submodules.ledger = ledger = Ledger()
+        m.submodules.ledger = ledger = Ledger(first=FIRST)
         for name, member in dispatcher.signature.members.items():
             inner = getattr(dispatcher, name)
             if name in LEDGER:
@@ -55,8 +75,9 @@ class Accounted(wiring.Component):
         m.d.comb += [
             ledger.begins.eq(dispatcher.begins), ledger.note.eq(dispatcher.note),
             ledger.wrong.eq(dispatcher.wrong), ledger.wrong_note.eq(dispatcher.note),
-            ledger.ended.eq(self.ended), dispatcher.room.eq(ledger.room),
-            dispatcher.passed.eq(ledger.passed),
+            self.ends.eq(self.ended & ~ledger.holds), ledger.ended.eq(self.ends),
+            dispatcher.room.eq(ledger.room),
+            dispatcher.passed.eq(ledger.passed), dispatcher.completed.eq(ledger.completed),
             self.completed.eq(ledger.completed), self.interrupts.eq(ledger.interrupts)]
         with m.If(ledger.stops & (self.fault == 0)):
             m.d.sync += self.fault.eq(ledger.fault)
@@ -70,6 +91,8 @@ class Run:
     ----------
     begun : list of (int, dict, dict)
         Of each iteration: number of its command, job registers, works.
+    loads, watches, counts : list of (int, dict)
+        Of each that was asked for: number of its command, what; of counts the work.
     interrupts : list of int
         What `interrupts` said as each command ended.
     refused : int
@@ -80,13 +103,16 @@ class Run:
         A port that stays low.
     """
 
-    def __init__(self, dut, commands, *, first=0, idle=0.0, stall=0.0, refused=None):
-        self.dut, self.commands, self.first = dut, commands, first
+    def __init__(self, dut, commands, *, idle=0.0, stall=0.0, refused=None):
+        self.dut, self.commands = dut, commands
         self.idle, self.stall, self.refused = idle, stall, refused
         self.begun, self.interrupts, self.cycles = [], [], []
+        self.loads, self.watches, self.counts = [], [], []
+        self.notify = int(drive.rng("notify").integers(1 << 38)) * 4
         self.at, self.is_offered, self.refusals = 0, False, 0
         self.ending, self.ends, self.held = deque(), True, ""
         self.flips, self.before = drive.rng("run"), None
+        self.completed = self.interrupt = 0
 
     async def step(self):
         """Drive everything for a cycle, and note what comes."""
@@ -96,19 +122,30 @@ class Run:
         dut.i__valid.value = int(self.is_offered)
         dut.i__payload.value = (bits_of(self.commands[self.at]) if self.is_offered
                                 else int.from_bytes(flips.bytes(BYTES), "little"))
-        dut.number.value = (self.first + self.at) % COUNTS
+        dut.number.value = (FIRST + self.at) % COUNTS
         dut.refused.value = int(self.at == self.refused)
+        dut.notify_address.value = self.notify
+        reasons = [reason for reason in Refusal if reason not in (Refusal.NONE, *OF_A_TABLE)]
+        dut.checked.value = (reasons if self.at == self.refused else [
+            Refusal.NONE, *OF_A_TABLE])[self.at % 4]
+        for name in ("load", "watch"):
+            getattr(dut, f"{name}__ready").value = int(flips.random() < 0.3)
+            getattr(dut, f"{name}_resp").value = 0
         for name in ("free", *(f"{each}__ready" for each in LAYOUTS)):
             getattr(dut, name).value = int(flips.random() >= self.stall / 2 and name != self.held)
-        ends = bool(self.ends and self.ending and self.ending[0] <= drive.cycle()
+        ends = bool(self.ends and self.ending and self.ending[0] < drive.cycle()
                     and flips.random() < 0.4)
         dut.ended.value = int(ends)
         await drive.ticks(dut, 1)
-        if ends:
+        if int(dut.ends.value):
             self.ending.popleft()
-            self.interrupts.append(int(dut.interrupts.value))
+        completed = (int(dut.completed.value) - FIRST) % COUNTS
+        if completed != self.completed:
+            assert completed == self.completed + 1
+            self.interrupts.append(self.interrupt)
         else:
-            assert not int(dut.interrupts.value)
+            assert not self.interrupt
+        self.completed, self.interrupt = completed, int(dut.interrupts.value)
         self._note()
 
     def _note(self):
@@ -116,25 +153,46 @@ class Run:
         job = {name: int(getattr(dut, f"job_{name}").value) for name in JOB_FIELDS}
         valid = {name: bool(int(getattr(dut, f"{name}__valid").value)) for name in LAYOUTS}
         takes = bool(int(dut.i__ready.value)) and self.is_offered
+        command = self.commands[self.at] if self.is_offered else None
         if int(dut.start.value):
             assert int(dut.free.value) and self.before == (self.at, job), "it has not stood"
         if int(dut.start.value) and self.at == self.refused:
             self.refusals += 1
             assert not any(valid.values()) and not takes
         elif int(dut.start.value):
-            command = self.commands[self.at]
             assert valid == {"act": True, "weight": not command.converts, "results": True}
             assert all(int(getattr(dut, f"{name}__ready").value) for name in LAYOUTS)
             works = {name: LAYOUTS[name].from_bits(int(getattr(dut, f"{name}__payload").value))
                      for name in LAYOUTS}
             self.begun.append((self.at, job, works))
             self.cycles.append(drive.cycle())
+        elif valid["results"]:
+            assert not valid["act"] and not valid["weight"]
+            if int(dut.results__ready.value):
+                self.counts.append((self.at, LAYOUTS["results"].from_bits(
+                    int(dut.results__payload.value))))
         else:
-            assert not any(valid.values()) and not takes
+            assert not any(valid.values())
+        self._note_asides(command)
         self.before = (self.at, job) if self.is_offered else None
         if takes:
-            self.ending.append(drive.cycle() + LATENCY)
+            if command.operation == Operation.JOB.value or command.notify:
+                self.ending.append(drive.cycle() + LATENCY)
             self.at, self.is_offered = self.at + 1, False
+
+    def _note_asides(self, command):
+        """Note what is loaded and watched; a table stays while its users have not ended."""
+        dut = self.dut
+        if int(dut.load__valid.value):
+            assert self.at != self.refused
+            users = [number for number, each in enumerate(self.commands[:self.at])
+                     if uses_table(each) and (each.table - command.table) % TABLES == 0]
+            waits = [self.at - command.wait_side] if command.wait_side else []
+            assert all(number < self.completed for number in (*users, *waits)), "too early"
+            if int(dut.load__ready.value):
+                self.loads.append((self.at, LOAD.from_bits(int(dut.load__payload.value))))
+        if int(dut.watch__valid.value) and int(dut.watch__ready.value):
+            self.watches.append((self.at, WATCH.from_bits(int(dut.watch__payload.value))))
 
     async def until(self, holds, limit=20_000):
         """Go on until something holds."""
@@ -152,17 +210,40 @@ class Run:
         return lambda: len(self.interrupts) == count
 
     def compare(self, count):
-        """Compare every iteration of the first commands; there is none of the others."""
+        """Compare all that the first commands became; there is nothing of the others."""
         expected = [(number, command, works)
                     for number, command in enumerate(self.commands[:count])
+                    if command.operation == Operation.JOB.value
                     for works in iterations(configuration(), command,
-                                            (self.first + number) % COUNTS)]
+                                            (FIRST + number) % COUNTS)]
         for at, (got, wanted) in enumerate(zip(self.begun, expected, strict=True)):
             number, command, works = wanted
             assert got[0] == number, f"iteration {at}"
             assert got[1] == {name: getattr(command, name) for name in JOB_FIELDS}
             for name, fields in works.items():
                 compare_fields(got[2][name], fields or {}, f"iteration {at}, {command}: {name}")
+        self._compare_asides(count)
+
+    def _compare_asides(self, count):
+        loads, watches, counts = [], [], []
+        for number, command in enumerate(self.commands[:count]):
+            if command.operation == Operation.WAIT.value:
+                watches.append((number, {"address": command.a, "count": command.sequence}))
+            if command.loads_order:
+                loads.append((number, {"is_tags": 0, "table": command.table, "count": command.k,
+                                       "address": command.order}))
+            if command.loads_tags:
+                loads.append((number, {"is_tags": 1, "table": command.table,
+                                       "count": -(-command.k // 16), "address": command.tags}))
+            if command.notify:
+                counts.append((number, {
+                    "form": Form.COUNT, "ends": 1, "address": self.notify,
+                    "m": (FIRST + number + 1) % COUNTS}))
+        for name, expected in (("loads", loads), ("watches", watches), ("counts", counts)):
+            got = getattr(self, name)
+            for (number, work), (of, fields) in zip(got, expected, strict=True):
+                assert number == of, name
+                compare_fields(work, fields, f"{name} of {number}")
 
 
 def compare_fields(got, wanted, where):

@@ -72,12 +72,15 @@ class Seen:
         Cycles in which an address, or a word, was offered and not taken.
     read_owed, write_owed : int
         Bursts without their last word, or answer, whose address was taken, summed over cycles.
+    waiting : list of int
+        Bursts without an answer when the address of each write came.
     most_reads, most_writes : int
         Bursts that waited for their last word, or their answer, at one time.
     """
 
     reads: list[tuple[int, int]] = field(default_factory=list)
     writes: list[tuple[int, int]] = field(default_factory=list)
+    waiting: list[int] = field(default_factory=list)
     read_beats: int = 0
     write_beats: int = 0
     empty_words: int = 0
@@ -230,6 +233,7 @@ class Slave:
             self._reads.setdefault(number, deque()).append(burst)
             self.seen.reads.append((address, beats))
         else:
+            self.seen.waiting.append(len(self._addresses) + sum(map(len, self._answers.values())))
             self._addresses.append(burst)
             self.seen.writes.append((address, beats))
 

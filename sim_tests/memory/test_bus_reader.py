@@ -8,14 +8,22 @@ import pytest
 from cocotb.triggers import gather
 from cocotbext.axi import AxiRamRead, AxiReadBus
 
-from hw.memory.axi4 import PAGE_BYTES, SLVERR, segment_layout
+from hw.memory.axi4 import OUTSIDE, PAGE_BYTES, SLVERR, segment_layout
 from hw.memory.bus_reader import BusReader
 from hw.memory.read_channel import word_layout
 from sim_tests import bench, drive
+from sim_tests.memory.windows import set_window
 
 SIZE = 1 << 16
 SIZES = {"address_bits": 40, "length_bits": 10, "data_bytes": 32, "burst_beats": 8}
+INSIDE = {"address_bits": SIZES["address_bits"] + 1, "length_bits": SIZES["length_bits"]}
 CHANNELS = 3
+
+
+async def begin(dut, **window):
+    """Reset, and open the window."""
+    await drive.reset(dut)
+    set_window(dut, SIZES["address_bits"], **window)
 
 
 class Ram(AxiRamRead):
@@ -95,7 +103,7 @@ async def bring(dut, ram, segments, stalls):
     """Read the segments of each channel, compare every word, and return the cycles it took."""
     rules = Rules(dut)
     cocotb.start_soon(rules.follow())
-    layout = segment_layout(address_bits=SIZES["address_bits"], length_bits=SIZES["length_bits"])
+    layout = segment_layout(**INSIDE)
     start = drive.cycle()
 
     async def one(number, address, length, stall):
@@ -118,7 +126,7 @@ async def bring(dut, ram, segments, stalls):
 @cocotb.test(timeout_time=2, timeout_unit="ms")
 @cocotb.parametrize(pause=[0.0, 0.5], stall=[0.0, 0.5])
 async def brings_every_segment(dut, pause, stall):
-    await drive.reset(dut)
+    await begin(dut)
     ram, rng = Ram(dut, pause), drive.rng()
     segments = [draw_segments(rng, drive.amount(40, 400)) for _ in range(CHANNELS)]
     await bring(dut, ram, segments, [stall] * CHANNELS)
@@ -126,7 +134,7 @@ async def brings_every_segment(dut, pause, stall):
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
 async def a_channel_that_stands_still_stops_no_other(dut):
-    await drive.reset(dut)
+    await begin(dut)
     ram, rng = Ram(dut), drive.rng()
     segments = [draw_segments(rng, 40) for _ in range(CHANNELS)]
     stalls = [drive.LongPause(5, 3_000), 0.0, 0.0]
@@ -135,10 +143,10 @@ async def a_channel_that_stands_still_stops_no_other(dut):
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
 async def asks_for_no_more_than_it_has_room_for(dut):
-    await drive.reset(dut)
+    await begin(dut)
     ram, rules = Ram(dut), Rules(dut)
     cocotb.start_soon(rules.follow())
-    layout = segment_layout(address_bits=SIZES["address_bits"], length_bits=SIZES["length_bits"])
+    layout = segment_layout(**INSIDE)
     words = drive.pack(layout, {"address": np.zeros(20, int), "length": np.full(20, 500)})
     cocotb.start_soon(drive.send(dut, "segments_1", words))
     await drive.ticks(dut, 500)
@@ -151,7 +159,7 @@ async def asks_for_no_more_than_it_has_room_for(dut):
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
 async def brings_a_word_each_cycle(dut):
-    await drive.reset(dut)
+    await begin(dut)
     ram = Ram(dut)
     long = (np.arange(32) * 1024, np.full(32, 1008))
     little = (np.zeros(1, int), np.ones(1, int))
@@ -163,8 +171,8 @@ async def brings_a_word_each_cycle(dut):
 @cocotb.test(timeout_time=2, timeout_unit="ms")
 async def takes_answers_of_other_ids_in_between(dut):
     """By hand: two bursts of different channels, whose words come in turn, the second's first."""
-    await drive.reset(dut)
-    layout = segment_layout(address_bits=SIZES["address_bits"], length_bits=SIZES["length_bits"])
+    await begin(dut)
+    layout = segment_layout(**INSIDE)
     dut.bus__arready.value = 1
     for number in (0, 2):
         word = drive.pack(layout, {"address": [4096 * number], "length": [4 * SIZES["data_bytes"]]})
@@ -186,7 +194,7 @@ async def takes_answers_of_other_ids_in_between(dut):
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
 async def serves_channels_in_turn(dut):
-    await drive.reset(dut)
+    await begin(dut)
     ram = Ram(dut)
     segments = [(np.arange(12) * 1024, np.full(12, 1008)) for _ in range(CHANNELS)]
     _, rules = await bring(dut, ram, segments, [0.0] * CHANNELS)
@@ -195,6 +203,41 @@ async def serves_channels_in_turn(dut):
     served = [sum(number == channel for number, _, _ in rules.bursts[:60])
               for channel in range(CHANNELS)]
     assert served == [20] * CHANNELS
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+@cocotb.parametrize(pause=[0.0, 0.5])
+async def nothing_outside_of_the_window_is_asked_for(dut, pause):
+    """But answered, in order, and said to be so; addresses do not begin again at 0."""
+    first, end, last = 3, 11, 1 << SIZES["address_bits"]
+    await begin(dut, first=first, end=end)
+    ram, rng, size = Ram(dut, pause), drive.rng(), SIZES["data_bytes"]
+    rules = Rules(dut)
+    cocotb.start_soon(rules.follow())
+
+    async def one(number):
+        address, length = draw_segments(rng, drive.amount(60, 600))
+        near = rng.random(len(address)) < 0.7
+        address[near] %= SIZE
+        edges = np.array([first * PAGE_BYTES, end * PAGE_BYTES, last, 2 * last - 700])
+        at_edge = rng.random(len(address)) < 0.3
+        address[at_edge] = rng.choice(edges, at_edge.sum()) - rng.integers(0, 700, at_edge.sum())
+        segments = drive.pack(segment_layout(**INSIDE), {"address": address, "length": length})
+        cocotb.start_soon(drive.send(dut, f"segments_{number}", segments))
+        places = [at for start, bytes_ in zip(address, length, strict=True)
+                  for at in range(int(start) // size * size, int(start + bytes_), size)]
+        came = await drive.receive(dut, f"o_{number}", len(places), 0.2)
+        found = [(word & (1 << 8 * size) - 1, word >> 8 * size) for word in came]
+        for at, (data, resp) in zip(places, found, strict=True):
+            inside = first <= at // PAGE_BYTES < end
+            assert resp == (0 if inside else OUTSIDE), f"{at:#x}"
+            assert not inside or [data] == words_of(ram, at, 1), f"{at:#x}"
+
+    await gather(*(one(number) for number in range(CHANNELS)))
+    await drive.ticks(dut, 30)
+    assert not int(dut.owes.value)
+    assert rules.bursts
+    assert all(first <= address // PAGE_BYTES < end for _, address, _ in rules.bursts)
 
 
 @pytest.mark.parametrize("depths, outstanding", [((16, 40, 8), 4), ((64, 64, 64), 32)])

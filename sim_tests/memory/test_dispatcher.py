@@ -11,27 +11,32 @@ from hw.memory.descriptor import DESCRIPTOR_BITS
 from hw.memory.dispatcher import Dispatcher
 from hw.memory.work import UNDER_WAY
 from sim_tests import bench, drive
-from sim_tests.memory.commands import COUNTS, fault_of, good
+from sim_tests.memory.commands import fault_of, good
 from sim_tests.memory.dispatching import LAYOUTS, SIZES, Accounted, Run, bits_of
 from sim_tests.stimuli.operands import configuration, handed_over
+
+PLAIN = {"loads_order": 0, "loads_tags": 0, "notify": 0}
 
 # What a descriptor has by itself.
 
 
-async def find(dut, bits, resp=0):
-    """Offer a descriptor after a reset, and return the fault; without one the job must start."""
+async def find(dut, bits, resp=0, notify=0):
+    """Offer a descriptor after a reset, and return the fault.
+
+    Without one the job must start, or what it needs before be asked for.
+    """
     for name in ("free", "i__valid", *(f"{each}__ready" for each in LAYOUTS)):
         getattr(dut, name).value = 0
     dut.rst.value = 1
     await drive.ticks(dut, 1)
     dut.rst.value, dut.i__valid.value = 0, 1
     dut.i__payload.value = bits | resp << DESCRIPTOR_BITS
-    dut.free.value = 1
+    dut.free.value, dut.notify_address.value = 1, notify
     for name in LAYOUTS:
         getattr(dut, f"{name}__ready").value = 1
     for _ in range(6):
         await drive.ticks(dut, 1)
-        if int(dut.start.value):
+        if any(int(port.value) for port in (dut.start, dut.load__valid, dut.watch__valid)):
             assert not int(dut.fault.value)
             return Fault.NONE
     return Fault(int(dut.fault.value))
@@ -39,11 +44,15 @@ async def find(dut, bits, resp=0):
 
 async def compare_faults(dut, cases, *, seen=()):
     """Compare the fault of each (bits, resp) to golden's; those named have to come up."""
+    rng = drive.rng("notify")
     config, found = configuration(), set()
     machine = Machine(rows=config.rows, cols=config.cols)
     for number, (bits, resp) in enumerate(cases):
-        expected = fault_of(machine, bits.to_bytes(BYTES, "little"), resp)
-        got = await find(dut, bits, resp)
+        notify = int(rng.integers(1 << 40)) & (-1 if rng.random() < 0.1 else -4)
+        # Without WAIT_SIDE: after a reset nothing has ended.
+        bits &= ~FIELD["WAIT_SIDE"].mask if FIELD["OPERATION"].take(bits) == 1 else -1
+        expected = fault_of(machine, bits.to_bytes(BYTES, "little"), resp, notify)
+        got = await find(dut, bits, resp, notify)
         assert got == expected, f"case {number}, resp {resp}, {bits:#x}: {got!r}, {expected!r}"
         found.add(got)
     assert found >= set(seen), f"only {found} came up"
@@ -125,14 +134,24 @@ async def finds_what_golden_finds_in_anything(dut):
         if rng.random() < 0.1:
             bits ^= 1 << int(rng.integers(16))
         cases.append((bits, int(rng.integers(4)) if rng.random() < 0.2 else 0))
-    waits = [(bits, resp) for bits, resp in cases if FIELD["OPERATION"].take(bits) == 2]
-    assert all(bits & RESERVED[Operation.WAIT] for bits, _ in waits)  # no WAIT that is good
+    for _ in range(100):
+        place = int(rng.integers(1 << 41)) & (-1 if rng.random() < 0.3 else -4)
+        wait = Command(operation=Operation.WAIT, a=place, sequence=int(rng.integers(1 << 32)),
+                       notify=int(rng.integers(2)))
+        cases.append((bits_of(wait), 0))
     await compare_faults(dut, cases, seen={
         Fault.READ_SLVERR, Fault.READ_DECERR, Fault.UNKNOWN_VERSION, Fault.UNKNOWN_OPERATION,
-        Fault.RESERVED, Fault.NO_COUNT, Fault.UNALIGNED, Fault.NONE})
+        Fault.RESERVED, Fault.NO_COUNT, Fault.UNALIGNED, Fault.OUTSIDE, Fault.OVERLONG, Fault.NONE})
 
 
 # What becomes of good ones.
+
+
+def wait_of(rng):
+    """Draw a WAIT."""
+    return Command(operation=Operation.WAIT, a=int(rng.integers(1 << 38)) * 4,
+                   sequence=int(rng.integers(1 << 32)), notify=int(rng.integers(2)),
+                   interrupt=int(rng.integers(2)))
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
@@ -140,13 +159,14 @@ async def finds_what_golden_finds_in_anything(dut):
 async def hands_out_every_iteration(dut, idle, stall):
     await drive.reset(dut)
     rng = drive.rng()
-    commands = [good(rng, kind=kind) for _ in range(drive.amount(8, 80)) for kind in JobKind]
-    run = Run(dut, commands, first=COUNTS - 9, idle=idle, stall=stall)
+    commands = [good(rng, kind=kind) if rng.random() < 0.8 else wait_of(rng)
+                for _ in range(drive.amount(8, 80)) for kind in JobKind]
+    run = Run(dut, commands, idle=idle, stall=stall)
     await run.until(run.has_ended(len(commands)))
     await run.steps(10)
     run.compare(len(commands))
     assert run.interrupts == [command.interrupt for command in commands]
-    assert int(dut.completed.value) == len(commands) and not int(dut.fault.value)
+    assert run.completed == len(commands) and not int(dut.fault.value)
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
@@ -165,7 +185,7 @@ async def counts_go_up_to_their_last_value(dut):
 @cocotb.test(timeout_time=5, timeout_unit="ms")
 async def hands_out_an_iteration_each_cycle(dut):
     await drive.reset(dut)
-    run = Run(dut, [good(drive.rng(), count_0=7, count_1=5)])
+    run = Run(dut, [good(drive.rng(), count_0=7, count_1=5, **PLAIN)])
     await run.until(run.has_ended(1))
     assert run.cycles[-1] - run.cycles[0] == 34
 
@@ -176,7 +196,7 @@ async def survives_a_long_pause(dut, name):
     """While one of them takes nothing, nobody is given anything."""
     await drive.reset(dut)
     rng = drive.rng()
-    commands = [good(rng, kind=JobKind.GEMM, count_0=4) for _ in range(4)]
+    commands = [good(rng, kind=JobKind.GEMM, count_0=4, **PLAIN) for _ in range(4)]
     run = Run(dut, commands)
     await run.until(lambda: len(run.begun) == 3)
     run.held = name
@@ -191,18 +211,18 @@ async def survives_a_long_pause(dut, name):
 async def stops_while_many_commands_have_not_ended(dut):
     await drive.reset(dut)
     rng = drive.rng()
-    commands = [good(rng, count_0=1, count_1=2) for _ in range(3 * UNDER_WAY)]
+    commands = [good(rng, count_0=1, count_1=2, **PLAIN) for _ in range(3 * UNDER_WAY)]
     run = Run(dut, commands)
     run.ends = False
     await run.steps(200)
     assert UNDER_WAY <= run.at < 2 * UNDER_WAY
-    assert int(dut.completed.value) == 0
+    assert run.completed == 0
     run.ends = True
     await run.until(run.has_ended(len(commands)))
     await run.steps(3)
     run.compare(len(commands))
     assert run.interrupts == [command.interrupt for command in commands]
-    assert int(dut.completed.value) == len(commands)
+    assert run.completed == len(commands)
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
@@ -218,7 +238,7 @@ async def stands_still_at_what_is_refused(dut, refused):
     assert run.refusals == 1 and run.at == refused
     assert int(dut.fault.value) == Fault.REFUSED
     run.compare(refused)
-    assert int(dut.completed.value) == refused == len(run.interrupts)
+    assert run.completed == refused == len(run.interrupts)
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
@@ -236,7 +256,7 @@ async def a_fault_stays_and_stops_what_follows(dut):
     await run.steps(60)
     assert int(dut.fault.value) == Fault.UNALIGNED and run.at == 1
     run.compare(1)
-    assert int(dut.completed.value) == 1 == len(run.interrupts)
+    assert run.completed == 1 == len(run.interrupts)
 
 
 @pytest.mark.parametrize("rows, cols", [(4, 4), (3, 5)])

@@ -6,17 +6,18 @@ import cocotb
 import pytest
 
 from golden.memory import Fault
-from hw.memory.axi4 import DECERR, EXOKAY, OKAY, SLVERR
-from hw.memory.ledger import FAULT_BITS, NOTE, Ledger
+from hw.memory.axi4 import DECERR, OKAY, OUTSIDE, SLVERR
+from hw.memory.ledger import NOTE, Ledger
 from hw.memory.work import COUNT_BITS, UNDER_WAY
+from hw.registers.ring_map import FAULT_BITS
 from sim_tests import bench, drive
 
 COUNTS = 1 << COUNT_BITS
 INPUTS = ("begins", "note", "wrong", "wrong_note", "act_resp", "act_index", "weight_resp",
           "weight_index", "answered", "write_resp", "cut_off", "cut_off_index", "overlong",
           "overlong_index", "ended", "forget", "skip")
-READ, WRITE = ({SLVERR: Fault.READ_SLVERR, DECERR: Fault.READ_DECERR},
-               {SLVERR: Fault.WRITE_SLVERR, DECERR: Fault.WRITE_DECERR})
+READ, WRITE = ({OUTSIDE: Fault.OUTSIDE, SLVERR: Fault.READ_SLVERR, DECERR: Fault.READ_DECERR},
+               {OUTSIDE: Fault.OUTSIDE, SLVERR: Fault.WRITE_SLVERR, DECERR: Fault.WRITE_DECERR})
 
 
 class Book:
@@ -31,6 +32,10 @@ class Book:
             if (self.completed + place) % UNDER_WAY == index and not each[1]:
                 each[1] = fault
 
+    def ends_by_itself(self):
+        """Tell whether the oldest command has nothing to wait for."""
+        return bool(self.under_way and self.under_way[0][0] >> 2)
+
     def expected(self, given):
         """Say what is to be seen in a cycle with these inputs, and note what they say."""
         seen = dict.fromkeys(("passed", "interrupts", "stops"), 0)
@@ -39,18 +44,20 @@ class Book:
         if given["answered"]:
             self.blame(oldest, WRITE.get(given["write_resp"], 0))
         note = fault = None
-        if given["ended"]:
+        seen["holds"] = int(self.ends_by_itself())
+        ends = given["ended"] or seen["holds"]
+        if ends:
             note, fault = self.under_way[0]
         elif given["wrong"] and not self.under_way:
             note, fault = given["wrong_note"], given["wrong"]
         if note is not None:
-            interrupt, goes_on = note & 1, note >> 1
+            interrupt, goes_on = note & 1, note >> 1 & 1
             seen["stops"] = int(bool(fault) and not goes_on)
             seen["fault"] = fault if seen["stops"] else None
             if not seen["stops"]:
-                seen["interrupts"], seen["passed"] = interrupt, int(not given["ended"])
+                seen["interrupts"], seen["passed"] = interrupt, int(not ends)
                 self.completed = (self.completed + 1) % COUNTS
-                if given["ended"]:
+                if ends:
                     self.under_way.popleft()
         return seen
 
@@ -78,27 +85,28 @@ def draw(rng, book, stopped):
     given = dict.fromkeys(INPUTS, 0)
     if stopped:
         return given | {"forget": int(stopped > 1), "skip": int(stopped > 2)}
-    there = len(book.under_way)
+    there, by_itself = len(book.under_way), book.ends_by_itself()
     flip = rng.random
-    given["ended"] = int(there and flip() < 0.3)
+    given["ended"] = int(there and not by_itself and flip() < 0.3)
     # Nothing is said any more of a command that is about to end.
-    places = range(1 if given["ended"] else 0, there)
+    places = range(1 if given["ended"] or by_itself else 0, there)
     for name in ("act", "weight"):
         if places and flip() < 0.15:
-            given[f"{name}_resp"] = int(rng.choice([OKAY, EXOKAY, SLVERR, DECERR]))
+            given[f"{name}_resp"] = int(rng.choice([OKAY, OUTSIDE, SLVERR, DECERR]))
             given[f"{name}_index"] = (book.completed + int(rng.choice(places))) % UNDER_WAY
     for name in ("cut_off", "overlong"):
         if places and flip() < 0.05:
             given[name] = 1
             given[f"{name}_index"] = (book.completed + int(rng.choice(places))) % UNDER_WAY
-    given["answered"] = int(given["ended"] or (there and flip() < 0.3))
-    given["write_resp"] = int(rng.choice([OKAY] * 6 + [SLVERR, DECERR]))
+    given["answered"] = int(given["ended"] or (there and not by_itself and flip() < 0.3))
+    given["write_resp"] = int(rng.choice([OKAY] * 6 + [OUTSIDE, SLVERR, DECERR]))
     if flip() < 0.3:
         given["wrong"] = int(rng.integers(1, 1 << FAULT_BITS))
     elif there < UNDER_WAY and flip() < 0.5:
         given["begins"] = 1
-    given["note"], given["wrong_note"] = (int(rng.integers(4)) | 2 * int(flip() < 0.5)
-                                          for _ in range(2))
+    given["note"], given["wrong_note"] = (
+        int(rng.integers(4)) | 2 * int(flip() < 0.5) | done * 4 * int(flip() < 0.3)
+        for done in (1, 0))
     return given
 
 
@@ -143,7 +151,7 @@ def test_ledger(first):
 
 
 def test_the_bits_of_a_note_are_those_of_the_book():
-    assert [name for name, _ in NOTE] == ["interrupt", "goes_on"]
+    assert [name for name, _ in NOTE] == ["interrupt", "goes_on", "is_done"]
 
 
 @pytest.mark.parametrize("count", [0, 1])

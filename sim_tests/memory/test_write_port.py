@@ -4,12 +4,15 @@ import cocotb
 import numpy as np
 import pytest
 
+from hw.memory.axi4 import OUTSIDE, PAGE_BYTES
 from hw.memory.work import store_layout
 from hw.memory.write_port import WritePort
 from sim_tests import bench, drive
 from sim_tests.memory.slave import Manners, Slave
+from sim_tests.memory.windows import set_window
 
 SIZES = {"address_bits": 40, "data_bytes": 16}
+INSIDE = SIZES | {"address_bits": SIZES["address_bits"] + 1}
 BEATS, SIZE = 8, 1 << 14
 
 GENTLE = Manners()
@@ -43,10 +46,12 @@ def stores_of(rng, runs, share):
     return words
 
 
-def memory_of(words):
-    """Write words one after the other."""
+def memory_of(words, window=(0, None)):
+    """Write words one after the other, those in a window."""
     memory, size = np.full(SIZE, 0xA5, np.uint8), SIZES["data_bytes"]
     for word in words:
+        if not is_in(window, word["word"] * size):
+            continue
         octets = word["data"].to_bytes(size, "little")
         for byte in range(size):
             if word["strobes"] >> byte & 1:
@@ -54,30 +59,47 @@ def memory_of(words):
     return memory
 
 
-async def store(dut, words, manners=GENTLE, idle=0.0, errors=None):
-    """Send words, compare all of memory, and return the cycles and what was seen."""
+def is_in(window, address):
+    """Tell whether an address lies in some pages."""
+    first, end = window
+    end = (1 << SIZES["address_bits"]) // PAGE_BYTES if end is None else end
+    return first <= address // PAGE_BYTES < end
+
+
+async def store(dut, words, manners=GENTLE, idle=0.0, errors=None, window=(0, None), held=0.0):
+    """Send words, compare all of memory, and return the cycles and what was seen.
+
+    No answer may come in a share of the cycles.
+    """
     await drive.reset(dut)
+    set_window(dut, SIZES["address_bits"], *window)
+    flips = drive.rng("held")
     memory = np.full(SIZE, 0xA5, np.uint8)
     slave = Slave(dut, memory, dut.clk, manners, errors, base=None)
     cocotb.start_soon(slave.run())
-    layout = store_layout(**SIZES)
+    layout = store_layout(**INSIDE)
     ended, answers, begin = 0, [], drive.cycle()
     sending = cocotb.start_soon(drive.send(
         dut, "i", [layout.const(word).as_value().value for word in words], idle))
     wanted = sum(word["ends"] for word in words)
     while ended < wanted:
+        holds = flips.random() < held
+        dut.holds.value = int(holds)
         await drive.ticks(dut, 1)
+        assert not holds or (not int(dut.answered.value) and not int(dut.ended.value))
         ended += int(dut.ended.value)
         if int(dut.answered.value):
             answers.append(int(dut.resp.value))
         assert drive.cycle() - begin < 100_000, f"{ended} of {wanted} commands have ended"
     cycles = drive.cycle() - begin
+    dut.holds.value = 0
     await sending
     await drive.ticks(dut, 30)
     assert slave.is_idle and not int(dut.owes.value)
-    assert len(answers) == len(slave.seen.writes)
+    turned_away = answers.count(OUTSIDE)
+    assert len(answers) - turned_away == len(slave.seen.writes)
     if errors is None:
-        drive.compare(memory, memory_of(words), "memory")
+        drive.compare(memory, memory_of(words, window), "memory")
     return cycles, slave.seen, answers
 
 
@@ -117,12 +139,65 @@ async def a_word_each_cycle(dut, step):
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
+@cocotb.parametrize(manners=[GENTLE, HOSTILE])
+async def no_answer_comes_while_none_may(dut, manners):
+    rng = drive.rng()
+    words = stores_of(rng, draw_runs(rng, 60), 0.3)
+    await store(dut, words, manners, window=(1, 3), held=0.5)
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+@cocotb.parametrize(manners=[GENTLE, HOSTILE], idle=[0.0, 0.5])
+async def nothing_outside_of_the_window_is_written(dut, manners, idle):
+    """Each of its bursts is answered in its place, and addresses do not begin again at 0."""
+    rng, size = drive.rng(), SIZES["data_bytes"]
+    first, length = draw_runs(rng, drive.amount(80, 800))
+    near = rng.random(len(first)) < 0.8
+    first[near] %= SIZE // size
+    beyond = rng.random(len(first)) < 0.1
+    first[beyond] += (1 << SIZES["address_bits"]) // size
+    words = stores_of(rng, (first, length), 0.2)
+    window = (1, 3)
+    _, seen, answers = await store(dut, words, manners, idle, window=window)
+    assert seen.writes and all(is_in(window, address) for address, _ in seen.writes)
+    assert set(answers) == {0, OUTSIDE}
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+@cocotb.parametrize(manners=[GENTLE, HOSTILE])
+async def a_word_that_goes_after_all_others_waits_for_their_answers(dut, manners):
+    """And is a burst by itself, also where it follows another one."""
+    rng, size = drive.rng(), SIZES["data_bytes"]
+    words = stores_of(rng, draw_runs(rng, 60), 0.2)
+    after = [number for number in range(len(words)) if rng.random() < 0.1]
+    for number in after:
+        words[number] |= {"after": 1, "ends": int(rng.integers(2))}
+    words[-1]["ends"] = 1
+    _, seen, _ = await store(dut, words, manners)
+    burst, waited = -1, []
+    bursts = iter(seen.writes)
+    left = 0
+    for word in words:
+        if not left:
+            burst, (address, left) = burst + 1, next(bursts)
+            place = address
+        assert place == word["word"] * size
+        if word.get("after"):
+            assert address == place and left == 1
+            waited.append(seen.waiting[burst])
+        place, left = place + size, left - 1
+    assert len(waited) == len(after) > 5 and not any(waited)
+    assert any(seen.waiting)
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
 async def a_lonely_word_does_not_wait_for_ever(dut):
     await drive.reset(dut)
+    set_window(dut, SIZES["address_bits"])
     memory = np.full(SIZE, 0xA5, np.uint8)
     slave = Slave(dut, memory, dut.clk)
     cocotb.start_soon(slave.run())
-    word = store_layout(**SIZES).const({"word": 3, "data": 7, "strobes": 1, "ends": 0})
+    word = store_layout(**INSIDE).const({"word": 3, "data": 7, "strobes": 1, "ends": 0})
     await drive.send(dut, "i", [word.as_value().value])
     await drive.ticks(dut, 60)
     assert slave.seen.writes == [(48, 1)] and memory[48] == 7
