@@ -1,8 +1,11 @@
 """What all handles of operands in memory have in common."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
+
+from golden.arguments import whole
 
 from .store import Block, Store
 
@@ -63,6 +66,17 @@ class Batched(Handle):
     def walks(self) -> tuple[tuple[int, int], ...]:
         """Count and distance for each batch dimension."""
         return tuple(zip(self.batch, self.steps, strict=True))
+
+    def __getitem__(self, index: int) -> Self:
+        """Return what lies at an index of the first batch dimension, in place."""
+        if not self.batch:
+            raise TypeError("without batch dimensions there is no index: of a matrix take rows or "
+                            "columns")
+        index, count = whole(index, "the index"), self.batch[0]
+        if not -count <= index < count:
+            raise IndexError(f"index {index} is not among {count} batches")
+        return replace(self, address=self.address + index % count * self.steps[0],
+                       shape=self.shape[1:], steps=self.steps[1:])
 
     def places(self) -> list[int]:
         """List the addresses of all batches, the last dimension fastest."""

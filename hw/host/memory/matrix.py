@@ -134,16 +134,6 @@ class Matrix(Batched):
         return replace(self, shape=(*self.batch, parts, self.shape[-2], width),
                        steps=(*self.steps, width * self.element_bytes))
 
-    def __getitem__(self, index: int) -> Self:
-        """Return what lies at an index of the first batch dimension, in place."""
-        if not self.batch:
-            raise TypeError("a matrix without batch dimensions has no index: take rows or columns")
-        index, count = whole(index, "the index"), self.batch[0]
-        if not -count <= index < count:
-            raise IndexError(f"index {index} is not among {count} batches")
-        return replace(self, address=self.address + index % count * self.steps[0],
-                       shape=self.shape[1:], steps=self.steps[1:])
-
     def _check_range(self, first: int, end: int, axis: int) -> None:
         if not 0 <= whole(first, "first") < whole(end, "end") <= self.shape[axis]:
             what = "rows" if axis == -2 else "columns"

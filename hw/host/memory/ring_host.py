@@ -149,11 +149,11 @@ class RingHost:
                 return
             if status["fault"]:
                 self._raise(status["fault"])
-            if self._feed():
-                continue
             if self._ended != before:
                 deadline = self._clock() + self.limit
-            elif self._clock() >= deadline:
+            if self._feed():
+                continue
+            if self._clock() >= deadline:
                 raise WaitTimeoutError(self._so_far(status))
             self.device.wait(self._pause)
 

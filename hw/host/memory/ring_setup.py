@@ -80,7 +80,8 @@ def set_ring(
     registers.write_long("RING_BASE", ring.address)
     registers.write("RING_SIZE_LOG2", (ring.size // BYTES).bit_length() - 1)
     registers.write_long("NOTIFY_ADDRESS", notify.address)
-    registers.write("BUS_TIMEOUT", whole(bus_timeout, "bus_timeout", least=0))
+    registers.write("BUS_TIMEOUT", REGISTER["BUS_TIMEOUT"].pack(
+        value=whole(bus_timeout, "bus_timeout", least=0)))
     bus = REGISTER["BUS_ATTRIBUTES"]
     registers.write(bus.name, bus.pack(**(bus.unpack(bus.reset) | attributes)))
     registers.write("RING_IRQ_PENDING", EVENTS)

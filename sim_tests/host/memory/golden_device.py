@@ -159,6 +159,7 @@ class GoldenDevice(Device):
         if command & (RingCommand.RESUME | RingCommand.SKIP) and self._status() >> 8 & 1:
             self.ring.tail = self.ring.completed
             if RingCommand.SKIP in command:
+                self.ring.tail = (self.ring.tail + 1) % COUNTS
                 self.ring.skip()
             else:
                 self.ring.resume()
