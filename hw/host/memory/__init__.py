@@ -5,16 +5,14 @@ Needs no Amaranth, and of the device no more than `hw.host.memory.device.Device`
 
     from hw.host.memory import RingHost, top
 
-    with RingHost(device, address=0x8000_0000, size=1 << 24) as host:
+    with RingHost(device, address=0x8000_0000, size=1 << 22) as host:
         memory, commands = host.memory, host.commands()
-        x = memory.place(tokens)                      # float32, (64, 1152)
-        first, second = (memory.place_weights(w) for w in weights)
-        hidden = memory.empty((64, 4608), "mx6")      # stays packed
-        y = memory.empty((64, 1152), "fp32")
-        commands.gemm(x, first, hidden, selection=top(3))
-        commands.gemm(hidden, second, y, bias=memory.place_bias(bias))
+        x, y = memory.place(tokens), memory.empty((64, 384), "fp16")
+        hidden = memory.empty((64, 1536), "mx6")  # stays packed
+        commands.gemm(x, memory.place_weights(first), hidden, selection=top(1))
+        commands.gemm(hidden, memory.place_weights(second), y)
         host.run(commands)
-        print(y.read())                               # float32, (64, 1152)
+        print(y.read())
 
 What a command reads of an earlier one's results it waits for. A list runs as often as it is asked
 to: ``x.write(...)`` brings it other numbers.

@@ -39,6 +39,8 @@ class GoldenDevice(Device):
         at the doorbell.
     first : int
         Commands that have ended before.
+    size : int
+        Bytes of memory.
 
     Attributes
     ----------
@@ -53,10 +55,11 @@ class GoldenDevice(Device):
         Called at every wait.
     """
 
-    def __init__(self, config: Config = SMALL, pace: int | None = None, first: int = 0) -> None:
+    def __init__(self, config: Config = SMALL, pace: int | None = None, first: int = 0,
+                 size: int = SIZE) -> None:
         self.config, self.pace = config, pace
         self.memory = Memory()
-        self.memory.add(BASE, SIZE)
+        self.memory.add(BASE, size)
         self.values = {register.name: register.reset or 0 for register in RING_REGISTERS}
         self.values |= build_values(config)
         self.ring = Ring(machine_of(config), self.memory, BASE, 1)
