@@ -3,16 +3,14 @@
 from collections.abc import Iterator
 
 from golden.arguments import is_bool, whole
-from golden.formats import BLOCK_SIZE
 from golden.memory.descriptor import Command, JobFlag, Operation
-from golden.memory.jobs import FORMAT_CODES, JobKind, Output
+from golden.memory.jobs import JobKind, Output
 from hw.host.packet_order import resident_tiles
 
 from .fences import Entry, Fences, touch
 from .handle import Handle
 from .job_fields import (
     batch_fields,
-    check_choice,
     check_fit,
     check_operand,
     check_sizes,
@@ -21,11 +19,9 @@ from .job_fields import (
 from .matrix import Matrix
 from .memory import Memory
 from .packed import PackedActivations, PackedWeights, tile_bytes
-from .selection import STATIC, Choice, every
+from .quantizing import Quantizing
+from .selection import Choice
 from .side import Biases, Order, Tags, Word
-
-ALL_MX6 = every(False)
-"""What is chosen where nobody chooses."""
 
 
 class Commands:
@@ -116,19 +112,17 @@ class Commands:
                                  f"{bias.shape[-1]}")
         tiles = resident_tiles(config, m, k) if tiles is None else checked_tiles(config, tiles, k)
         fields = {"m": m, "n": n, "k": k, "tiles": tiles, "output": output.value,
-                  "flags": JobFlag.BIAS * (bias is not None), "a_stride": a.stride,
-                  "b_stride": b.stride, "b": b.address}
+                  "a_stride": a.stride, "b_stride": b.stride, "b": b.address}
+        how = Quantizing(selection=selection, order=order, tags=tags, measure=measure)
+        kind, side = JobKind.GEMM, how.side
         if isinstance(a, PackedActivations):
-            for name, given in (("a selection", selection), ("an order", order), ("tags", tags),
-                                ("measure", measure or None)):
-                if given is not None:
-                    raise ValueError(f"A is packed already: {name} would change nothing")
-            kind, side = JobKind.GEMM_PACKED, {}
+            how.check_absent()
+            kind = JobKind.GEMM_PACKED
         else:
-            kind = JobKind.GEMM
-            side = self._quantizes(fields, a, k, selection, order, tags, measure)
+            fields |= how.fields(self.memory, a, k, self._table)
         if bias is not None:
-            fields["bias"], side = bias.address, side | {"the bias": bias}
+            fields |= {"bias": bias.address, "flags": fields.get("flags", 0) | JobFlag.BIAS}
+            side = side | {"the bias": bias}
         fields |= batch_fields(c, a=a, b=b, bias=bias)
         self._add(kind, fields, {"A": a}, {"B": b}, side, c, ends)
 
@@ -152,14 +146,16 @@ class Commands:
         TypeError, ValueError
             As `gemm` does.
         """
-        self._convert(JobKind.CONVERT, x, w, selection, order, tags, measure, ends)
+        self._convert(JobKind.CONVERT, x, w, Quantizing(
+            selection=selection, order=order, tags=tags, measure=measure), ends)
 
     def convert_transposed(
         self, x: Matrix, w: PackedWeights, *, selection: Choice | None = None,
         tags: Tags | None = None, **ends: bool,
     ) -> None:
         """Make numbers of shape (..., K, N) the B of a later GEMM; all else as `convert` does."""
-        self._convert(JobKind.CONVERT_TRANSPOSED, x, w, selection, None, tags, False, ends)
+        self._convert(JobKind.CONVERT_TRANSPOSED, x, w,
+                      Quantizing(selection=selection, tags=tags), ends)
 
     def wait(self, word: Word, count: int, **ends: bool) -> None:
         """Hold all later commands until a word has come to a count, modulo 2^32.
@@ -177,10 +173,13 @@ class Commands:
                                            sequence=sequence, **_end_fields(ends)),
                            handles={"the word": word}))
 
-    def _convert(
-        self, kind: JobKind, x: Matrix, w: PackedWeights, selection: Choice | None,
-        order: Order | None, tags: Tags | None, measure: bool, ends: dict[str, bool],
-    ) -> None:
+    @property
+    def _table(self) -> int:
+        """The next table that is loaded, in turn: the job before may still read its own."""
+        return self._loads % self.memory.config.tables
+
+    def _convert(self, kind: JobKind, x: Matrix, w: PackedWeights, how: Quantizing,
+                 ends: dict[str, bool]) -> None:
         check_operand(self.memory, "what is converted", x, Matrix)
         check_operand(self.memory, "the weights", w, PackedWeights)
         k, n = w.shape[-2:]
@@ -189,15 +188,14 @@ class Commands:
             raise ValueError(f"what becomes weights of {(k, n)} must be a matrix {shape}, not "
                              f"{x.shape[-2:]}")
         check_sizes(self.memory.config, k, n=n)
-        fields = {"n": n, "k": k, "flags": 0, "a_stride": x.stride}
-        side = self._quantizes(fields, x, k, selection, order, tags, measure)
-        may_be_mx9 = tags is not None or not (selection or ALL_MX6).is_all_mx6
-        longest = tile_bytes(min(n, w.of_tile), k, w.beat_bytes, has_residuals=may_be_mx9)
+        fields = {"n": n, "k": k, "a_stride": x.stride} | how.fields(
+            self.memory, x, k, self._table)
+        longest = tile_bytes(min(n, w.of_tile), k, w.beat_bytes, has_residuals=not how.is_all_mx6)
         if w.stride < longest:
             raise ValueError(f"tiles of up to {longest} bytes need more room than the weights' "
                              f"stride of {w.stride}: make it with empty_weights")
         fields |= batch_fields(w, a=x)
-        self._add(kind, fields, {"what is converted": x}, {}, side, w, ends)
+        self._add(kind, fields, {"what is converted": x}, {}, how.side, w, ends)
 
     def _output(self, c: Matrix | PackedActivations) -> Output:
         """Return the output whose format the results have."""
@@ -207,45 +205,6 @@ class Commands:
             raise ValueError(f"the machine's results are in {', '.join(outputs)}, not in {name}: "
                              "make room for them with empty")
         return outputs[name]
-
-    def _quantizes(
-        self, fields: dict[str, int], x: Matrix, k: int, selection: Choice | None,
-        order: Order | None, tags: Tags | None, measure: bool,
-    ) -> dict[str, Handle]:
-        """Add to the fields how numbers are quantized; return the handles that are loaded.
-
-        Whoever uses a table loads it: commands that are tried again after a fault find in it
-        whatever those behind them had loaded.
-        """
-        config, side = self.memory.config, {}
-        if x.float_format not in config.float_formats:
-            raise ValueError(f"the machine reads {', '.join(config.float_formats)}, but the "
-                             f"numbers are {x.float_format}")
-        if tags is None:
-            choice = ALL_MX6 if selection is None else selection
-            check_choice(choice, k)
-        elif selection is not None:
-            raise ValueError("tags are a selection by themselves: give one of both")
-        else:
-            choice = STATIC
-        blocks = -(-k // BLOCK_SIZE)
-        for name, handle, kind, length in (("order", order, Order, k),
-                                           ("tags", tags, Tags, blocks)):
-            if handle is None:
-                continue
-            check_operand(self.memory, f"the {name}", handle, kind)
-            if handle.shape != (length,):
-                raise ValueError(f"the {name} must have {length} entries for K = {k}, not "
-                                 f"{handle.shape[0]}")
-            fields |= {name: handle.address, f"loads_{name}": 1}
-            side[f"the {name}"] = handle
-        if side:  # the next table: the job before may still read its own
-            fields["table"], self._loads = self._loads % config.tables, self._loads + 1
-        fields["flags"] |= (JobFlag.REORDER * (order is not None)
-                            | JobFlag.MEASURE * _flag(measure, "measure"))
-        fields |= {"format": FORMAT_CODES[x.float_format], "selection": choice.selection.value,
-                   "units": choice.units, "threshold": choice.threshold}
-        return side
 
     def _add(
         self, kind: JobKind, fields: dict[str, int], a: dict[str, Handle], b: dict[str, Handle],
@@ -266,6 +225,7 @@ class Commands:
         command = Command(**fields, **self._fences.distances(reads), **_end_fields(ends))
         self._append(Entry(command=command, reads=reads, writes=writes,
                            handles=handles | {"C": c}))
+        self._loads += bool(command.loads_order or command.loads_tags)
 
     def _append(self, entry: Entry) -> None:
         self._fences.note(entry.writes)
@@ -277,10 +237,7 @@ def _end_fields(ends: dict[str, bool]) -> dict[str, int]:
     for name in ends:
         if name not in ("interrupt", "notify", "goes_on"):
             raise TypeError(f"a command has no {name!r}; it has interrupt, notify and goes_on")
-    return {name: _flag(value, name) for name, value in ends.items()}
-
-
-def _flag(value: bool, name: str) -> int:
-    if not is_bool(value):
-        raise TypeError(f"{name} must be True or False, not {value!r}")
-    return int(value)
+    for name, value in ends.items():
+        if not is_bool(value):
+            raise TypeError(f"{name} must be True or False, not {value!r}")
+    return {name: int(value) for name, value in ends.items()}

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golden.arguments import whole
+from golden.arguments import array, whole
 from golden.floats import float_bits
 from golden.formats import BF16, FLOAT_FORMATS
 
@@ -76,7 +76,7 @@ class Matrix(Batched):
         """
         self.check_live("the matrix")
         fmt = FLOAT_FORMATS[self.float_format]
-        if getattr(x, "dtype", np.dtype(np.uint16)).kind == "u":
+        if (x := array(x, "what is written")).dtype.kind == "u":
             bits, _ = float_bits(x, fmt)
         else:
             bits, found = float_bits(x)

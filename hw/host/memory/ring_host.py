@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from golden.arguments import whole
-from golden.memory.descriptor import BYTES, Command
 from hw.host.driver import LIMIT
 from hw.host.driver_errors import CommandFaultError, MachineError, WaitTimeoutError
 from hw.registers.built import build_config
@@ -17,13 +17,11 @@ from hw.registers.codes import RingCommand
 from .bus_counters import BusCounters
 from .commands import Commands
 from .device import Device
-from .fences import Entry, overwritten
+from .fences import Entry
 from .memory import Memory
 from .registers import NamedRegisters
-from .ring_setup import EVENTS, check_machine, ring_block, set_ring, set_window
-
-COUNTS = 1 << 32
-"""Counts of commands wrap at this."""
+from .ring_setup import EVENTS, check_machine, check_set, ring_block, set_ring, set_window
+from .running_list import RunningList
 
 
 class RingHost:
@@ -85,9 +83,7 @@ class RingHost:
         check_machine(values, whole(address, "address", least=0), whole(size, "size", least=1))
         self.memory = Memory(device, self.config, address, size)
         self._ring, self.notify_word = ring_block(self.memory, ring_size), self.memory.place_word()
-        self._size = ring_size
-        self._entries: list[Entry] = []
-        self._first = self._fed = self._ended = 0
+        self._list = self._running([])
         self.stop()
         set_window(registers, address, address + size, lock)
         set_ring(registers, self._ring, self.notify_word, bus_timeout, attributes or {})
@@ -128,34 +124,21 @@ class RingHost:
             raise TypeError(f"a list must be of Commands, not {type(commands).__name__}")
         if commands.memory is not self.memory:
             raise ValueError("the commands work on another memory: begin them with commands()")
-        if left := len(self._entries) - self._ended:
-            raise RuntimeError(f"{left} commands of an earlier call have not ended: wait for them, "
-                               "resume or skip the one with a fault, or stop the ring")
-        self._check_live(commands.entries, 0)
-        first = self._registers.read("RING_COMPLETED")
-        self._entries, self._first, self._fed, self._ended = list(commands.entries), first, 0, 0
+        if self._list.left:
+            raise RuntimeError(f"{self._list.left} commands of an earlier call have not ended: "
+                               "wait for them, resume or skip the one with a fault, or stop the "
+                               "ring")
+        check_set(self._registers, self.notify_word)
+        running = self._running(list(commands.entries))
+        running.check_live(0)
+        self._list = running
         self._registers.write("RING_ENABLE", 1)
-        self.wait()
+        self._finish()
 
     def wait(self) -> None:
         """Wait until all commands that were given have ended; raises as `run` does."""
-        deadline = self._clock() + self.limit
-        while True:
-            # Cleared first: what ends after this look interrupts again.
-            self._registers.write("RING_IRQ_PENDING", EVENTS)
-            status, before = self._registers.fields("RING_STATUS"), self._ended
-            self._look()
-            if self._ended == len(self._entries):
-                return
-            if status["fault"]:
-                self._raise(status["fault"])
-            if self._ended != before:
-                deadline = self._clock() + self.limit
-            if self._feed():
-                continue
-            if self._clock() >= deadline:
-                raise WaitTimeoutError(self._so_far(status))
-            self.device.wait(self._pause)
+        self._list.check_live(self._list.ended)
+        self._finish()
 
     def resume(self) -> None:
         """Try the command again that stopped the ring, its cause mended, and wait for the rest.
@@ -195,12 +178,12 @@ class RingHost:
         """
         self._registers.write("RING_ENABLE", 0)
         self._wait_for_idle("after the ring was switched off")
-        completed = self._registers.read("RING_COMPLETED")
-        ended = min((completed - self._first) % COUNTS, len(self._entries))
-        self._entries, self._fed, self._ended = [], 0, 0
-        self._registers.write("RING_TAIL", completed)
+        stopped, self._list = self._list, self._running([])
+        self._registers.write("RING_TAIL", self._list.sequence)
         self._registers.write("RING_IRQ_PENDING", EVENTS)
-        return ended
+        with suppress(MachineError):  # after a reset nobody can tell
+            stopped.look()
+        return stopped.ended
 
     def counters(self) -> BusCounters:
         """Read what the machine counts of its bus."""
@@ -218,68 +201,50 @@ class RingHost:
             raise ValueError(f"k = {k} is over the machine's limit of {self.config.k_max}")
         return np.array(self._registers.channel_maxima(k), np.uint32).view(np.float32)
 
-    def _look(self) -> None:
-        """Note how many commands of the list have ended.
+    def _running(self, entries: list[Entry]) -> RunningList:
+        """Begin a list behind all that has ended."""
+        return RunningList(self._registers, self.memory, self._ring, entries,
+                           self._registers.read("RING_COMPLETED"))
 
-        Raises
-        ------
-        MachineError
-            If more have than there are.
-        """
-        ended = (self._registers.read("RING_COMPLETED") - self._first) % COUNTS
-        if self._entries and ended > len(self._entries):
-            raise MachineError(f"RING_COMPLETED counts {ended} ended commands of a list of "
-                               f"{len(self._entries)}: the machine was reset, or somebody else "
-                               "uses its ring")
-        self._ended = ended if self._entries else 0
-
-    def _feed(self) -> int:
-        """Put as many commands into the ring as it has room for; return how many."""
-        room = self._size - (self._fed - self._ended)
-        count = min(room, len(self._entries) - self._fed)
-        for number in range(self._fed, self._fed + count):
-            slot = (self._first + number) % self._size
-            self.memory.write_bytes(self._ring.address + slot * BYTES, self._descriptor(number))
-        if count > 0:
-            self.device.barrier()
-            self._registers.write("RING_TAIL", (self._first + self._fed + count) % COUNTS)
-            self._fed += count  # last: a call that was broken off writes the same once more
-        return count
-
-    def _descriptor(self, number: int) -> bytes:
-        """Return a command's bytes; it interrupts where the list ends, and twice in every round."""
-        command = self._entries[number].command
-        if (number + 1) % max(1, self._size // 2) == 0 or number + 1 == len(self._entries):
-            command = Command(**(command.describe() | {"interrupt": 1}))
-        return command.pack()
+    def _finish(self) -> None:
+        """Feed the ring until all has ended, and leave no interrupt behind."""
+        running, deadline = self._list, self._clock() + self.limit
+        try:
+            while True:
+                status, before = self._registers.fields("RING_STATUS"), running.ended
+                running.look()
+                if not running.left:
+                    return
+                if status["fault"]:
+                    self._raise(status["fault"])
+                if running.ended != before:
+                    deadline = self._clock() + self.limit
+                if running.feed():
+                    continue
+                if self._clock() >= deadline:
+                    raise WaitTimeoutError(self._so_far(status))
+                self.device.wait(self._pause)
+                # Before the next look: what ends after it interrupts again.
+                self._registers.write("RING_IRQ_PENDING", EVENTS)
+        finally:
+            self._registers.write("RING_IRQ_PENDING", EVENTS)
 
     def _raise(self, fault: int) -> None:
         """Say which command stopped the ring, once it stands still."""
         self._wait_for_idle("after a fault", even_if_silent=True)
-        raise CommandFaultError(fault, self._registers.read("REFUSAL"), self._ended,
-                                (self._first + self._ended) % COUNTS,
-                                self._entries[self._ended].command)
+        raise CommandFaultError(fault, self._registers.read("REFUSAL"), self._list.ended,
+                                self._list.sequence, self._list.current)
 
     def _go_on(self, command: RingCommand, leaves: int) -> None:
         status = self._registers.fields("RING_STATUS")
-        if not status["fault"] or self._ended == len(self._entries):
+        if not status["fault"] or not self._list.left:
             raise RuntimeError("no command has stopped the ring")
         if not status["idle"]:
             raise RuntimeError("the bus still owes something: the machine goes on when it is quiet")
-        self._look()
-        first = self._ended + leaves
-        self._check_live(self._entries, first)
-        if lost := overwritten(self._entries, first, self._ended):
-            raise ValueError(f"command {lost[0]} cannot be tried again, since command {lost[1]} "
-                             "had begun and may have overwritten what it reads: stop the ring, "
-                             "and run the list anew")
+        self._list.look()
+        self._list.check_again(self._list.ended + leaves)
         self._registers.write("RING_CONTROL", command.value)
-        self.wait()
-
-    def _check_live(self, entries: list[Entry], first: int) -> None:
-        for number, entry in enumerate(entries[first:], first):
-            for name, handle in entry.handles.items():
-                handle.check_live(f"{name} of command {number}")
+        self._finish()
 
     def _wait_for_idle(self, when: str, even_if_silent: bool = False) -> None:
         deadline = self._clock() + self.limit
@@ -293,10 +258,11 @@ class RingHost:
             self.device.wait(self._pause)
 
     def _so_far(self, status: dict[str, int]) -> str:
-        text = (f"no command has ended for {self.limit:g} s: {self._ended} of "
-                f"{len(self._entries)} had")
+        running = self._list
+        text = (f"no command has ended for {self.limit:g} s: {running.ended} of "
+                f"{len(running.entries)} had")
         if status["waits"]:
-            command = self._entries[self._ended].command
-            text += (f", and command {self._ended} waits for the word at {command.a:#x} to come "
+            command = running.current
+            text += (f", and command {running.ended} waits for the word at {command.a:#x} to come "
                      f"to {command.sequence}")
         return text + "; wait again, or stop the ring"

@@ -3,7 +3,7 @@
 from golden.arguments import whole
 from golden.memory.descriptor import BYTES
 from hw.contract.config import PAGE_BYTES
-from hw.host.driver_errors import NoMachineError
+from hw.host.driver_errors import MachineError, NoMachineError
 from hw.registers.codes import RingCommand, RingEvent
 from hw.registers.map import REGISTER
 
@@ -86,3 +86,16 @@ def set_ring(
     registers.write(bus.name, bus.pack(**(bus.unpack(bus.reset) | attributes)))
     registers.write("RING_IRQ_PENDING", EVENTS)
     registers.write("RING_IRQ_ENABLE", EVENTS)
+
+
+def check_set(registers: NamedRegisters, notify: Word) -> None:
+    """See that the settings are still there.
+
+    Raises
+    ------
+    MachineError
+        If they are not.
+    """
+    if registers.read("NOTIFY_ADDRESS_LOW") != notify.address & 0xFFFFFFFF:
+        raise MachineError("the ring's settings are gone: the machine was reset, or somebody else "
+                           "uses its ring; open it anew")

@@ -51,6 +51,8 @@ class GoldenDevice(Device):
         Waits until the bus is quiet, from a fault or the end of ENABLE on.
     is_stuck : bool
         No command ends any more.
+    hurries : bool
+        A command is carried out before each read of a register, too.
     on_wait : callable
         Called at every wait.
     """
@@ -67,6 +69,7 @@ class GoldenDevice(Device):
         self.values["RING_COMPLETED"] = first
         self.calls: list[tuple] = []
         self.owes, self.is_stuck, self.is_locked, self.is_silent = 0, False, False, False
+        self.hurries = False
         self.maxima: dict[int, int] = {}
         self.on_wait: Callable[[], None] = lambda: None
 
@@ -74,6 +77,8 @@ class GoldenDevice(Device):
         register = BY_ADDRESS.get(address)
         if register is None or not register.access.is_readable:
             raise BusError(f"no register is read at {address:#x}")
+        if self.hurries:
+            self._advance(1)
         if register.name == "RING_STATUS":
             return self._status()
         if register.name == "MAXIMUM":

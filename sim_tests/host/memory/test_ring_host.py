@@ -83,18 +83,21 @@ def test_it_interrupts_twice_in_every_round_and_at_the_end():
     assert [each.interrupt for each in ring] == [0, 0, 0, 1, 0, 0, 1]
 
 
-def test_an_interrupt_between_two_looks_is_not_lost():
-    host, device = connect(8, GoldenDevice(pace=2))
-    seen = []
+@pytest.mark.parametrize("ring_size", [1, 2, 4, 16])
+def test_no_interrupt_is_lost_and_none_stays(ring_size):
+    """A device that sleeps until it is interrupted sleeps for ever where one is lost."""
+    device = GoldenDevice(pace=0)
+    host, _ = connect(ring_size, device, limit=5, clock=clock_of(device))
 
-    def look():
-        seen.append(device.irq)
+    def sleep():
+        while not device.irq and device.ring.completed != device.values["RING_TAIL"]:
+            device._advance(1)
 
-    device.on_wait = look
-    host.run(jobs(host, 5)[0])
-    assert not any(seen), "what was seen has been cleared before the next wait"
-    names = [call[1] if call[0] == "write_register" else call[0] for call in device.calls]
-    assert names[-1] != "wait" and not device.irq
+    for hurries in (False, True):
+        device.on_wait, device.hurries = sleep, hurries
+        commands, results = jobs(host, 11)
+        host.run(commands)
+        assert all(right(results)) and not device.irq
 
 
 def test_descriptors_are_in_memory_before_the_doorbell():
@@ -406,13 +409,16 @@ def test_a_machine_that_was_reset_meanwhile_is_named():
     commands, _ = jobs(host, 9)
 
     def reset():
-        device.ring.completed = device.values["RING_COMPLETED"] = 0
-        device.values["RING_ENABLE"] = 0
+        device.ring.completed = 0
+        device.values |= {"RING_COMPLETED": 0, "RING_ENABLE": 0, "NOTIFY_ADDRESS_LOW": 0}
 
     device.on_wait = reset
     with pytest.raises(MachineError, match="the machine was reset, or somebody else uses"):
         host.run(commands)
-    host.stop()
+    assert host.stop() == 0
+    with pytest.raises(MachineError, match=r"settings are gone: .* open it anew"):
+        host.run(commands)
+    host, _ = connect(4, device)
 
 
 def test_the_end_of_a_with_switches_the_ring_off():
