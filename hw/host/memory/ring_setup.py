@@ -75,8 +75,7 @@ def set_ring(
     registers: NamedRegisters, ring: Block, notify: Word, bus_timeout: int,
     attributes: dict[str, int],
 ) -> None:
-    """Write all that does not change while the ring runs; nothing is in the ring then."""
-    registers.write("RING_TAIL", registers.read("RING_COMPLETED"))
+    """Write all that does not change while the ring runs."""
     registers.write_long("RING_BASE", ring.address)
     registers.write("RING_SIZE_LOG2", (ring.size // BYTES).bit_length() - 1)
     registers.write_long("NOTIFY_ADDRESS", notify.address)

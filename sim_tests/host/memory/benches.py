@@ -1,5 +1,6 @@
 """What tests of the ring's host share: a host on a device, and what golden makes of operands."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,13 @@ def connect(ring_size: int = 8, device: GoldenDevice | None = None,
             **options: Any) -> tuple[RingHost, GoldenDevice]:
     """Make a host, and the device that it drives."""
     device = device or GoldenDevice()
+    options = {"limit": 1000, "clock": clock_of(device)} | options
     return RingHost(device, BASE, SIZE, ring_size=ring_size, **options), device
+
+
+def clock_of(device: GoldenDevice) -> Callable[[], float]:
+    """Return a clock on which each wait takes a second."""
+    return lambda: sum(call[0] == "wait" for call in device.calls)
 
 
 def normal(*shape: int, seed: int = 1, dtype: Any = np.float32) -> np.ndarray:

@@ -159,7 +159,7 @@ class GoldenDevice(Device):
         ring.window = (-(-self._long("WINDOW_BASE") // 4096) * 4096,
                        self._long("WINDOW_END") // 4096 * 4096)
         ring.notify_address = self._long("NOTIFY_ADDRESS")
-        self._advance(0)
+        self._advance(COUNTS if self.pace is None else self.pace)
 
     def _command(self, command: RingCommand) -> None:
         if RingCommand.LOCK in command:

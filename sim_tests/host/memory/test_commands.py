@@ -73,6 +73,7 @@ def test_orders_and_tags_are_loaded(with_order, with_tags):
     host, _ = connect()
     memory, commands = host.memory, host.commands()
     rng, a, b = np.random.default_rng(5), normal(9, 40), normal(40, 7, seed=2)
+    bias = normal(7, seed=3)
     expected = []
     for number in range(3):  # more than there are tables
         order, tags = rng.permutation(40), np.roll([True, False, False], number)
@@ -82,10 +83,13 @@ def test_orders_and_tags_are_loaded(with_order, with_tags):
         handles = {"order": memory.place_order(order)} if with_order else {}
         handles |= {"tags": memory.place_tags(tags)} if with_tags else {}
         c, w = memory.empty((9, 7)), memory.empty_weights((40, 9))
-        commands.gemm(memory.place(a), memory.place_weights(b), c, **handles)
+        commands.gemm(memory.place(a), memory.place_weights(b), c, bias=memory.place_bias(bias),
+                      **handles)
         commands.convert(memory.place(a), w, **handles)
-        expected += [(c, product(quantized(a, **choices), golden.quantize(b, MX6, axis=0))),
+        expected += [(c, product(quantized(a, **choices), golden.quantize(b, MX6, axis=0), bias)),
                      (w, golden.convert(a, policy(**{"fraction": 0} | choices)))]
+    used = [each.table for each in commands]
+    assert used == ([0, 1, 0, 1, 0, 1] if with_order or with_tags else [0] * 6)
     host.run(commands)
     for found, wanted in expected:
         assert same(found.read(), wanted)

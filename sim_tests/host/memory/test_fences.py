@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from golden.memory.jobs import JobKind
 from golden.memory.layouts import iterations, longest_packet, tile_lines
-from hw.host.memory import Biases
+from hw.host.memory import Biases, Order
 from hw.host.memory.fences import overwritten
 from hw.host.memory.regions import Region
 from sim_tests.host.memory.benches import connect, normal
@@ -110,7 +110,9 @@ def test_side_operands_wait_for_what_writes_them():
     commands.gemm(x, w, memory.empty((4, 16)), bias=bias)
     commands.gemm(x.rows(0, 2), w, made.rows(0, 2))  # the bias lies below
     commands.gemm(x, w, memory.empty((4, 16)), bias=bias)
-    assert [each.wait_side for each in commands] == [0, 0, 1, 0, 3]
+    order = Order(store=memory, block=made.block, address=made.address, shape=(16,))
+    commands.gemm(x, w, memory.empty((4, 16)), bias=bias, order=order)
+    assert [each.wait_side for each in commands] == [0, 0, 1, 0, 3, 2]
 
 
 @pytest.mark.parametrize("between", [0, 254, 255, 300])

@@ -19,11 +19,6 @@ from sim_tests.host.memory.benches import connect, normal, policy, product, same
 from sim_tests.host.memory.golden_device import BASE, SIZE, SMALL, GoldenDevice
 
 
-def clock_of(device, seconds=1.0):
-    """Return a clock on which each wait takes a second."""
-    return lambda: seconds * sum(call[0] == "wait" for call in device.calls)
-
-
 def jobs(host, count):
     """Make a list of GEMMs of numbers of their own; return it and its results with golden's."""
     memory, commands, results = host.memory, host.commands(), []
@@ -87,7 +82,7 @@ def test_it_interrupts_twice_in_every_round_and_at_the_end():
 def test_no_interrupt_is_lost_and_none_stays(ring_size):
     """A device that sleeps until it is interrupted sleeps for ever where one is lost."""
     device = GoldenDevice(pace=0)
-    host, _ = connect(ring_size, device, limit=5, clock=clock_of(device))
+    host, _ = connect(ring_size, device, limit=5)
 
     def sleep():
         while not device.irq and device.ring.completed != device.values["RING_TAIL"]:
@@ -186,7 +181,7 @@ def test_a_window_that_is_locked_is_kept():
 
 def test_a_ring_that_somebody_left_running_is_taken_over():
     device = GoldenDevice(pace=1)
-    before, _ = connect(4, device, limit=0, clock=clock_of(device))
+    before, _ = connect(4, device, limit=0)
     device.is_stuck = True
     with pytest.raises(WaitTimeoutError):
         before.run(jobs(before, 4)[0])
@@ -315,7 +310,7 @@ def test_what_was_freed_is_not_tried_again():
 
 def test_stop_drops_what_has_not_ended_and_the_next_list_runs():
     device = GoldenDevice(pace=1)
-    host, _ = connect(4, device, limit=5, clock=clock_of(device))
+    host, _ = connect(4, device, limit=5)
     commands, results = jobs(host, 9)
 
     def stick():
@@ -352,7 +347,7 @@ def test_a_broken_off_call_can_be_waited_for():
 @pytest.mark.parametrize("number", range(6))
 def test_a_call_that_is_broken_off_anywhere_can_be_gone_on_with(call, number):
     device = GoldenDevice(pace=1)
-    host, _ = connect(4, device, limit=30, clock=clock_of(device))
+    host, _ = connect(4, device, limit=30)
     commands, results = jobs(host, 9)
     real, calls = getattr(device, call), itertools.count()
 
@@ -374,7 +369,7 @@ def test_a_call_that_is_broken_off_anywhere_can_be_gone_on_with(call, number):
 
 def test_a_wait_holds_the_list_until_its_word_has_come():
     device = GoldenDevice(pace=4)
-    host, _ = connect(8, device, limit=5, clock=clock_of(device))
+    host, _ = connect(8, device, limit=5)
     word, commands = host.memory.place_word(7), host.commands()
     commands.wait(word, 9)
     x, w = host.memory.place(normal(3, 16)), host.memory.place_weights(normal(16, 4))
@@ -389,7 +384,7 @@ def test_a_wait_holds_the_list_until_its_word_has_come():
 
 def test_a_bus_that_does_not_come_to_rest_is_named():
     device = GoldenDevice()
-    host, _ = connect(device=device, limit=5, clock=clock_of(device))
+    host, _ = connect(device=device, limit=5)
     device.owes = 100
     with pytest.raises(WaitTimeoutError, match="not quiet 5 s after the ring was switched off"):
         host.stop()

@@ -49,6 +49,11 @@ def test_what_is_freed_is_not_used():
     c = memory.empty((2, 4))
     before = host.commands()
     before.gemm(part, w, c)
+    onto = host.commands()
+    onto.gemm(part, w, gone := memory.empty((2, 4)))
+    memory.free(gone)
+    with pytest.raises(ValueError, match=r"C of command 0, at 0x.* was freed"):
+        host.run(onto)
     memory.free(x)
     for use in (x.read, part.read, lambda: part.write(normal(2, 16)),
                 lambda: host.commands().gemm(part, w, c)):
