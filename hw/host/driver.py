@@ -17,6 +17,7 @@ from hw.registers.map import (
 
 from .driver_errors import (
     BusError,
+    CommandFaultError,
     JobRefusedError,
     MachineError,
     NoMachineError,
@@ -28,9 +29,10 @@ from .driver_errors import (
 from .job_request import Job
 from .packet_order import resident_tiles, result_rows, weight_passes
 
-__all__ = ["LIMIT", "BusError", "Driver", "Job", "JobRefusedError", "MachineError",
-           "NoMachineError", "ProtocolError", "ResultLengthError", "StreamFaultError",
-           "WaitTimeoutError", "let_others_run", "resident_tiles", "result_rows", "weight_passes"]
+__all__ = ["LIMIT", "BusError", "CommandFaultError", "Driver", "Job", "JobRefusedError",
+           "MachineError", "NoMachineError", "ProtocolError", "ResultLengthError",
+           "StreamFaultError", "WaitTimeoutError", "let_others_run", "resident_tiles",
+           "result_rows", "weight_passes"]
 
 LIMIT = 600.0
 """Seconds after which a wait is given up, unless the driver or the call has another limit."""

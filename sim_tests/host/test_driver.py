@@ -93,7 +93,7 @@ def test_what_only_a_newer_machine_says_is_shown_as_a_number():
 def test_errors_about_the_machine_have_one_base_and_keep_their_built_in_ones():
     kept = {"BusError": RuntimeError, "NoMachineError": RuntimeError, "JobRefusedError": ValueError,
             "StreamFaultError": RuntimeError, "ResultLengthError": RuntimeError,
-            "ProtocolError": RuntimeError,
+            "ProtocolError": RuntimeError, "CommandFaultError": RuntimeError,
             "WaitTimeoutError": TimeoutError}
     assert {error.__name__ for error in MachineError.__subclasses__()} == set(kept)
     for name, built_in in kept.items():

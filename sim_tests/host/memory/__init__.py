@@ -1,0 +1,1 @@
+"""Tests of the host of the command ring, on a machine of software alone."""
