@@ -64,9 +64,11 @@ class Host:
         folder.mkdir(parents=True, exist_ok=True)
         program = folder / f"{name}.{self.compiler.replace('/', '_')}"
         partial = program.with_suffix(f".{os.getpid()}")
+        folders = (SOURCES, EXAMPLE, Path(__file__).parent)
         subprocess.run([
             self.compiler, *WARNINGS, "-O2", *(("-static",) if self.emulator else ()),
-            *(f"-I{folder}" for folder in (SOURCES, EXAMPLE, Path(__file__).parent)), *map(str, sources), "-o", str(partial)], check=True)
+            *(f"-I{folder}" for folder in folders), *map(str, sources), "-o", str(partial)],
+            check=True)
         partial.replace(program)
         return program
 

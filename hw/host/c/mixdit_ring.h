@@ -107,7 +107,8 @@ enum mixdit_result mixdit_ring_ended(const struct mixdit_ring *ring, uint32_t *e
  * the ring may still be coming to rest. What commands wrote is fetched with mixdit_ring_take. */
 enum mixdit_result mixdit_ring_wait(const struct mixdit_ring *ring, uint32_t ended, uint32_t polls);
 
-/* Give bytes to the machine: what this host has written there is what it will read. */
+/* Give bytes to the machine: what this host has written there is what it will read. A place for
+ * results is given, too, if this host has written there: no cache may write that back later. */
 void mixdit_ring_give(const struct mixdit_ring *ring, const void *start, size_t size);
 
 /* Take bytes from the machine: what it has written there is what this host will read. They should
