@@ -1,11 +1,15 @@
 """The C example of one whole attention: what golden makes of the same numbers, to the bit."""
 
+import itertools
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 import golden
 from golden import MX6, MX9, Policy, quantize
+from golden.memory import Command, layouts
+from golden.memory.descriptor import BYTES
 from sim_tests.host.c_driver import Host, Result
 from sim_tests.host.ring_c.c_ring import CRing, halves
 from sim_tests.host.ring_c.ring_device import BASE, CONFIG, RingDevice
@@ -103,6 +107,25 @@ def test_an_attention_is_goldens_to_the_bit(host, is_mx9):
         assert found == array.tobytes(), name
         if name in ("scores", "out"):
             assert driver.peek(offset, array.nbytes) == found, f"{name} not taken"
+
+
+def test_its_commands_wait_for_what_they_read(host):
+    """Golden's ring runs in order, and would not notice a fence that lacks."""
+    driver, device = opened(host)
+    x, weights = numbers(4)
+    assert attend(driver, x, weights, is_mx9=False, scale=F(0.25))[0] == Result.OK
+    commands = [Command.unpack(device.memory.read(device.ring.address_of(number), BYTES))
+                for number in range(8)]
+    waits = [(command.wait_a, command.wait_b) for command in commands]
+    places = [[range(at, at + size) for at, size in layouts.result_places(device.machine, command)]
+              for command in commands]
+    for first, end in ((0, 6), (6, 8)):  # the host waits between the lists
+        for earlier, reader in itertools.combinations(range(first, end), 2):
+            for operand, wait in zip("ab", waits[reader], strict=True):
+                at = getattr(commands[reader], operand)
+                if any(at in place for place in places[earlier]):
+                    assert 0 < wait <= reader - earlier, (reader, operand, earlier)
+    assert sorted(waits) == [(0, 0)] * 4 + [(1, 0), (2, 0), (2, 0), (5, 2)]
 
 
 def test_its_softmax_is_one():
