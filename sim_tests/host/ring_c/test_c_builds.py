@@ -18,7 +18,8 @@ SOFT_FLOAT = {f"__{name}" for name in ("addsf3", "subsf3", "mulsf3", "divsf3", "
 """Arithmetic of the example's softmax where a processor has no floats; libgcc has it."""
 
 RISCV = ("riscv64-unknown-elf-gcc", "riscv64-unknown-elf-nm")
-TARGETS = {"native": (COMPILER, "nm"), "rv32": (*RISCV, "-march=rv32imac", "-mabi=ilp32"),
+TARGETS = {"native": (COMPILER, "nm"), "native_c11": (COMPILER, "nm", "-std=c11"),
+           "rv32": (*RISCV, "-march=rv32imac", "-mabi=ilp32"),
            "rv64": (*RISCV, "-march=rv64imac", "-mabi=lp64")}
 
 
@@ -36,7 +37,7 @@ def test_it_needs_no_library(tmp_path, target, level):
     undefined, defined = set(), set()
     for part in (*(SOURCES / f"{part}.c" for part in PARTS), EXAMPLE / "attention.c"):
         compiled = tmp_path / f"{part.stem}.o"
-        subprocess.run([compiler, *options, *WARNINGS, level, *FREESTANDING, "-c", str(part),
+        subprocess.run([compiler, *WARNINGS, *options, level, *FREESTANDING, "-c", str(part),
                         "-o", str(compiled)], check=True)
         defined |= symbols(tool, compiled, "-g", "--defined-only")
         missing = symbols(tool, compiled, "-u")
