@@ -126,7 +126,8 @@ GROUPS = {
     "dev": ("Make anew what is committed and follows from the sources.\n\n"
             "Example: mixdit dev registers", DEVELOPERS, {
         "registers": ("hw.registers.files:main", "Write what follows from the register map."),
-        "commands": ("hw.memory.page:main", "Write the tables of docs/commands.md."),
+        "commands": ("hw.memory.page:main",
+                     "Write the tables of docs/commands.md, and the C header of descriptors."),
         "proofs": ("formal.page:main", "Write the table of proofs in docs/formal.md."),
         "golden-proof": ("golden.tests.proof.page:main",
                          "Write the table of second formulations in docs/golden_proof.md."),

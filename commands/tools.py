@@ -58,6 +58,7 @@ PACKAGES: Mapping[str, str] = {
     "iverilog": "iverilog", "sta": "opensta", "osu018": "qflow-tech-osu018",
     "qemu-ppc64": "qemu-user",
     "powerpc64-linux-gnu-gcc": "gcc-powerpc64-linux-gnu libc6-dev-ppc64-cross",
+    "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf",
 }
 """Debian's package of each."""
 

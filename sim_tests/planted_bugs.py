@@ -58,6 +58,8 @@ ABORT = "sim_tests/accelerator/test_abort.py -k 4x4"
 ISOLATION = "sim_tests/accelerator/test_isolation.py -k 4x4"
 RESET = "sim_tests/accelerator/test_reset.py -k 4x4"
 FUZZ = "sim_tests/fuzz/test_fuzz.py -k 4x4"
+RING_C = "sim_tests/host/ring_c/test_c_ring.py"
+PACK_C = "sim_tests/host/ring_c/test_c_pack.py"
 
 BUGS = (
     Bug("golden truncates instead of rounding", "golden/accumulator.py",
@@ -214,6 +216,30 @@ BUGS = (
         "sim_tests/host/test_c_interrupts.py"),
     Bug("C example: an irq that is stuck wakes the host for ever", "examples/c/interrupts.c",
         "idle == MOST_IDLE_WAKE_UPS || ", "", "sim_tests/host/test_c_interrupts.py"),
+    Bug("C ring: a doorbell that may pass its descriptors", "hw/host/c/mixdit_ring.c",
+        "barrier(ring); /* the doorbell comes after what it announces */", "", RING_C),
+    Bug("C ring: descriptors behind the turn stay in the cache", "hw/host/c/mixdit_ring.c",
+        "if (straight < count)", "if (false)", RING_C),
+    Bug("C ring: a wait that forgets the wrap of the count", "hw/host/c/mixdit_ring.c",
+        "now - ended < UINT32_C(1) << 31", "now >= ended", RING_C),
+    Bug("C ring: the commands of another ring carried out", "hw/host/c/mixdit_ring.c",
+        "!write32(ring, MIXDIT_REG_RING_TAIL, ended) ||", "", RING_C),
+    Bug("C ring: resumed before it has come to rest", "hw/host/c/mixdit_ring.c",
+        "come_to_rest(ring, polls, &status); /*",
+        "(come_to_rest(ring, polls, &status), MIXDIT_OK); /*",
+        "sim_tests/host/ring_c/test_c_ring_faults.py"),
+    Bug("C ring: a descriptor in the host's byte order", "hw/host/c/mixdit_command.c",
+        "(uint8_t)(bits >> 8u * byte & 0xFFu)", "((const uint8_t *)&bits)[byte]",
+        "sim_tests/host/ring_c/test_c_command.py"),
+    Bug("C weights: ties rounded up", "hw/host/c/mixdit_pack.c",
+        "(dropped == half && (mantissa & 1u) != 0u)", "dropped == half", PACK_C),
+    Bug("C weights: subnormals taken for numbers", "hw/host/c/mixdit_pack.c",
+        "if (exponent == 0u) /*", "if ((pattern & 0x7FFFFFFFu) == 0u) /*", PACK_C),
+    Bug("C weights: precision bits of the first beat alone", "hw/host/c/mixdit_pack.c",
+        "k_block < blocks && format_of", "first == 0u && k_block < blocks && format_of", PACK_C),
+    Bug("C attention: a fence that lacks", "examples/c/attention.c",
+        "mixdit_fence(SCORES, CONVERT_KEY, &list[SCORES].wait_b);", "",
+        "sim_tests/host/ring_c/test_c_attention.py"),
     Bug("results of rows that a tile does not have", "hw/results/narrow.py",
         "with m.If(self.load & ~self.is_there):", "with m.If(0):", ISOLATION),
     Bug("a short block keeps elements of another job", "hw/activations/row_unpacker.py",

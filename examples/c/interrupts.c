@@ -1,6 +1,6 @@
 /* Run jobs by interrupt: start them, sleep, and collect what has ended.
  *
- * cc -std=c99 -I hw/c examples/c/interrupts.c hw/host/c/mixdit.c and your platform's part
+ * cc -std=c99 -I hw/host/c examples/c/interrupts.c hw/host/c/mixdit.c and your platform's part
  */
 #include "interrupts.h"
 

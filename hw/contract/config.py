@@ -231,3 +231,6 @@ class Config:
 
 PARAMETERS = parameters_of(Config)
 """What a machine is built from, by name."""
+
+BUS_PARAMETERS = ("bus_bytes", "address_bits", "burst_beats", "read_depth", "outstanding")
+"""Those of a machine that works on memory."""

@@ -1,4 +1,4 @@
-"""The tables of docs/commands.md, made from the data that descriptors are packed by."""
+"""The tables of docs/commands.md and the C header of descriptors, made from their data."""
 
 from pathlib import Path
 
@@ -10,7 +10,11 @@ from golden.memory.descriptor import BYTES, FIELDS, WORD_BYTES, Command, Operati
 from golden.memory.faults import Fault
 from golden.memory.jobs import FORMAT_CODES, JobKind, Output, Selection
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
+from .c_header import header
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "commands.md"
+HEADER = ROOT / "hw" / "host" / "c" / "mixdit_descriptor.h"
 
 END = "<!-- end -->\n"
 
@@ -70,13 +74,26 @@ def page(text):
     return text
 
 
+def texts():
+    """Return what each file should hold.
+
+    Returns
+    -------
+    dict of pathlib.Path to str
+    """
+    return {PAGE: page(PAGE.read_text(encoding="utf-8")), HEADER: header()}
+
+
 def main():
-    """Write the tables of docs/commands.md.
+    """Write the tables of docs/commands.md, and the C header of descriptors.
 
     Example: mixdit dev commands
     """
     with sentences():
         require_checkout()
-        check_file(PAGE)
-        changed = write_if_changed(PAGE, page(PAGE.read_text(encoding="utf-8")))
-        make_console().print(f"docs/{PAGE.name}: {'written' if changed else 'unchanged'}")
+        for path in (PAGE, HEADER):
+            check_file(path)
+        for path, text in texts().items():
+            changed = write_if_changed(path, text)
+            make_console().print(
+                f"{path.relative_to(ROOT)}: {'written' if changed else 'unchanged'}")

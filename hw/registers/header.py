@@ -4,6 +4,7 @@ from golden.memory.faults import Fault
 
 from .codes import StreamFault
 from .map import ALL_REGISTERS, BUILD, COUNTERS, GROUPS, IDENTIFICATION, REGISTER, VERSION
+from .ring_map import BUS_COUNTERS
 
 GUARD = "MIXDIT_REGISTERS_H"
 
@@ -37,6 +38,8 @@ def header(groups=GROUPS):
             for register in BUILD if register.name not in ("ID", "VERSION"))),
         _list("COUNTERS", "X(member, offset of its lower half) of every counter.", (
             f"X({name.lower()}, MIXDIT_REG_{name}_LOW)" for name, _ in COUNTERS)),
+        _list("BUS_COUNTERS", "X(member, offset) of every counter of the bus.", (
+            f"X({name.lower()}, MIXDIT_REG_{name})" for name, _ in BUS_COUNTERS)),
         _list("REFUSALS", "X(code, what must hold).", (
             f'X(MIXDIT_REFUSAL_{code.name}, "{code.doc}")' for code in _refusals())),
         _list("RING_FAULTS", "X(code, what must hold, or what happened).", (

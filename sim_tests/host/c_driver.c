@@ -1,13 +1,9 @@
 /* The C driver as a process, for c_driver.py: calls come on stdin; register accesses, sleeps and
- * results go out on stdout. All of it is 32-bit words, little-endian like those of the machine's
- * bus, whatever this host is. */
-#include <stdio.h>
-#include <stdlib.h>
+ * results go out on stdout. */
 #include <string.h>
 
 #include "interrupts.h"
-
-enum message { READ, WRITE, SLEEP, RESULT };
+#include "pipe.h"
 
 /* In the order of CALLS in c_driver.py. */
 enum call {
@@ -17,52 +13,6 @@ enum call {
 };
 
 enum { JOB_WORDS = 12, MOST_JOBS = 16, MOST_WORDS = 8192 };
-
-static void send(uint32_t word)
-{
-    for (int shift = 0; shift < 32; shift += 8)
-        putchar((int)(word >> shift & 0xFFu));
-}
-
-static uint32_t receive(void)
-{
-    uint32_t word = 0;
-
-    for (int shift = 0; shift < 32; shift += 8) {
-        int byte = getchar();
-
-        if (byte == EOF)
-            exit(EXIT_SUCCESS); /* nobody calls any more */
-        word |= (uint32_t)byte << shift;
-    }
-    return word;
-}
-
-static bool is_done(void)
-{
-    fflush(stdout);
-    return receive() != 0u;
-}
-
-static bool read32(void *context, uint32_t address, uint32_t *value)
-{
-    (void)context;
-    send(READ);
-    send(address);
-    if (!is_done())
-        return false;
-    *value = receive();
-    return true;
-}
-
-static bool write32(void *context, uint32_t address, uint32_t value)
-{
-    (void)context;
-    send(WRITE);
-    send(address);
-    send(value);
-    return is_done();
-}
 
 static bool sleep_until_irq(void *context)
 {

@@ -24,7 +24,9 @@ SOURCES, EXAMPLE = ROOT / "hw" / "host" / "c", ROOT / "examples" / "c"
 
 Result = IntEnum(
     "Result", ("OK", "BUS_ERROR", "NO_MACHINE", "OTHER_VERSION", "REFUSED", "FAULTED", "TIMED_OUT",
-               "BAD_ORDER", "BAD_TABLE"), start=0)
+               "BAD_ORDER", "BAD_TABLE", "NO_RING", "BAD_COMMAND", "NOT_EARLIER", "BAD_RING",
+               "BAD_WINDOW", "LOCKED", "BUSY", "FULL", "STOPPED", "NOT_STOPPED", "BAD_MATRIX",
+               "BAD_PRECISION", "BAD_STRIDE", "NO_SPACE"), start=0)
 """enum mixdit_result."""
 
 CALLS = ("open", "start", "jobs_ended", "wait", "check", "read_counters", "abort", "resume",
@@ -33,7 +35,8 @@ CALLS = ("open", "start", "jobs_ended", "wait", "check", "read_counters", "abort
          "output_pending")
 """In the order of c_driver.c."""
 
-_READ, _WRITE, _SLEEP, _RESULT = range(4)
+Message = IntEnum(
+    "Message", ("READ", "WRITE", "SLEEP", "RESULT", "CLEAN", "INVALIDATE", "BARRIER"), start=0)
 """What the process says: what it needs while a call lasts, and that it has ended."""
 
 
@@ -51,16 +54,21 @@ class Host:
 
     @functools.cached_property
     def program(self) -> Path:
-        """Compile the driver, the example and the process around them, every warning an error."""
+        """Compile the driver, the example and the process around them."""
+        return self.compile("c_driver", SOURCES / "mixdit.c", EXAMPLE / "interrupts.c",
+                            Path(__file__).with_suffix(".c"))
+
+    def compile(self, name: str, *sources: Path) -> Path:
+        """Compile a program, every warning an error, and return where it is."""
         folder = BUILD / "c"
         folder.mkdir(parents=True, exist_ok=True)
-        program = folder / f"c_driver.{self.compiler.replace('/', '_')}"
+        program = folder / f"{name}.{self.compiler.replace('/', '_')}"
         partial = program.with_suffix(f".{os.getpid()}")
+        folders = (SOURCES, EXAMPLE, Path(__file__).parent)
         subprocess.run([
             self.compiler, *WARNINGS, "-O2", *(("-static",) if self.emulator else ()),
-            f"-I{SOURCES}", f"-I{EXAMPLE}", str(SOURCES / "mixdit.c"),
-            str(EXAMPLE / "interrupts.c"), str(Path(__file__).with_suffix(".c")),
-            "-o", str(partial)], check=True)
+            *(f"-I{folder}" for folder in folders), *map(str, sources), "-o", str(partial)],
+            check=True)
         partial.replace(program)
         return program
 
@@ -90,25 +98,36 @@ class CDriver:
     host : Host
     """
 
+    calls = CALLS
+
     def __init__(self, read: Callable[[int], int], write: Callable[[int, int], None],
                  sleep: Callable[[], bool] | None = None, host: Host = HOSTS["native"]):
         self._read, self._write, self._sleep = read, write, sleep
-        self._process = subprocess.Popen([*host.emulator, str(host.program)],
+        self._process = subprocess.Popen([*host.emulator, str(self.program(host))],
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         weakref.finalize(self, self._process.communicate)  # it ends with its input
 
+    @staticmethod
+    def program(host: Host) -> Path:
+        """Return the process's program."""
+        return host.program
+
     def _call(self, name: str, *words: int) -> tuple[int, list[int]]:
         """Call a function; give its result, and its values."""
-        self._send(CALLS.index(name), len(words), *words)
-        while (message := self._receive()[0]) != _RESULT:
-            if message == _READ:
-                self._answer(self._read, *self._receive())
-            elif message == _WRITE:
-                self._answer(self._write, *self._receive(2))
-            else:
-                self._send(self._sleep())
+        self._send(self.calls.index(name), len(words), *words)
+        while (message := Message(self._receive()[0])) is not Message.RESULT:
+            self._serve(message)
         result, count = self._receive(2)
         return result, list(self._receive(count))
+
+    def _serve(self, message: Message) -> None:
+        """Do what the process needs."""
+        if message is Message.READ:
+            self._answer(self._read, *self._receive())
+        elif message is Message.WRITE:
+            self._answer(self._write, *self._receive(2))
+        else:
+            self._send(self._sleep())
 
     def _answer(self, access: Callable, *arguments: int) -> None:
         try:

@@ -173,8 +173,8 @@ enum mixdit_result mixdit_resume(const struct mixdit *machine)
     return command(machine, MIXDIT_CONTROL_RESUME_MASK);
 }
 
-/* Whether every channel below `channels` occurs; since there are as many entries, once. */
-static bool is_permutation(const uint16_t *order, uint32_t channels)
+/* Every channel below `channels` has to occur; since there are as many entries, it does so once. */
+bool mixdit_is_order(const uint16_t *order, uint32_t channels)
 {
     for (uint32_t first = 0; first < channels; first += WINDOW) {
         uint32_t seen[WINDOW / 32u] = {0};
@@ -211,7 +211,7 @@ enum mixdit_result mixdit_load_order(const struct mixdit *machine, uint32_t tabl
 {
     enum mixdit_result result;
 
-    if (channels > machine->parameters.k_max || !is_permutation(order, channels))
+    if (channels > machine->parameters.k_max || !mixdit_is_order(order, channels))
         return MIXDIT_BAD_ORDER;
     result = clear_table(machine, table, MIXDIT_TABLE_CLEAR_ORDER_MASK);
     for (uint32_t place = 0; result == MIXDIT_OK && place < channels; place++)
@@ -282,11 +282,39 @@ const char *mixdit_result_text(enum mixdit_result result)
     case MIXDIT_FAULTED:
         return "packets did not fit their job";
     case MIXDIT_TIMED_OUT:
-        return "the job has not ended";
+        return "it has not come to its end";
     case MIXDIT_BAD_ORDER:
         return "an order must name every channel once, and no more than K_MAX";
     case MIXDIT_BAD_TABLE:
         return "there is no such table, or it has no such entry";
+    case MIXDIT_NO_RING:
+        return "the machine has streams, and no command ring";
+    case MIXDIT_BAD_COMMAND:
+        return "a field of a command is too large, or its operation does not have it";
+    case MIXDIT_NOT_EARLIER:
+        return "a command can only wait for one that comes before it";
+    case MIXDIT_BAD_RING:
+        return "the place, the size or a setting of the ring is none that the machine takes";
+    case MIXDIT_BAD_WINDOW:
+        return "a window begins and ends at multiples of 4096, and is not empty";
+    case MIXDIT_LOCKED:
+        return "the window is locked until a reset";
+    case MIXDIT_BUSY:
+        return "the ring is on, or its bus is not quiet yet";
+    case MIXDIT_FULL:
+        return "the ring has no room for so many commands, and took none";
+    case MIXDIT_STOPPED:
+        return "the ring stands still at a faulty command";
+    case MIXDIT_NOT_STOPPED:
+        return "the ring does not stand still at a command";
+    case MIXDIT_BAD_MATRIX:
+        return "a matrix has numbers of a known format, in rows no longer than their stride";
+    case MIXDIT_BAD_PRECISION:
+        return "blocks are MX9, MX6 or MX4, rounded half to even or truncated";
+    case MIXDIT_BAD_STRIDE:
+        return "the stride of packed tiles is a multiple of 64, and no tile is longer";
+    case MIXDIT_NO_SPACE:
+        return "the packed tiles are longer than their place";
     }
     return "this is no result of this driver";
 }

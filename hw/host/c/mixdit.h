@@ -33,9 +33,25 @@ enum mixdit_result {
     MIXDIT_OTHER_VERSION, /* the register map's major version is not this driver's */
     MIXDIT_REFUSED,       /* the job was not taken; the refusal says why */
     MIXDIT_FAULTED,       /* packets did not fit; the faults say how */
-    MIXDIT_TIMED_OUT,     /* the job had not ended after so many polls */
+    MIXDIT_TIMED_OUT,     /* what was waited for had not come after so many polls */
     MIXDIT_BAD_ORDER,     /* a channel is missing, or there are more than K_MAX */
-    MIXDIT_BAD_TABLE      /* there is no such table, or the machine's K_MAX is too small for it */
+    MIXDIT_BAD_TABLE,     /* there is no such table, or the machine's K_MAX is too small for it */
+    /* Of mixdit_command.h and mixdit_ring.h: */
+    MIXDIT_NO_RING,       /* the machine has streams, and no bus */
+    MIXDIT_BAD_COMMAND,   /* a field is too large, or the operation does not have it */
+    MIXDIT_NOT_EARLIER,   /* what a command waits for does not come before it */
+    MIXDIT_BAD_RING,      /* its place, its size or a setting is none that the machine takes */
+    MIXDIT_BAD_WINDOW,    /* it is empty, or not of whole pages */
+    MIXDIT_LOCKED,        /* the window stays what it is until a reset */
+    MIXDIT_BUSY,          /* the ring is on, or not quiet yet */
+    MIXDIT_FULL,          /* the ring has no room for so many commands: none was taken */
+    MIXDIT_STOPPED,       /* the ring stands still at a faulty command; its status says why */
+    MIXDIT_NOT_STOPPED,   /* the ring does not stand still at a command */
+    /* Of mixdit_tiles.h and mixdit_pack.h: */
+    MIXDIT_BAD_MATRIX,    /* it has no numbers, or its rows are longer than their stride */
+    MIXDIT_BAD_PRECISION, /* there is no such block format, or rounding */
+    MIXDIT_BAD_STRIDE,    /* it is no multiple of 64, or shorter than a packed tile */
+    MIXDIT_NO_SPACE       /* the packed tiles are longer than their place */
 };
 
 /* Build parameters, one member for each register: rows, cols, k_max, ... */
@@ -122,6 +138,9 @@ enum mixdit_result mixdit_load_tags(const struct mixdit *machine, uint32_t table
 /* Read a channel's largest magnitude in the last job that measured, an FP32 pattern. */
 enum mixdit_result mixdit_read_maximum(const struct mixdit *machine, uint16_t channel,
                                        uint32_t *pattern);
+
+/* Tell whether an order names each of so many channels once. */
+bool mixdit_is_order(const uint16_t *order, uint32_t channels);
 
 /* Choose how many token tiles stay on chip while B streams by once. */
 uint32_t mixdit_resident_tiles(const struct mixdit *machine, uint32_t m, uint32_t k);

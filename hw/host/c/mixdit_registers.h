@@ -346,6 +346,17 @@ enum mixdit_ring_status_fault {
     X(nan_blocks, MIXDIT_REG_NAN_BLOCKS_LOW) \
     X(saturated, MIXDIT_REG_SATURATED_LOW)
 
+/* X(member, offset) of every counter of the bus. */
+#define MIXDIT_BUS_COUNTERS(X) \
+    X(read_bursts, MIXDIT_REG_READ_BURSTS) \
+    X(read_beats, MIXDIT_REG_READ_BEATS) \
+    X(read_stalls, MIXDIT_REG_READ_STALLS) \
+    X(read_owed, MIXDIT_REG_READ_OWED) \
+    X(write_bursts, MIXDIT_REG_WRITE_BURSTS) \
+    X(write_beats, MIXDIT_REG_WRITE_BEATS) \
+    X(write_stalls, MIXDIT_REG_WRITE_STALLS) \
+    X(write_owed, MIXDIT_REG_WRITE_OWED)
+
 /* X(code, what must hold). */
 #define MIXDIT_REFUSALS(X) \
     X(MIXDIT_REFUSAL_NONE, "the job was taken") \

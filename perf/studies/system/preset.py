@@ -8,13 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hw.contract.config import PARAMETERS, Config
+from hw.contract.config import BUS_PARAMETERS, PARAMETERS, Config
 from perf.studies.system.bound import Bound
 
 PRESETS = Path(__file__).parents[1] / "presets"
 
-_CORE = {name: each for name, each in PARAMETERS.items() if each.is_number}
-"""Fields that are the core's."""
+_CORE = {name: each for name, each in PARAMETERS.items()
+         if each.is_number and name not in BUS_PARAMETERS}
+"""Fields that are the core's; what brings its streams is assumed."""
 
 _OTHERS = ("cores", "clock_hz", "dram_bytes_per_s", "vector_lanes", "shared_bytes", "score_bytes",
            "turnaround_s", "job_s")
@@ -43,7 +44,7 @@ class Preset(_Core):
     ----------
     name, title : str
     rows, cols, ... : int or None
-        Of every core: the numbers among `hw.contract.config.PARAMETERS`. None is what
+        Of every core: the numbers among `hw.contract.config.PARAMETERS` but a bus's. None is what
         `hw.contract.config.Config.sized` chooses.
     cores : int
     clock_hz : float
