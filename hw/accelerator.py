@@ -19,6 +19,19 @@ def _axi_stream(prefix, stream_bytes, flow):
     }
 
 
+def axi_lite_ports():
+    """List the ports of AXI4-Lite."""
+    return {f"s_axil_{name}": In(member.shape) if member.flow is Out else Out(member.shape)
+            for name, member in AXI_LITE.members.items()}
+
+
+def connect_axi_lite(m, top, csr):
+    """Give the ports of AXI4-Lite to the registers."""
+    for name, member in AXI_LITE.members.items():
+        inner, port = getattr(csr.bus, name), getattr(top, f"s_axil_{name}")
+        m.d.comb += inner.eq(port) if member.flow is Out else port.eq(inner)
+
+
 class Accelerator(wiring.Component):
     """Compute C = A·B, and convert to MX, between AXI4-Streams and AXI4-Lite.
 
@@ -34,10 +47,8 @@ class Accelerator(wiring.Component):
 
     def __init__(self, config):
         self.config = config
-        axil = {f"s_axil_{name}": In(member.shape) if member.flow is Out else Out(member.shape)
-                for name, member in AXI_LITE.members.items()}
         super().__init__({
-            "aclk": In(1), "aresetn": In(1), **axil,
+            "aclk": In(1), "aresetn": In(1), **axi_lite_ports(),
             **_axi_stream("s_axis_act", config.act_bytes, In),
             **_axi_stream("s_axis_wgt", config.weight_bytes, In),
             **_axi_stream("m_axis_out", config.result_bytes, Out),
@@ -94,9 +105,7 @@ class Accelerator(wiring.Component):
 
     def _connect_ports(self, m, csr, act_gate, weight_gate, output_hold):
         """Give the AMBA ports to those who use them."""
-        for name, member in AXI_LITE.members.items():
-            inner, port = getattr(csr.bus, name), getattr(self, f"s_axil_{name}")
-            m.d.comb += inner.eq(port) if member.flow is Out else port.eq(inner)
+        connect_axi_lite(m, self, csr)
         for prefix, gate in (("s_axis_act", act_gate), ("s_axis_wgt", weight_gate)):
             m.d.comb += [
                 gate.i.p.data.eq(getattr(self, f"{prefix}_tdata")),

@@ -38,10 +38,10 @@ def verilog(
     with sentences("Interrupted: nothing was written."):
         config = Config.sized(**machine)
         # Amaranth is imported when something is emitted, and not for the help.
-        from .accelerator import Accelerator
         from .parts.emit import emit_files
         from .parts.sram import MODULE
         from .parts.verilog_names import check_name
+        from .top import top_of
 
         check_name(name)
         path = output if output.suffix in (".v", ".sv") else output / f"{name}.v"
@@ -50,7 +50,7 @@ def verilog(
             raise ValueError(f"{path.name} is the memory's file: give the machine another one")
         for file in (path, *[memory_path] * (not one_file)):
             check_file(file)
-        own, *memory = emit_files(Accelerator(config), name, header=config.describe()).items()
+        own, *memory = emit_files(top_of(config), name, header=config.describe()).items()
         files = {path: own[1]} | {path.with_name(file): text for file, text in memory}
         if one_file:
             files = {path: "\n".join(files.values())}

@@ -1,6 +1,6 @@
 """The machine between a bus and a ring of commands."""
 
-from amaranth import Cat, ClockDomain, DomainRenamer, Module, Mux, ResetSignal, Signal
+from amaranth import Cat, ClockDomain, ClockSignal, DomainRenamer, Module, Mux, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -68,7 +68,7 @@ class MemoryMachine(wiring.Component):
         self.config = config
         self.bus_sizes = {"address_bits": config.address_bits, "data_bytes": config.bus_bytes}
         super().__init__({
-            "aclk": In(1), "aresetn": In(1), "registers": In(register_signature(RING_REGISTERS)),
+            "registers": In(register_signature(RING_REGISTERS)),
             "irq": Out(1), "bus": Out(axi4_signature(id_bits=ID_BITS, **self.bus_sizes)),
         })
 
@@ -86,11 +86,8 @@ class MemoryMachine(wiring.Component):
         m.submodules.window = window = Window(address_bits=config.address_bits)
 
         engines_reset = Signal(init=1)  # a register, since it reaches every other one
-        m.domains.sync = sync = ClockDomain(local=True)
         m.domains.engines = engine_domain = ClockDomain("engines", local=True)
-        m.d.comb += [
-            sync.clk.eq(self.aclk), sync.rst.eq(~self.aresetn),
-            engine_domain.clk.eq(self.aclk), engine_domain.rst.eq(engines_reset)]
+        m.d.comb += [engine_domain.clk.eq(ClockSignal()), engine_domain.rst.eq(engines_reset)]
         m.d.sync += engines_reset.eq(controller.drain)
 
         self._control(m, controller, engines, dispatcher, engines_reset)
@@ -148,7 +145,7 @@ class MemoryMachine(wiring.Component):
     def _watch_bus(self, m):
         """Count what goes over the bus; return whether it has been silent for too long."""
         registers = self.registers
-        m.submodules.watch = watch = BusWatch(id_bits=ID_BITS, **self.bus_sizes)
+        m.submodules.bus_watch = watch = BusWatch(id_bits=ID_BITS, **self.bus_sizes)
         m.d.comb += [
             *(getattr(watch.bus, name).eq(getattr(self.bus, name))
               for name in self.bus.signature.members),
@@ -255,8 +252,8 @@ class MemoryMachine(wiring.Component):
         registers, sizes = controller.registers, inside | {"data_bytes": self.config.bus_bytes}
         loader = TableLoader(self.config, **sizes)
         watch = WordWatch(**sizes)
-        for name, part, port in (("tables", loader, dispatcher.load),
-                                 ("word", watch, dispatcher.watch)):
+        for name, part, port in (("table_loader", loader, dispatcher.load),
+                                 ("word_watch", watch, dispatcher.watch)):
             m.submodules[name] = DomainRenamer("engines")(part)
             wiring.connect(m, port, part.i)
         segments = getattr(reader, f"segments_{SIDE}")

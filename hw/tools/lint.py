@@ -14,9 +14,9 @@ from commands.exit_codes import ExitCode
 from commands.running import sentences
 from commands.terminal import make_console
 from commands.tools import require
-from hw.accelerator import Accelerator
 from hw.contract.config import Config
 from hw.parts.emit import emit
+from hw.top import top_of
 
 from .waivers import WAIVERS
 
@@ -27,6 +27,7 @@ CONFIGURATIONS = {
                         cell_stages=0),
     "4x16": Config.sized(rows=4, cols=16, k_max=512, drain_lanes=64, tables=4),
     "4x4": Config.sized(rows=4, cols=4, acc_width=48, rounding="truncate", cell_stages=2),
+    "3x5_bus": Config.sized(rows=3, cols=5, k_max=256, bus_bytes=32),
 }
 
 LARGEST = Config.sized(rows=64, cols=64)
@@ -83,8 +84,8 @@ def lint_in_parts(text, top):
 
 def main(
     files: Annotated[list[Path] | None, typer.Argument(
-        metavar="[FILE]...", help="Emitted Verilog, the machine's file first; six machines of the "
-        "project's own without.")] = None,
+        metavar="[FILE]...", help="Emitted Verilog, the machine's file first; seven machines of "
+        "the project's own without.")] = None,
 ):
     """Run Verilator's lint on emitted Verilog.
 
@@ -103,7 +104,7 @@ def main(
     for name, config in (CONFIGURATIONS | {"64x64": LARGEST}).items():
         top = f"mixdit_{name}"
         check = lint_in_parts if config is LARGEST else lint
-        if code := _report(console, top, check(emit(Accelerator(config), top), top)):
+        if code := _report(console, top, check(emit(top_of(config), top), top)):
             return code
     return ExitCode.DONE
 

@@ -10,10 +10,10 @@ from rich.table import Column, Table
 from commands.figures import Figures
 from commands.running import sentences
 from commands.terminal import make_console
-from hw.accelerator import Accelerator
 from hw.contract.config import Config
 from hw.machine_options import machine_options
 from hw.parts.emit import emit
+from hw.top import top_of
 
 TOP = "mixdit"
 
@@ -66,7 +66,7 @@ def main(machine: Mapping[str, Any]) -> Figures:
     """
     with sentences():
         config = Config.sized(**machine)
-    text = emit(Accelerator(config), TOP)
+    text = emit(top_of(config), TOP)
     table = Table(Column("memory", overflow="fold"), "words", "bits", "write enables", "kbit")
     sizes = memories(text)
     groups = {}

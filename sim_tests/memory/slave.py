@@ -93,7 +93,7 @@ class Seen:
 
 
 class Slave:
-    """A memory at the ports ``bus__ar…``, ``bus__r…``, ``bus__aw…``, ``bus__w…``, ``bus__b…``.
+    """A memory at the ports ``…ar…``, ``…r…``, ``…aw…``, ``…w…``, ``…b…``, or some of them.
 
     Every rule of AXI4 that a manager can break is checked in every cycle: offers stay, bursts do
     not cross pages, ``wlast`` comes with the last word of its burst.
@@ -113,16 +113,19 @@ class Slave:
         and again, at every multiple of its size.
     attributes : dict of str to int
         What ``arcache``, ``arprot``, ``awcache`` and ``awprot`` have to be.
+    prefix : str
+        Of the ports.
     """
 
     def __init__(self, dut: Any, data: np.ndarray, clock: Any, manners: Manners = Manners(),
                  errors: dict[int, int] | None = None, base: int | None = 0,
-                 attributes: Mapping[str, int] = {}):
-        self.base, self.attributes = base, attributes
+                 attributes: Mapping[str, int] = {}, prefix: str = "bus__"):
+        self.base, self.attributes, self.prefix = base, attributes, prefix
         self.dut, self.data, self.clock, self.manners = dut, data, clock, manners
         self.errors, self.seen, self.now, self.asked = errors or {}, Seen(), 0, 0
         self.silent: set[str] = set()  # channels on which it does nothing
-        self.word_bytes = len(dut.bus__wdata if hasattr(dut, "bus__wdata") else dut.bus__rdata) // 8
+        data_port = "wdata" if hasattr(dut, f"{prefix}wdata") else "rdata"
+        self.word_bytes = len(self._port(data_port)) // 8
         self._rng = drive.rng("slave")
         self._reads: dict[int, deque[_Burst]] = {}
         self._addresses: deque[_Burst] = deque()  # of writes
@@ -134,10 +137,10 @@ class Slave:
                    "aw": [f"aw{name}" for name in ADDRESS], "w": ["wdata", "wstrb", "wlast"]}
         self._signals = {channel: [self._port(name) for name in names]
                          for channel, names in members.items()
-                         if hasattr(dut, f"bus__{channel}valid")}
+                         if hasattr(dut, f"{prefix}{channel}valid")}
 
     def _port(self, name: str) -> Any:
-        return getattr(self.dut, f"bus__{name}")
+        return getattr(self.dut, f"{self.prefix}{name}")
 
     def _flip(self) -> bool:
         """Tell whether a channel works in this cycle."""

@@ -132,7 +132,8 @@ class RingHost:
         running = self._running(list(commands.entries))
         running.check_live(0)
         self._list = running
-        self._registers.write("RING_ENABLE", 1)
+        if not self._registers.read("RING_ENABLE"):
+            self._registers.write("RING_ENABLE", 1)
         self._finish()
 
     def wait(self) -> None:
@@ -224,10 +225,14 @@ class RingHost:
                 if self._clock() >= deadline:
                     raise WaitTimeoutError(self._so_far(status))
                 self.device.wait(self._pause)
-                # Before the next look: what ends after it interrupts again.
-                self._registers.write("RING_IRQ_PENDING", EVENTS)
+                self._acknowledge()  # before the next look: what ends after it interrupts again
         finally:
-            self._registers.write("RING_IRQ_PENDING", EVENTS)
+            self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        """Clear what has happened, if anything has."""
+        if events := self._registers.read("RING_IRQ_PENDING"):
+            self._registers.write("RING_IRQ_PENDING", events)
 
     def _raise(self, fault: int) -> None:
         """Say which command stopped the ring, once it stands still."""

@@ -104,8 +104,12 @@ class RunningList:
                              "and run the list anew")
 
     def _descriptor(self, number: int) -> bytes:
-        """Return a command's bytes; it interrupts where the list ends, and twice in every round."""
-        command = self.entries[number].command
-        if (number + 1) % max(1, self._size // 2) == 0 or number + 1 == len(self.entries):
+        """Return a command's bytes.
+
+        It interrupts where the list ends; before, twice in every round in which some have no room.
+        """
+        command, half = self.entries[number].command, self._size // 2
+        left = len(self.entries) - (number + 1)
+        if not left or ((number + 1) % max(1, half) == 0 and left > half):
             command = Command(**(command.describe() | {"interrupt": 1}))
         return command.pack()

@@ -66,16 +66,26 @@ def test_the_ring_is_never_given_more_than_it_has_room_for_and_never_idles():
     assert max(ahead) == 8 and ahead[:22] == [8] * 22
 
 
-def test_it_interrupts_twice_in_every_round_and_at_the_end():
+def test_it_interrupts_at_the_end_and_where_others_wait_for_room():
     host, device = connect(8)
     commands, _ = jobs(host, 7)
     host.run(commands)
     ring = [Command.unpack(device.memory.read(BASE + at * BYTES, BYTES)) for at in range(7)]
-    assert [each.interrupt for each in ring] == [0, 0, 0, 1, 0, 0, 1]
+    assert [each.interrupt for each in ring] == [0] * 6 + [1]
     assert not any(each.interrupt for each in commands)
+    before = device.ring.interrupts
+    host.run(jobs(host, 20)[0])
+    assert device.ring.interrupts - before == len((4, 8, 12, 20))
+
+
+def test_a_list_that_fits_takes_a_doorbell_and_an_acknowledgement():
+    host, device = connect(8)
+    commands, _ = jobs(host, 8)
     host.run(commands)
-    ring = [Command.unpack(device.memory.read(BASE + at % 8 * BYTES, BYTES)) for at in range(7, 14)]
-    assert [each.interrupt for each in ring] == [0, 0, 0, 1, 0, 0, 1]
+    device.calls.clear()
+    host.run(commands)
+    writes = [call[1] for call in device.calls if call[0] == "write_register"]
+    assert writes == ["RING_TAIL", "RING_IRQ_PENDING"]
 
 
 @pytest.mark.parametrize("ring_size", [1, 2, 4, 16])
