@@ -5,7 +5,7 @@ from amaranth import Cat, Mux, Signal, Value
 import hw.registers.csr as module
 from formal.harness import Harness
 from formal.proof import Mutant, Proof
-from hw.registers.map import ADDRESS_BITS, REGISTERS, Access
+from hw.registers.map import ADDRESS_BITS, REGISTERS, RING_REGISTERS, Access
 
 OKAY, SLVERR = 0, 2
 
@@ -22,8 +22,10 @@ class CSRHarness(Harness):
     register must hold and every answer say.
     """
 
+    registers_of = REGISTERS
+
     def prove(self, m):
-        m.submodules.dut = dut = module.CSR()
+        m.submodules.dut = dut = module.CSR(self.registers_of)
         self.bus, self.registers = dut.bus, dut.registers
         self.free_inputs(m, dut)
         for channel in (ADDRESS, DATA, READ):
@@ -34,7 +36,7 @@ class CSRHarness(Harness):
             self.check(m, f"{channel[0]}_stays", ~waits | now & (before == self._payload(channel)))
         self._remember(m)
         self._answer_once(m)
-        for register in REGISTERS:
+        for register in self.registers_of:
             self._write(m, register)
         self._answers_say(m)
 
@@ -87,13 +89,17 @@ class CSRHarness(Harness):
                    | (self.look("dut.is_entry") == self._is_at(self.address, Access.ENTRY)))
 
     def _is_at(self, address, *accesses):
-        return Cat(address >> 2 == register.address >> 2 for register in REGISTERS
+        return Cat(address >> 2 == register.address >> 2 for register in self.registers_of
                    if register.access in accesses).any()
+
+    def _has(self, access):
+        return any(register.access is access for register in self.registers_of)
 
     def _answer_once(self, m):
         """Carry out a write when both halves are there, a read when nothing settles."""
         bus = self.bus
-        may_wait = self.registers.entries_wait & self._is_at(self.address, Access.ENTRY)
+        may_wait = (self.registers.entries_wait & self._is_at(self.address, Access.ENTRY)
+                    if self._has(Access.ENTRY) else 0)
         settling = self.look("dut.settling", module.SETTLING_CYCLES.bit_length())
         self.check(m, "write_happens", self.happens
                    == (self.has_address & self.has_data & ~bus.bvalid & ~may_wait))
@@ -111,10 +117,12 @@ class CSRHarness(Harness):
         """Keep what a register must hold, byte by byte, and compare."""
         name = register.name.lower()
         hit = self.happens & (self.address >> 2 == register.address >> 2)
+        if register.access is Access.LOCKABLE:
+            hit &= ~self.registers.locked
         strobed = Cat(self.strobes[bit // 8] for bit in range(register.width))
         data, value = self.data[:register.width], getattr(self.registers, name)
         written = Mux(hit, data & strobed, 0)
-        if register.access is Access.SETTING:
+        if register.access in (Access.SETTING, Access.LOCKABLE):
             kept = Signal(register.width, init=register.reset, name=f"kept_{name}")
             with m.If(hit):
                 m.d.sync += kept.eq(kept & ~strobed | data & strobed)
@@ -135,16 +143,18 @@ class CSRHarness(Harness):
     def _answers_say(self, m):
         """Compare answers and read data with what they must be, worked out a cycle before."""
         bus = self.bus
-        takes = [self.address >> 2 == register.address >> 2 for register in REGISTERS
+        takes = [(self.address >> 2 == register.address >> 2)
+                 & (~self.registers.locked if register.access is Access.LOCKABLE else 1)
+                 for register in self.registers_of
                  if register.access not in (Access.CONSTANT, Access.STATE, Access.ENTRY)]
         takes += [getattr(self.registers, f"{register.name.lower()}_write")
-                  for register in REGISTERS if register.access is Access.ENTRY]
+                  for register in self.registers_of if register.access is Access.ENTRY]
         answer, read_answer, read_data = Signal(2), Signal(2), Signal(32)
         with m.If(self.happens):
             m.d.sync += answer.eq(Mux(Cat(takes).any(), OKAY, SLVERR))
         with m.If(self.is_read):
             m.d.sync += [read_answer.eq(SLVERR), read_data.eq(0)]
-            for register in REGISTERS:
+            for register in self.registers_of:
                 if register.access.is_readable:
                     with m.If(self.read_address >> 2 == register.address >> 2):
                         m.d.sync += [read_answer.eq(OKAY), read_data.eq(
@@ -152,6 +162,13 @@ class CSRHarness(Harness):
         self.check(m, "write_answer", ~bus.bvalid | (bus.bresp == answer))
         self.check(m, "read_answer", ~bus.rvalid
                    | ((bus.rresp == read_answer) & (bus.rdata == read_data)))
+
+
+
+class RingCSRHarness(CSRHarness):
+    """The same with a ring's registers, some of which may be locked at any time."""
+
+    registers_of = RING_REGISTERS
 
 
 PROOFS = (Proof(
@@ -166,4 +183,8 @@ PROOFS = (Proof(
              Mutant(module.__name__, "strobe = selected & strobes[byte // 8]",
                     "strobe = selected & strobes[0]"),
              Mutant(module.__name__, "value.eq(value & ~written | arrives)",
-                    "value.eq((value | arrives) & ~written)"))),)
+                    "value.eq((value | arrives) & ~written)"))), Proof(
+    name="ring_csr", make=RingCSRHarness, depth=2, steps=8,
+    says="The same of a machine with a ring; what is locked is not written, and says so.",
+    assumes="What the host offers stays until it is taken.",
+    mutants=(Mutant(module.__name__, "selected &= ~self.registers.locked", "pass"),)))

@@ -23,6 +23,8 @@ MAXIMUM_LATENCY = 4
 class Bench:
     """The component, its bus, and what the registers should hold."""
 
+    command, event, entries_of = "CONTROL", "IRQ_PENDING", ENTRIES
+
     def __init__(self, dut):
         for name in ("bus_", "bus"):
             logging.getLogger(f"cocotb.{dut._name}.{name}").setLevel(logging.WARNING)
@@ -50,11 +52,12 @@ class Bench:
     async def _watch(self):
         while True:
             await drive.ticks(self.dut, 1)
-            pulse = int(self.port("CONTROL").value), int(self.port("IRQ_PENDING", "_cleared").value)
+            pulse = (int(self.port(self.command).value),
+                     int(self.port(self.event, "_cleared").value))
             if any(pulse):
                 self.pulses.append(pulse)
             self.entries += [(register.name, int(self.port(register.name).value))
-                             for register in ENTRIES
+                             for register in self.entries_of
                              if int(self.port(register.name, "_write").value)]
 
     async def write(self, address, data):
@@ -70,7 +73,7 @@ class Bench:
     async def holds(self, register, value):
         """Check what a register reads, and its port."""
         assert await self.read(register.address) == (value, AxiResp.OKAY), register.name
-        if register.access in (Access.SETTING, Access.EVENT):
+        if register.access in (Access.SETTING, Access.LOCKABLE, Access.EVENT):
             assert int(self.port(register.name).value) == value, register.name
 
 
