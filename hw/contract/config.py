@@ -137,6 +137,9 @@ class Config:
             if getattr(self, name) != self.bus_bytes:
                 raise ValueError(f"{name}={getattr(self, name)} must be bus_bytes="
                                  f"{self.bus_bytes}: streams are as wide as the bus")
+        if self.row_bytes > self.bus_bytes:
+            raise ValueError(f"a row of {self.cols} FP32 results has {self.row_bytes} bytes, which "
+                             f"a word of bus_bytes={self.bus_bytes} does not hold")
         if self.burst_beats * self.bus_bytes > PAGE_BYTES:
             raise ValueError(f"burst_beats={self.burst_beats} words of {self.bus_bytes} bytes are "
                              f"more than {PAGE_BYTES}, which no burst crosses")
