@@ -47,7 +47,7 @@ def main(
     per_module: Annotated[int, typer.Option(min=1, help="Mutants of each module.")] = 28,
     seed: Annotated[int, typer.Option(min=0, help="Which mutants.")] = 1,
     sample: Annotated[int | None, typer.Option(
-        min=1, help="So many modules, chosen by --turn, and no others.")] = None,
+        min=1, help="So many modules of the record, chosen by --turn, and no others.")] = None,
     turn: Annotated[int | None, typer.Option(
         min=0, help="Which modules --sample takes.",
         show_default="the day, counted from 1970")] = None,
@@ -89,6 +89,7 @@ def main(
         check_file(out / "report.json")
         chosen = list(dict.fromkeys(named or known))
         if sample is not None:
+            chosen = [name for name in chosen if name in record_before["modules"]]
             turn = selection.today() if turn is None else turn
             order = np.random.default_rng(turn).permutation(len(chosen))[:sample]
             chosen = [chosen[number] for number in sorted(order)]

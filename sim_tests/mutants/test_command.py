@@ -74,6 +74,17 @@ def test_other_mutants_do_not_mix_with_those_of_the_record(
     assert "has 28 mutants of each module, drawn by seed 1" in result.stderr
 
 
+def test_a_sample_is_of_what_the_record_has(examined, tmp_path, monkeypatch):
+    record = tmp_path / "mutants.json"
+    known = {name: {"left": []} for name in ("engines", "streams/skid_buffer", "registers/csr")}
+    record.write_text(json.dumps(
+        {"per_module": 28, "seed": 1, "seconds": 5, "modules": known}), encoding="utf-8")
+    monkeypatch.setattr(command, "RECORD", record)
+    result = call("check", "mutants", "--sample", 10, "--out", tmp_path)
+    assert result.exit_code == ExitCode.DONE, result.stderr
+    assert set(examined) == set(known)
+
+
 def test_a_trial_that_cannot_be_read_is_run_again(tmp_path, monkeypatch):
     task, runs = Task("streams/test_skid_buffer.py", ["streams/skid_buffer"], 1, 1), []
 
