@@ -263,7 +263,7 @@ class Dispatcher(wiring.Component):
             results.form.eq(Mux(converts, Form.WEIGHTS, Mux(packs, Form.BLOCKS, Form.NUMBERS))),
             results.is_wide.eq(command.output == Output.FP32.value),
             results.is_mx9.eq(command.output == Output.MX9.value),
-            results.ends.eq(walk.is_last & ~command.notify),
+            results.is_last.eq(walk.is_last), results.ends.eq(walk.is_last & ~command.notify),
             act.fence.eq(fences["a"]), weight.fence.eq(fences["b"]),
             weight.side_fence.eq(fences["side"]),
             *(work.index.eq(self.number) for work in (act, weight, results)),

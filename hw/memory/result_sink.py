@@ -7,8 +7,9 @@ from amaranth.lib.wiring import In, Out
 from hw.streams.packet_guard import beat_layout
 
 from .count_writer import CountWriter
+from .line_joiner import LINE_BYTES, LineJoiner
 from .packed_writer import PackedWriter
-from .row_writer import RowWriter
+from .row_writer import RowWriter, group_rows
 from .work import INDEX_BITS, Form, results_layout, store_layout
 
 
@@ -43,17 +44,27 @@ class ResultSink(wiring.Component):
         m.submodules.rows = rows = RowWriter(self.config, **self.sizes)
         m.submodules.packed = packed = PackedWriter(self.config, **self.sizes)
         m.submodules.count = count = CountWriter(**self.sizes)
+        m.submodules.joiner = joiner = LineJoiner(
+            rows=group_rows(self.config), line_words=LINE_BYTES // self.sizes["data_bytes"],
+            **self.sizes)
+        wiring.connect(m, rows.o, joiner.i)
+        self._is_joined = joiner.is_empty
         m.d.comb += [self.overlong.eq(packed.overlong),
                      self.overlong_index.eq(self.work.p.index)]
         with m.Switch(self.work.p.form):
             with m.Case(Form.NUMBERS):
-                self._connect(m, rows)
+                m.d.comb += [rows.work.valid.eq(self.work.valid),
+                             self.work.ready.eq(rows.work.ready)]
                 m.d.comb += [rows.i.valid.eq(self.i.valid), self.i.ready.eq(rows.i.ready)]
             with m.Case(Form.COUNT):
                 self._connect(m, count)
             with m.Default():
                 self._connect(m, packed)
                 m.d.comb += [packed.i.valid.eq(self.i.valid), self.i.ready.eq(packed.i.ready)]
+        # What is in lines belongs to a command before, or to rows that go on.
+        with m.If(~joiner.is_empty):
+            m.d.comb += [self.o.valid.eq(joiner.o.valid), self.o.p.eq(joiner.o.p)]
+        m.d.comb += joiner.o.ready.eq(self.o.ready)
         for writer in (rows, packed, count):
             m.d.comb += writer.work.p.eq(self.work.p)
         for writer in (rows, packed):
@@ -65,4 +76,4 @@ class ResultSink(wiring.Component):
         m.d.comb += [
             writer.work.valid.eq(self.work.valid), self.work.ready.eq(writer.work.ready),
             self.o.valid.eq(writer.o.valid), self.o.p.eq(writer.o.p),
-            writer.o.ready.eq(self.o.ready)]
+            writer.o.ready.eq(self.o.ready & self._is_joined)]

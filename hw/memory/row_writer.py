@@ -9,7 +9,12 @@ from hw.parts.ring import index_signal
 from hw.streams.packet_guard import beat_layout
 
 from .axi4 import advance
-from .work import results_layout, store_layout
+from .work import results_layout, row_store_layout
+
+
+def group_rows(config):
+    """Give the rows of the largest group of resident token tiles."""
+    return config.tile_slots * config.rows
 
 
 class RowWriter(wiring.Component):
@@ -30,7 +35,7 @@ class RowWriter(wiring.Component):
     -------
     work : In(stream of results_layout)
     i : In(stream of beat_layout)
-    o : Out(stream of store_layout)
+    o : Out(stream of row_store_layout)
 
     Raises
     ------
@@ -46,15 +51,16 @@ class RowWriter(wiring.Component):
         super().__init__({
             "work": In(stream.Signature(results_layout(address_bits=address_bits))),
             "i": In(stream.Signature(beat_layout(config.result_bytes))),
-            "o": Out(stream.Signature(
-                store_layout(address_bits=address_bits, data_bytes=data_bytes))),
+            "o": Out(stream.Signature(row_store_layout(
+                rows=group_rows(config), address_bits=address_bits, data_bytes=data_bytes))),
         })
 
     def elaborate(self, platform):
         m = Module()
         config, work = self.config, self.work.p
         piece = data.StructLayout({"address": work.address.shape(), "bytes": range(
-            config.row_bytes + 1), "data": 8 * config.row_bytes, "ends": 1})
+            config.row_bytes + 1), "data": 8 * config.row_bytes, "ends": 1,
+            "is_last": 1, "row": self.o.p.row.shape()})
         pieces = stream.Signature(piece).create(path=("pieces",))
         self._cut(m, work, pieces)
         self._place(m, pieces)
@@ -70,6 +76,7 @@ class RowWriter(wiring.Component):
             Signal.like(work.m, name=name, reset_less=True)
             for name in ("rows_left", "group_left", "tile_left", "columns_left"))
         place = index_signal(config.drain_rows, "place")  # of the row in its packet
+        index = Signal.like(pieces.p.row, name="index", reset_less=True)  # and in its group
         columns = Signal(range(config.cols + 1))
         tile_bytes = Signal(range(4 * config.cols + 1))
         is_first = Signal()  # column tile of its group
@@ -90,7 +97,8 @@ class RowWriter(wiring.Component):
             pieces.valid.eq(goes & self.i.valid), moves.eq(pieces.valid & pieces.ready),
             self.i.ready.eq(moves & (tile_ends | (place == config.drain_rows - 1))),
             self.work.ready.eq(moves & all_end),
-            pieces.p.address.eq(row), pieces.p.ends.eq(all_end & work.ends),
+            pieces.p.address.eq(row), pieces.p.row.eq(index), pieces.p.ends.eq(all_end & work.ends),
+            pieces.p.is_last.eq(all_end & work.is_last),
             pieces.p.bytes.eq(Mux(work.is_wide, columns << 2, columns << 1)),
             pieces.p.data.eq(Mux(work.is_wide, wide, narrow)),
         ]
@@ -102,9 +110,10 @@ class RowWriter(wiring.Component):
                 goes.eq(self.work.valid), group.eq(work.address), row.eq(work.address),
                 rows_left.eq(work.m), columns_left.eq(work.n), tile_left.eq(config.rows),
                 group_left.eq(Mux(work.m < work.group_rows, work.m, work.group_rows)),
-                place.eq(0), is_first.eq(1)]
+                place.eq(0), is_first.eq(1), index.eq(0)]
         with m.Elif(moves):
             m.d.sync += [row.eq(next_row), group_left.eq(group_left - 1),
+                         index.eq(Mux(group_ends, 0, index + 1)),
                          tile_left.eq(Mux(tile_ends, config.rows, tile_left - 1)),
                          place.eq(Mux(tile_ends, 0, place + 1))]
             with m.If(place == config.drain_rows - 1):
@@ -137,10 +146,11 @@ class RowWriter(wiring.Component):
         m.d.comb += [
             strobes.eq(((1 << piece.bytes) - 1) << offset), both.eq(piece.data << (offset << 3)),
             crosses.eq(strobes[size:].any()),
-            store.word.eq(advance(piece.address[shift:], at_second)),
+            store.row.eq(piece.row), store.word.eq(advance(piece.address[shift:], at_second)),
             store.data.eq(Mux(at_second, both[8 * size :], both[: 8 * size])),
             store.strobes.eq(Mux(at_second, strobes[size:], strobes[:size])),
             store.ends.eq(piece.ends & (at_second | ~crosses)),
+            store.is_last.eq(piece.is_last & (at_second | ~crosses)),
             self.o.valid.eq(pieces.valid),
             pieces.ready.eq(self.o.ready & (at_second | ~crosses)),
         ]

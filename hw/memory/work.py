@@ -138,13 +138,16 @@ def results_layout(*, address_bits):
         A number has 4 bytes, not 2.
     is_mx9 : unsigned(1)
         Blocks have residuals.
+    is_last : unsigned(1)
+        It is the last iteration of its command.
     ends : unsigned(1)
-        It is the last of its command.
+        Nothing follows of its command.
     """
     return data.StructLayout({
         "index": INDEX_BITS, "form": Form, "address": address_bits, "stride": SIZE_BITS,
         "m": SIZE_BITS,
-        "n": SIZE_BITS, "group_rows": SIZE_BITS, "is_wide": 1, "is_mx9": 1, "ends": 1})
+        "n": SIZE_BITS, "group_rows": SIZE_BITS, "is_wide": 1, "is_mx9": 1,
+        "is_last": 1, "ends": 1})
 
 
 def store_layout(*, address_bits, data_bytes):
@@ -164,3 +167,20 @@ def store_layout(*, address_bits, data_bytes):
     return data.StructLayout({
         "word": address_bits - exact_log2(data_bytes), "data": 8 * data_bytes,
         "strobes": data_bytes, "ends": 1, "after": 1})
+
+
+def row_store_layout(*, rows, address_bits, data_bytes):
+    """Describe a word that goes to memory, of a row of a group of resident token tiles.
+
+    Members
+    -------
+    row : unsigned
+        Of its group, below `rows`.
+    is_last : unsigned(1)
+        It is the last of its command's rows.
+    ...
+        As in `store_layout`.
+    """
+    return data.StructLayout({
+        **dict(store_layout(address_bits=address_bits, data_bytes=data_bytes).members),
+        "row": range(max(2, rows)), "is_last": 1})

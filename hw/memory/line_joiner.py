@@ -1,0 +1,131 @@
+"""Joins the pieces of a row into lines of memory."""
+
+from amaranth import Array, Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from hw.parts.ring import index_signal
+from hw.parts.sram import Sram
+from hw.streams.stream_fifo import StreamFIFO
+
+from .work import row_store_layout, store_layout
+
+LINE_BYTES = 64
+"""What a memory likes to be written at least."""
+
+LEAVING = 32
+"""Lines that wait: all rows of a group leave theirs one after the other."""
+
+
+class LineJoiner(wiring.Component):
+    """Keep a line for each row until the row has left it, and let it go as a whole.
+
+    Rows of results come a few columns at a time, all rows before the next columns. So there is a
+    line for each row of a group; the next word of its row that lies in another line, be it of the
+    next group, drives it out. The last word of a command's rows drives all lines out.
+
+    A word per cycle, but every other cycle where one follows another of the same row.
+
+    Parameters
+    ----------
+    rows : int
+        Of the largest group.
+    line_words : int
+        Words of a line, a power of two from 2 on.
+    address_bits, data_bytes : int
+
+    Members
+    -------
+    i : In(stream of row_store_layout)
+    o : Out(stream of store_layout)
+    is_empty : Out(1)
+        Nothing is inside.
+    """
+
+    def __init__(self, *, rows, line_words, address_bits, data_bytes):
+        self.rows, self.line_words, self.data_bytes = rows, line_words, data_bytes
+        sizes = {"address_bits": address_bits, "data_bytes": data_bytes}
+        super().__init__({
+            "i": In(stream.Signature(row_store_layout(rows=rows, **sizes))),
+            "o": Out(stream.Signature(store_layout(**sizes))), "is_empty": Out(1)})
+        place_bits = len(self.i.p.word) - exact_log2(line_words)
+        self.line = data.StructLayout({
+            "place": place_bits, "data": data.ArrayLayout(8 * data_bytes, line_words),
+            "strobes": data.ArrayLayout(data_bytes, line_words)})
+
+    def elaborate(self, platform):
+        m = Module()
+        word = Signal(self.i.p.shape(), reset_less=True)  # whose row's line has been read
+        has = Signal()
+        kept = Signal(range(self.rows + 1))  # rows, from the first on, that have a line
+        was_kept = Signal(reset_less=True)
+        old, new = Signal(self.line), Signal(self.line)
+        fits, moves, flushes = Signal(), Signal(), Signal()
+        m.submodules.lines = lines = Sram(width=self.line.size, depth=self.rows)
+        m.submodules.leaving = leaving = StreamFIFO(
+            data.StructLayout({"line": self.line, "ends": 1}), depth=min(self.rows, LEAVING))
+        at = index_signal(self.rows, "at")  # row that is driven out
+        is_read = Signal()  # its line has been
+        inside = Signal(range(2 * LEAVING))  # lines that wait
+        m.d.sync += inside.eq(inside + (leaving.i.valid & leaving.i.ready)
+                              - (leaving.o.valid & leaving.o.ready))
+
+        split = exact_log2(self.line_words)
+        m.d.comb += [
+            old.as_value().eq(lines.read_data),
+            fits.eq(was_kept & (old.place == word.word[split:])),
+            new.place.eq(word.word[split:]),
+            moves.eq(has & (~was_kept | fits | leaving.i.ready)),
+            self.i.ready.eq(~flushes & (~has | moves & ~word.is_last
+                                        & (self.i.p.row != word.row))),
+            lines.write_en.eq(moves), lines.write_addr.eq(word.row),
+            lines.write_data.eq(new.as_value()),
+            leaving.i.p.line.eq(old), leaving.i.p.ends.eq(flushes & word.ends & (at == kept - 1)),
+            leaving.i.valid.eq(Mux(flushes, is_read, has & was_kept & ~fits)),
+            lines.read_en.eq(Mux(flushes, ~is_read, self.i.valid & self.i.ready)),
+            lines.read_addr.eq(Mux(flushes, at, self.i.p.row)),
+            self.is_empty.eq(~has & ~flushes & (kept == 0) & (inside == 0))]
+        for place in range(self.line_words):
+            own = word.word[:split] == place
+            strobes = Mux(own, word.strobes, 0)
+            m.d.comb += new.strobes[place].eq(Mux(fits, old.strobes[place], 0) | strobes)
+            for byte in range(self.data_bytes):
+                m.d.comb += new.data[place].word_select(byte, 8).eq(Mux(
+                    strobes[byte], word.data.word_select(byte, 8),
+                    old.data[place].word_select(byte, 8)))
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [has.eq(1), word.eq(self.i.p), was_kept.eq(self.i.p.row < kept)]
+            with m.If(self.i.p.row >= kept):
+                m.d.sync += kept.eq(self.i.p.row + 1)
+        with m.Elif(moves):
+            m.d.sync += has.eq(0)
+        with m.If(moves & word.is_last):
+            m.d.sync += [flushes.eq(1), at.eq(0), is_read.eq(0)]
+        with m.If(flushes):
+            m.d.sync += is_read.eq(~is_read | ~leaving.i.ready)
+            with m.If(is_read & leaving.i.ready):
+                m.d.sync += at.eq(at + 1)
+                with m.If(at == kept - 1):
+                    m.d.sync += [flushes.eq(0), kept.eq(0)]
+        self._send(m, leaving.o)
+        return m
+
+    def _send(self, m, leaving):
+        """Send the words of a line that have bytes."""
+        line, store = leaving.p.line, self.o.p
+        sent = Signal(self.line_words)
+        left = Signal(self.line_words)
+        first = index_signal(self.line_words, "first")
+        m.d.comb += left.eq(~sent & Cat(
+            line.strobes[place].any() for place in range(self.line_words)))
+        for place in reversed(range(self.line_words)):
+            with m.If(left[place]):
+                m.d.comb += first.eq(place)
+        is_last = (left & (left - 1))[:self.line_words] == 0
+        m.d.comb += [
+            self.o.valid.eq(leaving.valid), store.word.eq(Cat(first, line.place)),
+            store.data.eq(Array(line.data)[first]), store.strobes.eq(Array(line.strobes)[first]),
+            store.ends.eq(leaving.p.ends & is_last), leaving.ready.eq(self.o.ready & is_last)]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += sent.eq(Mux(is_last, 0, sent | (1 << first)))
