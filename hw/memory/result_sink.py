@@ -44,11 +44,8 @@ class ResultSink(wiring.Component):
         m.submodules.rows = rows = RowWriter(self.config, **self.sizes)
         m.submodules.packed = packed = PackedWriter(self.config, **self.sizes)
         m.submodules.count = count = CountWriter(**self.sizes)
-        m.submodules.joiner = joiner = LineJoiner(
-            rows=group_rows(self.config), line_words=LINE_BYTES // self.sizes["data_bytes"],
-            **self.sizes)
-        wiring.connect(m, rows.o, joiner.i)
-        self._is_joined = joiner.is_empty
+        joined, is_empty = self._join(m, rows)
+        self._is_empty = is_empty
         m.d.comb += [self.overlong.eq(packed.overlong),
                      self.overlong_index.eq(self.work.p.index)]
         with m.Switch(self.work.p.form):
@@ -62,18 +59,31 @@ class ResultSink(wiring.Component):
                 self._connect(m, packed)
                 m.d.comb += [packed.i.valid.eq(self.i.valid), self.i.ready.eq(packed.i.ready)]
         # What is in lines belongs to a command before, or to rows that go on.
-        with m.If(~joiner.is_empty):
-            m.d.comb += [self.o.valid.eq(joiner.o.valid), self.o.p.eq(joiner.o.p)]
-        m.d.comb += joiner.o.ready.eq(self.o.ready)
+        with m.If(~is_empty):
+            m.d.comb += [self.o.valid.eq(joined.valid), self.o.p.eq(joined.p)]
+        m.d.comb += joined.ready.eq(self.o.ready)
         for writer in (rows, packed, count):
             m.d.comb += writer.work.p.eq(self.work.p)
         for writer in (rows, packed):
             m.d.comb += writer.i.p.eq(self.i.p)
         return m
 
+    def _join(self, m, rows):
+        """Join words of rows into lines, if a word is shorter; tell whether any are left."""
+        words = LINE_BYTES // self.sizes["data_bytes"]
+        if words > 1:
+            m.submodules.joiner = joiner = LineJoiner(
+                rows=group_rows(self.config), line_words=words, **self.sizes)
+            wiring.connect(m, rows.o, joiner.i)
+            return joiner.o, joiner.is_empty
+        joined = stream.Signature(store_layout(**self.sizes)).create(path=("joined",))
+        m.d.comb += [joined.valid.eq(rows.o.valid), rows.o.ready.eq(joined.ready),
+                     *(joined.p[name].eq(rows.o.p[name]) for name, _ in joined.p.shape())]
+        return joined, ~rows.o.valid
+
     def _connect(self, m, writer):
         """Let a writer work, and send what it writes."""
         m.d.comb += [
             writer.work.valid.eq(self.work.valid), self.work.ready.eq(writer.work.ready),
             self.o.valid.eq(writer.o.valid), self.o.p.eq(writer.o.p),
-            writer.o.ready.eq(self.o.ready & self._is_joined)]
+            writer.o.ready.eq(self.o.ready & self._is_empty)]

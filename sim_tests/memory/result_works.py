@@ -72,7 +72,7 @@ def numbers(rng: np.random.Generator, config: Config, region: int, data_bytes: i
     return ResultWork({
         "form": Form.NUMBERS.value, "address": address, "stride": stride, "m": m, "n": n,
         "group_rows": config.rows * tiles, "is_wide": is_wide, "is_mx9": int(rng.integers(2)),
-        "ends": ends}, beats, memory, words)
+        "is_last": chosen.get("is_last", ends), "ends": ends}, beats, memory, words)
 
 
 def weights(rng: np.random.Generator, config: Config, region: int, data_bytes: int, *,
@@ -168,7 +168,8 @@ def stored(words: Sequence[int], data_bytes: int) -> tuple[dict[int, int], list[
     """
     layout = store_layout(address_bits=ADDRESS_BITS, data_bytes=data_bytes)
     memory, ends = {}, []
-    for word in map(layout.from_bits, words):
+    bits = (1 << layout.size) - 1  # of a word with its row only these
+    for word in (layout.from_bits(word & bits) for word in words):
         ends.append(word["ends"])
         for lane, octet in enumerate(word["data"].to_bytes(data_bytes, "little")):
             if word["strobes"] >> lane & 1:
