@@ -17,15 +17,14 @@ from .memory.descriptor import DESCRIPTOR_BITS
 from .memory.descriptor_reader import AHEAD, DescriptorReader
 from .memory.dispatcher import JOB_FIELDS, Dispatcher
 from .memory.ledger import Ledger
-from .memory.operand_reader import OperandReader
+from .memory.operand_path import OperandPath
 from .memory.result_sink import ResultSink
 from .memory.ring_control import RingControl
 from .memory.row_reader import RowReader
-from .memory.table_loader import TableLoader
+from .memory.side_reader import SideReader
 from .memory.tile_extent import length_bits
 from .memory.tile_reader import TileReader
 from .memory.window import Window
-from .memory.word_watch import WordWatch
 from .memory.work import COUNT_BITS, INDEX_BITS
 from .memory.write_port import WritePort
 from .registers.csr import fields_of, register_signature
@@ -232,46 +231,31 @@ class MemoryMachine(wiring.Component):
         for (name, kind), channel in zip(
                 {"act": RowReader, "weight": TileReader}.items(), (ACTIVATIONS, WEIGHTS),
                 strict=True):
-            loop = kind(config, **inside)
-            operand = OperandReader(ahead=config.read_depth, data_bytes=config.bus_bytes, **inside)
-            queue = StreamFIFO(loop.work.p.shape(), depth=WORKS)
-            for part, end in ((loop, "pieces"), (operand, "reader"), (queue, "work")):
-                m.submodules[f"{name}_{end}"] = DomainRenamer("engines")(part)
-            wiring.connect(m, getattr(dispatcher, name), queue.i)
-            wiring.connect(m, queue.o, loop.work)
-            m.d.comb += loop.completed.eq(ledger.completed)
-            wiring.connect(m, loop.o, operand.pieces)
-            wiring.connect(m, operand.segments, getattr(reader, f"segments_{channel}"))
-            wiring.connect(m, getattr(reader, f"o_{channel}"), operand.words)
-            operands[name] = operand.o
+            path = OperandPath(kind(config, **inside), works=WORKS, ahead=config.read_depth,
+                               data_bytes=config.bus_bytes, **inside)
+            m.submodules[f"{name}_path"] = DomainRenamer("engines")(path)
+            wiring.connect(m, getattr(dispatcher, name), path.work)
+            wiring.connect(m, path.segments, getattr(reader, f"segments_{channel}"))
+            wiring.connect(m, getattr(reader, f"o_{channel}"), path.words)
+            m.d.comb += path.completed.eq(ledger.completed)
+            operands[name] = path.o
         m.d.comb += dispatcher.completed.eq(ledger.completed)
         return operands
 
     def _read_aside(self, m, reader, dispatcher, controller, inside):
-        """Load tables, and watch words; never both at a time."""
-        registers, sizes = controller.registers, inside | {"data_bytes": self.config.bus_bytes}
-        loader = TableLoader(self.config, **sizes)
-        watch = WordWatch(**sizes)
-        for name, part, port in (("table_loader", loader, dispatcher.load),
-                                 ("word_watch", watch, dispatcher.watch)):
-            m.submodules[name] = DomainRenamer("engines")(part)
-            wiring.connect(m, port, part.i)
-        segments = getattr(reader, f"segments_{SIDE}")
-        words = getattr(reader, f"o_{SIDE}")
-        with m.If(dispatcher.watch.valid):
-            wiring.connect(m, watch.segments, segments)
-            wiring.connect(m, words, watch.words)
-        with m.Else():
-            wiring.connect(m, loader.segments, segments)
-            wiring.connect(m, words, loader.words)
-        m.d.comb += [
-            dispatcher.load_resp.eq(loader.resp), dispatcher.watch_resp.eq(watch.resp),
-            fields_of(self.registers, "ring_status").waits.eq(watch.waits),
-            *(getattr(registers, name).eq(getattr(loader, name)) for name in (
-                "table_select", "table_clear", "table_clear_write", "order_entry",
-                "order_entry_write", "tag_entry", "tag_entry_write")),
-            loader.table_clear_busy.eq(registers.table_clear_busy),
-            loader.entries_wait.eq(registers.entries_wait)]
+        """Load tables, as a host would, and watch words."""
+        registers = controller.registers
+        side = SideReader(self.config, data_bytes=self.config.bus_bytes, **inside)
+        m.submodules.side = DomainRenamer("engines")(side)
+        for name in ("load", "watch"):
+            wiring.connect(m, getattr(dispatcher, name), getattr(side, name))
+            m.d.comb += getattr(dispatcher, f"{name}_resp").eq(getattr(side, f"{name}_resp"))
+        wiring.connect(m, side.segments, getattr(reader, f"segments_{SIDE}"))
+        wiring.connect(m, getattr(reader, f"o_{SIDE}"), side.words)
+        m.d.comb += fields_of(self.registers, "ring_status").waits.eq(side.waits)
+        for name, member in side.table_members.items():
+            here, there = getattr(side, name), getattr(registers, name)
+            m.d.comb += there.eq(here) if member.flow is Out else here.eq(there)
 
     def _address(self, name):
         """Give the address in two registers."""

@@ -23,7 +23,8 @@ OTHER_BENCHES = {
     "result_writer": "result_path", "register_slice": "skid_buffer",
     "burst_splitter": "bus_reader", "read_channel": "bus_reader", "read_port": "bus_reader",
     "row_reader": "readers", "tile_reader": "readers", "tile_extent": "readers",
-    "operand_reader": "memory_machine", "burst_former": "write_port",
+    "operand_reader": "memory_machine", "operand_path": "memory_machine",
+    "side_reader": "memory_machine", "burst_former": "write_port",
 }
 """The bench of a module that has none of its own name."""
 

@@ -1,0 +1,61 @@
+"""All that brings one kind of operands: works that wait, their pieces, the pieces' beats."""
+
+from amaranth import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.streams.stream_fifo import StreamFIFO
+
+from .aligner import aligned_layout
+from .axi4 import segment_layout
+from .operand_reader import OperandReader
+from .read_channel import word_layout
+from .work import COUNT_BITS
+
+
+class OperandPath(wiring.Component):
+    """Read the operands of works, one after the other.
+
+    Parameters
+    ----------
+    loop : RowReader or TileReader
+        That walks through a work's pieces.
+    works : int
+        That wait.
+    address_bits, length_bits, data_bytes, ahead : int
+        As in `OperandReader`.
+
+    Members
+    -------
+    work : In(stream of what the loop works on)
+    completed : In(32)
+        Commands that have ended.
+    segments : Out(stream of segment_layout)
+    words : In(stream of word_layout)
+    o : Out(stream of aligned_layout)
+    """
+
+    def __init__(self, loop, *, works, address_bits, length_bits, data_bytes, ahead):
+        self.loop, self.works = loop, works
+        inside = {"address_bits": address_bits, "length_bits": length_bits}
+        self.reader = OperandReader(data_bytes=data_bytes, ahead=ahead, **inside)
+        super().__init__({
+            "work": loop.signature.members["work"],
+            "completed": In(COUNT_BITS),
+            "segments": Out(stream.Signature(segment_layout(**inside))),
+            "words": In(stream.Signature(word_layout(data_bytes))),
+            "o": Out(stream.Signature(aligned_layout(data_bytes)))})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.loop = loop = self.loop
+        m.submodules.reader = reader = self.reader
+        m.submodules.queue = queue = StreamFIFO(loop.work.p.shape(), depth=self.works)
+        wiring.connect(m, wiring.flipped(self.work), queue.i)
+        wiring.connect(m, queue.o, loop.work)
+        wiring.connect(m, loop.o, reader.pieces)
+        wiring.connect(m, reader.segments, wiring.flipped(self.segments))
+        wiring.connect(m, wiring.flipped(self.words), reader.words)
+        wiring.connect(m, reader.o, wiring.flipped(self.o))
+        m.d.comb += loop.completed.eq(self.completed)
+        return m
