@@ -296,6 +296,7 @@ class MemoryMachine(wiring.Component):
         wiring.connect(m, writer.o, port.i)
         m.d.comb += [
             port.window.eq(window.pages), port.holds.eq(ledger.holds),
+            port.spoilt.eq(ledger.spoilt),
             ledger.ended.eq(port.ended), ledger.answered.eq(port.answered),
             ledger.write_resp.eq(port.resp), ledger.overlong.eq(writer.overlong),
             ledger.overlong_index.eq(writer.overlong_index)]

@@ -55,6 +55,8 @@ class Ledger(wiring.Component):
         A packed result of a command did not.
     ended : In(1)
         All results of the oldest command are in memory.
+    spoilt : Out(1)
+        The oldest command that has begun has a fault.
     holds : Out(1)
         The oldest command has no results and ends by itself: no answer may come in this cycle.
     forget : In(1)
@@ -87,6 +89,7 @@ class Ledger(wiring.Component):
             "overlong": In(1),
             "overlong_index": In(INDEX_BITS),
             "ended": In(1),
+            "spoilt": Out(1),
             "holds": Out(1),
             "forget": In(1),
             "skip": In(1),
@@ -116,6 +119,7 @@ class Ledger(wiring.Component):
             is_wrong.eq((self.wrong != 0) & (under_way == 0)),
             note.eq(Mux(is_wrong, self.wrong_note, notes[oldest])),
             self.fault.eq(Mux(is_wrong, self.wrong, found)),
+            self.spoilt.eq(faults[oldest] != 0),  # also while what is under way is dropped
             self.holds.eq((under_way != 0) & notes[oldest].is_done),
             ends.eq(self.ended | self.holds),
             self.stops.eq((ends | is_wrong) & (self.fault != 0) & ~note.goes_on),

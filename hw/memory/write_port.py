@@ -9,6 +9,7 @@ from hw.streams.stream_fifo import StreamFIFO
 
 from .axi4 import (
     INCREMENTING,
+    OKAY,
     OUTSIDE,
     answer_of,
     axi4_signature,
@@ -50,6 +51,8 @@ class WritePort(wiring.Component):
     bus : Out(the write side of axi4_signature)
     holds : In(1)
         No answer may come in this cycle.
+    spoilt : In(1)
+        A word that goes after all others does not go: it is dropped, and answered with OKAY.
     ended : Out(1)
         The answer to a command's last word has come, and with it those to all before.
     answered : Out(1), resp : Out(2)
@@ -65,7 +68,8 @@ class WritePort(wiring.Component):
         bus = axi4_signature(id_bits=id_bits, address_bits=address_bits, data_bytes=data_bytes)
         super().__init__({
             "i": In(stream.Signature(store_layout(**sizes))),
-            "holds": In(1), "window": In(window_layout(address_bits=address_bits + 1)),
+            "holds": In(1), "spoilt": In(1),
+            "window": In(window_layout(address_bits=address_bits + 1)),
             "bus": Out(wiring.Signature({
                 name: member for name, member in bus.members.items()
                 if name.startswith(WRITE_MEMBERS)})),
@@ -85,7 +89,8 @@ class WritePort(wiring.Component):
         inside = Signal(range(2 * self.former.burst_beats * BURSTS))  # words
         outside = Signal()
         to_drop = Signal.like(run.p.beats)  # words of a burst that does not reach the bus
-        dropped_ends = Signal(reset_less=True)
+        dropped_ends, is_outside_window = Signal(reset_less=True), Signal(reset_less=True)
+        dropped = Signal()
         drops = Signal()  # the last of them
         begins = Signal()
         sends = Signal()
@@ -93,10 +98,12 @@ class WritePort(wiring.Component):
         m.d.comb += [
             outside.eq(is_outside(self.window, page_of(run.p.word, self.data_bytes))),
             drops.eq((to_drop == 1) & ~self.holds),
-            begins.eq(run.valid & run.ready & ~outside),
+            dropped.eq(outside | run.p.after & self.spoilt),
+            begins.eq(run.valid & run.ready & ~dropped),
             run.ready.eq((~bus.awvalid | bus.awready) & marks.i.ready
                          & ((words_left == 0) | (words_left == 1) & sends) & (to_drop == 0)
-                         & Mux(run.p.after | outside, owed == 0, owed != self.outstanding)),
+                         & Mux(run.p.after | outside, (owed == 0) & ~self.holds,
+                               owed != self.outstanding)),
             marks.i.valid.eq(begins), marks.i.p.eq(run.p.ends),
             sends.eq(bus.wvalid & bus.wready),
             bus.wvalid.eq((words_left != 0) & word.valid),
@@ -106,15 +113,16 @@ class WritePort(wiring.Component):
             # An answer waits for its mark, which may still be on its way through the queue.
             bus.bready.eq(marks.o.valid & ~self.holds), answers.eq(bus.bvalid & bus.bready),
             marks.o.ready.eq(answers), self.answered.eq(answers | drops),
-            self.resp.eq(Mux(drops, OUTSIDE, answer_of(bus.bresp))),
+            self.resp.eq(Mux(drops, Mux(is_outside_window, OUTSIDE, OKAY), answer_of(bus.bresp))),
             self.ended.eq(Mux(drops, dropped_ends, answers & marks.o.p)),
             self.owes.eq((owed != 0) | (inside != 0)),
             bus.awsize.eq(shift), bus.awburst.eq(INCREMENTING),
         ]
         m.d.sync += [owed.eq(owed + begins - answers),
                      inside.eq(inside + (self.i.valid & self.i.ready) - word.ready)]
-        with m.If(run.valid & run.ready & outside):
-            m.d.sync += [to_drop.eq(run.p.beats), dropped_ends.eq(run.p.ends)]
+        with m.If(run.valid & run.ready & dropped):
+            m.d.sync += [to_drop.eq(run.p.beats), dropped_ends.eq(run.p.ends),
+                         is_outside_window.eq(outside)]
         with m.Elif((to_drop > 1) | drops):
             m.d.sync += to_drop.eq(to_drop - 1)
         with m.If(sends):

@@ -41,10 +41,13 @@ class Book:
         seen = dict.fromkeys(("passed", "interrupts", "stops"), 0)
         seen["room"] = int(len(self.under_way) < UNDER_WAY)
         oldest = self.completed % UNDER_WAY
+        there = [list(each) for each in self.under_way]
         if given["answered"]:
             self.blame(oldest, WRITE.get(given["write_resp"], 0))
         note = fault = None
         seen["holds"] = int(self.ends_by_itself())
+        if there:
+            seen["spoilt"] = int(there[0][1] != 0)
         ends = given["ended"] or seen["holds"]
         if ends:
             note, fault = self.under_way[0]

@@ -465,6 +465,38 @@ async def counts_are_written_where_others_see_them(dut, manners):
         both.end()
 
 
+@cocotb.test(timeout_time=8, timeout_unit="ms")
+@cocotb.parametrize(goes_on=[0, 1], manners=[GENTLE, HOSTILE])
+async def a_fault_notifies_nobody(dut, goes_on, manners):
+    """Wherever the bus fails, no count is written but of commands without a fault before."""
+    rng, seen = drive.rng(), set()
+    for transfer in range(100):
+        lists = Lists(drive.rng(), notify=True)
+        for _ in range(4):
+            lists.gemm(lists.config.rows + 1, lists.config.cols + 1, 20, notify=1, interrupt=1,
+                       goes_on=goes_on)
+        place = lists.ring.notify_address - lists.base
+        both = Run(dut, lists, manners, {transfer: int(rng.choice([2, 3]))})
+        await both.begin()
+        await both.wait()
+        count = int.from_bytes(both.memory[place : place + 4].tobytes(), "little")
+        if both.slave.asked <= transfer:
+            break
+        completed = both.get("RING_COMPLETED")
+        if both.status("fault"):
+            seen.add((completed, goes_on))
+            assert count == completed or (completed == 0 and count == 0xA5A5A5A5), transfer
+            await both.order("resume")
+            await both.wait()
+            lists.ring.doorbell(len(lists.commands))
+            both.compare()
+        else:
+            seen.add(count)
+            assert goes_on and completed == 4
+        both.end()
+    assert len(seen) > (1 if goes_on else 3), seen
+
+
 @cocotb.test(timeout_time=4, timeout_unit="ms")
 @cocotb.parametrize(manners=[GENTLE, HOSTILE], notify=[0, 1])
 async def a_wait_holds_what_follows_until_its_word_has_come(dut, manners, notify):

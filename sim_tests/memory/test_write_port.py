@@ -66,13 +66,15 @@ def is_in(window, address):
     return first <= address // PAGE_BYTES < end
 
 
-async def store(dut, words, manners=GENTLE, idle=0.0, errors=None, window=(0, None), held=0.0):
+async def store(dut, words, manners=GENTLE, idle=0.0, errors=None, window=(0, None), held=0.0,
+                spoilt=0, written=None):
     """Send words, compare all of memory, and return the cycles and what was seen.
 
-    No answer may come in a share of the cycles.
+    No answer may come in a share of the cycles. Those of the words that are written may be named.
     """
     await drive.reset(dut)
     set_window(dut, SIZES["address_bits"], *window)
+    dut.spoilt.value = spoilt
     flips = drive.rng("held")
     memory = np.full(SIZE, 0xA5, np.uint8)
     slave = Slave(dut, memory, dut.clk, manners, errors, base=None)
@@ -97,9 +99,9 @@ async def store(dut, words, manners=GENTLE, idle=0.0, errors=None, window=(0, No
     await drive.ticks(dut, 30)
     assert slave.is_idle and not int(dut.owes.value)
     turned_away = answers.count(OUTSIDE)
-    assert len(answers) - turned_away == len(slave.seen.writes)
+    assert spoilt or len(answers) - turned_away == len(slave.seen.writes)
     if errors is None:
-        drive.compare(memory, memory_of(words, window), "memory")
+        drive.compare(memory, memory_of(written or words, window), "memory")
     return cycles, slave.seen, answers
 
 
@@ -188,6 +190,21 @@ async def a_word_that_goes_after_all_others_waits_for_their_answers(dut, manners
         place, left = place + size, left - 1
     assert len(waited) == len(after) > 5 and not any(waited)
     assert any(seen.waiting)
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+@cocotb.parametrize(manners=[GENTLE, HOSTILE])
+async def a_spoilt_word_does_not_go_after_the_others(dut, manners):
+    """It is answered all the same, and nothing else is dropped."""
+    rng = drive.rng()
+    words = stores_of(rng, draw_runs(rng, 40), 0.2)
+    dropped = {number for number in range(len(words)) if rng.random() < 0.1}
+    for number in dropped:
+        words[number] |= {"after": 1, "ends": int(rng.integers(2))}
+    words[-1]["ends"] = 1
+    left = [word for number, word in enumerate(words) if number not in dropped]
+    _, seen, answers = await store(dut, words, manners, spoilt=1, written=left)
+    assert not any(answers) and len(answers) == len(seen.writes) + len(dropped)
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
