@@ -10,7 +10,7 @@ PROOFS = (Proof(
          "Each move brings one engine nearer to its end, so that all commands end.",
     assumes="Commands wait for earlier ones only (a distance is 1 or more), engines take them in "
             "one order (`job_queue`, `ledger`) and move where they have what they need and room "
-            "(`row_fence`, `tile_fence`, `read_channel`, `read_port`, `write_port`; inside the "
+            "(`row_reader`, `tile_reader`, `read_channel`, `read_port`, `write_port`; inside the "
             "machine `engines` and `job_order`). Words that others write come; the bus answers.",
     bounds=f"A model, not the RTL: {module.COMMANDS} commands of {module.ITERATIONS} iterations of "
            f"{module.ITEMS} items, and any room between engines.",

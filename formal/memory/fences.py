@@ -1,13 +1,8 @@
-"""Proofs of the fences in `hw.memory.row_reader` and `hw.memory.tile_reader`."""
-
-from functools import partial
+"""What holds a reader back until the commands have ended whose results it reads."""
 
 from amaranth import Mux, Signal
 
-import hw.memory.row_reader as rows
-import hw.memory.tile_reader as tiles
 from formal.harness import Harness
-from formal.proof import Mutant, Proof
 from hw.contract.config import Config
 from hw.memory.work import COUNT_BITS
 
@@ -27,18 +22,19 @@ class FenceHarness(Harness):
 
     Parameters
     ----------
-    make : callable
-        Returns the reader.
+    kind : class
+        Of the reader.
     fences : list of (str, callable)
         A work's fences, and whether it has them.
     """
 
-    def __init__(self, make, fences):
+    def __init__(self, kind, fences):
         super().__init__()
-        self.make, self.fences = make, fences
+        self.kind, self.fences = kind, fences
 
     def prove(self, m):
-        m.submodules.dut = dut = self.make()
+        m.submodules.dut = dut = self.kind(
+            CONFIG, address_bits=ADDRESS_BITS, length_bits=LENGTH_BITS)
         self.free_inputs(m, dut)
         work, completed = dut.work, dut.completed
         self.offers_stay(m, work, "work")
@@ -84,10 +80,6 @@ class FenceHarness(Harness):
         self.check(m, "goes", self.look("dut.goes") == piece.valid)
 
 
-def _make(kind):
-    return kind(CONFIG, address_bits=ADDRESS_BITS, length_bits=LENGTH_BITS)
-
-
 SAYS = ("No piece of a work is offered before as many commands have ended as its fence{} for. A "
         "cycle after that the first one is on offer, and pieces follow each other without a gap "
         "until the work is done.")
@@ -97,21 +89,3 @@ SHARED = {
     "assumes": "A work stays until it is taken; commands end one at a time, and a fence is "
                f"{MOST} of them away at most.",
     "bounds": "A 2x2 machine. Which pieces a work has is the benches'."}
-
-PROOFS = (
-    Proof(name="row_fence", says=SAYS.format(" waits"), **SHARED,
-          make=lambda: FenceHarness(partial(_make, rows.RowReader), [("fence", lambda work: 1)]),
-          mutants=(Mutant(rows.__name__, "self.work.valid & ~holds(work.fence, self.completed)",
-                          "self.work.valid"),
-                   Mutant(rows.__name__, "with m.If(~goes):", "with m.If(~goes & self.o.ready):"),
-                   Mutant(rows.__name__, "goes & self.o.ready & ends", "self.o.ready & ends"))),
-    Proof(name="tile_fence", says=SAYS.format(" and, if it has biases, that of these wait"),
-          **SHARED,
-          make=lambda: FenceHarness(partial(_make, tiles.TileReader), [
-              ("fence", lambda work: 1), ("side_fence", lambda work: work.has_bias)]),
-          mutants=(Mutant(tiles.__name__, "goes.eq(self.work.valid & ~held)",
-                          "goes.eq(self.work.valid)"),
-                   Mutant(tiles.__name__, "work.has_bias & holds", "holds"),
-                   Mutant(tiles.__name__, "holds(work.side_fence", "holds(work.fence"),
-                   Mutant(tiles.__name__, "~at_bias & is_last & is_last_group",
-                          "is_last & is_last_group"))))

@@ -1,0 +1,17 @@
+"""Proof of the fences in `hw.memory.tile_reader`."""
+
+import hw.memory.tile_reader as module
+from formal.memory.fences import SAYS, SHARED, FenceHarness
+from formal.proof import Mutant, Proof
+
+PROOFS = (Proof(
+    name="tile_reader", **SHARED,
+    says=SAYS.format(" and, if it has biases, that of these wait"),
+    make=lambda: FenceHarness(module.TileReader, [
+        ("fence", lambda work: 1), ("side_fence", lambda work: work.has_bias)]),
+    mutants=(Mutant(module.__name__, "goes.eq(self.work.valid & ~held)",
+                    "goes.eq(self.work.valid)"),
+             Mutant(module.__name__, "work.has_bias & holds", "holds"),
+             Mutant(module.__name__, "holds(work.side_fence", "holds(work.fence"),
+             Mutant(module.__name__, "~at_bias & is_last & is_last_group",
+                    "is_last & is_last_group"))),)
