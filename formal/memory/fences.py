@@ -1,6 +1,6 @@
 """What holds a reader back until the commands have ended whose results it reads."""
 
-from amaranth import Mux, Signal
+from amaranth import Cat, Mux, Signal
 
 from formal.harness import Harness
 from hw.contract.config import Config
@@ -26,11 +26,16 @@ class FenceHarness(Harness):
         Of the reader.
     fences : list of (str, callable)
         A work's fences, and whether it has them.
+    left : list of (str, int)
+        Registers that say what is left of a work, and their bits; what counts most comes last.
+    is_good : callable
+        What is assumed of a work.
     """
 
-    def __init__(self, kind, fences):
+    def __init__(self, kind, fences, left, is_good=lambda work: 1):
         super().__init__()
-        self.kind, self.fences = kind, fences
+        self.is_good = is_good
+        self.kind, self.fences, self.left = kind, fences, left
 
     def prove(self, m):
         m.submodules.dut = dut = self.kind(
@@ -38,6 +43,7 @@ class FenceHarness(Harness):
         self.free_inputs(m, dut)
         work, completed = dut.work, dut.completed
         self.offers_stay(m, work, "work")
+        self.assume(m, ~work.valid | self.is_good(work.p))
         before, runs = Signal(COUNT_BITS), Signal()
         m.d.sync += [before.eq(completed), runs.eq(1)]
         ends = Signal()
@@ -77,15 +83,19 @@ class FenceHarness(Harness):
         self.check(m, "begins_a_cycle_later", ~lets_go | piece.valid)
         self.check(m, "goes_on", ~goes | piece.valid)
         self.check(m, "done_with_a_piece", ~work.ready | piece.valid & piece.ready)
+        left = Cat(self.look(f"dut.{name}", bits) for name, bits in self.left)
+        moves, before = Signal(), Signal.like(left)
+        m.d.sync += [moves.eq(piece.valid & piece.ready & ~work.ready), before.eq(left)]
+        self.check(m, "nearer_to_its_end", ~moves | (left < before))
         self.check(m, "goes", self.look("dut.goes") == piece.valid)
 
 
 SAYS = ("No piece of a work is offered before as many commands have ended as its fence{} for. A "
         "cycle after that the first one is on offer, and pieces follow each other without a gap "
-        "until the work is done.")
+        "until the work is done, which each brings nearer.")
 
 SHARED = {
     "depth": 1, "steps": 8,
-    "assumes": "A work stays until it is taken; commands end one at a time, and a fence is "
-               f"{MOST} of them away at most.",
+    "assumes": "A work stays until it is taken; a group has rows. Commands end one at a time, and "
+               f"a fence is {MOST} of them away at most.",
     "bounds": "A 2x2 machine. Which pieces a work has is the benches'."}
