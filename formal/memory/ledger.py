@@ -151,7 +151,7 @@ class LedgerHarness(Harness):
 
 
 PROOFS = (Proof(
-    name="ledger", make=LedgerHarness, depth=1, steps=12,
+    name="ledger", make=LedgerHarness, depth=1, steps=9,
     says="Commands end in the order in which they began, each once, and `completed` counts them, "
          "those that are refused and those that are skipped. The first fault that is told of a "
          "command, or its last answer's, stops the ring when it ends, and at no other command, "
