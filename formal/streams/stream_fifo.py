@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from amaranth import Array, Mux, Signal
+from amaranth import Array, Cat, Mux, Signal
 
 import hw.streams.stream_fifo as module
 from formal.proof import Mutant, Proof
@@ -50,12 +50,20 @@ class StreamFIFOHarness(QueueHarness):
                 ("stored", self.ahead >= front, word)):
             self.check(m, f"kept_{name}", ~(followed & is_there) | (value == self.followed))
         self.check(m, "not_quiet_when_empty", (self.quiet == 0) | (self.inside != 0))
+        recent = Signal(2)  # taken a cycle ago, and two
+        m.d.sync += recent.eq(Cat(self.enters, recent[0]))
+        self.check(m, "offered_in_time", self.component.o.valid
+                   == (self.inside > recent[0] + recent[1]))
+        self.check(m, "new_ones", (stored >= recent[0]) & (
+            stored + is_read >= recent[0] + recent[1]))
         self.check(m, "read_when_quiet", (self.quiet < 2) | is_read | is_offered)
 
 
 PROOFS = tuple(Proof(
     name=f"stream_fifo_{depth}", make=partial(StreamFIFOHarness, depth), depth=3, steps=12,
-    says=SAYS, bounds=f"{depth} words. Reading the word that is being written gives anything.",
+    says=f"{SAYS} A payload is offered {module.StreamFIFO.latency} cycles after it was taken, "
+         "as soon as all before it have left.",
+    bounds=f"{depth} words. Reading the word that is being written gives anything.",
     mutants=(Mutant(module.__name__, "self.i.ready.eq(stored != self.depth)",
                     "self.i.ready.eq(1)"),
              Mutant(module.__name__, "moves.eq(~head.i.valid | head.i.ready)", "moves.eq(1)"),

@@ -89,7 +89,8 @@ class WritePort(wiring.Component):
         inside = Signal(range(2 * self.former.burst_beats * BURSTS))  # words
         outside = Signal()
         to_drop = Signal.like(run.p.beats)  # words of a burst that does not reach the bus
-        dropped_ends, is_outside_window = Signal(reset_less=True), Signal(reset_less=True)
+        dropped_ends = Signal(reset_less=True)
+        is_outside_window = Signal(reset_less=True)
         dropped = Signal()
         drops = Signal()  # the last of them
         begins = Signal()

@@ -1,0 +1,138 @@
+"""Proof of `hw.memory.descriptor_reader`."""
+
+from contextlib import ExitStack
+from unittest.mock import patch
+
+from amaranth import Cat, Mux, Signal
+from amaranth.hdl import Fragment
+
+import hw.memory.descriptor_reader as module
+from formal.harness import Harness
+from formal.proof import Mutant, Proof
+from golden.memory.descriptor import BYTES as STEP
+
+ADDRESS_BITS, LENGTH_BITS, COUNT_BITS, DATA_BYTES, WORDS = 14, 8, 8, 4, 3
+
+BYTES = DATA_BYTES * WORDS
+"""Of a descriptor, which is copied and never looked at; its place is that of a real one."""
+
+REDUCED = {"COUNT_BITS": COUNT_BITS, "BYTES": BYTES, "DESCRIPTOR_BITS": 8 * BYTES}
+
+
+class DescriptorReaderHarness(Harness):
+    """The ring is enabled at any time; words that were asked for come at any time, in order.
+
+    The harness counts commands from the one that `completed` said when the ring was last disabled.
+    One arbitrary byte of every descriptor is followed from its word.
+    """
+
+    def prove(self, m):
+        with ExitStack() as stack:
+            for name, value in REDUCED.items():
+                stack.enter_context(patch.object(module, name, value))
+            dut = module.DescriptorReader(
+                address_bits=ADDRESS_BITS, length_bits=LENGTH_BITS, data_bytes=DATA_BYTES)
+            m.submodules.dut = Fragment.get(dut, None)
+        self.free_inputs(m, dut)
+        asks, comes, leaves = Signal(), Signal(), Signal()
+        m.d.comb += [asks.eq(dut.segments.valid & dut.segments.ready),
+                     comes.eq(dut.words.valid & dut.words.ready),
+                     leaves.eq(dut.o.valid & dut.o.ready)]
+        self._count(m, dut, asks, leaves)
+        self._words(m, dut, asks, comes, leaves)
+        was_on, waits = Signal(), Signal()
+        offer = Cat(dut.o.p.as_value(), dut.number)
+        before = Signal.like(offer)
+        m.d.sync += [was_on.eq(dut.enable), waits.eq(dut.o.valid & ~dut.o.ready & dut.enable),
+                     before.eq(offer)]
+        self.check(m, "offer_stays", ~waits | dut.o.valid & (offer == before))
+        self.check(m, "nothing_left_over", was_on | ~dut.o.valid)
+
+    def _count(self, m, dut, asks, leaves):
+        """Which are asked for: those from the first on, up to the tail, not too far ahead."""
+        start, knows, before = (Signal(COUNT_BITS), Signal(),
+                                Signal(COUNT_BITS + ADDRESS_BITS + 5))
+        asked, handed = Signal(COUNT_BITS), Signal(COUNT_BITS)  # since the first
+        self.asked, self.handed, there = asked, handed, Signal(COUNT_BITS)
+        m.d.comb += there.eq(dut.tail - start)
+        m.d.sync += [asked.eq(asked + asks), handed.eq(handed + leaves),
+                     before.eq(Cat(there, dut.base, dut.size_log2)), knows.eq(dut.enable)]
+        with m.If(~dut.enable):
+            m.d.sync += [start.eq(dut.completed), asked.eq(0), handed.eq(0)]
+        self.assume(m, ~(knows & dut.enable) | (there >= before[:COUNT_BITS])
+                    & (Cat(dut.base, dut.size_log2) == before[COUNT_BITS:]))
+        runs = Signal()  # not before the first cycle with a low enable
+        with m.If(~dut.enable):
+            m.d.sync += runs.eq(1)
+        self.assume(m, runs | ~dut.enable)
+        ahead = asked - handed
+        offers = dut.segments.valid
+        number, size = Signal(COUNT_BITS), Signal(COUNT_BITS)
+        m.d.comb += [number.eq(start + asked), size.eq(1 << dut.size_log2)]
+        self.cover(m, "wraps", offers & (dut.size_log2 == 2) & (start[:2] == 3) & (asked == 2))
+        self.check(m, "offers", offers == (dut.enable & (asked != there)
+                                           & (ahead < module.AHEAD)))
+        self.check(m, "none_beyond_the_tail", ~dut.enable | (asked <= there))
+        self.check(m, "not_too_far_ahead", (handed <= asked) & (ahead <= module.AHEAD))
+        self.check(m, "address", ~offers | (dut.segments.p.length == BYTES) & (
+            dut.segments.p.address
+            == (dut.base + (number & (size - 1))[:ADDRESS_BITS] * STEP)[:ADDRESS_BITS]))
+        self.check(m, "number", ~runs | (dut.number == (start + handed)[:COUNT_BITS]))
+        self.check(m, "asked", ~runs | (self.look("dut.asked", COUNT_BITS) == number))
+        self.check(m, "from_the_first", (~knows | runs) & (knows | (asked == 0) & (handed == 0)))
+        stalled, offered = Signal(), Signal.like(dut.segments.p.as_value())
+        m.d.sync += [stalled.eq(offers & ~dut.segments.ready),
+                     offered.eq(dut.segments.p.as_value())]
+        self.check(m, "segment_stays", ~stalled | ~dut.enable
+                   | offers & (dut.segments.p.as_value() == offered))
+
+    def _words(self, m, dut, asks, comes, leaves):
+        """Each descriptor is the next words, in order, and the largest of their answers."""
+        byte = self.free_constant(m, range(BYTES), "byte")
+        self.assume(m, byte < BYTES)
+        place, owed = Signal(range(WORDS)), Signal(range(WORDS * (module.AHEAD + 1)))
+        m.d.sync += [place.eq(Mux(~dut.enable, 0, Mux(
+            comes, Mux(place == WORDS - 1, 0, place + 1), place))),
+            owed.eq(Mux(dut.enable, owed + WORDS * asks - comes, 0))]
+        self.assume(m, ~dut.words.valid | ~dut.enable | (owed != 0))
+        own, largest = Signal(8), Signal(2)
+        with m.If(comes):
+            m.d.sync += largest.eq(Mux((place == 0) | (dut.words.p.resp > largest),
+                                       dut.words.p.resp, largest))
+            with m.If(place == byte // DATA_BYTES):
+                m.d.sync += own.eq(dut.words.p.data.word_select(byte % DATA_BYTES, 8))
+        self.cover(m, "byte", leaves & (byte == 5) & (own == 0x5A) & (largest == 2))
+        self.check(m, "byte", ~dut.o.valid | (dut.o.p.bits.word_select(byte, 8) == own))
+        self.check(m, "answer", ((place == 0) & ~dut.o.valid) | (dut.o.p.resp == largest))
+        self.check(m, "place", (self.look("dut.arrived", 2) == place) & (place < WORDS)
+                   & (~dut.o.valid | (place == 0)))
+        # A descriptor at `o`, the words of one that has begun, and words to come are all there is.
+        self.check(m, "owed", owed + place + WORDS * dut.o.valid
+                   == WORDS * (self.asked - self.handed))
+        shifted, kept = Signal(range(2 * BYTES)), Signal(8)  # where it is after `place` words
+        m.d.comb += [shifted.eq(byte + (WORDS - place) * DATA_BYTES),
+                     kept.eq(dut.o.p.bits.word_select(shifted, 8))]
+        self.check(m, "byte_kept", (byte // DATA_BYTES >= place) | (kept == own))
+
+
+PROOFS = (Proof(
+    name="descriptor_reader", make=DescriptorReaderHarness, depth=1, steps=9,
+    says="From the first command after a low `enable`, which is the one that `completed` says, "
+         "descriptors are asked for in order, each once, at the base + (number mod size) * "
+         f"{STEP}; none from the tail on, and at most {module.AHEAD} before the oldest that has "
+         "not been carried out. They are handed out in that order, each once, with their numbers: "
+         "every byte that came for them, and the largest answer. Offers stay until they are taken.",
+    assumes="While the ring is enabled its base and size stay, and the tail goes forward; words "
+            "come only if they were asked for. `enable` is low first.",
+    bounds=f"Counts of {COUNT_BITS} bits, addresses of {ADDRESS_BITS}, descriptors of {WORDS} "
+           f"words of {DATA_BYTES} bytes.",
+    mutants=(Mutant(module.__name__, "(asked != self.tail)", "1"),
+             Mutant(module.__name__, "[:COUNT_BITS] < AHEAD", "[:COUNT_BITS] <= AHEAD"),
+             Mutant(module.__name__, "place.eq(asked & mask)", "place.eq(self.number & mask)"),
+             Mutant(module.__name__, "(1 << self.size_log2) - 1", "(1 << self.size_log2)"),
+             Mutant(module.__name__, "self.words.ready.eq(~self.o.valid)",
+                    "self.words.ready.eq(1)"),
+             Mutant(module.__name__, "(arrived == 0) | (self.words.p.resp", "(self.words.p.resp"),
+             Mutant(module.__name__, "self.number.eq(self.completed), arrived.eq(0)",
+                    "self.number.eq(self.completed)"),
+             Mutant(module.__name__, "asked.eq(self.completed), ", ""))),)
