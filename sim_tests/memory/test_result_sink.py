@@ -7,14 +7,15 @@ from hw.contract.config import Config
 from hw.memory.result_sink import ResultSink
 from hw.memory.work import results_layout
 from sim_tests import bench, drive
-from sim_tests.memory.result_works import ADDRESS_BITS, blocks, numbers, weights, write
+from sim_tests.memory.result_works import ADDRESS_BITS, blocks, count, numbers, weights, write
 from sim_tests.stimuli.operands import configuration, handed_over
 
+KINDS = (numbers, weights, blocks, count)
 
-def draw(rng, count):
+
+def draw(rng, amount):
     """Draw works of all forms in any order."""
-    kinds = [*rng.permutation([numbers, weights, blocks]),
-             *rng.choice([numbers, weights, blocks], max(0, count - 3))]
+    kinds = [*rng.permutation(KINDS), *rng.choice(KINDS, max(0, amount - len(KINDS)))]
     return [kind(rng, configuration(), region, drive.parameters()["data_bytes"],
                  ends=int(rng.integers(2))) for region, kind in enumerate(kinds)]
 
@@ -34,6 +35,19 @@ async def survives_a_long_pause(dut, side):
     works = draw(drive.rng(), 4)
     await write(dut, configuration(), works, drive.parameters()["data_bytes"],
                 **{side: drive.LongPause(11, 300)})
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+@cocotb.parametrize(stall=[0.0, 0.5])
+async def a_count_goes_to_every_place_of_a_word(dut, stall):
+    """Alone and behind results; each bit of the count, and each of the address."""
+    await drive.reset(dut)
+    config, rng, size = configuration(), drive.rng(), drive.parameters()["data_bytes"]
+    works = [count(rng, config, 0, size, m=1 << bit, address=4 * bit, ends=bit & 1)
+             for bit in range(32)]
+    works += [count(rng, config, 0, size, address=1 << bit) for bit in range(2, ADDRESS_BITS)]
+    works += [numbers(rng, config, 1, size, m=2, ends=0), count(rng, config, 2, size)]
+    await write(dut, config, works, size, stall=stall)
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
