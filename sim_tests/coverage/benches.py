@@ -24,6 +24,7 @@ OTHER_BENCHES = {
     "burst_splitter": "bus_reader", "read_channel": "bus_reader", "read_port": "bus_reader",
     "row_reader": "readers", "tile_reader": "readers", "tile_extent": "readers",
     "operand_reader": "memory_machine", "burst_former": "write_port",
+    "batch_walk": "dispatcher", "descriptor_check": "dispatcher", "count_writer": "result_sink",
 }
 """The bench of a module that has none of its own name."""
 
