@@ -35,8 +35,8 @@ class Window(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         pages, last = self.pages, 1 << self.address_bits - PAGE_BITS
-        first = Signal(REGISTER_BITS)
-        end = Signal(REGISTER_BITS)
+        first = Signal(REGISTER_BITS - PAGE_BITS + 1)  # rounded up
+        end = Signal(REGISTER_BITS - PAGE_BITS)
         m.d.comb += [first.eq((self.base >> PAGE_BITS) + self.base[:PAGE_BITS].any()),
                      end.eq(self.limit >> PAGE_BITS)]
         m.d.sync += [pages.first.eq(Mux(first > last, last, first)),
