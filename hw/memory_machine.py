@@ -221,7 +221,7 @@ class MemoryMachine(wiring.Component):
         self._connect_bus(m, reader.bus)
         base, end = (Cat(getattr(self.registers, f"window_{name}_{half}")
                          for half in ("low", "high")) for name in ("base", "end"))
-        m.d.comb += [window.base.eq(base), window.end.eq(end)]
+        m.d.comb += [window.base.eq(base), window.limit.eq(end)]
         return reader
 
     def _read(self, m, reader, dispatcher, ledger, inside):

@@ -18,6 +18,8 @@ class BusWatch(wiring.Component):
     Parameters
     ----------
     address_bits, data_bytes, id_bits : int
+    first : int
+        What the counters are after a reset, and how long the bus has been silent.
 
     Members
     -------
@@ -30,13 +32,14 @@ class BusWatch(wiring.Component):
         See `hw.registers.ring_map.BUS_COUNTERS`.
     """
 
-    def __init__(self, *, address_bits, data_bytes, id_bits):
+    def __init__(self, *, address_bits, data_bytes, id_bits, first=0):
+        self.first = first
         bus = axi4_signature(address_bits=address_bits, data_bytes=data_bytes, id_bits=id_bits)
         super().__init__({
             "bus": In(wiring.Signature({
                 name: Out(member.shape) for name, member in bus.members.items()})),
             "limit": In(REGISTER_BITS), "timed_out": Out(1),
-            **{name: Out(REGISTER_BITS) for name in COUNTERS}})
+            **{name: Out(REGISTER_BITS, init=first) for name in COUNTERS}})
 
     def elaborate(self, platform):
         m = Module()
@@ -58,7 +61,7 @@ class BusWatch(wiring.Component):
                 ("write_bursts", moves["aw"]), ("write_beats", moves["w"]),
                 ("write_stalls", stalls["aw"] | stalls["w"]), ("write_owed", writes)):
             m.d.sync += getattr(self, name).eq(getattr(self, name) + step)
-        silent = Signal(REGISTER_BITS)
+        silent = Signal(REGISTER_BITS, init=self.first)
         owes = (reads != 0) | (writes != 0) | Cat(stalls.values()).any()
         m.d.comb += self.timed_out.eq((self.limit != 0) & (silent >= self.limit))
         with m.If(Cat(moves.values()).any() | ~owes):

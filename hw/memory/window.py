@@ -19,7 +19,7 @@ class Window(wiring.Component):
 
     Members
     -------
-    base, end : In(64)
+    base, limit : In(64)
         First address that may be touched, and the first above it that may not; all ones: there is
         none.
     pages : Out(window_layout)
@@ -29,16 +29,16 @@ class Window(wiring.Component):
     def __init__(self, *, address_bits):
         self.address_bits = address_bits
         super().__init__({
-            "base": In(REGISTER_BITS), "end": In(REGISTER_BITS),
+            "base": In(REGISTER_BITS), "limit": In(REGISTER_BITS),
             "pages": Out(window_layout(address_bits=address_bits + 1))})
 
     def elaborate(self, platform):
         m = Module()
         pages, last = self.pages, 1 << self.address_bits - PAGE_BITS
-        first = Signal(REGISTER_BITS)
-        end = Signal(REGISTER_BITS)
+        first = Signal(REGISTER_BITS - PAGE_BITS + 1)  # rounded up
+        end = Signal(REGISTER_BITS - PAGE_BITS)
         m.d.comb += [first.eq((self.base >> PAGE_BITS) + self.base[:PAGE_BITS].any()),
-                     end.eq(self.end >> PAGE_BITS)]
+                     end.eq(self.limit >> PAGE_BITS)]
         m.d.sync += [pages.first.eq(Mux(first > last, last, first)),
-                     pages.end.eq(Mux(self.end.all() | (end > last), last, end))]
+                     pages.end.eq(Mux(self.limit.all() | (end > last), last, end))]
         return m

@@ -15,6 +15,7 @@ from hw.control.scoreboard import SCORE
 from hw.host.job_request import Job
 from hw.registers.codes import Refusal
 from sim_tests import bench, drive
+from sim_tests.stimuli import job_settings
 from sim_tests.stimuli.operands import configuration, handed_over, job_words, small_config
 
 START, ABORT, RESUME = 1, 2, 4
@@ -42,9 +43,13 @@ def good_job(config):
 
 
 def bad_jobs(config):
-    """Return what makes a good job a bad one, by why it is refused."""
+    """Return what makes a good job a bad one, by why it is refused.
+
+    The table matters only where it is to be loaded: the job itself does not look at it.
+    """
     return {Refusal.ZERO_SIZE: {"m": 0}, Refusal.K_TOO_LARGE: {"k": config.k_max + 1},
-            Refusal.TAGS_INCOMPLETE: {"selection": Selection.STATIC.value}}
+            Refusal.TAGS_INCOMPLETE: {"selection": Selection.STATIC.value},
+            Refusal.UNKNOWN_TABLE: {"table": config.tables}}
 
 
 def draw_job(rng, config):
@@ -105,6 +110,7 @@ async def obeys_commands_and_shows_what_became_of_jobs(dut, busy):
         if rng.random() < 0.05:
             why = Refusal.NONE if why in bad else list(bad)[rng.integers(len(bad))]
             dut.registers__control.value = dut.job_ended.value = 0
+            dut.loads.value = int(why is Refusal.UNKNOWN_TABLE or rng.random() < 0.5)
             await settle(dut, **job | bad.get(why, {}))
         command = int(rng.choice(COMMANDS)) if rng.random() < busy else 0
         ends = under_way > 0 and rng.random() < busy / 2
@@ -132,6 +138,7 @@ async def obeys_commands_and_shows_what_became_of_jobs(dut, busy):
         refusal = Refusal.DRAINING if model.draining or aborts else refusal
         is_taken = starts and refusal is Refusal.NONE
         assert int(dut.jobs__valid.value) == is_taken
+        assert int(dut.checked.value) == why
         if is_taken:
             fields = drive.unpack(job_layout(config), [int(dut.jobs__payload.value)])
             assert {name: int(fields[name][0]) for name in ("kind", "m", "n", "k", "tiles")} == {
@@ -199,6 +206,29 @@ async def hands_over_the_job_that_the_registers_describe(dut):
         assert given == wanted, job
         await RisingEdge(dut.clk)
         dut.registers__control.value = 0
+
+
+@cocotb.test(timeout_time=10, timeout_unit="ms")
+async def says_a_cycle_later_why_a_job_would_be_refused(dut):
+    """Without a START, whatever else the machine does, and nothing comes of it."""
+    rng, config = drive.rng(), configuration()
+    await drive.reset(dut)
+    before, seen = None, set()
+    for _ in range(drive.amount(1_500, 15_000)):
+        job, loads = job_settings.draw(rng, config), bool(rng.integers(2))
+        for name, value in job.items():
+            getattr(dut, f"registers__job_{name}").value = value
+        dut.loads.value, dut.under_way.value = int(loads), int(rng.integers(JOBS_UNDER_WAY + 1))
+        dut.registers__control.value = int(rng.choice([0, 0, ABORT, RESUME]))
+        await ReadOnly()
+        if before is not None:
+            assert Refusal(int(dut.checked.value)) is before
+        assert not int(dut.jobs__valid.value) and not int(dut.registers__irq_pending_set.value)
+        assert int(dut.registers__refusal.value) == Refusal.NONE
+        before = job_settings.expected(config, job, job_settings.Loaded(), loads)
+        seen.add(before)
+        await RisingEdge(dut.clk)
+    assert seen >= {Refusal.NONE, Refusal.UNKNOWN_TABLE, Refusal.ORDER_INCOMPLETE}
 
 
 @cocotb.test(timeout_time=10, timeout_unit="ms")

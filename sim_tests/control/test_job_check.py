@@ -31,8 +31,10 @@ def draw_loaded(rng: np.random.Generator, config: Config, k: int) -> Loaded:
     return Loaded(tuple(order), min(tags, config.k_blocks_max))
 
 
-async def check(dut, config: Config, job: dict[str, int], loaded: Loaded) -> Refusal:
+async def check(dut, config: Config, job: dict[str, int], loaded: Loaded,
+                loads: bool = False) -> Refusal:
     """Compare what is said of a job; return it."""
+    dut.loads.value = int(loads)
     for name, value in job.items():
         getattr(dut, f"job_{name}").value = value
     dut.loaded__channels.value = len(loaded.order)
@@ -41,7 +43,8 @@ async def check(dut, config: Config, job: dict[str, int], loaded: Loaded) -> Ref
     dut.loaded__tags.value = loaded.tags
     await Timer(1, "ns")
     refusal = Refusal(int(dut.refusal.value))
-    assert refusal is expected(config, job, loaded), f"{refusal.name} for {job}, {loaded}"
+    assert refusal is expected(config, job, loaded, loads), (
+        f"{refusal.name} for {job}, {loaded}, loads {loads}")
     return refusal
 
 
@@ -51,7 +54,8 @@ async def says_what_is_wrong(dut):
     seen = set()
     for _ in range(drive.amount(4000, 40000)):
         job = draw(rng, config)
-        refusal = await check(dut, config, job, draw_loaded(rng, config, job["k"] % 4096))
+        refusal = await check(dut, config, job, draw_loaded(rng, config, job["k"] % 4096),
+                              rng.random() < 0.3)
         seen.add(refusal)
         if refusal is Refusal.NONE:
             fields = drive.unpack(job_layout(config), [int(dut.job.value)])
@@ -79,6 +83,10 @@ async def every_setting_of_every_kind_at_its_corners(dut):
             seen.add((kind, await check(dut, config, job | {name: value}, loaded)))
         for value in (*(FP32_INFINITY + 1 ^ 1 << bit for bit in range(32)), FP32_INFINITY):
             await check(dut, config, job | {"threshold": value}, loaded)
+    for kind, value in itertools.product(range(4), (0, config.tables - 1, *CORNERS)):
+        job = good | {"kind": kind, "flags": 0, "selection": 0, "table": value}
+        for loads in (False, True):  # a table that the job does not look at
+            await check(dut, config, job, loaded, loads)
     for kind in JobKind:  # each has jobs that are taken, and more sorts of those that are not
         assert len([code for other, code in seen if other == kind.value]) > 4
         assert (kind.value, Refusal.NONE) in seen

@@ -25,6 +25,7 @@ OTHER_BENCHES = {
     "row_reader": "readers", "tile_reader": "readers", "tile_extent": "readers",
     "operand_reader": "memory_machine", "operand_path": "memory_machine",
     "side_reader": "memory_machine", "burst_former": "write_port",
+    "batch_walk": "dispatcher", "descriptor_check": "dispatcher", "count_writer": "result_sink",
 }
 """The bench of a module that has none of its own name."""
 

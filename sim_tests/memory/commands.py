@@ -13,6 +13,10 @@ from golden.memory.layouts import check_places
 from hw.contract.config import Config
 from hw.memory.axi4 import OUTSIDE
 from hw.memory.work import Form, Walk
+from sim_tests.memory.addresses import reached
+
+ADDRESS_BITS = 41
+"""Inside."""
 
 PLACE = 1 << 39
 """Of a descriptor; no command reads or writes there."""
@@ -102,6 +106,8 @@ def fault_of(machine: Machine, descriptor: bytes, resp: int = 0, notify: int = 0
 def iterations(config: Config, command: Command, sequence: int) -> Iterator[dict[str, Any]]:
     """List what each iteration of a command is, by loops: of each work the fields that count.
 
+    Addresses are as they are inside.
+
     Yields
     ------
     dict
@@ -109,8 +115,8 @@ def iterations(config: Config, command: Command, sequence: int) -> Iterator[dict
     """
     for outer in range(command.count_1):
         for inner in range(command.count_0):
-            at = {name: getattr(command, name) + inner * getattr(command, f"{name}_step_0")
-                  + outer * getattr(command, f"{name}_step_1")
+            at = {name: reached(getattr(command, name) + inner * getattr(command, f"{name}_step_0")
+                                + outer * getattr(command, f"{name}_step_1"), ADDRESS_BITS)
                   for name in ("a", "b", "c", "bias")}
             is_last = (inner, outer) == (command.count_0 - 1, command.count_1 - 1)
             yield {"act": _activations(command, at["a"], sequence),

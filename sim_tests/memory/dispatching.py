@@ -16,13 +16,13 @@ from hw.memory.work import Form, results_layout, rows_layout, tiles_layout
 from hw.registers.codes import Refusal
 from hw.registers.ring_map import FAULT_BITS
 from sim_tests import drive
-from sim_tests.memory.commands import COUNTS, iterations
+from sim_tests.memory.commands import ADDRESS_BITS, COUNTS, iterations
 from sim_tests.stimuli.operands import configuration
 
-SIZES = {"address_bits": 41, "length_bits": 24}
-LAYOUTS = {"act": rows_layout(**SIZES), "weight": tiles_layout(address_bits=41),
-           "results": results_layout(address_bits=41)}
-LOAD, WATCH = load_layout(address_bits=41), watch_layout(address_bits=41)
+SIZES = {"address_bits": ADDRESS_BITS, "length_bits": 24}
+LAYOUTS = {"act": rows_layout(**SIZES), "weight": tiles_layout(address_bits=ADDRESS_BITS),
+           "results": results_layout(address_bits=ADDRESS_BITS)}
+LOAD, WATCH = load_layout(address_bits=ADDRESS_BITS), watch_layout(address_bits=ADDRESS_BITS)
 LEDGER = ("begins", "note", "room", "wrong", "passed", "completed")
 """What the dispatcher and the ledger tell each other."""
 
@@ -108,7 +108,7 @@ class Run:
         self.idle, self.stall, self.refused = idle, stall, refused
         self.begun, self.interrupts, self.cycles = [], [], []
         self.loads, self.watches, self.counts = [], [], []
-        self.notify = int(drive.rng("notify").integers(1 << 38)) * 4
+        self.notify = int(drive.rng("notify").integers(1 << ADDRESS_BITS - 2)) * 4
         self.at, self.is_offered, self.refusals = 0, False, 0
         self.ending, self.ends, self.held = deque(), True, ""
         self.flips, self.before = drive.rng("run"), None

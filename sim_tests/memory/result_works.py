@@ -16,9 +16,12 @@ from hw.host.packet_order import result_packets
 from hw.memory.work import Form, results_layout, store_layout
 from hw.streams.packet_guard import beat_layout
 from sim_tests import drive
+from sim_tests.memory.addresses import reached
 from sim_tests.stimuli.operands import matrix, mixed
 
 ADDRESS_BITS = 40
+"""Inside."""
+
 REGION_BITS = 32
 """Each work has so much memory of its own."""
 
@@ -37,12 +40,15 @@ class ResultWork:
         Every byte that is written, by its address.
     words : int
         Words of the bus that this takes.
+    after : int
+        They go when all before them have been answered.
     """
 
     fields: dict[str, Any]
     beats: list[int]
     memory: dict[int, int]
     words: int
+    after: int = 0
 
 
 def numbers(rng: np.random.Generator, config: Config, region: int, data_bytes: int, *,
@@ -56,7 +62,7 @@ def numbers(rng: np.random.Generator, config: Config, region: int, data_bytes: i
     stride = chosen.get("stride", size * (n + int(rng.integers(0, 3 * data_bytes))))
     address = chosen.get("address", (region << REGION_BITS) + size * int(rng.integers(1 << 20)))
     rows = [rng.bytes(n * size) for _ in range(m)]
-    memory = {address + row * stride + at: octet
+    memory = {_inside(address + row * stride + at): octet
               for row, octets in enumerate(rows) for at, octet in enumerate(octets)}
     row_size = size << (config.cols - 1).bit_length()
     beats, words = [], 0
@@ -77,7 +83,7 @@ def numbers(rng: np.random.Generator, config: Config, region: int, data_bytes: i
 
 def weights(rng: np.random.Generator, config: Config, region: int, data_bytes: int, *,
             ends: int = 1, **chosen: Any) -> ResultWork:
-    """Draw what a conversion gives; n, k and stride may be chosen."""
+    """Draw what a conversion gives; n, k, address and stride may be chosen."""
     n = chosen.get("n", int(rng.integers(1, 4 * config.cols)))
     k = chosen.get("k", int(rng.integers(1, 200)))
     tensor = mixed(matrix(rng, n, k), rng.random(-(-k // 16)) < 0.5).transpose()
@@ -90,7 +96,7 @@ def weights(rng: np.random.Generator, config: Config, region: int, data_bytes: i
 
 def blocks(rng: np.random.Generator, config: Config, region: int, data_bytes: int, *,
            ends: int = 1, **chosen: Any) -> ResultWork:
-    """Draw packed results; m, n, tiles, is_mx9 and stride may be chosen."""
+    """Draw packed results; m, n, tiles, is_mx9, address and stride may be chosen."""
     tiles = chosen.get("tiles", int(rng.integers(1, 4)))
     m = chosen.get("m", int(rng.integers(1, 3 * config.rows * tiles)))
     n = chosen.get("n", int(rng.integers(1, 16 * 20)))
@@ -103,14 +109,28 @@ def blocks(rng: np.random.Generator, config: Config, region: int, data_bytes: in
         "is_mx9": is_mx9, "ends": ends}, chosen)
 
 
+def count(rng: np.random.Generator, config: Config, region: int, data_bytes: int, *,
+          ends: int = 1, **chosen: Any) -> ResultWork:
+    """Draw a count of ended commands; m and address may be chosen."""
+    value = chosen.get("m", int(rng.integers(1 << 32)))
+    address = chosen.get("address", (region << REGION_BITS) + 4 * int(rng.integers(1 << 30)))
+    fields = {"form": Form.COUNT.value, "address": address, "m": value, "ends": ends}
+    others = {name: int(rng.integers(1 << width)) for name, width in (
+        ("index", 3), ("stride", 32), ("n", 32), ("group_rows", 32), ("is_wide", 1),
+        ("is_mx9", 1))}
+    memory = {_inside(address + at): octet for at, octet in enumerate(value.to_bytes(4, "little"))}
+    return ResultWork(fields | others, [], memory, 1, after=1)
+
+
 def _packed(rng: np.random.Generator, config: Config, region: int, data_bytes: int,
             sent: Sequence[bytes], tiles: Sequence[bytes], fields: dict[str, Any],
             chosen: dict[str, Any]) -> ResultWork:
     """Place packed tiles, each a stride behind the one before."""
     longest = -(-max(map(len, tiles)) // ALIGNMENT) * ALIGNMENT
     stride = chosen.get("stride", longest + ALIGNMENT * int(rng.integers(0, 3)))
-    address = (region << REGION_BITS) + ALIGNMENT * int(rng.integers(1 << 16))
-    memory = {address + number * stride + at: octet
+    address = chosen.get("address", (region << REGION_BITS) + ALIGNMENT * int(
+        rng.integers(1 << 16)))
+    memory = {_inside(address + number * stride + at): octet
               for number, tile in enumerate(tiles) for at, octet in enumerate(tile)}
     beats = []
     for packet in sent:
@@ -121,6 +141,10 @@ def _packed(rng: np.random.Generator, config: Config, region: int, data_bytes: i
     return ResultWork(
         fields | {"address": address, "stride": stride, "is_wide": int(rng.integers(2))},
         beats, memory, sum(map(len, tiles)) // data_bytes)
+
+
+def _inside(address: int) -> int:
+    return reached(address, ADDRESS_BITS)
 
 
 def _beat(config: Config, octets: bytes | bytearray, keep: int, *, last: bool) -> int:
@@ -145,7 +169,7 @@ async def write(dut: Any, config: Config, works: Sequence[ResultWork], data_byte
     cycles, at = drive.cycle() - start, 0
     for number, work in enumerate(works):
         mine, at = received[at : at + work.words], at + work.words
-        memory, ends = stored(mine, data_bytes)
+        memory, ends = stored(mine, data_bytes, work.after)
         assert memory == work.memory, f"work {number}, {work.fields}: {difference(memory, work)}"
         assert ends == [0] * (work.words - 1) + [work.fields["ends"]], f"work {number}"
     dut.o__ready.value = 1
@@ -156,8 +180,11 @@ async def write(dut: Any, config: Config, works: Sequence[ResultWork], data_byte
     return cycles
 
 
-def stored(words: Sequence[int], data_bytes: int) -> tuple[dict[int, int], list[int]]:
+def stored(words: Sequence[int], data_bytes: int,
+           after: int = 0) -> tuple[dict[int, int], list[int]]:
     """Write words, as `hw.memory.work.store_layout`, into a memory that holds nothing.
+
+    Each must, or must not, go after all before it.
 
     Returns
     -------
@@ -171,6 +198,7 @@ def stored(words: Sequence[int], data_bytes: int) -> tuple[dict[int, int], list[
     bits = (1 << layout.size) - 1  # of a word with its row only these
     for word in (layout.from_bits(word & bits) for word in words):
         ends.append(word["ends"])
+        assert word["after"] == after
         for lane, octet in enumerate(word["data"].to_bytes(data_bytes, "little")):
             if word["strobes"] >> lane & 1:
                 address = word["word"] * data_bytes + lane

@@ -11,7 +11,7 @@ from hw.memory.descriptor import DESCRIPTOR_BITS
 from hw.memory.dispatcher import Dispatcher
 from hw.memory.work import UNDER_WAY
 from sim_tests import bench, drive
-from sim_tests.memory.commands import fault_of, good
+from sim_tests.memory.commands import ADDRESS_BITS, fault_of, good
 from sim_tests.memory.dispatching import LAYOUTS, SIZES, Accounted, Run, bits_of
 from sim_tests.stimuli.operands import configuration, handed_over
 
@@ -117,6 +117,39 @@ async def every_place_is_aligned_as_its_layout_asks(dut):
     await compare_faults(dut, cases, seen={Fault.UNALIGNED, Fault.NONE})
 
 
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def every_address_has_to_be_one_of_the_bus(dut):
+    """Each bit above alone, of each operand, which counts only where it is used."""
+    await drive.reset(dut)
+    rng, cases = drive.rng(), []
+    for name in PLACES:
+        for bit in range(ADDRESS_BITS - 2, 64):
+            for kind in rng.permutation(list(JobKind))[:2]:
+                command = good(rng, kind=kind, loads_order=int(rng.integers(2)),
+                               loads_tags=int(rng.integers(2)))
+                cases.append((bits_of(command) & ~FIELD[name.upper()].mask
+                              | FIELD[name.upper()].put(1 << bit), 0))
+    for bit in range(2, 64):
+        cases.append((bits_of(Command(operation=Operation.WAIT, a=1 << bit)), 0))
+    await compare_faults(dut, cases, seen={Fault.OUTSIDE, Fault.NONE})
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def a_row_may_be_as_long_as_its_stride(dut):
+    """N at every power of two, and about it, with strides of a row and of one number less."""
+    await drive.reset(dut)
+    rng, cases = drive.rng(), []
+    for output, size in ((Output.FP32, 4), (Output.FP16, 2)):
+        for n in [(1 << bit) + off for bit in range(1, 32) for off in (-1, 0, 1)]:
+            for m in (1, 2):
+                for short in (0, size):
+                    stride = (n * size - short) % (1 << 32)
+                    command = good(rng, kind=JobKind.GEMM, output=output, n=n, c_stride=stride)
+                    bits = bits_of(command) & ~FIELD["M"].mask | FIELD["M"].put(m)
+                    cases.append((bits, 0))
+    await compare_faults(dut, cases, seen={Fault.OVERLONG, Fault.NONE})
+
+
 @cocotb.test(timeout_time=10, timeout_unit="ms")
 async def finds_what_golden_finds_in_anything(dut):
     """Fields of any value, codes that stand for nothing too, and several faults at once."""
@@ -177,6 +210,25 @@ async def counts_go_up_to_their_last_value(dut):
              for place in ("a", "b", "c", "bias") for level in (0, 1)}
     commands = [good(rng, count_0=inner, count_1=outer, **steps)
                 for inner, outer in ((300, 1), (1, 300), (17, 18), (1, 1))]
+    run = Run(dut, commands)
+    await run.until(run.has_ended(len(commands)))
+    run.compare(len(commands))
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+@cocotb.parametrize(level=[0, 1])
+async def addresses_beyond_the_last_are_marked_and_stay_so(dut, level):
+    """Steps go so far that the lower bits begin anew."""
+    await drive.reset(dut)
+    rng = drive.rng()
+    counts = {f"count_{level}": 300, f"count_{1 - level}": 2}
+    commands = []
+    for _ in range(2):
+        places = {name: (1 << ADDRESS_BITS - 1) - 64 * int(rng.integers(1, 1 << 20))
+                  for name in ("a", "b", "c", "bias")}
+        steps = {f"{name}_step_{level}": (1 << 32) - 64 * int(rng.integers(1, 1 << 18))
+                 for name in places}
+        commands.append(good(rng, kind=JobKind.GEMM, **counts, **places, **steps))
     run = Run(dut, commands)
     await run.until(run.has_ended(len(commands)))
     run.compare(len(commands))

@@ -9,6 +9,7 @@ from hw.contract.config import Config
 from hw.memory.packed_writer import PackedWriter
 from hw.memory.work import results_layout
 from sim_tests import bench, drive
+from sim_tests.memory.addresses import near_the_last
 from sim_tests.memory.result_works import ADDRESS_BITS, blocks, stored, weights, write
 from sim_tests.stimuli.operands import configuration, handed_over
 
@@ -106,6 +107,23 @@ async def goes_on_where_a_row_has_many_blocks(dut, n):
     cocotb.start_soon(drive.send(dut, "work", word))
     memory, ends = stored(await drive.receive(dut, "o", work.words, patience=500), size)
     assert memory == work.memory and not any(ends)
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def addresses_beyond_the_last_are_marked_and_stay_so(dut):
+    """Tiles that are there and tiles that are not, from one to the next or within one."""
+    await drive.reset(dut)
+    config, rng, size = configuration(), drive.rng(), size_of_word()
+    works = []
+    for most_bits in (7, 8, 12, 33):
+        for kind in (blocks, weights):
+            shape = {"m": 3 * config.rows, "tiles": 1} if kind is blocks else {}
+            far = {"stride": ALIGNMENT * int(rng.integers(1 << 20, 1 << 26))}
+            works.append(kind(
+                rng, config, 0, size, n=2 * config.cols + 1, **shape,
+                **(far if most_bits == 33 else {}),
+                address=near_the_last(rng, ADDRESS_BITS, ALIGNMENT, most_bits=most_bits)))
+    await write(dut, config, works, size)
 
 
 async def write_too_much(dut, work, after, stall):

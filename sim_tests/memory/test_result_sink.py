@@ -7,14 +7,15 @@ from hw.contract.config import Config
 from hw.memory.result_sink import ResultSink
 from hw.memory.work import Form, results_layout
 from sim_tests import bench, drive
-from sim_tests.memory.result_works import ADDRESS_BITS, blocks, numbers, stored, weights
+from sim_tests.memory.result_works import ADDRESS_BITS, blocks, count, numbers, stored, weights
 from sim_tests.stimuli.operands import configuration, handed_over
 
+KINDS = (numbers, weights, blocks, count)
 
-def draw(rng, count):
+
+def draw(rng, amount):
     """Draw works of all forms in any order."""
-    kinds = [*rng.permutation([numbers, weights, blocks]),
-             *rng.choice([numbers, weights, blocks], max(0, count - 3))]
+    kinds = [*rng.permutation(KINDS), *rng.choice(KINDS, max(0, amount - len(KINDS)))]
     works = []
     for region, (kind, after) in enumerate(zip(kinds, [*kinds[1:], None], strict=True)):
         ends = int(rng.integers(2)) if after else 1
@@ -40,18 +41,18 @@ async def write(dut, works, idle=0.0, stall=0.0):
     left, ends, groups = {}, 0, []
     for work in works:
         left |= work.memory
-        if work.fields["is_last"] or work.fields["form"] != Form.NUMBERS.value:
-            groups.append((left, work.fields["ends"]))
+        if work.fields["form"] != Form.NUMBERS.value or work.fields["is_last"]:
+            groups.append((left, work.fields["ends"], work.after))
             left = {}
     assert not left
-    for left, ends in groups:
+    for left, ends, after in groups:
         left = dict(left)
         while left:
             dut.o__ready.value = int(flips.random() >= stall)
             await drive.ticks(dut, 1)
             assert drive.cycle() - begin < 100_000, f"{len(left)} bytes are missing"
             if int(dut.o__valid.value) and int(dut.o__ready.value):
-                memory, marks = stored([int(dut.o__payload.value)], size)
+                memory, marks = stored([int(dut.o__payload.value)], size, after)
                 for address, octet in memory.items():
                     assert left.pop(address, None) == octet, f"{address:#x}"
                 assert marks == [int(ends and not left)]
@@ -78,6 +79,20 @@ async def survives_a_long_pause(dut, side):
     works = draw(drive.rng(), 4)
     await write(dut, works, **({"idle": drive.LongPause(11, 300)} if side == "idle"
                                else {"stall": 0.95}))
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+@cocotb.parametrize(stall=[0.0, 0.5])
+async def a_count_goes_to_every_place_of_a_word(dut, stall):
+    """Alone and behind results; each bit of the count, and each of the address."""
+    await drive.reset(dut)
+    config, rng, size = configuration(), drive.rng(), drive.parameters()["data_bytes"]
+    works = [count(rng, config, 0, size, m=1 << bit, address=4 * bit, ends=bit & 1)
+             for bit in range(32)]
+    works += [count(rng, config, 0, size, address=1 << bit) for bit in range(2, ADDRESS_BITS)]
+    works += [numbers(rng, config, 1, size, m=2, ends=0), count(rng, config, 2, size)]
+    works[-2].fields["is_last"] = 1
+    await write(dut, works, stall=stall)
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")

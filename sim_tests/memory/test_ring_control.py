@@ -7,7 +7,7 @@ from hw.memory.ring_control import RingControl
 from sim_tests import bench, drive
 
 INPUTS = ("enable", "stops", "found", "resume", "skip", "in_reset", "quiet")
-OUTPUTS = ("runs", "drops", "lets_in", "skips", "fault", "is_idle")
+OUTPUTS = ("runs", "drops", "lets_in", "skips", "fault", "halts", "is_idle")
 
 
 class Surroundings:
@@ -49,7 +49,7 @@ async def stands_still_only_where_it_may(dut, chance):
     await drive.reset(dut)
     rng = drive.rng()
     around, enable, fault, before = Surroundings(rng), 0, 0, None
-    counts = dict.fromkeys(("runs", "stops", "skips", "resumes", "disabled", "cleared"), 0)
+    counts = dict.fromkeys(("halts", "runs", "stops", "skips", "resumes", "disabled", "cleared"), 0)
     runs = since_release = was_quiet = 0
     for _ in range(drive.amount(4_000, 40_000)):
         if rng.random() < chance / 2:
@@ -71,6 +71,11 @@ async def stands_still_only_where_it_may(dut, chance):
             assert leaves and (given["stops"] or not enable)
             fault = given["found"] if given["stops"] else 0
             counts["stops" if given["stops"] else "disabled"] += 1
+        # It says so when it comes to stand still with a fault, once.
+        if before is not None:
+            stands = seen["is_idle"] and not before["is_idle"]
+            assert before["halts"] == int(stands and bool(seen["fault"]))
+        counts["halts"] += seen["halts"]
         # It stands still when the bus has been quiet, and those who work are in reset.
         if seen["is_idle"] and around.drains:
             assert was_quiet and given["in_reset"]

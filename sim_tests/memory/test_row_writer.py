@@ -6,6 +6,7 @@ import pytest
 from hw.contract.config import Config
 from hw.memory.row_writer import RowWriter
 from sim_tests import bench, drive
+from sim_tests.memory.addresses import near_the_last
 from sim_tests.memory.result_works import ADDRESS_BITS, numbers, write
 from sim_tests.stimuli.operands import configuration, handed_over
 
@@ -55,6 +56,27 @@ async def writes_jobs_of_one_row_and_of_one_column(dut):
              for region, (m, n, tiles) in enumerate(
                  (m, n, tiles) for m, n in shapes for tiles in (1, 2))]
     works += [numbers(rng, config, 50, size, m=1, stride=0)]
+    await write(dut, config, works, size)
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def addresses_beyond_the_last_are_marked_and_stay_so(dut):
+    """Rows that are there and rows that are not, from one to the next or within one."""
+    await drive.reset(dut)
+    config, rng, size = configuration(), drive.rng(), drive.parameters()["data_bytes"]
+    works = []
+    for is_wide in (0, 1):
+        unit = 2 + 2 * is_wide
+        for most_bits in (4, 4, 8, 12, 33, 33):
+            far = int(rng.integers(16 * config.cols, 1 << 32)) // unit
+            near = int(rng.integers(2 * config.cols + 1, 100))
+            works.append(numbers(
+                rng, config, 0, size, m=2 * config.rows + 1, n=2 * config.cols + 1, tiles=1,
+                is_wide=is_wide, stride=unit * (far if most_bits == 33 else near),
+                address=near_the_last(rng, ADDRESS_BITS, unit, most_bits=most_bits)))
+        for edge in (1 << ADDRESS_BITS - 1, 1 << ADDRESS_BITS):
+            works.append(numbers(rng, config, 0, size, m=1, n=config.cols + 1, is_wide=is_wide,
+                                 address=edge - unit))
     await write(dut, config, works, size)
 
 

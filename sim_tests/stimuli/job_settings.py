@@ -66,7 +66,7 @@ def draw(rng: np.random.Generator, config: Config) -> dict[str, int]:
     return values
 
 
-def expected(config: Config, job: dict[str, int], loaded: Loaded) -> Refusal:
+def expected(config: Config, job: dict[str, int], loaded: Loaded, loads: bool = False) -> Refusal:
     """Say why a job is refused: the first check of `hw.registers.job_rules` that it fails.
 
     Parameters
@@ -76,9 +76,11 @@ def expected(config: Config, job: dict[str, int], loaded: Loaded) -> Refusal:
         By `SETTINGS`.
     loaded : Loaded
         The job's table.
+    loads : bool
+        It will be loaded, whether the job looks at it or not.
     """
     return next((code for code in CHECKS if code not in OF_THE_MACHINE
-                 and _fails(config, job, loaded, code)), Refusal.NONE)
+                 and _fails(config, job, loaded, loads, code)), Refusal.NONE)
 
 
 def looks_at(job: dict[str, int], name: str) -> bool:
@@ -92,7 +94,8 @@ def looks_at(job: dict[str, int], name: str) -> bool:
     return any(conditions) or not conditions
 
 
-def _fails(config: Config, job: dict[str, int], loaded: Loaded, code: Refusal) -> bool:
+def _fails(config: Config, job: dict[str, int], loaded: Loaded, loads: bool,
+           code: Refusal) -> bool:
     """Tell whether a job fails a check; it has passed those before."""
     blocks = -(-job["k"] // 16)
     match code:
@@ -126,7 +129,7 @@ def _fails(config: Config, job: dict[str, int], loaded: Loaded, code: Refusal) -
             value = np.uint32(job["threshold"]).view(np.float32)
             return looks_at(job, "THRESHOLD") and bool(np.isnan(value) or np.signbit(value))
         case Refusal.UNKNOWN_TABLE:
-            return looks_at(job, "TABLE") and job["table"] >= config.tables
+            return (loads or looks_at(job, "TABLE")) and job["table"] >= config.tables
         case Refusal.ORDER_DOUBLE:
             return bool(job["flags"] & JobFlag.REORDER) and loaded.is_double
         case Refusal.ORDER_INCOMPLETE:
