@@ -265,6 +265,61 @@ def test_a_table_that_does_not_fit_is_refused(loads):
     assert (bench.ring.fault, bench.ring.refusal) == (Fault.REFUSED, "ORDER_DOUBLE")
 
 
+@pytest.mark.parametrize("wrong, refusal", [
+    ({3: 256}, "ORDER_INCOMPLETE"), ({3: 65535, 9: 256}, "ORDER_INCOMPLETE"),
+    ({3: 256, 9: 8}, "ORDER_DOUBLE"), ({9: 8}, "ORDER_DOUBLE")])
+def test_channels_that_the_machine_does_not_have_are_left_out_of_an_order(wrong, refusal):
+    bench = Bench()
+    order = np.arange(16)
+    for place, channel in wrong.items():
+        order[place] = channel
+    at = bench.place(order.astype("<u2").tobytes())
+    bench.ring.submit([small_job(bench, loads_order=1, order=at, flags=JobFlag.REORDER)[0]])
+    assert (bench.ring.fault, bench.ring.refusal) == (Fault.REFUSED, refusal)
+
+
+@pytest.mark.parametrize("what", ["order", "tags"])
+def test_what_cannot_be_read_leaves_an_empty_table(what):
+    """What it held before is gone, so that nobody takes it for what was asked for."""
+    bench = Bench()
+    order = bench.place(np.arange(16).astype("<u2").tobytes())
+    tags = bench.place(b"\1")
+    uses = {"flags": JobFlag.REORDER, "selection": Selection.STATIC}
+    good, _ = small_job(bench, loads_order=1, order=order, loads_tags=1, tags=tags, **uses)
+    bad, _ = small_job(bench, **{f"loads_{what}": 1, what: BASE + (1 << 30)}, **uses)
+    after, _ = small_job(bench, **uses)
+    bench.ring.submit([good, bad, after])
+    assert (bench.ring.completed, bench.ring.fault) == (1, Fault.READ_DECERR)
+    bench.ring.skip()
+    assert (bench.ring.completed, bench.ring.refusal) == (
+        2, {"order": "ORDER_INCOMPLETE", "tags": "TAGS_INCOMPLETE"}[what])
+
+
+@pytest.mark.parametrize("operation", Operation)
+@pytest.mark.parametrize("place, fault", [
+    (BASE + 4096, Fault.NONE), (BASE + 4098, Fault.UNALIGNED), (BASE + (1 << 30),
+                                                                Fault.WRITE_DECERR)])
+def test_a_count_goes_to_a_multiple_of_four_that_is_there(operation, place, fault):
+    bench = Bench(notify_address=place)
+    command = small_job(bench, notify=1)[0]
+    if operation is Operation.WAIT:
+        command = Command(operation=operation, a=bench.place(bytes(4)), notify=1)
+    bench.ring.submit([command])
+    assert bench.ring.fault is fault
+    if fault is Fault.NONE:
+        assert bench.memory.read(place, 4) == b"\1\0\0\0"
+
+
+@pytest.mark.parametrize("window, inside", [
+    ((BASE, BASE + SIZE), True), ((BASE + 1, BASE + SIZE), False),
+    ((0, (1 << 64) - 1), True), ((BASE, BASE + 4096), True), ((BASE, BASE + 4095), False)])
+def test_a_window_is_of_whole_pages_that_lie_in_it(window, inside):
+    """The ring, and an operand in its page, are in it or not."""
+    bench = Bench(window=window)
+    bench.ring.submit([small_job(bench)[0]])
+    assert bench.ring.fault is (Fault.NONE if inside else Fault.OUTSIDE)
+
+
 @pytest.mark.parametrize("output", [Output.MX6, Output.MX9])
 def test_packed_results_that_are_too_long_are_not_written_beyond(output):
     bench = Bench()
