@@ -8,7 +8,8 @@ it.
 from golden.memory.byte_memory import BusError, Memory
 from golden.memory.descriptor import Command, Operation
 from golden.memory.faults import Fault
+from golden.memory.fences import FenceError
 from golden.memory.machine import Machine
 from golden.memory.ring import Ring
 
-__all__ = ["BusError", "Command", "Fault", "Machine", "Memory", "Operation", "Ring"]
+__all__ = ["BusError", "Command", "Fault", "FenceError", "Machine", "Memory", "Operation", "Ring"]

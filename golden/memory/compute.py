@@ -21,9 +21,9 @@ from golden.unpacking import read_activation_tiles, read_weight_stream
 
 
 class Read(Protocol):
-    """Reads so many bytes at an address, or raises `CommandError`."""
+    """Reads so many bytes of an operand ("a", "b" or "bias") at an address, or raises an error."""
 
-    def __call__(self, address: int, size: int) -> bytes: ...
+    def __call__(self, operand: str, address: int, size: int) -> bytes: ...
 
 
 def results(machine: Machine, command: Command, table: Table, at: Iteration,
@@ -51,7 +51,7 @@ def results(machine: Machine, command: Command, table: Table, at: Iteration,
                              machine.weight_bytes)
     bias = None
     if command.flags & JobFlag.BIAS:
-        bias = np.frombuffer(read(at.bias, command.n * BIAS_BYTES), "<f4")
+        bias = np.frombuffer(read("bias", at.bias, command.n * BIAS_BYTES), "<f4")
     output = "fp32" if command.is_packed else Output(command.output).name.lower()
     c = gemm(_activations(machine, command, table, at, read), _weights(machine, command, at, read),
              acc_width=machine.acc_width, k_max=machine.k_max, bias=bias, output=output)
@@ -65,7 +65,7 @@ def results(machine: Machine, command: Command, table: Table, at: Iteration,
 def _activations(machine: Machine, command: Command, table: Table, at: Iteration,
                  read: Read) -> MXTensor:
     if JobKind(command.kind) is JobKind.GEMM_PACKED:
-        packets = _packets(read, at.a, command.a_stride, command.m, machine.rows, command.k,
+        packets = _packets(read, "a", at.a, command.a_stride, command.m, machine.rows, command.k,
                            machine.act_bytes)
         return read_activation_tiles(packets, (command.m, command.k), machine.rows,
                                      machine.act_bytes)
@@ -75,7 +75,7 @@ def _activations(machine: Machine, command: Command, table: Table, at: Iteration
 
 
 def _weights(machine: Machine, command: Command, at: Iteration, read: Read) -> MXTensor:
-    packets = _packets(read, at.b, command.b_stride, command.n, machine.cols, command.k,
+    packets = _packets(read, "b", at.b, command.b_stride, command.n, machine.cols, command.k,
                        machine.weight_bytes)
     return read_weight_stream(packets, (command.k, command.n), machine.cols, machine.weight_bytes)
 
@@ -92,18 +92,19 @@ def _converted(machine: Machine, command: Command, table: Table, at: Iteration,
 def _numbers(command: Command, at: Iteration, read: Read, rows: int, length: int) -> np.ndarray:
     """Read rows of numbers, as patterns."""
     size = element_bytes(command)
-    data = b"".join(read(at.a + row * command.a_stride, length * size) for row in range(rows))
+    data = b"".join(read("a", at.a + row * command.a_stride, length * size) for row in range(rows))
     return np.frombuffer(data, f"<u{size}").reshape(rows, length)
 
 
-def _packets(read: Read, address: int, stride: int, lines: int, of_tile: int, k: int,
-             beat_bytes: int) -> list[bytes]:
+def _packets(read: Read, operand: str, address: int, stride: int, lines: int, of_tile: int,
+             k: int, beat_bytes: int) -> list[bytes]:
     """Read packed tiles; of each all may be read that lies within its stride, if that is not 0."""
     found = []
     for number, here in tile_lines(lines, of_tile):
         extent = longest(here, k, beat_bytes)
         extent = min(stride, extent) if stride else extent
-        found.append(take_packet(read(address + number * stride, extent), here, k, beat_bytes))
+        data = read(operand, address + number * stride, extent)
+        found.append(take_packet(data, here, k, beat_bytes))
     return found
 
 

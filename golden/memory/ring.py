@@ -5,9 +5,10 @@ from golden.formats import BLOCK_SIZE
 from golden.memory import layouts
 from golden.memory.byte_memory import BusError, Memory
 from golden.memory.checks import check_job, check_table
-from golden.memory.compute import results
+from golden.memory.compute import Read, results
 from golden.memory.descriptor import ALIGNMENT, BYTES, Command, Operation
 from golden.memory.faults import CommandError, Fault
+from golden.memory.fences import Fences
 from golden.memory.machine import Machine
 from golden.memory.tables import NO_ORDER, NO_TAGS, Table, order_of, tags_of
 
@@ -42,6 +43,10 @@ class Ring:
         Where the count of ended commands is written when a command asks for it: a multiple of 4.
     ahead : int
         Commands behind a faulty one that may have written some of their results before it stopped.
+    checks_fences : bool
+        Raise a `FenceError` where a command reads what an earlier one of its list writes, and does
+        not wait for it: on the machine, what it reads is not defined. A list is all that one
+        doorbell adds; that software has waited for those before is taken for granted.
 
     Attributes
     ----------
@@ -64,7 +69,7 @@ class Ring:
 
     def __init__(self, machine: Machine, memory: Memory, base: int, size: int, *,
                  window: tuple[int, int] | None = None, notify_address: int = 0,
-                 ahead: int = 4) -> None:
+                 ahead: int = 4, checks_fences: bool = False) -> None:
         base, size = whole(base, "base", least=0), whole(size, "size", least=1)
         if base % ALIGNMENT or size & (size - 1):
             raise ValueError(f"a ring begins at a multiple of {ALIGNMENT} and has a power of two "
@@ -77,6 +82,7 @@ class Ring:
         self.tables = [Table() for _ in range(machine.tables)]
         self.completed = self.tail = self.interrupts = 0
         self.fault, self.refusal, self.is_waiting = Fault.NONE, "", False
+        self._fences, self._list_begin = (Fences() if checks_fences else None), 0
         self._half_done: dict[int, list[tuple[int, int]]] = {}
         self._has_begun = False
 
@@ -106,6 +112,9 @@ class Ring:
     def doorbell(self, tail: int) -> None:
         """Say that there are commands up to this count, and run what can run."""
         self.tail = tail % _COUNTS
+        if self._fences:
+            self._fences.begin()
+            self._list_begin = self.completed
         self.run()
 
     def resume(self) -> None:
@@ -161,13 +170,29 @@ class Ring:
         check_table(command, table)
         self._has_begun = True
         for at in layouts.iterations(command):
-            made = results(machine, command, table, at, self._read)
+            made = results(machine, command, table, at, self._reader(command))
             for number, data in enumerate(made):
                 if len(made) > 1 and len(data) > command.c_stride:
                     raise CommandError(Fault.OVERLONG, f"{len(data)} bytes of results in a stride "
                                        f"of {command.c_stride}")
                 self._write(at.c + number * command.c_stride, data)
+                if self._fences:
+                    self._fences.write(self._place, at.c + number * command.c_stride, len(data))
         return True
+
+    @property
+    def _place(self) -> int:
+        """Of the command in the list that the last doorbell added."""
+        return (self.completed - self._list_begin) % _COUNTS
+
+    def _reader(self, command: Command) -> Read:
+        """Return what reads the operands of a command."""
+        def read(operand: str, address: int, size: int) -> bytes:
+            if self._fences:
+                self._fences.read(self._place, command, operand, address, size)
+            return self._read(address, size)
+
+        return read
 
     def _has_come(self, command: Command) -> bool:
         """Tell whether the word of a WAIT has come to its sequence number."""
@@ -179,14 +204,14 @@ class Ring:
 
     def _load(self, command: Command, table: Table) -> None:
         """Load what a command brings for its table."""
-        blocks = -(-command.k // BLOCK_SIZE)
+        blocks, read = -(-command.k // BLOCK_SIZE), self._reader(command)
         if command.loads_order:
             table.order = NO_ORDER  # if it cannot be read
-            order = order_of(self._read(command.order, command.k * layouts.ORDER_BYTES))
+            order = order_of(read("order", command.order, command.k * layouts.ORDER_BYTES))
             table.order = order[order < self.machine.k_max]
         if command.loads_tags:
             table.tags = NO_TAGS
-            table.tags = tags_of(self._read(command.tags, -(-blocks // 8)), blocks)
+            table.tags = tags_of(read("tags", command.tags, -(-blocks // 8)), blocks)
 
     def _notify(self, command: Command) -> None:
         """Write the count of ended commands, this one included, if the command asks for it."""

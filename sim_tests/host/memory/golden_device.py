@@ -64,7 +64,7 @@ class GoldenDevice(Device):
         self.memory.add(BASE, size)
         self.values = {register.name: register.reset or 0 for register in RING_REGISTERS}
         self.values |= build_values(config)
-        self.ring = Ring(machine_of(config), self.memory, BASE, 1)
+        self.ring = Ring(machine_of(config), self.memory, BASE, 1, checks_fences=True)
         self.ring.completed = self.ring.tail = first
         self.values["RING_COMPLETED"] = first
         self.calls: list[tuple] = []

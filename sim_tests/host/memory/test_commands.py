@@ -298,7 +298,7 @@ def test_counts_and_steps_have_to_fit_their_fields():
 
 def test_what_the_machine_was_not_built_for_is_refused():
     host, _ = connect(device=GoldenDevice(Config.sized(
-        rows=4, cols=12, k_max=256, bus_bytes=32, float_formats=("fp16",))))
+        rows=4, cols=6, k_max=256, bus_bytes=32, float_formats=("fp16",))))
     memory, commands = host.memory, host.commands()
     w = memory.place_weights(normal(16, 4))
     with pytest.raises(ValueError, match="reads fp16, but the numbers are fp32"):

@@ -118,7 +118,8 @@ class RingDevice:
         page = (1 << 12) - 1
         window = ((self.address("WINDOW_BASE") + page) & ~page, self.address("WINDOW_END") & ~page)
         self.ring = Ring(self.machine, self.memory, self.address("RING_BASE"), size,
-                         window=window, notify_address=self.address("NOTIFY_ADDRESS"))
+                         window=window, notify_address=self.address("NOTIFY_ADDRESS"),
+                         checks_fences=True)
         self.ring.completed, self.ring.interrupts = old.completed, old.interrupts
         self.ring.tables = old.tables
         self._begin()
