@@ -37,10 +37,10 @@ COLUMNS = ("Commands", "M x K x N", "Parts", "Cycles", "Array", "Read", "Write",
            "Weight", "Result", "Whole", "Figure", "Target", "Met")
 
 CAPTION = (
-    "Of a part, a command or an iteration of one, between others: its cycles; those that array, "
-    "read port, write port and drain take at the least; those without a beat, by what was waited "
-    "for. Whole: share of all cycles, from the first register access to the last answer, in which "
-    "a beat entered the array.")
+    "Of a part, a command or an iteration of one, between others: its cycles; those in which "
+    "array, read port, write port and drain work; those without a beat, by what was waited for. "
+    "Whole: share of all cycles, from the first register access to the last answer, in which a "
+    "beat entered the array.")
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,18 @@ class RingReport:
     seed : int
     seconds : dict of str to float
         Wall-clock time of each step.
-    speed : float
-        Cycles that were simulated per second of processor time.
     """
 
     measured: Sequence[RingMeasured]
     machines: Mapping[str, Config]
     seed: int
     seconds: Mapping[str, float]
-    speed: float
+
+    @property
+    def speed(self) -> float:
+        """Cycles that were simulated per second of processor time."""
+        return (sum(each.total.cycle - each.began for each in self.measured)
+                / sum(each.seconds for each in self.measured))
 
     @property
     def differences(self) -> list[str]:
@@ -91,7 +94,6 @@ def run_scenarios(console: Console, machines: Mapping[str, Config],
     """Build the machines, run all scenarios on them, and compare."""
     measured: list[RingMeasured] = []
     seconds: dict[str, float] = {}
-    cycles, spent = 0, 0.0
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[cycles]}"),
                TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True,
@@ -118,17 +120,13 @@ def run_scenarios(console: Console, machines: Mapping[str, Config],
                     progress=lambda count: bar.update(task, cycles=f"cycle {count:,}")) as device:
                 for scenario in own:
                     say(f"{scenario.name}, latency {scenario.latency}")
-                    started = time.process_time()
-                    before = device.cycles
                     measured.append(run_scenario(
                         device, config, scenario, np.random.default_rng(seed())))
-                    spent += time.process_time() - started
-                    cycles += device.cycles - before
                     bar.advance(task)
             seconds[f"run {machine}"] = time.perf_counter() - began
     order = {id(scenario): place for place, scenario in enumerate(scenarios)}
     measured.sort(key=lambda each: order[id(each.scenario)])
-    return RingReport(measured, machines, seed(), seconds, cycles / max(spent, 1e-9))
+    return RingReport(measured, machines, seed(), seconds)
 
 
 def cells(measured: RingMeasured) -> list[str]:
@@ -177,8 +175,8 @@ def conclude(console: Console, report: RingReport, folder: Path) -> int:
     write_text(folder / "report.json", json.dumps(report.as_json(), indent=2) + "\n")
     write_text(folder / "report.md", markdown(report))
     spent = ", ".join(f"{name} {each:.0f} s" for name, each in report.seconds.items())
-    console.print(f"Seed {report.seed} (MIXDIT_SEED). {spent}.\n"
-                  f"Report: {folder}/report.{{json,md}}", soft_wrap=True)
+    console.print(f"Seed {report.seed} (MIXDIT_SEED). {spent}; {report.speed:,.0f} cycles per "
+                  f"second.\nReport: {folder}/report.{{json,md}}", soft_wrap=True)
     for difference in report.differences:
         console.print(difference, style="bold red")
     if report.passed:

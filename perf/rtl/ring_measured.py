@@ -1,7 +1,7 @@
 """A list of commands that has run: what each channel did, and whether it met its target."""
 
+import time
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,8 @@ class RingMeasured:
         At the end.
     wrong_bytes : int
         Of all memory, that golden's ring has otherwise.
+    seconds : float
+        Of this process' time, in which the list ran.
     """
 
     scenario: Scenario
@@ -47,6 +49,7 @@ class RingMeasured:
     first_beats: list[Counts]
     total: Counts
     wrong_bytes: int
+    seconds: float
 
     @property
     def whole_cycles(self) -> int:
@@ -58,17 +61,22 @@ class RingMeasured:
         """Share of these in which a beat entered the array."""
         return self.total.beats / self.whole_cycles
 
-    @cached_property
-    def cycles(self) -> float:
-        """Cycles of a part between others: from the first's end to that of the last but one."""
-        return (self.ends[-2].cycle - self.ends[0].cycle) / (self.scenario.parts - 2)
+    def _per_part(self, name: str) -> float:
+        """Give a count of a part between others: from the first's end to the last but one's."""
+        first, last = (getattr(self.ends[place], name) for place in (0, -2))
+        return (last - first) / (self.scenario.parts - 2)
 
-    @cached_property
+    @property
+    def cycles(self) -> float:
+        """Cycles of a part between others."""
+        return self._per_part("cycle")
+
+    @property
     def channels(self) -> dict[str, float]:
-        """Cycles that a part keeps each channel busy at the least."""
-        total, parts, shape = self.total, self.scenario.parts, self.scenario.shape
-        return {"array": shape.beats(self.config), "read port": total.read_words / parts,
-                "write port": total.write_words / parts, "drain": shape.drains(self.config)}
+        """Cycles of a part between others in which each channel works."""
+        shape = self.scenario.shape
+        return {"array": shape.beats(self.config), "read port": self._per_part("read_words"),
+                "write port": self._per_part("write_words"), "drain": shape.drains(self.config)}
 
     @property
     def busiest(self) -> str:
@@ -77,20 +85,18 @@ class RingMeasured:
 
     @property
     def array_share(self) -> float:
-        """Share of the steady state's cycles in which a beat entered the array."""
+        """Share of these cycles in which a beat entered the array."""
         return self.channels["array"] / self.cycles
 
     @property
     def busiest_share(self) -> float:
-        """Share of the steady state's cycles in which the busiest channel worked."""
+        """Share of these cycles in which the busiest channel worked."""
         return self.channels[self.busiest] / self.cycles
 
-    @cached_property
+    @property
     def stalls(self) -> dict[str, float]:
-        """Cycles of a part in the steady state without a beat, by what was waited for."""
-        return {name: (getattr(self.ends[-2], f"{name}_stalls")
-                       - getattr(self.ends[0], f"{name}_stalls")) / (self.scenario.parts - 2)
-                for name in ("act", "weight", "result")}
+        """Cycles of a part between others without a beat, by what was waited for."""
+        return {name: self._per_part(f"{name}_stalls") for name in ("act", "weight", "result")}
 
     @property
     def delays(self) -> list[int]:
@@ -154,8 +160,9 @@ def run_scenario(device: SimulatedMemoryMachine, config: Config, scenario: Scena
                         for mark in (part * beats + 1, (part + 1) * beats)})
         device.mark(marks)
         ring = NamedRegisters(device).read_long("RING_BASE"), RING_SIZE * BYTES
-        before, began = device.memory.copy(), device.cycles
+        before, began, started = device.memory.copy(), device.cycles, time.process_time()
         host.run(commands)
+        seconds = time.process_time() - started
         total, noted = device.counts(), device.noted()
     if total.beats != parts * beats:
         raise RuntimeError(f"{scenario.name} took {total.beats} beats, not {parts * beats}")
@@ -166,4 +173,4 @@ def run_scenario(device: SimulatedMemoryMachine, config: Config, scenario: Scena
     return RingMeasured(
         scenario, config, began, [by_beats[(part + 1) * beats] for part in range(parts)],
         [by_beats[part * beats + 1] for part in range(parts)], total,
-        int(np.count_nonzero(expected != device.memory)))
+        int(np.count_nonzero(expected != device.memory)), seconds)
