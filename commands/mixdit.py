@@ -64,6 +64,8 @@ GROUPS = {
     "bench": ("Measure speed: of the machine, of its model, of its generator.\n\n"
               "Example: mixdit bench rtl --json > rtl.json", FIGURES, {
         "rtl": ("perf.rtl.bench:main", "Measure the machine in the emitted Verilog."),
+        "ring": ("perf.rtl.ring_bench:main",
+                 "Measure the machine with a command ring, beside a memory on its bus."),
         "simulation": ("simulation.bench:main",
                        "Measure cycles per second of the simulated machine, idle and with jobs."),
         "golden": ("perf.golden_bench:golden", "Time the golden model on one thread."),

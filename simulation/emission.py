@@ -70,14 +70,14 @@ def place(config: Config, name: str) -> Path:
 
 @cache
 def _emitted(config: Config, name: str) -> dict[str, str]:
-    from hw.accelerator import Accelerator
     from hw.parts.emit import emit_files
+    from hw.top import top_of
 
     kept, is_usable = place(config, name), is_known()
     if is_usable:
         with suppress(FileNotFoundError):
             return json.loads(kept.read_text(encoding="utf-8"))
-    files = emit_files(Accelerator(config), name)
+    files = emit_files(top_of(config), name)
     if is_usable and is_known():
         write_text(kept, json.dumps(files))
         for other in FOLDER.iterdir():

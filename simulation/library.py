@@ -1,5 +1,6 @@
-"""A compiled harness as Python sees it: the functions of ``harness/harness.cpp``, by ctypes."""
+"""A compiled harness as Python sees it: the functions of ``simulation/harness``, by ctypes."""
 
+from collections.abc import Mapping, Sequence
 from ctypes import (
     CDLL,
     POINTER,
@@ -14,6 +15,7 @@ from ctypes import (
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import Any
 
 FAILED = -1
 """What a function returns when it left a sentence in ``harness_error``."""
@@ -35,6 +37,7 @@ class Until(IntEnum):
     PACKETS = 1
     INTERRUPT = 2
     QUIET = 3
+    BEATS = 4
 
 
 class Ran(IntEnum):
@@ -84,35 +87,44 @@ class RawCounts(Structure):
     _fields_ = [(name, c_uint64) for name in StreamCounts.__dataclass_fields__]
 
 
-_BENCH = c_void_p
-_FUNCTIONS = {
+BENCH = c_void_p
+
+Functions = Mapping[str, tuple[Any, Sequence[Any]]]
+"""Type of the result and of the arguments, by the name."""
+
+COMMON: Functions = {
     "create": (c_void_p, []),
-    "destroy": (None, [_BENCH]),
-    "error": (c_char_p, [_BENCH]),
-    "reset": (c_int, [_BENCH, c_uint64]),
-    "send": (c_int, [_BENCH, c_int, c_char_p, POINTER(c_uint64), c_uint64]),
-    "send_beats": (c_int, [_BENCH, c_int, c_char_p, c_char_p, c_uint64]),
-    "drop": (None, [_BENCH, c_int]),
-    "measure": (None, [_BENCH, c_uint64, POINTER(c_uint64), POINTER(c_uint64)]),
-    "take": (None, [_BENCH, c_uint64, c_char_p, c_char_p, POINTER(c_uint64)]),
-    "forget": (None, [_BENCH]),
-    "write": (c_int, [_BENCH, c_uint32, c_uint32, c_uint64]),
-    "read": (c_int, [_BENCH, c_uint32, POINTER(c_uint32), c_uint64]),
-    "run": (c_int, [_BENCH, c_uint64, c_int, c_uint64]),
-    "toggle": (c_int, [_BENCH, c_uint64]),
-    "stop_clock": (c_int, [_BENCH, c_uint64, c_uint64]),
-    "trace": (c_int, [_BENCH, c_char_p]),
-    "stall": (None, [_BENCH, c_int, c_double, c_double, c_uint64, c_uint64]),
-    "scramble": (None, [_BENCH, c_int, c_uint64]),
-    "counts": (None, [_BENCH, c_int, POINTER(RawCounts)]),
-    "cycles": (c_uint64, [_BENCH]),
-    "interrupt": (c_int, [_BENCH]),
-    "available": (c_uint64, [_BENCH]),
+    "destroy": (None, [BENCH]),
+    "error": (c_char_p, [BENCH]),
+    "reset": (c_int, [BENCH, c_uint64]),
+    "write": (c_int, [BENCH, c_uint32, c_uint32, c_uint64]),
+    "read": (c_int, [BENCH, c_uint32, POINTER(c_uint32), c_uint64]),
+    "run": (c_int, [BENCH, c_uint64, c_int, c_uint64]),
+    "toggle": (c_int, [BENCH, c_uint64]),
+    "trace": (c_int, [BENCH, c_char_p]),
+    "cycles": (c_uint64, [BENCH]),
+    "interrupt": (c_int, [BENCH]),
+    "violation_count": (c_uint64, [BENCH]),
+    "violations": (c_char_p, [BENCH]),
+}
+"""Of ``exports.h``: what every bench has."""
+
+OF_STREAMS: Functions = {
+    "send": (c_int, [BENCH, c_int, c_char_p, POINTER(c_uint64), c_uint64]),
+    "send_beats": (c_int, [BENCH, c_int, c_char_p, c_char_p, c_uint64]),
+    "drop": (None, [BENCH, c_int]),
+    "measure": (None, [BENCH, c_uint64, POINTER(c_uint64), POINTER(c_uint64)]),
+    "take": (None, [BENCH, c_uint64, c_char_p, c_char_p, POINTER(c_uint64)]),
+    "forget": (None, [BENCH]),
+    "stop_clock": (c_int, [BENCH, c_uint64, c_uint64]),
+    "stall": (None, [BENCH, c_int, c_double, c_double, c_uint64, c_uint64]),
+    "scramble": (None, [BENCH, c_int, c_uint64]),
+    "counts": (None, [BENCH, c_int, POINTER(RawCounts)]),
+    "available": (c_uint64, [BENCH]),
     "beat": (c_int, [c_int]),
     "keep": (c_int, [c_int]),
-    "violation_count": (c_uint64, [_BENCH]),
-    "violations": (c_char_p, [_BENCH]),
 }
+"""Of ``harness.cpp``: those of a machine between streams."""
 
 
 class Library:
@@ -122,6 +134,8 @@ class Library:
     ----------
     path : pathlib.Path
         From `simulation.build.build`.
+    own : mapping
+        What it has beside `COMMON`.
 
     Raises
     ------
@@ -131,13 +145,13 @@ class Library:
         If it is another one.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, own: Functions):
         functions = CDLL(str(path))
-        for name, (result, arguments) in _FUNCTIONS.items():
+        for name, (result, arguments) in {**COMMON, **own}.items():
             try:
                 function = getattr(functions, f"harness_{name}")
             except AttributeError:
-                raise ValueError(f"{path} is no model of simulation.build.build: it lacks "
-                                 f"harness_{name}") from None
+                raise ValueError(f"{path} is no model of simulation.build.build for this: it "
+                                 f"lacks harness_{name}") from None
             function.restype, function.argtypes = result, arguments
             setattr(self, name, function)

@@ -1,149 +1,43 @@
 """A simulated accelerator: a `Carrier` whose machine is a Verilator model in this process."""
 
 from collections.abc import Callable, Iterable, Sequence
-from ctypes import byref, c_uint32, c_uint64, create_string_buffer
+from ctypes import byref, c_uint64, create_string_buffer
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from golden.arguments import real, whole
 from hw.host.carrier import ACTIVATIONS, LIMIT, RESULTS, WEIGHTS
-from hw.host.driver_errors import BusError, MachineError, ProtocolError, WaitTimeoutError
-from simulation.arguments import PORTS, address_of, check_port, time_of
-from simulation.library import FAILED, Library, Ran, RawCounts, Stream, StreamCounts, Until
+from hw.host.driver_errors import WaitTimeoutError
+from simulation.arguments import PORTS, check_port, time_of
+from simulation.clocked_machine import NUMBERS, ClockedMachine
+from simulation.library import OF_STREAMS, RawCounts, Stream, StreamCounts, Until
 from simulation.packet import Packet, cut
 
 REGISTERS = "registers"
-RESET_CYCLES = 4
-ANSWER_CYCLES = 100_000
-"""Cycles in which a register access must be answered."""
-
 QUIET_CYCLES = 256
 """Cycles without a result after which none is on its way, for `SimulatedMachine.drain`."""
 
-SLICE = 20_000
-"""Cycles between two looks at signals: half a second of an 8x8 machine."""
-
 _STREAMS = {ACTIVATIONS: Stream.ACTIVATIONS, WEIGHTS: Stream.WEIGHTS, RESULTS: Stream.RESULTS,
             REGISTERS: Stream.REGISTERS}
-_LIMIT = 1 << 64
-"""Of the numbers that the harness takes."""
-
 _INFO_WORDS = 4
 """Of a packet: bytes, beats, first and last cycle."""
 
-_RESPONSES = ("OKAY", "EXOKAY", "SLVERR", "DECERR")
 
-
-class SimulatedMachine:
+class SimulatedMachine(ClockedMachine):
     """Drive a compiled model; fulfils `hw.host.carrier.Carrier`.
 
-    It comes out of a reset of `RESET_CYCLES`. Use it as a context manager, or `close` it.
+    It comes out of a reset. Use it as a context manager, or `close` it.
 
     Parameters
     ----------
     library : pathlib.Path
         From `simulation.build.build`.
     progress : callable, optional
-        ``progress(cycles)`` is called at least every `SLICE` cycles of a wait.
+        ``progress(cycles)`` is called at least every `clocked_machine.SLICE` cycles of a wait.
     """
 
     def __init__(self, library: Path, *, progress: Callable[[int], None] | None = None):
-        self._library = Library(library)
-        self._progress = progress
-        self._bench = self._library.create()
-        if not self._bench:
-            raise MachineError(self._library.error(None).decode())
+        super().__init__(library, OF_STREAMS, progress)
         self._beat_bytes = {name: self._library.beat(_STREAMS[name]) for name in PORTS}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the simulation; a waveform is complete then. Other calls are refused afterwards."""
-        bench, self._bench = self._bench, None
-        if bench:
-            self._library.destroy(bench)
-
-    # Registers
-
-    def read(self, address: int) -> int:
-        """Read a register; the clock runs until the answer. See `hw.host.carrier.Registers`."""
-        value = c_uint32()
-        response = self._library.read(self._open, address_of(address), byref(value), ANSWER_CYCLES)
-        self._check_answer(response, f"reading {address:#05x}")
-        return value.value
-
-    def write(self, address: int, value: int) -> None:
-        """Write a register; the clock runs until the answer."""
-        value = whole(value, "a register's value")
-        if not 0 <= value < 1 << 32:
-            raise ValueError(f"a register holds 0 to 2^32 - 1, not {value}")
-        response = self._library.write(self._open, address_of(address), value, ANSWER_CYCLES)
-        self._check_answer(response, f"writing {address:#05x}")
-
-    def _check_answer(self, response: int, what: str) -> None:
-        if response == FAILED:
-            sentence = self._error()
-            if not sentence.startswith("s_axil_"):
-                raise MachineError(sentence)
-            raise WaitTimeoutError(f"{what} was not answered within {ANSWER_CYCLES} cycles: it "
-                                      f"waits for {sentence}; {self.describe()}")
-        self._check_rules()
-        if response:
-            raise BusError(f"{what} was answered with {_RESPONSES[response]}")
-
-    # Clock
-
-    @property
-    def cycles(self) -> int:
-        """Cycles since the machine was made, resets included."""
-        return self._library.cycles(self._open)
-
-    @property
-    def interrupt(self) -> bool:
-        """The level of ``irq``."""
-        return bool(self._library.interrupt(self._open))
-
-    def reset(self, cycles: int = RESET_CYCLES) -> None:
-        """Hold reset for some cycles. Queued packets and results are dropped, counts begin anew."""
-        cycles = whole(cycles, "cycles")
-        if not 1 <= cycles < _LIMIT:
-            raise ValueError(f"a reset takes at least one cycle, and less than 2^64, not {cycles}")
-        self._check_call(self._library.reset(self._open, cycles))
-        self._check_rules()
-
-    def advance(self, cycles: int) -> None:
-        """Let that many cycles pass."""
-        cycles = time_of(cycles)
-        self._run(cycles, Until.CYCLES)
-
-    def wait_for_interrupt(self, limit: int = LIMIT) -> None:
-        """Run until ``irq`` is high."""
-        if not self._run(limit, Until.INTERRUPT):
-            raise WaitTimeoutError(f"no interrupt within {limit} cycles; {self.describe()}")
-
-    def _run(self, limit: int, until: Until, argument: int = 0) -> bool:
-        """Run in slices, so that signals get through; tell whether it was reached."""
-        limit = whole(limit, "the limit")
-        if limit < 0:
-            raise ValueError(f"a wait takes at least 0 cycles, not {limit}")
-        end = self.cycles + limit
-        while True:
-            left = end - self.cycles
-            ran = self._library.run(self._open, min(left, SLICE), until, argument)
-            self._check_call(ran)
-            self._check_rules()
-            if self._progress is not None:
-                self._progress(self.cycles)
-            if ran == Ran.REACHED:
-                return True
-            if left <= SLICE:
-                return False
 
     # Streams
 
@@ -216,7 +110,7 @@ class SimulatedMachine:
     def _take(self, packets: int, limit: int) -> tuple[bytes, bytes, list[int]]:
         """Take packets: the bytes of all, their ``tkeep``, and `_INFO_WORDS` words of each."""
         packets = whole(packets, "the number of packets")
-        if not 0 <= packets < _LIMIT:
+        if not 0 <= packets < NUMBERS:
             raise ValueError(f"{packets} packets cannot be taken")
         if not self._run(limit, Until.PACKETS, packets):
             raise WaitTimeoutError(
@@ -269,7 +163,7 @@ class SimulatedMachine:
             if not 0 <= real(value, name) < 1:
                 raise ValueError(f"{name} must be at least 0 and less than 1, not {value}")
         break_cycles, seed = whole(break_cycles, "break_cycles"), whole(seed, "seed")
-        if not 0 <= break_cycles < _LIMIT or bool(break_share) != bool(break_cycles):
+        if not 0 <= break_cycles < NUMBERS or bool(break_share) != bool(break_cycles):
             raise ValueError("a break has a share and a length, of 1 to 2^64 - 1 cycles: "
                              f"not {break_share} and {break_cycles}")
         mixed = seed * len(_STREAMS) + _STREAMS[stream]  # one seed serves all streams
@@ -284,7 +178,7 @@ class SimulatedMachine:
         is_on : bool
         seed : int
         """
-        self._library.scramble(self._open, bool(is_on), whole(seed, "seed") % _LIMIT)
+        self._library.scramble(self._open, bool(is_on), whole(seed, "seed") % NUMBERS)
 
     def counts(self, stream: str) -> StreamCounts:
         """Count what a stream did since the reset."""
@@ -293,22 +187,6 @@ class SimulatedMachine:
         self._library.counts(self._open, _STREAMS[stream], byref(raw))
         values = {name: getattr(raw, name) for name in StreamCounts.__dataclass_fields__}
         return StreamCounts(**values | {"inside": bool(raw.inside)})
-
-    def trace(self, path: Path | None) -> None:
-        """Write a waveform (VCD) from now on; None ends it.
-
-        Raises
-        ------
-        MachineError
-            If the model was not built with waveforms, or the file cannot be written.
-        """
-        self._check_call(self._library.trace(self._open, str(path or "").encode()))
-
-    def toggle(self, cycles: int) -> None:
-        """Toggle the clock and do nothing else: what the model alone costs, for a comparison."""
-        cycles = time_of(cycles)
-        for first in range(0, cycles, SLICE):
-            self._check_call(self._library.toggle(self._open, min(SLICE, cycles - first)))
 
     def stop_clock(self, changes: int, seed: int = 1) -> None:
         """Stop the clock, high and low, while every input, reset too, takes any values.
@@ -323,7 +201,7 @@ class SimulatedMachine:
         seed : int
         """
         self._check_call(self._library.stop_clock(
-            self._open, time_of(changes), whole(seed, "seed") % _LIMIT))
+            self._open, time_of(changes), whole(seed, "seed") % NUMBERS))
 
     def describe(self) -> str:
         """Say what waits where."""
@@ -335,21 +213,3 @@ class SimulatedMachine:
             middle = ", in the middle of one" if counts.inside else ""
             parts.append(f"{port}: {counts.waiting} packets {verb}{middle}, {last}")
         return f"cycle {self.cycles}: {'; '.join(parts)}; irq {int(self.interrupt)}"
-
-    @property
-    def _open(self) -> int:
-        if self._bench is None:
-            raise ValueError("the simulated machine was closed")
-        return self._bench
-
-    def _error(self) -> str:
-        return self._library.error(self._open).decode()
-
-    def _check_call(self, returned: int) -> None:
-        if returned == FAILED:
-            raise MachineError(self._error())
-
-    def _check_rules(self) -> None:
-        """Raise what the monitors have seen since the last look."""
-        if self._library.violation_count(self._open):
-            raise ProtocolError(self._library.violations(self._open).decode().splitlines())

@@ -38,8 +38,8 @@ class Lists:
         That the ring and the machine are given.
     """
 
-    def __init__(self, rng, *, base=None, window=None, notify=False):
-        self.rng, self.config = rng, configuration()
+    def __init__(self, rng, *, base=None, window=None, notify=False, config=None):
+        self.rng, self.config = rng, config or configuration()
         self.memory = Memory()
         self.base = int(rng.integers(LAST + 1)) // ALIGNMENT * ALIGNMENT if base is None else base
         self.data = self.memory.add(self.base, SIZE)

@@ -1,40 +1,19 @@
-// A model with its clock, the ends of its streams and its registers: one call, many cycles.
+// A model between streams, with the ends of these: one call, many cycles.
 #pragma once
 
-#include <memory>
-#include <stdexcept>
 #include <string>
 
-#include "Vmachine.h"
+#include "clocked.h"
 #include "gap.h"
-#include "manager.h"
-#include "report.h"
 #include "sink.h"
 #include "source.h"
-#include "verilated.h"
-#if VM_TRACE
-#include "verilated_vcd_c.h"
-#endif
 
 namespace harness {
 
-class Bench {
-    // The references that Verilator makes of ports, without the reference.
-    template <class Reference>
-    using Port = std::remove_cvref_t<Reference>;
-
-    // First, so that all that follows may refer to it.
-    struct Context : VerilatedContext {
-        Context() { traceEverOn(VM_TRACE); }  // before the model is there
-    };
-    Context context_;
-    Vmachine model_{&context_};
-
+class Bench : public Clocked {
   public:
     enum Until { CYCLES = 0, PACKETS = 1, INTERRUPT = 2, QUIET = 3 };
-    enum Ran { LIMIT = 0, REACHED = 1, VIOLATION = 2 };
 
-    Violations violations;
     Source<Port<decltype(model_.s_axis_act_tdata)>, Port<decltype(model_.s_axis_act_tkeep)>>
         activations{model_.s_axis_act_tdata, model_.s_axis_act_tkeep, model_.s_axis_act_tlast,
                     model_.s_axis_act_tvalid, model_.s_axis_act_tready};
@@ -45,33 +24,14 @@ class Bench {
         results{"m_axis_out", model_.m_axis_out_tdata, model_.m_axis_out_tkeep,
                 model_.m_axis_out_tlast, model_.m_axis_out_tvalid, model_.m_axis_out_tready,
                 violations};
-    Manager<Vmachine> registers{model_, violations};
-    std::string error, text;
 
     Bench() { reset(4); }
-
-    ~Bench() {
-        trace("");
-        model_.final();
-    }
-
-    std::uint64_t cycles() const { return cycles_; }
-    bool interrupt() const { return model_.irq; }
 
     // Hold reset; packets that wait are forgotten, counts of streams begin anew, cycles go on.
     void reset(std::uint64_t count) {
         clear();
-        model_.aresetn = 0;
-        for (std::uint64_t cycle = 0; cycle < count; ++cycle) {
-            low();
-            if (cycle) {  // by then an edge has seen the reset
-                results.check_reset(cycles_);
-                registers.check_reset(cycles_);
-            }
-            high();
-        }
+        hold_reset(count, [&] { results.check_reset(cycles_); });
         clear();
-        model_.aresetn = 1;
     }
 
     void cycle() {
@@ -89,21 +49,7 @@ class Bench {
 
     // Run until something is so, for at most so many cycles; a violation ends it too.
     Ran run(std::uint64_t limit, Until until, std::uint64_t argument) {
-        const std::uint64_t before = violations.count();
-        for (std::uint64_t cycle_ = 0;; ++cycle_) {
-            if (violations.count() != before) return VIOLATION;
-            if (is_reached(until, argument)) return REACHED;
-            if (cycle_ == limit) return LIMIT;
-            cycle();
-        }
-    }
-
-    // Toggle the clock of the bare model: what it costs without this harness.
-    void toggle(std::uint64_t count) {
-        for (std::uint64_t cycle = 0; cycle < count; ++cycle) {
-            low();
-            high();
-        }
+        return run_until(limit, [&] { cycle(); }, [&] { return is_reached(until, argument); });
     }
 
     // Stop the clock, before and after it falls, while every input takes so many values.
@@ -121,24 +67,6 @@ class Bench {
             }
         }
         gap.restore();
-    }
-
-    // Write a waveform from now on, into a file; an empty name ends it.
-    void trace(const std::string& path) {
-#if VM_TRACE
-        if (trace_) trace_->close();
-        trace_.reset();
-        if (path.empty()) return;
-        trace_ = std::make_unique<VerilatedVcdC>();
-        model_.trace(trace_.get(), 99);
-        trace_->open(path.c_str());
-        if (!trace_->isOpen()) {
-            trace_.reset();
-            throw std::runtime_error("the waveform " + path + " cannot be written");
-        }
-#else
-        if (!path.empty()) throw std::runtime_error("this model was built without waveforms");
-#endif
     }
 
   private:
@@ -168,28 +96,6 @@ class Bench {
         }
     }
 
-    // Let the inputs, which changed after the last edge, settle.
-    void low() {
-        model_.aclk = 0;
-        model_.eval();
-        dump();
-    }
-
-    void high() {
-        context_.timeInc(1);
-        model_.aclk = 1;
-        model_.eval();
-        dump();
-        context_.timeInc(1);
-        ++cycles_;
-    }
-
-    void dump() {
-#if VM_TRACE
-        if (trace_) trace_->dump(context_.time());
-#endif
-    }
-
     bool is_reached(Until until, std::uint64_t argument) const {
         switch (until) {
             case PACKETS: return results.available() >= argument;
@@ -199,11 +105,6 @@ class Bench {
             default: return false;
         }
     }
-
-    std::uint64_t cycles_ = 0;
-#if VM_TRACE
-    std::unique_ptr<VerilatedVcdC> trace_;
-#endif
 };
 
 }  // namespace harness

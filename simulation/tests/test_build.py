@@ -93,10 +93,12 @@ def test_waveforms_are_written_where_asked_for(tmp_path):
     assert "m_axis_out_tvalid" in dump.read_text(encoding="utf-8")
 
 
-def test_the_example_in_the_docs_runs():
+@pytest.mark.parametrize(("place", "words"), [
+    (1, "float16 (10, 8) True "), (2, "(16, 8) Counts(cycle=")])
+def test_the_examples_in_the_docs_run(place, words):
     text = (ROOT / "docs" / "simulation.md").read_text(encoding="utf-8")
-    program = text.partition("```python\n")[2].partition("```")[0]
+    program = text.split("```python\n")[place].partition("```")[0]
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True,
                           text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("float16 (10, 8) True ")
+    assert done.stdout.startswith(words)
