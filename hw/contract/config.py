@@ -104,6 +104,10 @@ class Config:
         return cls(rows=rows, cols=cols, k_max=k_max, **(chosen | given))
 
     def __post_init__(self):
+        if self.bus_bytes in range(1, 64) and self.bus_bytes not in (8, 16, 32):
+            # Before the streams, which are as wide.
+            raise ValueError(f"bus_bytes must be 8, 16, 32 or 64, or 0 for none, "
+                             f"not {self.bus_bytes}")
         for name, each in PARAMETERS.items():
             each.check(getattr(self, name))
         if self.fraction_bits < 0:
@@ -130,9 +134,6 @@ class Config:
                 f"the smallest format ({BLOCK_SIZE * smallest}), not {self.act_bytes}")
 
     def _check_bus(self):
-        if not is_power_of_two(self.bus_bytes) or self.bus_bytes < 8:
-            raise ValueError(f"bus_bytes must be 8, 16, 32 or 64, or 0 for none, "
-                             f"not {self.bus_bytes}")
         for name in ("act_bytes", "weight_bytes"):
             if getattr(self, name) != self.bus_bytes:
                 raise ValueError(f"{name}={getattr(self, name)} must be bus_bytes="
@@ -226,8 +227,12 @@ class Config:
         return 2 * self.drain_cycles + 16
 
     def describe(self):
-        """Give the configuration as one line, as it stands in the Verilog's header."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        """Give the configuration as one line, as it stands in the Verilog's header.
+
+        Without a bus its parameters are left out.
+        """
+        values = {field.name: getattr(self, field.name) for field in fields(self)
+                  if self.bus_bytes or field.name not in BUS_PARAMETERS}
         values["float_formats"] = ",".join(self.float_formats)
         return " ".join(f"{name}={value}" for name, value in values.items())
 
