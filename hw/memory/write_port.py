@@ -88,7 +88,8 @@ class WritePort(wiring.Component):
         words_left = Signal.like(run.p.beats)  # of the burst whose words go out
         inside = Signal(range(2 * self.former.burst_beats * BURSTS))  # words
         outside = Signal()
-        to_drop = Signal.like(run.p.beats)  # words of a burst that does not reach the bus
+        # Words of a burst that does not reach the bus.
+        to_drop = Signal(range(max(2, self.former.burst_beats) + 1))
         dropped_ends = Signal(reset_less=True)
         is_outside_window = Signal(reset_less=True)
         dropped = Signal()

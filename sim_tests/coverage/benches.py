@@ -14,6 +14,10 @@ OF_MACHINES = {"3x5": ("accelerator", "faults", "abort"), "4x4": ("accelerator",
 """Benches of the accelerator by machine. The second one is there for its formats and its sizes,
 powers of two: what it adds is in the datapath, and all jobs go through that."""
 
+OF_A_RING = ("memory_machine", "ring_faults", "ring_bus", "ring_tables", "ring_counts",
+             "ring_window")
+"""Benches of the machine between a bus and a ring, each of all its machines."""
+
 OTHER_BENCHES = {
     "radix_select": "outlier_detector", "tile_maxima": "outlier_detector",
     "gather": "reorder", "tile_tags": "tile_stage",
@@ -23,17 +27,17 @@ OTHER_BENCHES = {
     "result_writer": "result_path", "register_slice": "skid_buffer",
     "burst_splitter": "bus_reader", "read_channel": "bus_reader", "read_port": "bus_reader",
     "row_reader": "readers", "tile_reader": "readers", "tile_extent": "readers",
-    "operand_reader": "memory_machine", "operand_path": "memory_machine",
-    "side_reader": "memory_machine", "burst_former": "write_port",
+    "memory_machine": OF_A_RING, "operand_reader": OF_A_RING, "operand_path": OF_A_RING,
+    "side_reader": OF_A_RING, "burst_former": "write_port",
     "batch_walk": "dispatcher", "descriptor_check": "dispatcher", "count_writer": "result_sink",
 }
-"""The bench of a module that has none of its own name."""
+"""The bench of a module that has none of its own name, or several."""
 
 COUNTING = tuple(f"sim_tests/coverage/{name}.py" for name in (
     "constants", "emission", "places", "plugin", "points", "simulator"))
 """What decides which points there are and how they are counted."""
 
-_SIMULATES = re.compile(r"\bbench\.(simulate|build)\(")
+_SIMULATES = re.compile(r"\b(bench\.(simulate|build)|simulate)\(")
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,10 @@ def benches_of(modules: Sequence[str]) -> list[Bench]:
     chosen = []
     for module in modules:
         name = module.rpartition("/")[2]
-        bench = own.get(OTHER_BENCHES.get(name, name))
-        chosen += [bench] if bench else [each for each in benches if each.machine]
+        names = OTHER_BENCHES.get(name, name)
+        found = [own[each] for each in ([names] if isinstance(names, str) else names)
+                 if each in own]
+        chosen += found or [each for each in benches if each.machine]
     return list(dict.fromkeys(chosen))
 
 

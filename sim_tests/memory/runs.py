@@ -130,3 +130,20 @@ async def run(dut, lists, manners=GENTLE):
     both.compare()
     assert not both.slave.seen.empty_words
     return cycles, both.slave.seen
+
+
+async def stops_at(dut, lists, goes_on, fault=None):
+    """Run a list with one faulty command, to it and past it; return what the bus saw."""
+    both = Run(dut, lists)
+    await both.begin()
+    await both.wait()
+    lists.ring.doorbell(len(lists.commands))
+    both.compare()
+    if not goes_on:
+        assert fault in (None, both.status("fault"))
+        await both.order("skip")
+        await both.wait()
+        lists.ring.skip()
+        both.compare()
+    assert both.get("RING_COMPLETED") == len(lists.commands)
+    return both.slave.seen

@@ -12,7 +12,7 @@ from hw.accelerator import Accelerator
 from hw.memory_machine import MemoryMachine
 from hw.streams.register_slice import register_slice
 from hw.streams.skid_buffer import SkidBuffer
-from sim_tests.memory import test_memory_machine
+from sim_tests.memory.machines import MACHINES
 from sim_tests.mutants import benches
 from sim_tests.mutants.command import missed_goals, strangers
 from sim_tests.mutants.equivalence import is_equivalent, is_equivalent_in_a_cycle
@@ -36,7 +36,7 @@ def test_every_module_of_a_machine_has_its_benches(tmp_path):
     known = benches.read()
     assert all(each.own for each in known.values())
     machines = {"bare": Accelerator(MATRIX["4x4"]),
-                "memory": MemoryMachine(test_memory_machine.config_of(4, 4))}
+                "memory": MemoryMachine(MACHINES["4x4"])}
     found = {module for name, machine in machines.items()
              for module in Netlist(machine, name, tmp_path / name).modules()}
     assert found - set(known) == set()
