@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import matplotlib
 
@@ -75,17 +76,34 @@ def draw_attention(path: Path, rows: Sequence[StepRow], heads: int, machine: str
     figure, (quality, cycles, units) = plt.subplots(
         3, 1, figsize=(9, 8.4), layout="constrained", height_ratios=(3, 1.7, 1.5))
     styles = list(dict.fromkeys(row.style for row in rows))
-    _draw_quality(quality, rows, styles)
+    draw_quality(quality, rows, styles)
     quality.set_title(f"A DiT block's attention on the {machine} array", loc="left",
                       fontweight="bold")
-    _draw_cycles(cycles, rows, styles)
+    draw_cycles(cycles, rows, styles)
     _draw_units(units, [row for row in rows if row.style is Style.MIXDIT], heads)
     with whole(path) as file:
         figure.savefig(file, format="png", dpi=150, metadata={"Software": None})
     plt.close(figure)
 
 
-def _draw_quality(axes: Axes, rows: Sequence[StepRow], styles: Sequence[Style]) -> None:
+class Quality(Protocol):
+    """What a step's numbers are worth, in one style."""
+
+    layer: str
+    style: Style
+    qsnr: float | None
+
+
+class Cost(Protocol):
+    """What a step takes, in one style."""
+
+    layer: str
+    style: Style
+    cycles: int | None
+
+
+def draw_quality(axes: Axes, rows: Sequence[Quality], styles: Sequence[Style]) -> None:
+    """Draw a line per style through its steps."""
     for style in styles:
         own = [row for row in rows if row.style is style]
         axes.plot([row.layer for row in own], [row.qsnr for row in own], "o-", color=COLORS[style],
@@ -102,7 +120,8 @@ def _draw_quality(axes: Axes, rows: Sequence[StepRow], styles: Sequence[Style]) 
     axes.legend(frameon=False, ncols=len(styles), loc="center left")
 
 
-def _draw_cycles(axes: Axes, rows: Sequence[StepRow], styles: Sequence[Style]) -> None:
+def draw_cycles(axes: Axes, rows: Sequence[Cost], styles: Sequence[Style]) -> None:
+    """Draw a bar per style, of its steps' cycles one after the other."""
     steps = list(dict.fromkeys(row.layer for row in rows))
     counts = {(row.layer, row.style): row.cycles for row in rows}
     left = np.zeros(len(styles))

@@ -19,7 +19,8 @@ from commands.figures import Figures
 from commands.outputs import check_file, check_folder, whole
 from commands.running import sentences
 from commands.terminal import complain, make_console
-from examples.attention import make_attention
+from examples.attention import Attention, make_attention
+from examples.attention_lists_run import simulate_lists
 from examples.attention_run import run_attention
 from examples.attention_steps import PrecisionChoice
 from examples.gemms import Matrices, Order, PreparedGemm, Style, alternate_tables, prepare
@@ -143,7 +144,7 @@ def gemm(
         return _conclude(console, found, simulation, folder, _results(found))
 
 
-@machine_options(*SIZES, "drain_lanes")
+@machine_options(*SIZES, "drain_lanes", "bus_bytes", "read_depth", "outstanding")
 def attention(
     machine: Mapping[str, Any],
     fraction: Fraction = 0.05,
@@ -151,10 +152,17 @@ def attention(
         help="MixDiT: share of the heads that may be MX9, in each of Q, K, P and V.")] = 0.20,
     sequences: Annotated[int | None, typer.Option(
         help="Take so many of the captured sequences; all if left out.")] = None,
+    latency: Annotated[int, typer.Option(
+        min=1, help="Cycles that the memory takes to answer, of a machine with a bus.")] = 100,
 ) -> Figures:
     """Run a trained DiT's attention, from its input to its output projection.
 
+    A machine with a bus gets it as two lists of commands, with the softmax between them. MixDiT's
+    heads have single K-blocks in MX9 then, those above a threshold: the host never sees Q, K and V.
+
     Example: mixdit run attention --sequences 1 --drain-lanes 32
+
+    Example: mixdit run attention --bus-bytes 32 --drain-lanes 32
     """
     with sentences(INTERRUPTED):
         config = Config.sized(**machine)
@@ -172,6 +180,8 @@ def attention(
                       f"{config.rows} x {config.cols} cells.")
         _clear_reports(folder)
         choices = [PrecisionChoice(style, fraction, head_fraction) for style in Style]
+        if config.bus_bytes:
+            return _attention_in_lists(captured, choices, config, latency, folder, console)
         found, simulation = run_attention(captured, choices, config, console)
         write_json(folder / "report.json", found, config, simulation, fraction=fraction,
                    head_fraction=head_fraction, sequences=captured.sequences,
@@ -185,6 +195,31 @@ def attention(
         jobs = len(simulation.outcomes)
         return _conclude(console, found, simulation, folder,
                          f"{jobs} jobs' results and counters")
+
+
+def _attention_in_lists(
+    captured: Attention, choices: Sequence[PrecisionChoice], config: Config, latency: int,
+    folder: Path, console: Console,
+) -> Figures:
+    """Run an attention on a machine with a bus."""
+    found, verilog, seconds = simulate_lists(captured, choices, config, latency, console)
+    from examples.attention_lists_report import draw_lists, print_lists, write_lists
+
+    write_lists(folder / "report.json", found, config, latency=latency,
+                fraction=choices[0].fraction, head_fraction=choices[0].head_fraction,
+                sequences=captured.sequences, seconds=seconds)
+    draw_lists(folder / "report.png", found, f"{config.rows} × {config.cols}")
+    print_lists(console, found)
+    _show_places(console, verilog, folder, seconds)
+    wrong = [row for row in found if row.wrong_bytes]
+    for row in wrong:
+        complain(f"{row.name} in {row.style.title}: {row.wrong_bytes} bytes of memory differ from "
+                 "the golden model's.")
+    if wrong:
+        return Figures(folder / "report.json", ExitCode.DIFFERENT)
+    console.print(f"After all {len(found)} lists every byte of memory equals the golden model's.",
+                  style="green")
+    return Figures(folder / "report.json")
 
 
 def load_orders() -> dict[str, NDArray[np.integer]]:
@@ -231,11 +266,8 @@ def _conclude(
     console: Console, rows: Sequence[Row], simulation: Simulation, folder: Path, compared: str
 ) -> Figures:
     """Print where things are; tell whether a bit of what was compared differs."""
-    console.print(f"Verilog: {_shown(simulation.verilog)}\n"
-                  f"Report:  {', '.join(_shown(path) for path in sorted(folder.glob('report.*')))}",
-                  soft_wrap=True)
-    console.print(f"Built in {simulation.build_seconds:.0f} s, simulated in "
-                  f"{simulation.run_seconds:.0f} s.")
+    _show_places(console, simulation.verilog, folder,
+                 {"build": simulation.build_seconds, "simulation": simulation.run_seconds})
     differences = [row.difference for row in rows if row.difference is not None]
     for difference in differences:
         complain(difference.sentence())
@@ -243,6 +275,16 @@ def _conclude(
         return Figures(folder / "report.json", ExitCode.DIFFERENT)
     console.print(f"All {compared} equal the golden model to the bit.", style="green")
     return Figures(folder / "report.json")
+
+
+def _show_places(console: Console, verilog: Path, folder: Path,
+                 seconds: Mapping[str, float]) -> None:
+    """Say where things are, and how long it took."""
+    console.print(f"Verilog: {_shown(verilog)}\n"
+                  f"Report:  {', '.join(_shown(path) for path in sorted(folder.glob('report.*')))}",
+                  soft_wrap=True)
+    console.print(f"Built in {seconds['build']:.0f} s, simulated in "
+                  f"{seconds['simulation']:.0f} s.")
 
 
 def _results(rows: Sequence[Row]) -> str:

@@ -228,11 +228,11 @@ class MemoryMachine(wiring.Component):
         """Read operands; return their beats."""
         config = self.config
         operands = {}
-        for (name, kind), channel in zip(
-                {"act": RowReader, "weight": TileReader}.items(), (ACTIVATIONS, WEIGHTS),
-                strict=True):
+        for name, kind, channel, beat_bytes in (
+                ("act", RowReader, ACTIVATIONS, config.act_bytes),
+                ("weight", TileReader, WEIGHTS, config.weight_bytes)):
             path = OperandPath(kind(config, **inside), works=WORKS, ahead=config.read_depth,
-                               data_bytes=config.bus_bytes, **inside)
+                               beat_bytes=beat_bytes, data_bytes=config.bus_bytes, **inside)
             m.submodules[f"{name}_path"] = DomainRenamer("engines")(path)
             wiring.connect(m, getattr(dispatcher, name), path.work)
             wiring.connect(m, path.segments, getattr(reader, f"segments_{channel}"))

@@ -17,6 +17,7 @@ from examples.attention import make_attention, softmax
 from examples.attention_run import run_attention
 from examples.attention_steps import PrecisionChoice, Step, attention_stages, read_conversions
 from examples.gemms import Style
+from examples.tests.drawn import CHANNELS, HEADS, SEQUENCES, TOKENS, drawn_attention, drawn_layers
 from examples.tests.helpers import TINY, TINY_CONFIG
 from golden.packing import weight_stream
 from hw.contract.job_codes import JobKind, Selection
@@ -30,27 +31,7 @@ from simulation.works.expected import expected_counts, expected_results
 
 pytestmark = pytest.mark.xdist_group("examples")  # one build of the tiny machine
 
-TOKENS, HEADS, CHANNELS, SEQUENCES = 21, 2, 18, 2
 CHOICES = [PrecisionChoice(style, fraction=0.3, head_fraction=0.5) for style in Style]
-
-
-def drawn_layers(seed=1):
-    """Draw layers of an attention whose sizes are multiples of nothing; the last head is large."""
-    rng = np.random.default_rng(seed)
-    width = HEADS * CHANNELS
-    rows = rng.standard_normal((2, SEQUENCES * TOKENS, width)).astype("f2")
-    scale = np.repeat(1.0 + np.arange(HEADS), CHANNELS)
-    return [
-        SimpleNamespace(
-            name=name, activations=rows[0], calibration=rows[1],
-            weight=(rng.standard_normal((width, width)) / np.sqrt(width) * scale).astype("f2"),
-            bias=rng.standard_normal(width).astype("f2"))
-        for name in ("q", "k", "v", "out")
-    ]
-
-
-def drawn_attention(sequences=SEQUENCES):
-    return make_attention(drawn_layers(), TOKENS, HEADS, sequences)
 
 
 class GoldenSimulator:

@@ -44,7 +44,8 @@ class Config:
     float_formats: tuple[str, ...] = parameter(
         ("fp32", "fp16", "bf16"), "Activation formats that the machine reads.",
         choices=tuple(FLOAT_FORMATS))
-    act_bytes: int = parameter(32, "Bytes per beat of s_axis_act.")
+    act_bytes: int = parameter(
+        32, "Bytes per beat of s_axis_act.", chosen="32; beside a bus its words, a block at most")
     weight_bytes: int = parameter(
         32, "Bytes per beat of s_axis_wgt.", least=2, most=1024, power_of_two=True,
         chosen="4 x cols, to a power of two")
@@ -91,11 +92,12 @@ class Config:
         **others
             Fields of `Config`; those left out or None are chosen: a weight stream that keeps the
             array busy from four resident token tiles up, and nearly so with three; room for three
-            token tiles and two column tiles of the largest K. Streams are as wide as a bus.
+            token tiles and two column tiles of the largest K. Streams are as wide as a bus, but
+            activations come a block at a time at most.
         """
         blocks = -(-k_max // BLOCK_SIZE)
         bus_bytes = others.get("bus_bytes") or 0
-        chosen = {**({"act_bytes": bus_bytes} if bus_bytes else {}),
+        chosen = {**({"act_bytes": _act_bytes(bus_bytes, others)} if bus_bytes else {}),
                   "weight_bytes": bus_bytes or max(4, 1 << (4 * cols - 1).bit_length()),
                   "act_depth": 3 * blocks, "weight_depth": 2 * blocks,
                   "stage_depth": max(rows, cols) * blocks + 2 * blocks + 2,
@@ -134,13 +136,12 @@ class Config:
                 f"the smallest format ({BLOCK_SIZE * smallest}), not {self.act_bytes}")
 
     def _check_bus(self):
-        for name in ("act_bytes", "weight_bytes"):
-            if getattr(self, name) != self.bus_bytes:
-                raise ValueError(f"{name}={getattr(self, name)} must be bus_bytes="
-                                 f"{self.bus_bytes}: streams are as wide as the bus")
-        if self.row_bytes > self.bus_bytes:
-            raise ValueError(f"a row of {self.cols} FP32 results has {self.row_bytes} bytes, which "
-                             f"a word of bus_bytes={self.bus_bytes} does not hold")
+        if self.weight_bytes != self.bus_bytes:
+            raise ValueError(f"weight_bytes={self.weight_bytes} must be bus_bytes="
+                             f"{self.bus_bytes}: packed weights come as words of the bus")
+        if self.act_bytes > self.bus_bytes:
+            raise ValueError(f"act_bytes={self.act_bytes} must not be more than bus_bytes="
+                             f"{self.bus_bytes}, whose words are cut into beats")
         if self.burst_beats * self.bus_bytes > PAGE_BYTES:
             raise ValueError(f"burst_beats={self.burst_beats} words of {self.bus_bytes} bytes are "
                              f"more than {PAGE_BYTES}, which no burst crosses")
@@ -235,6 +236,16 @@ class Config:
                   if self.bus_bytes or field.name not in BUS_PARAMETERS}
         values["float_formats"] = ",".join(self.float_formats)
         return " ".join(f"{name}={value}" for name, value in values.items())
+
+
+def _act_bytes(bus_bytes, others):
+    """Choose the beats of activations beside a bus: its words, or blocks where those are shorter.
+
+    What is no format is left to the check of the formats.
+    """
+    formats = [FLOAT_FORMATS[name].width // 8 for name in (
+        others.get("float_formats") or Config.float_formats) if name in FLOAT_FORMATS]
+    return min(bus_bytes, BLOCK_SIZE * min(formats, default=bus_bytes))
 
 
 PARAMETERS = parameters_of(Config)

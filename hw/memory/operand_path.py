@@ -8,6 +8,7 @@ from hw.streams.stream_fifo import StreamFIFO
 
 from .aligner import aligned_layout
 from .axi4 import segment_layout
+from .beat_splitter import BeatSplitter
 from .operand_reader import OperandReader
 from .read_channel import word_layout
 from .work import COUNT_BITS
@@ -22,6 +23,8 @@ class OperandPath(wiring.Component):
         That walks through a work's pieces.
     works : int
         That wait.
+    beat_bytes : int
+        Of a beat, a word of the bus or a part of one.
     address_bits, length_bits, data_bytes, ahead : int
         As in `OperandReader`.
 
@@ -35,8 +38,9 @@ class OperandPath(wiring.Component):
     o : Out(stream of aligned_layout)
     """
 
-    def __init__(self, loop, *, works, address_bits, length_bits, data_bytes, ahead):
+    def __init__(self, loop, *, works, beat_bytes, address_bits, length_bits, data_bytes, ahead):
         self.loop, self.works = loop, works
+        self.beat_bytes, self.data_bytes = beat_bytes, data_bytes
         inside = {"address_bits": address_bits, "length_bits": length_bits}
         self.reader = OperandReader(data_bytes=data_bytes, ahead=ahead, **inside)
         super().__init__({
@@ -44,7 +48,7 @@ class OperandPath(wiring.Component):
             "completed": In(COUNT_BITS),
             "segments": Out(stream.Signature(segment_layout(**inside))),
             "words": In(stream.Signature(word_layout(data_bytes))),
-            "o": Out(stream.Signature(aligned_layout(data_bytes)))})
+            "o": Out(stream.Signature(aligned_layout(beat_bytes)))})
 
     def elaborate(self, platform):
         m = Module()
@@ -56,6 +60,12 @@ class OperandPath(wiring.Component):
         wiring.connect(m, loop.o, reader.pieces)
         wiring.connect(m, reader.segments, wiring.flipped(self.segments))
         wiring.connect(m, wiring.flipped(self.words), reader.words)
-        wiring.connect(m, reader.o, wiring.flipped(self.o))
+        beats = reader.o
+        if self.beat_bytes != self.data_bytes:
+            m.submodules.splitter = splitter = BeatSplitter(
+                aligned_layout, wide_bytes=self.data_bytes, narrow_bytes=self.beat_bytes)
+            wiring.connect(m, beats, splitter.i)
+            beats = splitter.o
+        wiring.connect(m, beats, wiring.flipped(self.o))
         m.d.comb += loop.completed.eq(self.completed)
         return m

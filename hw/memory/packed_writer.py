@@ -21,12 +21,12 @@ class PackedWriter(wiring.Component):
     A packet of blocks is one K-block of the next job's tile (docs/packets.md); the beats of
     precision bits, which no packet has, are written here, before the block that they precede.
 
-    A word per cycle, from packet to packet.
+    A beat of packed activations per cycle, from packet to packet: a word of the bus, or a part of
+    one.
 
     Parameters
     ----------
     config : Config
-        Whose beats of packed operands are words of the bus.
     address_bits, data_bytes : int
 
     Members
@@ -34,16 +34,17 @@ class PackedWriter(wiring.Component):
     work : In(stream of results_layout)
         WEIGHTS or BLOCKS.
     i : In(stream of beat_layout)
+        Whole beats of `act_bytes`, also of packed weights.
     o : Out(stream of store_layout)
     overlong : Out(1)
-        A word was not written, since it lies beyond its tile's stride.
+        A beat was not written, since it lies beyond its tile's stride.
     """
 
     def __init__(self, config, *, address_bits, data_bytes):
         self.config, self.data_bytes = config, data_bytes
         super().__init__({
             "work": In(stream.Signature(results_layout(address_bits=address_bits))),
-            "i": In(stream.Signature(beat_layout(config.result_bytes))),
+            "i": In(stream.Signature(beat_layout(config.act_bytes))),
             "o": Out(stream.Signature(
                 store_layout(address_bits=address_bits, data_bytes=data_bytes))),
             "overlong": Out(1),
@@ -51,12 +52,12 @@ class PackedWriter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        config, work, store, size = self.config, self.work.p, self.o.p, self.data_bytes
-        shift = exact_log2(size)
+        config, work, store, size = self.config, self.work.p, self.o.p, self.config.act_bytes
+        parts, shift = self.data_bytes // size, exact_log2(size)
         covered = 8 * size  # blocks of one beat of precision bits
         together = max(1, config.cols // BLOCK_SIZE)  # blocks of a column tile
 
-        # Addresses in words: where a tile begins, and where in it the next word goes.
+        # Addresses in beats: where a tile begins, and where in it the next beat goes.
         tile, group = (Signal(len(work.address) - shift, name=name, reset_less=True)
                        for name in ("tile", "group"))
         inside, full, short, full_after, short_after = (
@@ -77,6 +78,7 @@ class PackedWriter(wiring.Component):
             Signal(name=name) for name in ("blocks_end", "tiles_end", "columns_end", "all_end"))
         stride = Signal.like(inside)
         group_lines = Signal.like(work.m)
+        place, split = Signal.like(tile), exact_log2(parts)  # of a beat, and bits in its word
         tags = Signal(covered)
         here = Signal(_BLOCKS_BITS)  # blocks from this one on
         marked = Signal(range(covered + 1))
@@ -95,16 +97,17 @@ class PackedWriter(wiring.Component):
             # One tile alone takes what it needs.
             is_alone.eq(Mux(in_blocks, work.m <= config.rows, work.n <= config.cols)),
             fits.eq((inside < stride) | is_alone),
-            # The last word of a work goes even if nothing of it is written: it ends its command.
+            # The last beat of a work goes even if nothing of it is written: it ends its command.
             is_stored.eq(fits | store.ends),
             self.o.valid.eq(goes & (at_tags | self.i.valid) & is_stored),
             moves.eq(goes & (at_tags | self.i.valid) & (self.o.ready | ~is_stored)),
             self.overlong.eq(moves & ~fits),
             self.i.ready.eq(moves & ~at_tags), packet_ends.eq(self.i.ready & self.i.p.last),
             self.work.ready.eq(packet_ends & all_end),
-            store.word.eq(advance(tile, Mux(fits, inside, 0))),
-            store.strobes.eq(fits.replicate(size)),
-            store.data.eq(Mux(at_tags, tags, self.i.p.data)),
+            place.eq(advance(tile, Mux(fits, inside, 0))), store.word.eq(place >> split),
+            *(store.strobes.word_select(part, size).eq(
+                (fits & (place[:split] == part)).replicate(size)) for part in range(parts)),
+            store.data.eq(Mux(at_tags, tags, self.i.p.data).replicate(parts)),
             store.ends.eq(work.ends & all_end & ~at_tags & self.i.p.last),
         ]
         next_tile = advance(tile, stride)

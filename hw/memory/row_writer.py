@@ -21,13 +21,12 @@ class RowWriter(wiring.Component):
     """Put each row of each packet to its place.
 
     A packet holds up to `drain_rows` rows of an output tile, and tiles come in the order of
-    docs/packets.md. A row of a packet is a piece: it takes a cycle, and another one if it lies in
-    two words of the bus.
+    docs/packets.md. A row of a packet is a piece: it takes a cycle for each word of the bus in
+    which it lies.
 
     Parameters
     ----------
     config : Config
-        Whose rows of results, `row_bytes`, are no longer than a word of the bus.
     address_bits, data_bytes : int
         Of the bus.
 
@@ -36,17 +35,9 @@ class RowWriter(wiring.Component):
     work : In(stream of results_layout)
     i : In(stream of beat_layout)
     o : Out(stream of row_store_layout)
-
-    Raises
-    ------
-    ValueError
-        If a word of the bus is too short.
     """
 
     def __init__(self, config, *, address_bits, data_bytes):
-        if config.row_bytes > data_bytes:
-            raise ValueError(f"a row of results has {config.row_bytes} bytes: a word of the bus "
-                             f"needs as many, not {data_bytes}")
         self.config, self.data_bytes = config, data_bytes
         super().__init__({
             "work": In(stream.Signature(results_layout(address_bits=address_bits))),
@@ -136,23 +127,23 @@ class RowWriter(wiring.Component):
                 m.d.sync += goes.eq(0)
 
     def _place(self, m, pieces):
-        """Bring a piece to its bytes of a word, or of two."""
+        """Bring a piece to its bytes of one or several words."""
         size, shift = self.data_bytes, exact_log2(self.data_bytes)
+        words = max(1, self.config.row_bytes // size) + 1  # at most
         store, piece = self.o.p, pieces.p
         offset = piece.address[:shift]
-        strobes, both = Signal(2 * size), Signal(16 * size)
-        crosses = Signal()
-        at_second = Signal()
+        strobes, octets = Signal(words * size), Signal(8 * words * size)
+        at = index_signal(words, "at")  # which of its words
+        is_final = Signal()
+        strobes_of, data_of = ([whole.word_select(word, width) for word in range(words)]
+                               for whole, width in ((strobes, size), (octets, 8 * size)))
+        goes_on = Array([*(part.any() for part in strobes_of[1:]), 0])[at]
         m.d.comb += [
-            strobes.eq(((1 << piece.bytes) - 1) << offset), both.eq(piece.data << (offset << 3)),
-            crosses.eq(strobes[size:].any()),
-            store.row.eq(piece.row), store.word.eq(advance(piece.address[shift:], at_second)),
-            store.data.eq(Mux(at_second, both[8 * size :], both[: 8 * size])),
-            store.strobes.eq(Mux(at_second, strobes[size:], strobes[:size])),
-            store.ends.eq(piece.ends & (at_second | ~crosses)),
-            store.is_last.eq(piece.is_last & (at_second | ~crosses)),
-            self.o.valid.eq(pieces.valid),
-            pieces.ready.eq(self.o.ready & (at_second | ~crosses)),
-        ]
+            strobes.eq(((1 << piece.bytes) - 1) << offset), octets.eq(piece.data << (offset << 3)),
+            is_final.eq(~goes_on),
+            store.row.eq(piece.row), store.word.eq(advance(piece.address[shift:], at)),
+            store.data.eq(Array(data_of)[at]), store.strobes.eq(Array(strobes_of)[at]),
+            store.ends.eq(piece.ends & is_final), store.is_last.eq(piece.is_last & is_final),
+            self.o.valid.eq(pieces.valid), pieces.ready.eq(self.o.ready & is_final)]
         with m.If(self.o.valid & self.o.ready):
-            m.d.sync += at_second.eq(crosses & ~at_second)
+            m.d.sync += at.eq(Mux(is_final, 0, at + 1))

@@ -114,9 +114,16 @@ def test_the_memory_module_has_a_file_of_its_own_unless_one_file_is_asked_for(
 BUS = {"rows": 4, "cols": 4, "k_max": 256, "bus_bytes": 32}
 
 
-def test_streams_are_as_wide_as_a_bus_and_a_machine_says_that_it_has_one():
+@pytest.mark.parametrize("bus_bytes, formats, act_bytes", [
+    (8, None, 8), (32, None, 32), (64, None, 32), (64, ("fp32",), 64)])
+def test_beats_are_as_wide_as_a_bus_but_activations_no_longer_than_a_block(
+        bus_bytes, formats, act_bytes):
+    config = Config.sized(**BUS | {"bus_bytes": bus_bytes, "float_formats": formats})
+    assert (config.act_bytes, config.weight_bytes) == (act_bytes, bus_bytes)
+
+
+def test_a_machine_says_that_it_has_a_bus():
     config = Config.sized(**BUS)
-    assert config.act_bytes == config.weight_bytes == 32
     assert "bus_bytes=32 address_bits=40 burst_beats=16" in config.describe()
     assert "bus_bytes" not in Config.sized(**BUS | {"bus_bytes": 0}).describe()
 
@@ -125,12 +132,12 @@ def test_streams_are_as_wide_as_a_bus_and_a_machine_says_that_it_has_one():
     ({"bus_bytes": 12}, "bus_bytes must be 8, 16, 32 or 64, or 0 for none, not 12"),
     ({"bus_bytes": 4}, "bus_bytes must be 8, 16, 32 or 64, or 0 for none, not 4"),
     ({"bus_bytes": 128}, "bus_bytes must be 0 to 64, not 128"),
-    ({"act_bytes": 16}, "act_bytes=16 must be bus_bytes=32: streams are as wide as the bus"),
+    ({"bus_bytes": 16, "act_bytes": 32}, "act_bytes=32 must not be more than bus_bytes=16"),
     ({"weight_bytes": 64}, "weight_bytes=64 must be bus_bytes=32"),
-    ({"bus_bytes": 64}, "act_bytes must be a power of two from one element"),
+    ({"bus_bytes": 64, "act_bytes": 64}, "act_bytes must be a power of two from one element"),
+    ({"float_formats": ("fp8",)}, "float_formats"),
     ({"bus_bytes": 64, "float_formats": ("fp32",), "burst_beats": 64, "read_depth": 32},
      "read_depth=32 has no room for a burst of burst_beats=64"),
-    ({"cols": 9}, "a row of 9 FP32 results has 64 bytes, which a word of bus_bytes=32 does not"),
     ({"burst_beats": 128}, "burst_beats must be a power of two from 1 to 64, not 128"),
     ({"address_bits": 31}, "address_bits must be 32 to 64, not 31"),
     ({"outstanding": 0}, "outstanding must be 1 to 256, not 0")])

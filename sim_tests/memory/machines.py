@@ -14,6 +14,9 @@ MACHINES = {
                                 read_depth=9, outstanding=3),
     "no bursts": Config.sized(rows=4, cols=4, k_max=256, bus_bytes=16, burst_beats=1,
                               read_depth=40, outstanding=5),
+    "short beats": Config.sized(rows=3, cols=16, k_max=256, bus_bytes=64, drain_lanes=32,
+                                act_bytes=16),
+    "long rows": Config.sized(rows=4, cols=8, k_max=256, bus_bytes=16, drain_lanes=32),
 }
 
 every_machine = pytest.mark.parametrize("name", MACHINES)

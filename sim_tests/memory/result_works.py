@@ -14,7 +14,6 @@ from hw.contract.config import Config
 from hw.host.driver import Job
 from hw.host.packet_order import result_packets
 from hw.memory.work import Form, results_layout, store_layout
-from hw.streams.packet_guard import beat_layout
 from sim_tests import drive
 from sim_tests.memory.addresses import reached
 from sim_tests.stimuli.operands import matrix, mixed
@@ -35,11 +34,11 @@ class ResultWork:
     fields : dict
         Of `hw.memory.work.results_layout`.
     beats : list of int
-        What the machine sends, as `hw.streams.packet_guard.beat_layout`.
+        What comes, as `hw.streams.packet_guard.beat_layout`.
     memory : dict of int to int
         Every byte that is written, by its address.
     words : int
-        Words of the bus that this takes.
+        Words of the bus, or parts of one, that this takes.
     after : int
         They go when all before them have been answered.
     """
@@ -74,37 +73,38 @@ def numbers(rng: np.random.Generator, config: Config, region: int, data_bytes: i
             keep |= (1 << len(octets)) - 1 << place * row_size
             first = address + row * stride + part.col * size
             words += (first + len(octets) - 1) // data_bytes - first // data_bytes + 1
-        beats.append(_beat(config, packet, keep, last=True))
+        bits = int.from_bytes(packet, "little") | keep << 8 * config.result_bytes
+        beats.append(bits | 1 << 9 * config.result_bytes)
     return ResultWork({
         "form": Form.NUMBERS.value, "address": address, "stride": stride, "m": m, "n": n,
         "group_rows": config.rows * tiles, "is_wide": is_wide, "is_mx9": int(rng.integers(2)),
         "is_last": chosen.get("is_last", ends), "ends": ends}, beats, memory, words)
 
 
-def weights(rng: np.random.Generator, config: Config, region: int, data_bytes: int, *,
+def weights(rng: np.random.Generator, config: Config, region: int, beat_bytes: int, *,
             ends: int = 1, **chosen: Any) -> ResultWork:
-    """Draw what a conversion gives; n, k, address and stride may be chosen."""
+    """Draw what a conversion gives, in such beats; n, k, address and stride may be chosen."""
     n = chosen.get("n", int(rng.integers(1, 4 * config.cols)))
     k = chosen.get("k", int(rng.integers(1, 200)))
     tensor = mixed(matrix(rng, n, k), rng.random(-(-k // 16)) < 0.5).transpose()
-    packets = weight_stream(tensor, config.cols, data_bytes)
-    return _packed(rng, config, region, data_bytes, packets, packets, {
+    packets = weight_stream(tensor, config.cols, config.weight_bytes)
+    return _packed(rng, config, region, beat_bytes, packets, packets, {
         "form": Form.WEIGHTS.value, "m": int(rng.integers(1 << 32)), "n": n,
         "group_rows": int(rng.integers(1 << 32)), "is_mx9": int(rng.integers(2)),
         "ends": ends}, chosen)
 
 
-def blocks(rng: np.random.Generator, config: Config, region: int, data_bytes: int, *,
+def blocks(rng: np.random.Generator, config: Config, region: int, beat_bytes: int, *,
            ends: int = 1, **chosen: Any) -> ResultWork:
-    """Draw packed results; m, n, tiles, is_mx9, address and stride may be chosen."""
+    """Draw packed results in such beats; m, n, tiles, is_mx9, address, stride may be chosen."""
     tiles = chosen.get("tiles", int(rng.integers(1, 4)))
     m = chosen.get("m", int(rng.integers(1, 3 * config.rows * tiles)))
     n = chosen.get("n", int(rng.integers(1, 16 * 20)))
     is_mx9 = chosen.get("is_mx9", int(rng.integers(2)))
     tensor: MXTensor = quantize(matrix(rng, m, n), MX9 if is_mx9 else MX6)
-    chunks = result_chunks(tensor, config.rows, tiles, data_bytes, config.cols)
-    packets = activation_tiles(tensor, config.rows, data_bytes)
-    return _packed(rng, config, region, data_bytes, chunks, packets, {
+    chunks = result_chunks(tensor, config.rows, tiles, config.act_bytes, config.cols)
+    packets = activation_tiles(tensor, config.rows, config.act_bytes)
+    return _packed(rng, config, region, beat_bytes, chunks, packets, {
         "form": Form.BLOCKS.value, "m": m, "n": n, "group_rows": config.rows * tiles,
         "is_mx9": is_mx9, "ends": ends}, chosen)
 
@@ -122,7 +122,7 @@ def count(rng: np.random.Generator, config: Config, region: int, data_bytes: int
     return ResultWork(fields | others, [], memory, 1, after=1)
 
 
-def _packed(rng: np.random.Generator, config: Config, region: int, data_bytes: int,
+def _packed(rng: np.random.Generator, config: Config, region: int, beat_bytes: int,
             sent: Sequence[bytes], tiles: Sequence[bytes], fields: dict[str, Any],
             chosen: dict[str, Any]) -> ResultWork:
     """Place packed tiles, each a stride behind the one before."""
@@ -134,22 +134,17 @@ def _packed(rng: np.random.Generator, config: Config, region: int, data_bytes: i
               for number, tile in enumerate(tiles) for at, octet in enumerate(tile)}
     beats = []
     for packet in sent:
-        for at in range(0, len(packet), data_bytes):
-            part = packet[at : at + data_bytes]
-            beats.append(_beat(config, part + rng.bytes(config.result_bytes - data_bytes),
-                               (1 << data_bytes) - 1, last=at + data_bytes == len(packet)))
+        for at in range(0, len(packet), beat_bytes):
+            part = packet[at : at + beat_bytes]
+            bits = int.from_bytes(part, "little") | (1 << len(part)) - 1 << 8 * beat_bytes
+            beats.append(bits | (at + beat_bytes >= len(packet)) << 9 * beat_bytes)
     return ResultWork(
         fields | {"address": address, "stride": stride, "is_wide": int(rng.integers(2))},
-        beats, memory, sum(map(len, tiles)) // data_bytes)
+        beats, memory, sum(map(len, tiles)) // config.act_bytes)
 
 
 def _inside(address: int) -> int:
     return reached(address, ADDRESS_BITS)
-
-
-def _beat(config: Config, octets: bytes | bytearray, keep: int, *, last: bool) -> int:
-    bits = int.from_bytes(octets, "little")
-    return bits | (keep | last << config.result_bytes) << 8 * config.result_bytes
 
 
 async def write(dut: Any, config: Config, works: Sequence[ResultWork], data_bytes: int,
@@ -161,7 +156,6 @@ async def write(dut: Any, config: Config, works: Sequence[ResultWork], data_byte
     layout = results_layout(address_bits=ADDRESS_BITS)
     descriptions = [drive.pack(layout, work.fields)[0] for work in works]
     beats = [beat for work in works for beat in work.beats]
-    assert all(beat.bit_length() <= beat_layout(config.result_bytes).size for beat in beats)
     start = drive.cycle()
     received, *_ = await gather(
         drive.receive(dut, "o", sum(work.words for work in works), stall, patience=2_000),

@@ -18,10 +18,14 @@ def size_of_word():
     return drive.parameters()["data_bytes"]
 
 
+def size_of_beat():
+    return configuration().act_bytes
+
+
 def draw(rng, count):
     """Draw works of both forms in any order, every other one the last of its command."""
     return [(blocks, weights)[int(rng.random() < 0.3)](
-        rng, configuration(), region, size_of_word(), ends=region & 1) for region in range(count)]
+        rng, configuration(), region, size_of_beat(), ends=region & 1) for region in range(count)]
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
@@ -45,7 +49,7 @@ async def survives_a_long_pause(dut, side):
 async def writes_results_of_every_shape(dut, is_mx9):
     """Whole and short tiles in whole and short groups; N about the ends of blocks and of tiles."""
     await drive.reset(dut)
-    config, rng, size = configuration(), drive.rng(), size_of_word()
+    config, rng, size = configuration(), drive.rng(), size_of_beat()
     rows, together = config.rows, max(config.cols, 16)
     works = []
     for m, tiles in ((1, 1), (rows, 1), (rows + 1, 1), (2 * rows, 2), (3 * rows, 2),
@@ -53,14 +57,14 @@ async def writes_results_of_every_shape(dut, is_mx9):
         for n in (1, 16, 17, together, together + 1, 2 * together - 1):
             works.append(blocks(rng, config, len(works), size, m=m, n=n, tiles=tiles,
                                 is_mx9=is_mx9))
-    await write(dut, config, works, size)
+    await write(dut, config, works, size_of_word())
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def writes_several_beats_of_precision_bits(dut):
     """Blocks about the ends of what one beat covers, where words are short enough for that."""
     await drive.reset(dut)
-    config, rng, size = configuration(), drive.rng(), size_of_word()
+    config, rng, size = configuration(), drive.rng(), size_of_beat()
     covered = 8 * size
     if covered > 64:
         covered = 16  # no second beat; the same shapes
@@ -69,16 +73,16 @@ async def writes_several_beats_of_precision_bits(dut):
              for region, (m, count, is_mx9) in enumerate(
                  (m, count, is_mx9) for m in (1, 2 * config.rows + 1) for is_mx9 in (0, 1)
                  for count in (covered, covered + 1, 2 * covered, 2 * covered + 3))]
-    await write(dut, config, works, size)
+    await write(dut, config, works, size_of_word())
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
-async def writes_a_word_each_cycle(dut):
+async def writes_a_beat_each_cycle(dut):
     await drive.reset(dut)
     works = draw(drive.rng(), 6)
     cycles = await write(dut, configuration(), works, size_of_word())
-    words = sum(work.words for work in works)
-    assert cycles <= words + len(works) + 2, f"{cycles} cycles for {words} words"
+    beats = sum(work.words for work in works)
+    assert cycles <= beats + len(works) + 2, f"{cycles} cycles for {beats} beats"
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
@@ -86,12 +90,12 @@ async def writes_a_word_each_cycle(dut):
 async def a_single_tile_takes_what_it_needs_whatever_its_stride(dut, kind):
     """A stride is the way to the next tile: where there is none, it says nothing."""
     await drive.reset(dut)
-    config, rng, size = configuration(), drive.rng(), size_of_word()
+    config, rng, size = configuration(), drive.rng(), size_of_beat()
     if kind == "weights":
         works = [weights(rng, config, 0, size, n=config.cols, k=150, stride=0)]
     else:
         works = [blocks(rng, config, 0, size, m=config.rows, n=150, tiles=2, stride=0)]
-    await write(dut, config, works, size)
+    await write(dut, config, works, size_of_word())
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
@@ -99,13 +103,14 @@ async def a_single_tile_takes_what_it_needs_whatever_its_stride(dut, kind):
 async def goes_on_where_a_row_has_many_blocks(dut, n):
     """N is a number of 32 bits: the first blocks of a long row, and no end yet."""
     await drive.reset(dut)
-    config, rng, size = configuration(), drive.rng(), size_of_word()
+    config, rng, size = configuration(), drive.rng(), size_of_beat()
     work = blocks(rng, config, 0, size, m=1, tiles=1, n=16 * 5, is_mx9=0, stride=1 << 31)
     work.fields["n"] = n
     cocotb.start_soon(drive.send(dut, "i", work.beats))
     word = drive.pack(results_layout(address_bits=ADDRESS_BITS), work.fields)
     cocotb.start_soon(drive.send(dut, "work", word))
-    memory, ends = stored(await drive.receive(dut, "o", work.words, patience=500), size)
+    memory, ends = stored(await drive.receive(dut, "o", work.words, patience=500),
+                          size_of_word())
     assert memory == work.memory and not any(ends)
 
 
@@ -113,7 +118,7 @@ async def goes_on_where_a_row_has_many_blocks(dut, n):
 async def addresses_beyond_the_last_are_marked_and_stay_so(dut):
     """Tiles that are there and tiles that are not, from one to the next or within one."""
     await drive.reset(dut)
-    config, rng, size = configuration(), drive.rng(), size_of_word()
+    config, rng, size = configuration(), drive.rng(), size_of_beat()
     works = []
     for most_bits in (7, 8, 12, 33):
         for kind in (blocks, weights):
@@ -123,7 +128,7 @@ async def addresses_beyond_the_last_are_marked_and_stay_so(dut):
                 rng, config, 0, size, n=2 * config.cols + 1, **shape,
                 **(far if most_bits == 33 else {}),
                 address=near_the_last(rng, ADDRESS_BITS, ALIGNMENT, most_bits=most_bits)))
-    await write(dut, config, works, size)
+    await write(dut, config, works, size_of_word())
 
 
 async def write_too_much(dut, work, after, stall):
@@ -155,7 +160,7 @@ async def write_too_much(dut, work, after, stall):
 @cocotb.parametrize(kind=["weights", "blocks"], stall=[0.0, 0.5])
 async def writes_nothing_beyond_a_stride(dut, kind, stall):
     await drive.reset(dut)
-    config, rng, size = configuration(), drive.rng(), size_of_word()
+    config, rng, size = configuration(), drive.rng(), size_of_beat()
     if kind == "weights":
         long = weights(rng, config, 0, size, n=3 * config.cols - 1, k=200)
     else:
@@ -168,18 +173,19 @@ async def writes_nothing_beyond_a_stride(dut, kind, stall):
     after = blocks(rng, config, 1, size)
     words, dropped = await write_too_much(dut, long, after, stall)
     assert dropped == long.words - len(kept) // size > 0
-    memory, _ = stored(words, size)
+    memory, _ = stored(words, size_of_word())
     assert memory == kept | after.memory
 
 
-CASES = [(4, 4, 32), (3, 16, 4), (2, 32, 2), (5, 48, 16), (1, 1, 2), (8, 8, 64)]
+CASES = [(4, 4, 32, 32), (3, 16, 4, 4), (2, 32, 2, 2), (5, 48, 16, 16), (1, 1, 2, 2),
+         (8, 8, 64, 64), (4, 4, 32, 64), (3, 16, 2, 16)]
 
 
-@pytest.mark.parametrize("rows, cols, data_bytes", CASES)
-def test_packed_writer(rows, cols, data_bytes):
-    formats = ("fp32",) if data_bytes > 2 else ("fp16", "bf16")
-    config = Config.sized(rows=rows, cols=cols, k_max=512, act_bytes=data_bytes,
+@pytest.mark.parametrize("rows, cols, act_bytes, data_bytes", CASES)
+def test_packed_writer(rows, cols, act_bytes, data_bytes):
+    formats = ("fp32",) if act_bytes > 2 else ("fp16", "bf16")
+    config = Config.sized(rows=rows, cols=cols, k_max=512, act_bytes=act_bytes,
                           weight_bytes=data_bytes, float_formats=formats)
     bench.simulate(PackedWriter(config, address_bits=ADDRESS_BITS, data_bytes=data_bytes),
-                   __name__, f"packed_writer_{rows}x{cols}_{data_bytes}",
+                   __name__, f"packed_writer_{rows}x{cols}_{act_bytes}_{data_bytes}",
                    parameters=handed_over(config, data_bytes=data_bytes))

@@ -19,8 +19,9 @@ def draw(rng, amount):
     works = []
     for region, (kind, after) in enumerate(zip(kinds, [*kinds[1:], None], strict=True)):
         ends = int(rng.integers(2)) if after else 1
-        works.append(kind(rng, configuration(), region, drive.parameters()["data_bytes"],
-                          ends=ends))
+        size = (configuration().result_bytes if kind in (weights, blocks)
+                else drive.parameters()["data_bytes"])
+        works.append(kind(rng, configuration(), region, size, ends=ends))
         # A command has one form.
         works[-1].fields["is_last"] = int(ends or after is not kind or rng.random() < 0.3)
     return works
@@ -98,7 +99,7 @@ async def a_count_goes_to_every_place_of_a_word(dut, stall):
 @cocotb.test(timeout_time=5, timeout_unit="ms")
 async def says_that_a_tile_is_overlong(dut):
     await drive.reset(dut)
-    config, size = configuration(), drive.parameters()["data_bytes"]
+    config, size = configuration(), configuration().result_bytes
     layout = results_layout(address_bits=ADDRESS_BITS)
     dut.o__ready.value = 1
     for stride, is_overlong in ((1 << 16, False), (64, True)):
@@ -112,14 +113,15 @@ async def says_that_a_tile_is_overlong(dut):
         assert seen == is_overlong
 
 
-CASES = [(4, 4, 32), (3, 16, 64), (5, 2, 8)]
+CASES = [(4, 4, 32, 32), (3, 16, 64, 64), (5, 2, 8, 8), (4, 8, 16, 64), (6, 4, 4, 8)]
 
 
-@pytest.mark.parametrize("rows, cols, data_bytes", CASES)
-def test_result_sink(rows, cols, data_bytes):
-    config = Config.sized(rows=rows, cols=cols, k_max=512, act_bytes=data_bytes,
+@pytest.mark.parametrize("rows, cols, act_bytes, data_bytes", CASES)
+def test_result_sink(rows, cols, act_bytes, data_bytes):
+    """Beats of results that are several packed ones, and packed ones shorter than words."""
+    config = Config.sized(rows=rows, cols=cols, k_max=512, act_bytes=act_bytes,
                           weight_bytes=data_bytes, drain_lanes=2 * cols,
                           float_formats=("fp32",))
     bench.simulate(ResultSink(config, address_bits=ADDRESS_BITS, data_bytes=data_bytes), __name__,
-                   f"result_sink_{rows}x{cols}_{data_bytes}",
+                   f"result_sink_{rows}x{cols}_{act_bytes}_{data_bytes}",
                    parameters=handed_over(config, data_bytes=data_bytes))

@@ -124,15 +124,38 @@ class Matrix(Batched):
         ValueError
             If the columns do not divide, or there are two batch dimensions already.
         """
-        parts, columns = whole(parts, "parts", least=1), self.shape[-1]
-        if columns % parts:
-            raise ValueError(f"{columns} columns make no {parts} equal parts")
+        width = self._part_of(self.shape[-1], parts, "columns")
+        return replace(self, shape=(*self.batch, parts, self.shape[-2], width),
+                       steps=(*self.steps, width * self.element_bytes))
+
+    def split_rows(self, parts: int) -> Self:
+        """Cut it into parts one below the other, in place: samples become a batch dimension.
+
+        Parameters
+        ----------
+        parts : int
+
+        Returns
+        -------
+        Matrix, shape (..., parts, rows / parts, columns)
+
+        Raises
+        ------
+        ValueError
+            If the rows do not divide, or there are two batch dimensions already.
+        """
+        rows = self._part_of(self.shape[-2], parts, "rows")
+        return replace(self, shape=(*self.batch, parts, rows, self.shape[-1]),
+                       steps=(*self.steps, rows * self.stride))
+
+    def _part_of(self, size: int, parts: int, what: str) -> int:
+        """Return the size of each of equal parts."""
+        if size % whole(parts, "parts", least=1):
+            raise ValueError(f"{size} {what} make no {parts} equal parts")
         if len(self.batch) > 1:
             raise ValueError(f"a matrix of shape {self.shape} has two batch dimensions already: "
                              "take one of them first, by its index")
-        width = columns // parts
-        return replace(self, shape=(*self.batch, parts, self.shape[-2], width),
-                       steps=(*self.steps, width * self.element_bytes))
+        return size // parts
 
     def _check_range(self, first: int, end: int, axis: int) -> None:
         if not 0 <= whole(first, "first") < whole(end, "end") <= self.shape[axis]:

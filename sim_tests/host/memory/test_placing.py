@@ -38,6 +38,9 @@ def test_parts_lie_in_the_whole(memory):
     heads = whole.split_columns(3)
     assert same(heads.read(), np.ascontiguousarray(x.reshape(2, 6, 3, 4).transpose(0, 2, 1, 3)))
     assert same(heads[1][2].read(), np.ascontiguousarray(x[1, :, 8:]))
+    assert same(whole.split_rows(3).read(), np.ascontiguousarray(x.reshape(2, 3, 2, 12)))
+    halves = whole[1].split_rows(2).split_columns(3)
+    assert same(halves[1][0].read(), np.ascontiguousarray(x[1, 3:, :4]))
     new = normal(2, 2, 12, seed=7)
     whole.rows(2, 4).write(new)
     x[:, 2:4] = new
@@ -130,6 +133,10 @@ WRONG = {
     "no columns": (lambda m: m.empty((3, 3)).columns(2, 2), ValueError, "columns 2 to 2"),
     "columns that do not divide": (lambda m: m.empty((3, 3)).split_columns(2), ValueError,
                                    "no 2 equal parts"),
+    "rows that do not divide": (lambda m: m.empty((3, 4)).split_rows(2), ValueError,
+                                "3 rows make no 2 equal parts"),
+    "rows of a third batch dimension": (lambda m: m.empty((2, 2, 4, 4)).split_rows(2), ValueError,
+                                        "two batch dimensions already"),
     "a third batch dimension": (lambda m: m.empty((2, 2, 3, 4)).split_columns(2), ValueError,
                                 "two batch dimensions already"),
     "an index without batches": (lambda m: m.empty((3, 3))[0], TypeError, "take rows or"),
