@@ -21,26 +21,27 @@ from hw.contract.config import Config
 SCHEMA = 1
 """Of ``report.json``; grows when a key changes its meaning or leaves."""
 
-_COLUMNS = (("List", "left"), ("Commands", "right"), ("Jobs", "right"), ("Format", "left"),
-            ("Cycles", "right"), ("Array", "right"), ("Read", "right"), ("Written", "right"),
-            ("Host", "right"), ("QSNR", "right"), ("Memory", "left"))
+_COLUMNS = (("List", "left"), ("Format", "left"), ("Cycles", "right"), ("Array", "right"),
+            ("KiB read", "right"), ("written", "right"), ("Host", "right"), ("QSNR", "right"),
+            ("Memory", "left"))
 
 
 def print_lists(console: Console, rows: Sequence[ListRow]) -> None:
-    """Print a line per list and style, the styles of a list together."""
+    """Print a line per list and each of the three styles."""
     table = Table(caption=(
-        "Jobs: a command for all heads is one for each. Cycles: from the host's first access to a "
-        "register to its last. Array: cycles of these in which a beat entered it. Read, Written: "
-        "over the bus. Host: writes of registers and accesses to memory from the doorbell on. "
+        "A command for all heads is a job for each. Cycles: from the host's first access to a "
+        "register to its last. Array: cycles of these in which a beat entered it. KiB: over the "
+        "bus, whole words. Host: writes of registers and accesses to memory from the doorbell on. "
         "QSNR: of the last step, and of all before it, against the attention in FP64 with nothing "
         "quantized. Memory: every byte of it, against the golden model."), caption_justify="left")
     for name, justify in _COLUMNS:
         table.add_column(name, justify=justify, no_wrap=True)
     for name in dict.fromkeys(row.name for row in rows):
-        for number, row in enumerate(row for row in rows if row.name == name):
+        own = [row for row in rows if row.name == name]
+        heads = (name, f"{own[0].commands} commands", f"{own[0].jobs} jobs")
+        for head, row in zip(heads, own, strict=True):
             table.add_row(
-                *("" if number else text for text in (name, str(row.commands), str(row.jobs))),
-                row.style.title, f"{row.cycles:,}", f"{row.beats / row.cycles:.1%}",
+                head, row.style.title, f"{row.cycles:,}", f"{row.beats / row.cycles:.1%}",
                 _kibibytes(row.read_bytes), _kibibytes(row.written_bytes), str(row.touches),
                 f"{list(row.qsnr.values())[-1]:.1f} dB",
                 Text("DIFFERS", "bold red") if row.wrong_bytes else Text("equal", "green"))
@@ -49,7 +50,7 @@ def print_lists(console: Console, rows: Sequence[ListRow]) -> None:
 
 
 def _kibibytes(count: int) -> str:
-    return f"{count / 1024:,.0f} KiB"
+    return f"{count / 1024:,.0f}"
 
 
 def write_lists(path: Path, rows: Sequence[ListRow], config: Config, **more: Any) -> None:

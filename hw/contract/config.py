@@ -80,7 +80,7 @@ class Config:
         128, "Words of each operand that are read ahead: latency of the bus, and a burst.",
         most=MOST_BLOCKS)
     outstanding: int = parameter(
-        32, "Most reads, and most writes, that the bus owes an answer.", least=1, most=256)
+        128, "Most reads, and most writes, that the bus owes an answer.", least=1, most=256)
 
     @classmethod
     def sized(cls, *, k_max=6144, rows=8, cols=8, **others):

@@ -14,8 +14,12 @@ from .work import row_store_layout, store_layout
 LINE_BYTES = 64
 """What a memory likes to be written at least."""
 
-LEAVING = 32
-"""Lines that wait: all rows of a group leave theirs one after the other."""
+def leaving_lines(rows):
+    """Choose how many lines wait: all rows of a group leave theirs one after the other.
+
+    Large groups are half of the largest as a rule, and half of their lines leave meanwhile.
+    """
+    return min(rows, max(32, rows // 4))
 
 
 class LineJoiner(wiring.Component):
@@ -64,10 +68,10 @@ class LineJoiner(wiring.Component):
         fits, moves, flushes = Signal(), Signal(), Signal()
         m.submodules.lines = lines = Sram(width=self.line.size, depth=self.rows)
         m.submodules.leaving = leaving = StreamFIFO(
-            data.StructLayout({"line": self.line, "ends": 1}), depth=min(self.rows, LEAVING))
+            data.StructLayout({"line": self.line, "ends": 1}), depth=leaving_lines(self.rows))
         at = index_signal(self.rows, "at")  # row that is driven out
         is_read = Signal()  # its line has been
-        inside = Signal(range(2 * LEAVING))  # lines that wait
+        inside = Signal(range(leaving_lines(self.rows) + StreamFIFO.latency + 1))  # lines that wait
         m.d.sync += inside.eq(inside + (leaving.i.valid & leaving.i.ready)
                               - (leaving.o.valid & leaving.o.ready))
 

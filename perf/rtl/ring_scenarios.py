@@ -8,17 +8,15 @@ import numpy as np
 from hw.contract.config import Config
 from hw.host.memory import Commands, Matrix, RingHost
 
-NEAR, MANY, FAR = "near", "many", "far"
+NEAR, FAR = "near", "far"
 
 _SIZES = {"rows": 8, "cols": 8, "k_max": 4608, "act_depth": 2304, "bus_bytes": 32}
 
 MACHINES = {
     NEAR: Config.sized(**_SIZES),
-    MANY: Config.sized(**_SIZES, outstanding=128),
     FAR: Config.sized(**_SIZES, read_depth=512, outstanding=256),
 }
-"""One port of 256 bits. A machine as it comes, one that may wait for more answers, and one for a
-latency of 400 cycles. Eight token tiles of K = 4608 fit, of which four are resident."""
+"""One port of 256 bits. A machine as it comes, and one for a latency of 400 cycles. Eight token tiles of K = 4608 fit, of which four are resident."""
 
 LINEAR, LINEAR_FAR, BUSIEST = 0.97, 0.95, 0.97
 LOST_CYCLES = 32
@@ -177,24 +175,17 @@ def make_scenarios(sizes: RingSizes = RingSizes()) -> list[Scenario]:
                          latency, shape, 3, layers("fp16"), "array", least)
                 for shape in (sizes.layer, sizes.deep_layer)]
 
-    def attention(machine: str) -> list[Scenario]:
-        section = f"Attention, {sizes.heads} heads, {machine}"
-        return [Scenario(section, "QK^T to FP16", machine, 100, sizes.scores, sizes.heads, scores,
-                         "busiest"),
-                Scenario(section, "PV from FP16", machine, 100, sizes.values, sizes.heads, values,
-                         "busiest")]
-
-    def small(machine: str) -> list[Scenario]:
-        section = f"Small jobs, {machine}"
-        return [Scenario(section, "independent", machine, 100, sizes.small, sizes.jobs,
-                         independent, "lost"),
-                Scenario(section, "each waits", machine, 100, sizes.chained, 4, dependent,
-                         "dependent")]
-
+    attention = [Scenario(f"Attention, {sizes.heads} heads", name, NEAR, 100, shape, sizes.heads,
+                          fill, "busiest")
+                 for name, shape, fill in (("QK^T to FP16", sizes.scores, scores),
+                                           ("PV from FP16", sizes.values, values))]
+    small = [Scenario("Small jobs", "independent", NEAR, 100, sizes.small, sizes.jobs, independent,
+                      "lost"),
+             Scenario("Small jobs", "each waits", NEAR, 100, sizes.chained, 4, dependent,
+                      "dependent")]
     kinds = [Scenario("Activations", name, NEAR, 100, shape, parts, layers(kind), "busiest")
              for name, kind, shape, parts in (
                  ("packed A", "packed", sizes.layer, 3), ("FP32 A", "fp32", sizes.layer, 3),
                  ("packed A, few columns", "packed", sizes.narrow_layer, 6),
                  ("FP32 A, few columns", "fp32", sizes.narrow_layer, 6))]
-    return [*linear(NEAR, 100, LINEAR), *linear(FAR, 400, LINEAR_FAR), *kinds, *attention(NEAR),
-            *attention(MANY), *small(NEAR), *small(MANY)]
+    return [*linear(NEAR, 100, LINEAR), *linear(FAR, 400, LINEAR_FAR), *kinds, *attention, *small]

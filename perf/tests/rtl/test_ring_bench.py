@@ -12,12 +12,12 @@ from hw.contract.config import Config
 from perf.rtl import ring_measured
 from perf.rtl.ring_bench import RingReport, conclude, markdown, run_scenarios
 from perf.rtl.ring_measured import BASE, SIZE, RingMeasured, run_scenario
-from perf.rtl.ring_scenarios import FAR, MANY, NEAR, RingSizes, Shape, make_scenarios
+from perf.rtl.ring_scenarios import FAR, NEAR, RingSizes, Shape, make_scenarios
 from simulation.build import build
 from simulation.memory_machine import SimulatedMemoryMachine
 
 SMALL = Config.sized(rows=4, cols=4, k_max=256, bus_bytes=32, tables=2)
-MACHINES = {NEAR: SMALL, MANY: SMALL, FAR: SMALL}
+MACHINES = {NEAR: SMALL, FAR: SMALL}
 SIZES = RingSizes(
     layer=Shape(16, 128, 64), deep_layer=Shape(16, 256, 64), narrow_layer=Shape(16, 128, 8),
     scores=Shape(32, 24, 32), values=Shape(32, 32, 24), small=Shape(8, 32, 32),
