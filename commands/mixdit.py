@@ -29,6 +29,8 @@ GROUPS = {
                  "Multiply your own matrices (float16, float32 or bfloat16)."),
         "attention": ("examples.command:attention",
                       "Run a trained DiT's attention, from its input to its output projection."),
+        "soc": ("examples.soc.command:soc",
+                "Run two layers in a system of plain Verilog, from memory to memory."),
     }),
     "check": ("Hold the machine against what is said of it.\n\n"
               "Example: mixdit check fuzz --jobs 100 --machine 4x4", MACHINE, {

@@ -24,6 +24,8 @@ from sim_tests.host.memory.benches import connect, same
 from sim_tests.host.memory.golden_device import SMALL
 from simulation.works.expected import expected_results
 
+pytestmark = pytest.mark.xdist_group("small ring")  # one build of its machine
+
 CHOICES = {style: PrecisionChoice(style, fraction=0.3, head_fraction=0.3) for style in Style}
 SIZES = ("--rows", "4", "--cols", "4", "--k-max", "256", "--bus-bytes", "32")
 

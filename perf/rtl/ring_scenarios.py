@@ -16,7 +16,8 @@ MACHINES = {
     NEAR: Config.sized(**_SIZES),
     FAR: Config.sized(**_SIZES, read_depth=512, outstanding=256),
 }
-"""One port of 256 bits. A machine as it comes, and one for a latency of 400 cycles. Eight token tiles of K = 4608 fit, of which four are resident."""
+"""One port of 256 bits. A machine as it comes, and one for a latency of 400 cycles. Eight token
+tiles of K = 4608 fit, of which four are resident."""
 
 LINEAR, LINEAR_FAR, BUSIEST = 0.97, 0.95, 0.97
 LOST_CYCLES = 32

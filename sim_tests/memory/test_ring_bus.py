@@ -16,7 +16,7 @@ from sim_tests.memory.slave import Manners
 async def can_be_switched_off_at_any_moment(dut, manners):
     """The bus falls quiet; switched on again the ring goes on at the command that had not ended."""
     rng = drive.rng()
-    for _ in range(drive.amount(6, 60)):
+    for _ in range(drive.amount(3, 60)):
         lists = Lists(rng)
         config = lists.config
         for _ in range(4):
@@ -65,7 +65,7 @@ async def an_error_in_every_transfer_in_turn(dut, manners):
     transfers = both.slave.asked
     both.end()
     assert transfers > 20
-    some = rng.choice(transfers, min(transfers, drive.amount(20, transfers)), replace=False)
+    some = rng.choice(transfers, min(transfers, drive.amount(10, transfers)), replace=False)
     # The first are reads, the last are writes.
     for transfer in sorted({0, 1, transfers - 2, transfers - 1, *some.tolist()}):
         answer = 2 + transfer % 2

@@ -25,6 +25,8 @@ from simulation.memory_bench import linear_lists, measure
 from simulation.memory_machine import DECERR, Manners, SimulatedMemoryMachine
 from simulation.tests.memory_runs import run_list
 
+pytestmark = pytest.mark.xdist_group("small ring")  # one build of its machine
+
 SLOW = Manners(read_latency=100, write_latency=100)
 HOSTILE = Manners(read_latency=30, write_latency=80, jitter=40, pause=0.3, mixes=True)
 MANNERS = {

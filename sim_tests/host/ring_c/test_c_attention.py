@@ -12,7 +12,10 @@ from golden.memory import Command, layouts
 from golden.memory.descriptor import BYTES
 from sim_tests.host.c_driver import Host, Result
 from sim_tests.host.ring_c.c_ring import CRing, halves
-from sim_tests.host.ring_c.ring_device import BASE, CONFIG, RingDevice
+from sim_tests.host.ring_c.ring_device import BASE, CONFIG, SIZE, RingDevice
+from sim_tests.host.ring_c.simulated_ring import SimulatedRing
+from simulation.build import build
+from simulation.memory_machine import Manners, SimulatedMemoryMachine
 
 TOKENS, HEADS, CHANNELS = 9, 2, 20
 WIDTH = HEADS * CHANNELS
@@ -65,20 +68,21 @@ def expected(x, weights, is_mx9: bool, scale: np.float32) -> dict[str, NDArray]:
             "out": product(merged, packed[3], "fp32")}
 
 
-def attend(driver: CRing, x, weights, *, is_mx9: bool, scale: np.float32, size: int = 1 << 17
-           ) -> tuple[Result, list[int]]:
-    """Run the example; give where its results are."""
+def attend(driver: CRing, x, weights, *, is_mx9: bool, scale: np.float32, size: int = 1 << 17,
+           looks: int = 20) -> tuple[Result, list[int]]:
+    """Run the example, which looks at most so often whether it has ended; give its results."""
     places = [0, *range(0x4000, 0x18000, 0x4000)][:5]
     for place, array in zip(places, [x, *weights], strict=True):
         driver.place(place, array)
     result, offsets = driver._call(
         "attend", TOKENS, HEADS, CHANNELS, int(scale.view(np.uint32)), is_mx9, *places, ARENA,
-        *halves(BASE + ARENA), size, 20)
+        *halves(BASE + ARENA), size, looks)
     return Result(result), offsets
 
 
-def opened(host: Host, size_log2: int = 3) -> tuple[CRing, RingDevice]:
-    device = RingDevice(lag=2)
+def opened(host: Host, size_log2: int = 3, device: RingDevice | SimulatedRing | None = None
+           ) -> tuple[CRing, RingDevice | SimulatedRing]:
+    device = device or RingDevice(lag=2)
     driver = CRing(device, host)
     assert driver.call("open") == Result.OK
     assert driver.set_up(size_log2, offset=0x20000)[0] == Result.OK
@@ -95,10 +99,23 @@ def numbers(seed: int) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
 
 @pytest.mark.parametrize("is_mx9", [False, True])
 def test_an_attention_is_goldens_to_the_bit(host, is_mx9):
-    driver, device = opened(host)
+    attend_and_compare(*opened(host), is_mx9)
+
+
+def test_an_attention_on_the_verilog_is_goldens_to_the_bit(host):
+    hostile = Manners(read_latency=20, write_latency=40, jitter=30, pause=0.2, mixes=True)
+    for is_mx9 in (False, True):
+        with SimulatedMemoryMachine(build(CONFIG), BASE, SIZE, manners=hostile,
+                                    outstanding=CONFIG.outstanding) as machine:
+            attend_and_compare(*opened(host, device=SimulatedRing(machine)), is_mx9, looks=10_000)
+
+
+def attend_and_compare(driver: CRing, device: RingDevice | SimulatedRing, is_mx9: bool,
+                       looks: int = 20) -> None:
+    """Run the example, and compare all steps."""
     x, weights = numbers(is_mx9)
     scale = F(1) / np.sqrt(F(CHANNELS))
-    result, offsets = attend(driver, x, weights, is_mx9=is_mx9, scale=scale)
+    result, offsets = attend(driver, x, weights, is_mx9=is_mx9, scale=scale, looks=looks)
     assert result == Result.OK
     assert driver.fetch("ended") == (Result.OK, 8)
     wanted = expected(x, weights, is_mx9, scale)

@@ -1,0 +1,1 @@
+"""A small system in Verilog around the machine."""
