@@ -9,6 +9,7 @@ import time
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 FILE = Path(__file__).resolve().parent.parent / "selection.toml"
@@ -36,7 +37,7 @@ class Turns:
 
     def members(self, names: Iterable[str]) -> list[str]:
         """List the tests that take turns or are kept."""
-        return [name for name in names if any(_is_of(name, place) for place in self.tests)]
+        return _members(self.tests, tuple(names))
 
     def choose(self, names: Sequence[str], turn: int | None) -> set[str]:
         """Choose this turn's members; without a turn those of every turn."""
@@ -82,8 +83,8 @@ class Selection:
         plain = {_plain(name): name for name in names}
         chosen = {name for name in plain
                   if not self.tests or any(_is_of(name, place) for place in self.tests)}
+        within = tuple(name for name in plain if name in chosen)
         for turns in self.turns:
-            within = [name for name in plain if name in chosen]
             chosen -= set(turns.members(within)) - turns.choose(within, turn)
         return {plain[name] for name in chosen}
 
@@ -111,6 +112,12 @@ def today() -> int:
 def _plain(name: str) -> str:
     """Take the group off a test's name."""
     return re.sub(r"@\w+$", "", name)
+
+
+@lru_cache(maxsize=1024)
+def _members(places: tuple[str, ...], names: tuple[str, ...]) -> list[str]:
+    """List the names that are of some places; the same are asked for in each turn."""
+    return [name for name in names if any(_is_of(name, place) for place in places)]
 
 
 def _is_of(name: str, place: str) -> bool:

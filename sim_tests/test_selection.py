@@ -57,7 +57,7 @@ def test_what_is_named_is_there_and_in_one_place(everything, name):
 
 def test_every_test_of_the_push_has_its_turn_but_what_other_targets_have(everything):
     chosen = selection.read()["push"]
-    turns = [chosen.choose(everything, turn) for turn in range(16)]
+    turns = [chosen.choose(everything, turn) for turn in range(24)]
     lint = {name for name in everything
             if name.startswith("sim_tests/parts/test_emit.py::test_verilator_has_nothing_to_say[")}
     proofs = {name for turn in chosen.turns for name in turn.tests

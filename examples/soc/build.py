@@ -76,8 +76,8 @@ def compile_system(system: System, folder: Path) -> Path:
          "-j", "2",
          *(f"-G{name}={value}" for name, value in parameters(system.config).items()),
          *SOURCES, *verilog],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-        env=environment.of_simulator())
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8",
+        errors="replace", env=environment.of_simulator())
     write_text(folder / "build.log", done.stdout)
     if done.returncode:
         raise ToolError(f"the system does not compile: {folder / 'build.log'} says why")
@@ -94,7 +94,8 @@ def simulate_system(program: Path, folder: Path) -> Ran:
     """
     (folder / AFTER).unlink(missing_ok=True)
     done = children.run([program], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                        text=True, errors="replace", env=environment.of_simulator())
+                        text=True, encoding="utf-8", errors="replace",
+                        env=environment.of_simulator())
     said = [line for line in done.stdout.splitlines() if line.startswith(("DONE", "FAILED"))]
     if done.returncode or not said or not said[-1].startswith("DONE"):
         raise ToolError(f"the system did not end well: {done.stdout.strip()[-300:]}")

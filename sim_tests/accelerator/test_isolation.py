@@ -71,7 +71,7 @@ def kept_bits(keep: int) -> int:
 async def a_job_gives_the_same_after_any_other(dut, broken):
     machine = await start(dut)
     config, rng, recorder = machine.config, drive.rng(), Recorder(machine)
-    for _ in range(drive.amount(40, 400)):
+    for _ in range(drive.amount(20, 400)):
         work, delivery = draw(config, rng, broken)
         await machine.reset()
         wanted = await recorder.run(work, delivery)
@@ -95,7 +95,7 @@ async def a_job_gives_the_same_after_any_other(dut, broken):
 async def a_job_gives_the_same_beside_any_other(dut):
     machine = await start(dut)
     config, rng, recorder = machine.config, drive.rng(), Recorder(machine)
-    for _ in range(drive.amount(40, 400)):
+    for _ in range(drive.amount(20, 400)):
         work, delivery = draw(config, rng, 0.5)
         wanted = (await recorder.run(work, delivery)).without_time()
         for _ in range(2):
