@@ -65,3 +65,14 @@ def test_its_headers_serve_cplusplus(tmp_path):
                         f"-I{SOURCES}", str(tmp_path / "program.cpp"), *map(str, compiled),
                         "-o", str(tmp_path / "program")], check=True)
         subprocess.run([str(tmp_path / "program")], check=True)
+
+
+def test_the_linux_example_is_a_program_that_says_what_it_lacks(tmp_path):
+    program = tmp_path / "uio"
+    subprocess.run([COMPILER, *WARNINGS, f"-I{SOURCES}", *(str(SOURCES / f"{part}.c")
+                    for part in PARTS), str(EXAMPLE / "uio.c"), "-o", str(program)], check=True)
+    for arguments, sentence in (
+            ((), "usage: uio UIO-DEVICE MEMORY-DEVICE ADDRESS"),
+            ((tmp_path / "uio0", tmp_path / "memory", "0"), f"{tmp_path}/uio0: No such file")):
+        done = subprocess.run([program, *arguments], capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (1, "") and sentence in done.stderr
