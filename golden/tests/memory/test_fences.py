@@ -8,7 +8,7 @@ from golden.memory import Command, FenceError
 from golden.memory.descriptor import JobFlag
 from golden.memory.jobs import JobKind
 from golden.packing import weight_stream
-from golden.tests.memory.test_ring import Bench, job
+from golden.tests.memory.ring_bench import Bench, job
 
 
 def chain(bench, operand):
