@@ -46,6 +46,9 @@ GROUPS = {
         "fuzz": ("sim_tests.fuzz.command:main",
                  "Mix good jobs, bad jobs, broken packets, abuse, resets and aborts; check every "
                  "bit."),
+        "fuzz-lists": ("sim_tests.fuzz_lists.command:main",
+                       "Try lists of commands beside memories of any manners; compare every byte "
+                       "with golden's ring."),
         "golden": ("golden.tests.proof.command:main",
                    "Compare all that golden computes with second formulations, as far as can be "
                    "every case."),

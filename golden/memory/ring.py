@@ -42,7 +42,7 @@ class Ring:
     notify_address : int
         Where the count of ended commands is written when a command asks for it: a multiple of 4.
     ahead : int
-        Commands behind a faulty one that may have written some of their results before it stopped.
+        Jobs behind a faulty command that may have written some of their results before it stopped.
     checks_fences : bool
         Raise a `FenceError` where a command reads what an earlier one of its list writes, and does
         not wait for it: on the machine, what it reads is not defined. A list is all that one
@@ -64,7 +64,8 @@ class Ring:
         The command `completed` is a WAIT whose word has not come.
     undefined : list of (int, int)
         Address and size of what may hold anything: results of commands that had begun at a fault,
-        and have not ended since.
+        where none has been written since. A command that is tried again writes all of them but what
+        lies between a packed tile's end and its stride.
     """
 
     def __init__(self, machine: Machine, memory: Memory, base: int, size: int, *,
@@ -83,12 +84,8 @@ class Ring:
         self.completed = self.tail = self.interrupts = 0
         self.fault, self.refusal, self.is_waiting = Fault.NONE, "", False
         self._fences, self._list_begin = (Fences() if checks_fences else None), 0
-        self._half_done: dict[int, list[tuple[int, int]]] = {}
+        self.undefined: list[tuple[int, int]] = []
         self._has_begun = False
-
-    @property
-    def undefined(self) -> list[tuple[int, int]]:
-        return [place for places in self._half_done.values() for place in places]
 
     def address_of(self, sequence: int) -> int:
         """Return the address of a command's descriptor."""
@@ -128,6 +125,14 @@ class Ring:
             self.completed = (self.completed + 1) % _COUNTS
         self.resume()
 
+    def stop(self, fault: Fault) -> None:
+        """Stand still at the command `completed`, since the bus failed or was left at it.
+
+        What makes it fail is not in `memory`: for who compares a machine with this ring.
+        """
+        self.fault = fault
+        self._note_half_done(self.ahead)
+
     def run(self) -> None:
         """Run commands until there is none, one has a fault, or one waits."""
         self.is_waiting = False
@@ -142,7 +147,6 @@ class Ring:
                 self.is_waiting = not self._carry_out(command)
                 if not self.is_waiting:
                     self._notify(command)
-                    self._half_done.pop(self.completed, None)
                     self._end(command)
             except CommandError as error:
                 if self._has_begun:
@@ -225,19 +229,22 @@ class Ring:
         self.interrupts += command.interrupt
 
     def _note_half_done(self, ahead: int) -> None:
-        """Note what a faulty command, and some that follow it, may have written."""
-        behind = (self.tail - self.completed) % _COUNTS
-        for number in range(min(1 + ahead, behind)):
-            address = self.address_of(self.completed + number)
+        """Note what a faulty job, and some jobs that follow it, may have written."""
+        for number in range((self.tail - self.completed) % _COUNTS):
             try:
+                address = self.address_of(self.completed + number)
                 command = Command.unpack(self._read(address, BYTES))
                 if Operation(command.operation) is Operation.WAIT:
-                    return
+                    if not self._has_come(command):
+                        return
+                    continue
                 check_job(self.machine, command)
             except CommandError:
                 return
-            self._half_done[(self.completed + number) % _COUNTS] = layouts.result_places(
-                self.machine, command)
+            self.undefined += layouts.result_places(self.machine, command)
+            ahead -= 1
+            if ahead < 0:
+                return
 
     def _read(self, address: int, size: int) -> bytes:
         self._check_window(address, size)
@@ -251,6 +258,8 @@ class Ring:
         self._check_window(address, len(data))
         try:
             self.memory.write(address, data)
+            if self.undefined:
+                self.undefined = without(self.undefined, address, len(data))
         except BusError as error:
             raise CommandError(Fault.WRITE_SLVERR if error.decodes else Fault.WRITE_DECERR,
                                str(error)) from None
@@ -259,3 +268,14 @@ class Ring:
         first, end = self.window
         if address < first or address + size > end:
             raise CommandError(Fault.OUTSIDE, f"{size} bytes at {address:#x}")
+
+
+def without(places: list[tuple[int, int]], address: int, size: int) -> list[tuple[int, int]]:
+    """Cut some bytes out of places, each an address and a size."""
+    left = []
+    for first, length in places:
+        end = first + length
+        before, behind = min(end, address), max(first, address + size)
+        left += [(first, before - first)] if before > first else []
+        left += [(behind, end - behind)] if behind < end else []
+    return left

@@ -3,30 +3,38 @@
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from commands.checkout import ROOT
 from commands.outputs import write_text
-from sim_tests.fuzz.models import MACHINES
 
 FUZZER = ("sim_tests/fuzz", "sim_tests/stimuli", "simulation", "golden", "hw/host")
 """Folders that say what a seed does, and what is right."""
 
 _OTHERS = {"tests", "torch", "c", "memory"}
-_REPORTS = {"command.py", "record.py"}
+_REPORTS = {"campaign.py", "command.py", "record.py"}
 """Folders, and files beside the fuzzer, that decide nothing."""
 
 
-def code() -> str:
-    """Digest the sources that, beside the machine's Verilog, decide what a simulation gives."""
-    found = hashlib.sha256()
-    for folder in FUZZER:
+def code(folders: Sequence[str] = FUZZER, others: Iterable[str] = _OTHERS) -> str:
+    """Digest the sources that, beside the machine's Verilog, decide what a simulation gives.
+
+    Parameters
+    ----------
+    folders : sequence of str
+        Where they lie; the fuzzer itself in the first.
+    others : iterable of str
+        Folders in them that decide nothing.
+    """
+    found, others = hashlib.sha256(), set(others)
+    for folder in folders:
         for path in sorted((ROOT / folder).rglob("*")):
             name = path.relative_to(ROOT)
-            decides = not (_OTHERS & set(name.parts) or name.name.startswith("test_")
-                           or (name.parent == Path(FUZZER[0]) and name.name in _REPORTS))
+            decides = not (others & set(name.parts) or name.name.startswith("test_")
+                           or (name.parent == Path(folders[0]) and name.name in _REPORTS))
             if path.suffix in (".py", ".h", ".cpp") and decides:
                 text = path.read_bytes()
                 found.update(f"{name.as_posix()} {len(text)} ".encode() + text)
@@ -41,6 +49,7 @@ class Simulation:
     ----------
     machine : str
     seed, jobs : int
+        Jobs, or lists of commands.
     verilog : str
         Digest of the machine's text.
     code : str
@@ -109,10 +118,10 @@ class Record:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(simulation)) + "\n")
 
-    def of(self, code: str) -> dict[str, list[Simulation]]:
-        """List the simulations of some code by machine, in the order of `MACHINES`."""
+    def of(self, code: str, machines: Iterable[str]) -> dict[str, list[Simulation]]:
+        """List the simulations of some code by machine, in the order of these."""
         found = [each for each in self.simulations.values() if each.code == code]
-        return {name: mine for name in MACHINES
+        return {name: mine for name in machines
                 if (mine := sorted((each for each in found if each.machine == name),
                                    key=lambda each: each.seed))}
 
@@ -124,20 +133,29 @@ def total(simulations: list[Simulation]) -> Counter[str]:
     return found
 
 
-def totals(record: Record, code: str) -> dict[str, Any]:
-    """Sum up a record for the repository: by machine, with its seeds, and all failures."""
-    machines = {name: {
-        "jobs": sum(each.jobs for each in mine),
+def totals(record: Record, code: str, machines: Iterable[str], unit: str) -> dict[str, Any]:
+    """Sum up a record for the repository: by machine, with its seeds, and all failures.
+
+    Parameters
+    ----------
+    record : Record
+    code : str
+    machines : iterable of str
+    unit : str
+        What simulations are counted in: "jobs" or "lists".
+    """
+    found = record.of(code, machines)
+    sums = {name: {
+        unit: sum(each.jobs for each in mine),
         "verilog": sorted({each.verilog for each in mine}),
         "seeds": _ranges([each.seed for each in mine]),
         "seconds": round(sum(each.seconds for each in mine)),
         "counts": dict(sorted(total(mine).items())),
-    } for name, mine in record.of(code).items()}
-    failures = [{"machine": each.machine, "seed": each.seed, "jobs": each.jobs,
-                 "error": each.error}
-                for mine in record.of(code).values() for each in mine if each.error]
-    return {"code": code, "jobs": sum(each["jobs"] for each in machines.values()),
-            "machines": machines, "failures": failures}
+    } for name, mine in found.items()}
+    failures = [{"machine": each.machine, "seed": each.seed, unit: each.jobs, "error": each.error}
+                for mine in found.values() for each in mine if each.error]
+    return {"code": code, unit: sum(each[unit] for each in sums.values()), "machines": sums,
+            "failures": failures}
 
 
 def _ranges(seeds: list[int]) -> list[list[int]]:

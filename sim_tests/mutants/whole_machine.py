@@ -13,7 +13,7 @@ from pathlib import Path
 from hw.accelerator import Accelerator
 from hw.parts.sram import MODULE as SRAM
 from sim_tests.bench import POISONED_SRAM
-from sim_tests.fuzz.command import PER_SIMULATION, simulate
+from sim_tests.fuzz.command import CAMPAIGN, simulate
 from sim_tests.fuzz.models import MACHINES
 from sim_tests.mutants.mutant import SELECT, SELECT_BITS
 from sim_tests.mutants.netlist import Netlist
@@ -21,7 +21,7 @@ from sim_tests.mutants.task import Task, report
 from simulation.build import TOP, Flags, compile_verilog
 
 SEEDS = (1, 2, 3)
-"""Of the simulations, each of `PER_SIMULATION` jobs, that a mutant has to survive."""
+"""Of the simulations, each of `CAMPAIGN.per_simulation` jobs, that a mutant has to survive."""
 
 _PATIENCE, _PATIENCE_SECONDS = 10, 60
 """A mutant hangs if it takes so many times as long as the good machine, and so much longer."""
@@ -83,7 +83,7 @@ def _try(library: Path, name: str, number: Path, mutant: int,
     def work() -> None:
         for seed in SEEDS:
             try:
-                simulate(library, name, PER_SIMULATION, seed)
+                simulate(library, name, CAMPAIGN.per_simulation, seed)
             except Exception as error:  # whatever it is, the fuzzer has seen it
                 queue.put(f"seed {seed}: {type(error).__name__}")
                 return

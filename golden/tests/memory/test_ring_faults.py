@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from golden import MX6, quantize
-from golden.memory import Fault
+from golden.memory import Command, Fault, Operation
+from golden.memory.byte_memory import CANARY
 from golden.memory.descriptor import BYTES, JobFlag
 from golden.memory.jobs import JobKind, Output
+from golden.memory.ring import without
 from golden.packing import weight_stream
 from golden.tests.memory.ring_bench import BASE, RING, SIZE, Bench, job, small_job
 
@@ -121,3 +125,47 @@ def test_memory_that_breaks_is_named_and_tried_again():
         fresh.ring.resume()
         assert (fresh.ring.fault, fresh.ring.completed) == (Fault.NONE, 1)
         assert all(fresh.memory.read(at, len(data)) == data for at, data in writes)
+
+
+def test_a_bus_that_fails_elsewhere_leaves_the_results_of_jobs_that_had_begun():
+    """Behind a word that has come, too; behind one that has not, nothing has begun."""
+    bench = Bench()
+    jobs, writes = zip(*(small_job(bench) for _ in range(7)), strict=True)
+    word = bench.place(bytes(4))
+    came, comes = (Command(operation=Operation.WAIT, a=word, sequence=count) for count in (0, 1))
+    for commands, begun in ((jobs, 5), ((jobs[0], came, *jobs[1:]), 5),
+                            ((*jobs[:2], comes, *jobs[2:]), 2)):
+        bench.ring.undefined.clear()
+        for number, command in enumerate(commands):
+            bench.memory.write(bench.ring.address_of(number), command.pack())
+        bench.ring.completed, bench.ring.tail = 0, len(commands)
+        bench.ring.stop(Fault.WRITE_SLVERR)
+        assert bench.ring.fault is Fault.WRITE_SLVERR
+        assert bench.ring.undefined == [
+            (at, len(data)) for own in writes[:begun] for at, data in own]
+        bench.ring.fault = Fault.NONE
+
+
+def test_what_is_written_after_a_fault_is_defined_again_but_not_what_follows_a_tile():
+    bench = Bench()
+    numbers, _ = small_job(bench)
+    tile, _ = small_job(bench, output=Output.MX6, c=bench.room(256), c_stride=256)
+    bench.ring.submit([numbers, tile])
+    bench.ring.completed = 0
+    bench.ring.stop(Fault.READ_DECERR)
+    assert len(bench.ring.undefined) == numbers.m + 1
+    bench.ring.resume()
+    (at, size), = bench.ring.undefined
+    left = bench.data[at - BASE : at - BASE + size]
+    assert tile.c < at < at + size <= tile.c + 256 and set(left.tolist()) == {CANARY}
+
+
+@given(places=st.lists(st.tuples(st.integers(0, 40), st.integers(1, 20)), max_size=4),
+       address=st.integers(0, 60), size=st.integers(0, 30))
+def test_bytes_are_cut_out_of_places(places, address, size):
+    def octets(places):
+        return {at for first, length in places for at in range(first, first + length)}
+
+    left = without(places, address, size)
+    assert octets(left) == octets(places) - set(range(address, address + size))
+    assert all(length > 0 for _, length in left)

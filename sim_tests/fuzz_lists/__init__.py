@@ -1,0 +1,1 @@
+"""Random lists of commands on whole machines with a ring."""

@@ -1,0 +1,35 @@
+"""Random lists on compiled machines; ``mixdit check fuzz-lists`` runs many more."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from commands.environment import flag, seed
+from golden.memory import Fault
+from sim_tests.fuzz_lists import command as fuzz
+from sim_tests.fuzz_lists.models import MACHINES
+from sim_tests.fuzz_lists.trial import KINDS
+
+GROUPS = {"4x4": "small ring"}
+"""Others use its model, too."""
+
+NAMES = [pytest.param(name, marks=pytest.mark.xdist_group(GROUPS.get(name, name))) for name in (
+    MACHINES if flag("MIXDIT_MATRIX") else ("4x4", "short_beats"))]
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fuzz_lists(name):
+    library, first = fuzz.build(name), seed()
+    found = sum((fuzz.simulate(library, name, 25, first + index)
+                 for index in range(80 if flag("MIXDIT_FULL") else 3)), Counter())
+    assert all(found[kind] for kind in KINDS), found
+    assert sum(fault.name in found for fault in Fault) > 5, found
+
+
+@pytest.mark.xdist_group(GROUPS["4x4"])
+@pytest.mark.parametrize("other", [{"rounding": "truncate"}, {"acc_width": 30}], ids=str)
+def test_a_machine_that_is_not_what_it_should_be_is_found(monkeypatch, other):
+    library = fuzz.build("4x4")
+    monkeypatch.setitem(fuzz.MACHINES, "4x4", replace(fuzz.MACHINES["4x4"], **other))
+    with pytest.raises(AssertionError, match=r"4x4, seed 1, list \d+: \d+ bytes differ"):
+        fuzz.simulate(library, "4x4", 200, 1)
