@@ -12,7 +12,7 @@ enum call {
     OUTPUT_PENDING
 };
 
-enum { JOB_WORDS = 12, MOST_JOBS = 16, MOST_WORDS = 8192 };
+enum { JOB_WORDS = 12, MOST_JOBS = 16 };
 
 static bool sleep_until_irq(void *context)
 {
@@ -25,21 +25,6 @@ static struct mixdit_job make_job(const uint32_t *words)
 {
     return (struct mixdit_job){words[0], words[1], words[2], words[3], words[4], words[5],
                                words[6], words[7], words[8], words[9], words[10], words[11]};
-}
-
-/* What a call gives beside its result. */
-static uint32_t values[MOST_WORDS];
-static uint32_t value_count;
-
-static void give(uint32_t value)
-{
-    values[value_count++] = value;
-}
-
-static void give_text(const char *text)
-{
-    for (; *text != '\0'; text++)
-        give((unsigned char)*text);
 }
 
 static uint32_t run(const struct mixdit *machine, const uint32_t *words, uint32_t count)
@@ -61,7 +46,7 @@ static uint32_t run(const struct mixdit *machine, const uint32_t *words, uint32_
     return result;
 }
 
-static uint32_t handle(enum call call, const uint32_t *words, uint32_t count)
+static uint32_t handle(uint32_t call, const uint32_t *words, uint32_t count)
 {
     static const struct mixdit_bus bus = {read32, write32, NULL};
     static struct mixdit machine;
@@ -74,7 +59,7 @@ static uint32_t handle(enum call call, const uint32_t *words, uint32_t count)
     bool is_pending = false;
     uint32_t result;
 
-    switch (call) {
+    switch ((enum call)call) {
     case OPEN:
         machine = (struct mixdit){0};
         result = mixdit_open(&machine, &bus);
@@ -144,21 +129,5 @@ static uint32_t handle(enum call call, const uint32_t *words, uint32_t count)
 
 int main(void)
 {
-    static uint32_t words[MOST_WORDS];
-
-    for (;;) {
-        enum call call = (enum call)receive();
-        uint32_t count = receive(), result;
-
-        for (uint32_t index = 0; index < count; index++)
-            words[index] = receive();
-        value_count = 0;
-        result = handle(call, words, count);
-        send(RESULT);
-        send(result);
-        send(value_count);
-        for (uint32_t index = 0; index < value_count; index++)
-            send(values[index]);
-        fflush(stdout);
-    }
+    serve(handle);
 }

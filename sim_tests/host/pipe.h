@@ -57,4 +57,42 @@ static inline bool write32(void *context, uint32_t address, uint32_t value)
     return is_done();
 }
 
+enum { MOST_WORDS = 1 << 16 };
+
+/* What a call gives beside its result. */
+static uint32_t values[MOST_WORDS];
+static uint32_t value_count;
+
+static inline void give(uint32_t value)
+{
+    values[value_count++] = value;
+}
+
+static inline void give_text(const char *text)
+{
+    for (; *text != '\0'; text++)
+        give((unsigned char)*text);
+}
+
+/* Answer calls for as long as there are any. */
+static inline void serve(uint32_t (*handle)(uint32_t call, const uint32_t *words, uint32_t count))
+{
+    static uint32_t words[MOST_WORDS];
+
+    for (;;) {
+        uint32_t call = receive(), count = receive(), result;
+
+        for (uint32_t index = 0; index < count; index++)
+            words[index] = receive();
+        value_count = 0;
+        result = handle(call, words, count);
+        send(RESULT);
+        send(result);
+        send(value_count);
+        for (uint32_t index = 0; index < value_count; index++)
+            send(values[index]);
+        fflush(stdout);
+    }
+}
+
 #endif /* PIPE_H */

@@ -15,7 +15,7 @@ enum call {
     PACK_COMMAND, FENCE, POKE, PEEK, PACK, LENGTHS, ATTEND
 };
 
-enum { MOST_WORDS = 1 << 16, MEMORY = 1 << 20, MOST_COMMANDS = 64 };
+enum { MEMORY = 1 << 20, MOST_COMMANDS = 64 };
 
 /* What this host and the machine share, as this host sees it. */
 static uint8_t memory[MEMORY];
@@ -52,21 +52,6 @@ static void barrier(void *context)
     send(BARRIER);
     if (!is_done())
         exit(EXIT_FAILURE);
-}
-
-/* What a call gives beside its result. */
-static uint32_t values[MOST_WORDS];
-static uint32_t value_count;
-
-static void give(uint32_t value)
-{
-    values[value_count++] = value;
-}
-
-static void give_text(const char *text)
-{
-    for (; *text != '\0'; text++)
-        give((unsigned char)*text);
 }
 
 static uint64_t wide(const uint32_t *words)
@@ -212,7 +197,7 @@ static uint32_t set_up(struct mixdit_ring *ring, const uint32_t *words)
     return result;
 }
 
-static uint32_t handle(enum call call, const uint32_t *words, uint32_t count)
+static uint32_t handle(uint32_t call, const uint32_t *words, uint32_t count)
 {
     static const struct mixdit_bus bus = {read32, write32, NULL};
     static const struct mixdit_caches caches = {clean, invalidate, barrier, NULL};
@@ -220,7 +205,7 @@ static uint32_t handle(enum call call, const uint32_t *words, uint32_t count)
     struct mixdit_bus_counters counters = {0};
     uint32_t result, value = UINT32_MAX;
 
-    switch (call) {
+    switch ((enum call)call) {
     case OPEN:
         return mixdit_ring_open(&ring, &bus, &caches);
     case SET_UP:
@@ -301,21 +286,5 @@ static uint32_t handle(enum call call, const uint32_t *words, uint32_t count)
 
 int main(void)
 {
-    static uint32_t words[MOST_WORDS];
-
-    for (;;) {
-        enum call call = (enum call)receive();
-        uint32_t count = receive(), result;
-
-        for (uint32_t index = 0; index < count; index++)
-            words[index] = receive();
-        value_count = 0;
-        result = handle(call, words, count);
-        send(RESULT);
-        send(result);
-        send(value_count);
-        for (uint32_t index = 0; index < value_count; index++)
-            send(values[index]);
-        fflush(stdout);
-    }
+    serve(handle);
 }
