@@ -150,3 +150,24 @@ class Bus:
     async def write(self, address: int, value: int) -> None:
         """Write a register."""
         self.registers.write(address, value)
+
+
+class Refusing:
+    """Beside a stand-in: one access is refused, `left` accesses from now; negative is the past."""
+
+    left = -1
+
+    def read(self, address: int) -> int:
+        """Read a register, or refuse to."""
+        self._count()
+        return super().read(address)
+
+    def write(self, address: int, value: int) -> None:
+        """Write a register, or refuse to."""
+        self._count()
+        super().write(address, value)
+
+    def _count(self) -> None:
+        self.left -= 1
+        if self.left == -1:
+            raise BusError("refused")

@@ -10,10 +10,10 @@ import pytest
 
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind, Output, Selection
-from hw.host.driver import BusError, Job, resident_tiles, weight_passes
+from hw.host.driver import Job, resident_tiles, weight_passes
 from hw.registers.map import COUNTERS, FAULTS, REFUSED, Refusal, StreamFault
 from sim_tests.host.c_driver import COMPILER, CPLUSPLUS, SOURCES, WARNINGS, CDriver, Host, Result
-from sim_tests.host.register_stand_in import JOB_SLOTS, SMALL, StandIn, build_parameters
+from sim_tests.host.register_stand_in import JOB_SLOTS, SMALL, Refusing, StandIn, build_parameters
 
 JOB = Job(m=5, n=6, k=70)
 
@@ -187,25 +187,8 @@ def test_it_counts_tiles_and_passes_as_the_python_driver_does(host):
                 assert driver.weight_passes(job) == weight_passes(config, job)
 
 
-class Refusing(StandIn):
-    """Registers of which one access is refused, `left` accesses from now; negative is the past."""
-
-    left = -1
-
-    def read(self, address: int) -> int:
-        """Read a register, or refuse to."""
-        self._count()
-        return super().read(address)
-
-    def write(self, address: int, value: int) -> None:
-        """Write a register, or refuse to."""
-        self._count()
-        super().write(address, value)
-
-    def _count(self) -> None:
-        self.left -= 1
-        if self.left == -1:
-            raise BusError("refused")
+class RefusingStandIn(Refusing, StandIn):
+    """One access to its registers is refused."""
 
 
 @pytest.mark.parametrize(("accesses", "call"), [
@@ -219,7 +202,7 @@ class Refusing(StandIn):
     (3, lambda driver: driver.load_tags(0, [True])), (2, lambda driver: driver.maximum(0)[0]),
 ])
 def test_a_bus_error_ends_every_call(host, accesses, call):
-    registers = Refusing(SMALL)
+    registers = RefusingStandIn(SMALL)
     driver = CDriver(registers.read, registers.write, host=host)
     assert driver.open()[0] == Result.OK
     registers.maxima = {0: 1}

@@ -5,9 +5,9 @@ import pytest
 from golden.memory import Command, Fault, Operation
 from golden.memory.descriptor import BYTES
 from golden.memory.jobs import JobKind
-from hw.host.driver import BusError
 from hw.registers.codes import Refusal, RingEvent
 from sim_tests.host.c_driver import Host, Result
+from sim_tests.host.register_stand_in import Refusing
 from sim_tests.host.ring_c.c_ring import CRing
 from sim_tests.host.ring_c.ring_device import BASE, SIZE, RingDevice
 from sim_tests.host.ring_c.test_c_ring import END, opened
@@ -129,25 +129,8 @@ def test_a_faulty_command_is_dropped_with_its_list(host):
     assert device.ring.fault is Fault.NONE
 
 
-class Refusing(RingDevice):
-    """A device of which one access is refused, `left` accesses from now; negative is the past."""
-
-    left = -1
-
-    def read(self, address: int) -> int:
-        """Read a register, or refuse to."""
-        self._count()
-        return super().read(address)
-
-    def write(self, address: int, value: int) -> None:
-        """Write a register, or refuse to."""
-        self._count()
-        super().write(address, value)
-
-    def _count(self) -> None:
-        self.left -= 1
-        if self.left == -1:
-            raise BusError("refused")
+class RefusingDevice(Refusing, RingDevice):
+    """One access to its registers is refused."""
 
 
 def stopped(driver: CRing) -> None:
@@ -179,7 +162,7 @@ def nothing(driver: CRing) -> None:
 ])
 def test_a_bus_error_ends_every_call(host: Host, accesses, prepare, call):
     for left in range(accesses + 1):
-        device = Refusing()
+        device = RefusingDevice()
         driver = CRing(device, host)
         assert driver.call("open") == driver.set_up()[0] == driver.call("enable") == Result.OK
         prepare(driver)
@@ -193,7 +176,7 @@ def test_a_bus_error_ends_every_call(host: Host, accesses, prepare, call):
 
 
 def test_a_doorbell_that_was_refused_can_be_rung_again(host):
-    device = Refusing()
+    device = RefusingDevice()
     driver = CRing(device, host)
     assert driver.call("open") == driver.set_up()[0] == driver.call("enable") == Result.OK
     device.memory.write(END.a, bytes(4))
