@@ -1,7 +1,7 @@
 """The tables of docs/testplan.md: ``mixdit dev testplan``."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from commands.checkout import require_checkout
@@ -30,6 +30,8 @@ def table_of_instruments() -> str:
          _gates),
         ("fuzz", "[random jobs and abuse](#abuse)",
          "mixdit check fuzz --machine all --jobs 100000", _fuzz),
+        ("fuzz-lists", "[random lists of commands](#random-lists)",
+         "mixdit check fuzz-lists --machine all --lists 20000", _fuzz_lists),
         ("golden", "[golden beside second formulations](golden_proof.md)",
          "mixdit check golden", _golden),
     ):
@@ -65,11 +67,20 @@ def _gates(found: Mapping[str, Any]) -> str:
 
 
 def _fuzz(found: Mapping[str, Any]) -> str:
+    return _campaign(found, "jobs", ("good", "broken", "refused", "aborted", "reset"))
+
+
+def _fuzz_lists(found: Mapping[str, Any]) -> str:
+    return _campaign(found, "lists", ("undisturbed", "spoilt", "errors", "window", "switched",
+                                      "silence"))
+
+
+def _campaign(found: Mapping[str, Any], unit: str, names: Sequence[str]) -> str:
+    """Sum up simulations of random jobs, or lists."""
     machines = found["machines"].values()
     counts = sum((Counter(each["counts"]) for each in machines), Counter())
-    jobs = ", ".join(f"{counts[name]:,} {name}"
-                     for name in ("good", "broken", "refused", "aborted", "reset"))
-    return (f"{found['jobs']:,} jobs on {len(machines)} machines ({jobs}); "
+    kinds = ", ".join(f"{counts[name]:,} {name}" for name in names)
+    return (f"{found[unit]:,} {unit} on {len(machines)} machines ({kinds}); "
             f"{len(found['failures'])} failures "
             f"({sum(each['seconds'] for each in machines) / 3600:.1f} hours of one core)")
 
