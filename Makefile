@@ -84,6 +84,7 @@ test-area: $(VENV)/ready  ## The budgets of area, those of the 4x4 accelerator i
 	$(PYTEST) perf/tests/rtl/test_budgets.py
 
 ACCELERATOR_TESTS := $(addprefix sim_tests/accelerator/test_,accelerator.py faults.py abort.py isolation.py reset.py)
+RING_TESTS := $(addprefix sim_tests/memory/test_,memory_machine.py ring_bus.py ring_counts.py ring_faults.py ring_tables.py ring_window.py)
 
 test-formal: $(VENV)/ready  ## All proofs, each with the mistakes that it must find (minutes)
 	$(MIXDIT) check formal --jobs $(JOBS)
@@ -94,8 +95,8 @@ test-mutants: tools-verilator $(VENV)/ready  ## 20 mutants in the netlist of eac
 test-matrix: tools-verilator $(VENV)/ready  ## The accelerator's tests on every machine of the parameter matrix
 	MIXDIT_MATRIX=1 $(PY) -m pytest -n $(JOBS) --dist loadgroup $(ACCELERATOR_TESTS)
 
-test-turn: tools-verilator $(VENV)/ready  ## The same on one machine of the matrix, and one bench in Icarus, in turn (TURN=)
-	MIXDIT_MATRIX=1 MIXDIT_ICARUS=1 $(PYTEST) --selection matrix $(ACCELERATOR_TESTS) \
+test-turn: tools-verilator $(VENV)/ready  ## The same on one machine of the matrix, one bench in Icarus, some of the ring, in turn (TURN=)
+	MIXDIT_MATRIX=1 MIXDIT_ICARUS=1 $(PYTEST) --selection matrix $(ACCELERATOR_TESTS) $(RING_TESTS) \
 	  sim_tests/accelerator/test_icarus.py::test_the_benches_of_the_accelerator
 
 test-x: tools-verilator $(VENV)/ready  ## The accelerator's tests from random registers and memories (SEED=)
