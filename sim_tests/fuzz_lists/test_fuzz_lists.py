@@ -3,13 +3,18 @@
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from commands.environment import flag, seed
 from golden.memory import Fault
 from sim_tests.fuzz_lists import command as fuzz
 from sim_tests.fuzz_lists.models import MACHINES
-from sim_tests.fuzz_lists.trial import KINDS
+from sim_tests.fuzz_lists.trial import KINDS, OF_BUS, Trial
+from sim_tests.memory.lists import SIZE, Lists
+from simulation.memory_machine import DECERR, SLVERR, SimulatedMemoryMachine
+
+BASE = 0x8000_0000
 
 GROUPS = {"4x4": "small ring"}
 """Others use its model, too."""
@@ -24,6 +29,28 @@ def test_fuzz_lists(name):
                  for index in range(80 if flag("MIXDIT_FULL") else 3)), Counter())
     assert all(found[kind] for kind in KINDS), found
     assert sum(fault.name in found for fault in Fault) > 5, found
+
+
+@pytest.mark.xdist_group(GROUPS["4x4"])
+@pytest.mark.parametrize("answer", [SLVERR, DECERR])
+def test_an_error_in_every_transfer_of_a_list(answer):
+    """One at a time: each is a fault of the bus, and after a resume every byte is golden's."""
+    config = MACHINES["4x4"]
+    with SimulatedMemoryMachine(fuzz.build("4x4"), BASE, SIZE) as device:
+        def run(failing):
+            rng = np.random.default_rng(seed())  # the same list and the same memory each time
+            trial = Trial(device, config, rng)
+            lists = Lists(rng, base=BASE, config=config, notify=True)
+            lists.gemm(config.rows + 1, config.cols + 1, 20, has_bias=True, notify=1)
+            lists.convert(config.cols + 1, 20)
+            lists.gemm(5, 6, 40, **lists.tables(40, order=rng.permutation(40), tags=[1, 0, 1]))
+            trial.try_list(lists, "errors", failing)
+            return sum(trial.tally[fault.name] for fault in OF_BUS)
+
+        assert run({}) == 0
+        transfers = device.asked
+        assert transfers > 20
+        assert all(run({number: answer}) == 1 for number in range(transfers))
 
 
 @pytest.mark.xdist_group(GROUPS["4x4"])

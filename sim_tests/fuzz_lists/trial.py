@@ -1,7 +1,7 @@
 """One list on the compiled machine and on golden's ring, with whatever goes wrong meanwhile."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -71,12 +71,28 @@ class Trial:
         AssertionError, MachineError
             When the machine did anything wrong, or hung.
         """
-        rng, kind = self._rng, KINDS[self._rng.integers(len(KINDS))]
+        rng, kind, failing = self._rng, KINDS[self._rng.integers(len(KINDS))], {}
         lists = draw_list(rng, self._config, self._device.base, self._window(kind),
                           has_chains=kind != "window")
         if kind == "spoilt":
             spoil(lists)
-        self._begin(lists, kind)
+        elif kind == "errors":
+            failing = {int(rng.integers(80)): int(rng.choice([SLVERR, DECERR]))
+                       for _ in range(int(rng.integers(1, 4)))}
+        self.try_list(lists, kind, failing)
+
+    def try_list(self, lists: Lists, kind: str, failing: Mapping[int, int]) -> None:
+        """Run a list.
+
+        Parameters
+        ----------
+        lists : Lists
+        kind : str
+            Of `KINDS`.
+        failing : mapping of int to int
+            Bursts, by their numbers, and with what they are answered; of "errors".
+        """
+        self._begin(lists, kind, failing)
         getattr(self, f"_{kind}", lambda lists: None)(lists)
         self._finish(lists, kind)
         self.tally["commands"] += len(lists.commands)
@@ -88,7 +104,7 @@ class Trial:
             return None
         return 0, int(self._rng.integers(12, SIZE // PAGE_BYTES)) * PAGE_BYTES
 
-    def _begin(self, lists: Lists, kind: str) -> None:
+    def _begin(self, lists: Lists, kind: str, failing: Mapping[int, int]) -> None:
         """Reset the machine, give it the list, and ring the doorbell."""
         device, registers, ring = self._device, self._registers, lists.ring
         device.forgive()
@@ -106,9 +122,8 @@ class Trial:
         registers.write_long("WINDOW_END", ring.window[1])
         registers.write("BUS_TIMEOUT", TIMEOUT)
         registers.write("RING_IRQ_ENABLE", RingEvent.STOPPED.value)
-        if kind == "errors":
-            for _ in range(int(self._rng.integers(1, 4))):
-                device.fail(int(self._rng.integers(80)), int(self._rng.choice([SLVERR, DECERR])))
+        for number, answer in failing.items():
+            device.fail(number, answer)
         registers.write("RING_TAIL", len(lists.commands))
         registers.write("RING_ENABLE", 1)
 

@@ -17,6 +17,17 @@ LAST = (1 << ADDRESS_BITS) - SIZE
 RINGS = (16, 32, 64, 256)
 """Descriptors."""
 
+SPOILT = {
+    "kind": (0, 1, 2, 3, 4, 255), "m": (0, 1), "n": (0, 1), "k": (0, 1, 256, 257, 65535),
+    "tiles": (0, 1, 32, 33, 65535), "format": (0, 1, 2, 3, 255), "output": (0, 1, 3, 4, 5, 255),
+    "flags": (0, 1, 2, 4, 8, 255), "selection": (0, 1, 2, 3, 4, 255), "units": (0, 1, 2, 3, 99),
+    "threshold": (0, 0x7F800000, 0x7F800001, 1 << 31), "table": (0, 1, 2, 255),
+    "a_stride": (0, 64, 100), "b_stride": (0, 64, 128), "c_stride": (0, 4),
+    "a_step_0": (0, 64), "b_step_1": (1, 64), "count_0": (0, 1, 2), "count_1": (0, 1, 3),
+    "bias": (0, 2, 1 << 40), "wait_a": (1, 255), "version": (0, 1, 2), "operation": (0, 1, 255),
+    "goes_on": (0, 1), "interrupt": (0, 1)}
+"""Values that a field may have in a list that somebody got wrong, and some that are good."""
+
 
 def machine_of(config):
     """Say to golden what was built."""

@@ -6,7 +6,7 @@ from golden.memory import Command, Fault
 from golden.memory.jobs import JobKind, Output
 from hw.registers.codes import Refusal
 from sim_tests import drive
-from sim_tests.memory.lists import Lists
+from sim_tests.memory.lists import SPOILT, Lists
 from sim_tests.memory.machines import every_machine, simulate
 from sim_tests.memory.runs import GENTLE, HOSTILE, Run, packed, stops_at
 
@@ -55,18 +55,6 @@ async def a_packed_tile_is_no_longer_than_its_stride(dut, what, goes_on):
     packed_too_long(lists, what, goes_on=goes_on, interrupt=1)
     lists.gemm(config.rows, config.cols + 2, 30, interrupt=1)
     await stops_at(dut, lists, goes_on, Fault.OVERLONG)
-
-
-SPOILT = {
-    "kind": (0, 1, 2, 3, 4, 255), "m": (0, 1), "n": (0, 1), "k": (0, 1, 256, 257, 65535),
-    "tiles": (0, 1, 32, 33, 65535), "format": (0, 1, 2, 3, 255), "output": (0, 1, 3, 4, 5, 255),
-    "flags": (0, 1, 2, 4, 8, 255), "selection": (0, 1, 2, 3, 4, 255), "units": (0, 1, 2, 3, 99),
-    "threshold": (0, 0x7F800000, 0x7F800001, 1 << 31), "table": (0, 1, 2, 255),
-    "a_stride": (0, 64, 100), "b_stride": (0, 64, 128), "c_stride": (0, 4),
-    "a_step_0": (0, 64), "b_step_1": (1, 64), "count_0": (0, 1, 2), "count_1": (0, 1, 3),
-    "bias": (0, 2, 1 << 40), "wait_a": (1, 255), "version": (0, 1, 2), "operation": (0, 1, 255),
-    "goes_on": (0, 1), "interrupt": (0, 1)}
-"""Values that a field may have in a list that somebody got wrong, and some that are good."""
 
 
 @cocotb.test(timeout_time=4, timeout_unit="ms")
