@@ -1,20 +1,39 @@
 """Random simulations of several machines: planned, run, kept, and summed up."""
 
+import json
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
+from commands import builds, tools
+from commands.environment import SEED_LIMIT
+from commands.exit_codes import ExitCode
+from commands.outputs import check_file, check_folder, write_text
+from commands.running import sentences
 from commands.terminal import make_console
 from hw.contract.config import Config
 from hw.host.driver_errors import MachineError
-from sim_tests.fuzz.record import Record, Simulation, total
+from sim_tests.fuzz.record import Record, Simulation, total, totals
+from simulation.build import BUILD, NEEDS
+
+Seed = Annotated[int | None, typer.Option(
+    min=0, max=SEED_LIMIT // 2,
+    help="Of each machine's first simulation; each further one has the next.",
+    show_default="random; with a record 1")]
+KeptRecord = Annotated[Path | None, typer.Option(
+    "--record", help="Add each simulation to this file; those it has are not run again.")]
+KeptSums = Annotated[Path | None, typer.Option(
+    "--sums", help="Write the sums of the record, with its failures, as JSON.")]
+"""Options of every campaign's command."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +78,41 @@ class Campaign:
             raise typer.BadParameter(
                 f"there is no machine {unknown[0]!r}; there are {', '.join(self.machines)}")
         return names
+
+    def run(self, given: Sequence[str], count: int, seed: int | None, made_by: Callable[[], str],
+            record: Path | None, sums: Path | None) -> ExitCode:
+        """Do what a command is asked for.
+
+        Parameters
+        ----------
+        given : sequence of str
+            Names of machines.
+        count : int
+        seed : int or None
+            Drawn where it is left out, or 1 with a record.
+        made_by : callable
+            Gives the digest of the code that decides what a simulation gives.
+        record, sums : Path or None
+            Where simulations are kept, and where their sums are written.
+        """
+        names = self.names(given)
+        with sentences("Interrupted: the simulator was stopped."):
+            builds.check_place(BUILD)
+            tools.require(NEEDS)
+            check_folder(BUILD)
+            if record is not None and record == sums:
+                raise ValueError("--record and --sums are one file: give two")
+            for path in (record, sums):
+                if path is not None:
+                    check_file(path)
+            if seed is None:
+                seed = int.from_bytes(os.urandom(3), "little") if record is None else 1
+            kept, code = Record(record), made_by()
+            failed = self.try_all(names, count, seed, kept, code)
+            if sums is not None:
+                write_text(sums, json.dumps(
+                    totals(kept, code, self.machines, self.unit), indent=1) + "\n")
+        return ExitCode.DIFFERENT if failed else ExitCode.DONE
 
     def try_all(self, names: list[str], count: int, seed: int, record: Record,
                 made_by: str) -> bool:
