@@ -10,6 +10,7 @@ from commands.tools import ToolError
 from examples.soc.system import SIZE, System
 from hw.contract.config import Config
 from hw.parts.emit import emit_files
+from hw.tools.waivers import WAIVERS
 from hw.top import top_of
 from simulation.runtime import verilator
 
@@ -50,6 +51,7 @@ def write_files(system: System, folder: Path) -> list[Path]:
     for name, text in emit_files(top_of(config), MACHINE, header=config.describe()).items():
         write_text(folder / name, text)
         verilog.append(folder / name)
+    write_text(folder / "waivers.vlt", WAIVERS)
     write_text(folder / "memory.hex", "\n".join(system.memory) + "\n")
     write_text(folder / "program.hex", "\n".join(system.program) + "\n")
     return verilog
@@ -72,11 +74,10 @@ def compile_system(system: System, folder: Path) -> Path:
     verilog = write_files(system, folder)
     program = folder / "verilated" / f"V{TOP}"
     done = children.run(
-        [verilator() / "verilator", "--binary", "--timing", *FLAGS, "-Wno-fatal", "-Wno-lint",
-         "-Wno-style", "--top-module", TOP, "--Mdir", program.parent, "-o", program.name, "-O3",
-         "-j", "2",
+        [verilator() / "verilator", "--binary", "--timing", *FLAGS, "-Wall", "--top-module", TOP,
+         "--Mdir", program.parent, "-o", program.name, "-O3", "-j", "2",
          *(f"-G{name}={value}" for name, value in parameters(system.config).items()),
-         *SOURCES, *verilog],
+         folder / "waivers.vlt", *SOURCES, *verilog],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8",
         errors="replace", env=environment.of_simulator())
     write_text(folder / "build.log", done.stdout)

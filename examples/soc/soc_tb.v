@@ -1,5 +1,4 @@
 // Runs the system until its sequencer has ended, and writes what memory holds then.
-`timescale 1ns / 1ps
 `default_nettype none
 
 module soc_tb;
@@ -8,10 +7,15 @@ module soc_tb;
     parameter MEMORY_BYTES = 65536;
     parameter LIMIT = 1000000;    // cycles
 
-    reg     clk = 1'b0;
-    reg     resetn = 1'b0;
+    reg     clk, resetn;
     wire    done, failed;
-    integer cycle = 0;
+    integer cycle;
+
+    initial begin
+        clk    = 1'b0;
+        resetn = 1'b0;
+        cycle  = 0;
+    end
 
     always #5 clk = !clk;
 
