@@ -14,6 +14,7 @@ from .work import row_store_layout, store_layout
 LINE_BYTES = 64
 """What a memory likes to be written at least."""
 
+
 def leaving_lines(rows):
     """Choose how many lines wait: all rows of a group leave theirs one after the other.
 

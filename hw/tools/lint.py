@@ -28,6 +28,9 @@ CONFIGURATIONS = {
     "4x16": Config.sized(rows=4, cols=16, k_max=512, drain_lanes=64, tables=4),
     "4x4": Config.sized(rows=4, cols=4, acc_width=48, rounding="truncate", cell_stages=2),
     "3x5_bus": Config.sized(rows=3, cols=5, k_max=256, bus_bytes=32),
+    "2x16_bus": Config.sized(rows=2, cols=16, k_max=64, bus_bytes=64, drain_lanes=32),
+    "1x2_bus": Config.sized(rows=1, cols=2, k_max=32, bus_bytes=8, act_bytes=4, burst_beats=1,
+                            read_depth=2, outstanding=1),
 }
 
 LARGEST = Config.sized(rows=64, cols=64)
@@ -84,7 +87,7 @@ def lint_in_parts(text, top):
 
 def main(
     files: Annotated[list[Path] | None, typer.Argument(
-        metavar="[FILE]...", help="Emitted Verilog, the machine's file first; seven machines of "
+        metavar="[FILE]...", help="Emitted Verilog, the machine's file first; nine machines of "
         "the project's own without.")] = None,
 ):
     """Run Verilator's lint on emitted Verilog.
