@@ -12,7 +12,7 @@ from formal.harness import Harness
 from formal.proof import Mutant, Proof
 from hw.contract.config import Config
 
-CONFIG = Config.sized(rows=2, cols=8, k_max=32, tile_slots=4)
+CONFIG = Config.sized(rows=2, cols=8, k_max=32, act_depth=6, tile_slots=4)
 
 TOKEN_TILES, COLUMN_TILES, K_BLOCKS = 4, 3, 2
 """Most of each in a job."""

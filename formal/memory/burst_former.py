@@ -22,9 +22,9 @@ class BurstFormerHarness(Harness):
     def prove(self, m):
         dut = module.BurstFormer(address_bits=ADDRESS_BITS, data_bytes=DATA_BYTES,
                                  burst_beats=BURST_BEATS, bursts=BURSTS)
-        m.submodules.dut, made = with_hollows(self, dut, [(module, ("StreamFIFO",))])
+        m.submodules.dut, made = with_hollows(self, dut, [(module, ("MemoryFIFO",))])
         self.free_inputs(m, dut)
-        words, runs = (each.i for each in made["StreamFIFO"])
+        words, runs = (each.i for each in made["MemoryFIFO"])
         takes, forms = Signal(), Signal()
         m.d.comb += [takes.eq(dut.i.valid & dut.i.ready), forms.eq(runs.valid & runs.ready)]
         waiting, left = Signal(range(BURST_BEATS + 1)), Signal(range(BURST_BEATS + 2))
@@ -98,7 +98,7 @@ PROOFS = (Proof(
          "is a burst by itself. While the queues have room a word waits a cycle at most, and a "
          f"burst for {module.PATIENCE} cycles without a word.",
     bounds=f"Addresses of {ADDRESS_BITS} bits, words of {DATA_BYTES} bytes, bursts of "
-           f"{BURST_BEATS}. What `StreamFIFO` hands on is what came, as late for one queue as for "
+           f"{BURST_BEATS}. What `MemoryFIFO` hands on is what came, as late for one queue as for "
            "the other: see its proof.",
     mutants=(Mutant(module.__name__, " & ~word.after)", ")"),
              Mutant(module.__name__, "word.ends | word.after\n", "word.ends\n"),

@@ -16,7 +16,11 @@ ADDRESS_BITS, LENGTH_BITS, COUNT_BITS, DATA_BYTES, WORDS = 14, 8, 8, 4, 3
 BYTES = DATA_BYTES * WORDS
 """Of a descriptor, which is copied and never looked at; its place is that of a real one."""
 
-REDUCED = {"COUNT_BITS": COUNT_BITS, "BYTES": BYTES, "DESCRIPTOR_BITS": 8 * BYTES}
+KEPT = 6
+"""Bytes that have fields."""
+
+REDUCED = {"COUNT_BITS": COUNT_BITS, "BYTES": BYTES, "DESCRIPTOR_BITS": 8 * BYTES,
+           "FIELD_BITS": 8 * KEPT}
 
 
 class DescriptorReaderHarness(Harness):
@@ -95,24 +99,30 @@ class DescriptorReaderHarness(Harness):
             comes, Mux(place == WORDS - 1, 0, place + 1), place))),
             owed.eq(Mux(dut.enable, owed + WORDS * asks - comes, 0))]
         self.assume(m, ~dut.words.valid | ~dut.enable | (owed != 0))
-        own, largest = Signal(8), Signal(2)
+        own, largest, more = Signal(8), Signal(2), Signal()
+        beyond = Signal(8 * DATA_BYTES)  # of a word, what has no field
+        m.d.comb += beyond.eq(dut.words.p.data >> Mux(
+            place > KEPT // DATA_BYTES, 0, 8 * (KEPT % DATA_BYTES)))
         with m.If(comes):
-            m.d.sync += largest.eq(Mux((place == 0) | (dut.words.p.resp > largest),
-                                       dut.words.p.resp, largest))
+            m.d.sync += [
+                largest.eq(Mux((place == 0) | (dut.words.p.resp > largest),
+                               dut.words.p.resp, largest)),
+                more.eq((place != 0) & more | (place >= KEPT // DATA_BYTES) & beyond.any())]
             with m.If(place == byte // DATA_BYTES):
                 m.d.sync += own.eq(dut.words.p.data.word_select(byte % DATA_BYTES, 8))
         self.cover(m, "byte", leaves & (byte == 5) & (own == 0x5A) & (largest == 2))
-        self.check(m, "byte", ~dut.o.valid | (dut.o.p.bits.word_select(byte, 8) == own))
+        kept = dut.o.p.bits.word_select(byte, 8)
+        self.check(m, "byte", ~dut.o.valid | (byte >= KEPT) | (kept == own))
+        self.check(m, "beyond", ~dut.o.valid
+                   | (dut.o.p.bits[8 * KEPT:] == more << 8 * (BYTES - KEPT) - 1))
+        self.check(m, "more", ((place == 0) & ~dut.o.valid) | (self.look("dut.was_more") == more))
         self.check(m, "answer", ((place == 0) & ~dut.o.valid) | (dut.o.p.resp == largest))
         self.check(m, "place", (self.look("dut.arrived", 2) == place) & (place < WORDS)
                    & (~dut.o.valid | (place == 0)))
         # A descriptor at `o`, the words of one that has begun, and words to come are all there is.
         self.check(m, "owed", owed + place + WORDS * dut.o.valid
                    == WORDS * (self.asked - self.handed))
-        shifted, kept = Signal(range(2 * BYTES)), Signal(8)  # where it is after `place` words
-        m.d.comb += [shifted.eq(byte + (WORDS - place) * DATA_BYTES),
-                     kept.eq(dut.o.p.bits.word_select(shifted, 8))]
-        self.check(m, "byte_kept", (byte // DATA_BYTES >= place) | (kept == own))
+        self.check(m, "byte_kept", (byte // DATA_BYTES >= place) | (byte >= KEPT) | (kept == own))
 
 
 PROOFS = (Proof(
@@ -121,11 +131,12 @@ PROOFS = (Proof(
          "descriptors are asked for in order, each once, at the base + (number mod size) * "
          f"{STEP}; none from the tail on, and at most {module.AHEAD} before the oldest that has "
          "not been carried out. They are handed out in that order, each once, with their numbers: "
-         "every byte that came for them, and the largest answer. Offers stay until they are taken.",
+         "every byte with a field that came for them, whether another bit is set, and the largest "
+         "answer. Offers stay until they are taken.",
     assumes="While the ring is enabled its base and size stay, and the tail goes forward; words "
             "come only if they were asked for. `enable` is low first.",
     bounds=f"Counts of {COUNT_BITS} bits, addresses of {ADDRESS_BITS}, descriptors of {WORDS} "
-           f"words of {DATA_BYTES} bytes.",
+           f"words of {DATA_BYTES} bytes, of which {KEPT} bytes have fields.",
     mutants=(Mutant(module.__name__, "(asked != self.tail)", "1"),
              Mutant(module.__name__, "[:COUNT_BITS] < AHEAD", "[:COUNT_BITS] <= AHEAD"),
              Mutant(module.__name__, "place.eq(asked & mask)", "place.eq(self.number & mask)"),
@@ -135,4 +146,7 @@ PROOFS = (Proof(
              Mutant(module.__name__, "(arrived == 0) | (self.words.p.resp", "(self.words.p.resp"),
              Mutant(module.__name__, "self.number.eq(self.completed), arrived.eq(0)",
                     "self.number.eq(self.completed)"),
+             Mutant(module.__name__, "(arrived != 0) & was_more | is_more",
+                    "was_more | is_more"),
+             Mutant(module.__name__, "(arrived != 0) & was_more | is_more", "is_more"),
              Mutant(module.__name__, "asked.eq(self.completed), ", ""))),)

@@ -30,7 +30,7 @@ class WritePortHarness(Harness):
                 address_bits=ADDRESS_BITS, data_bytes=DATA_BYTES, burst_beats=BURST_BEATS,
                 id_bits=2, outstanding=OUTSTANDING)
         former = dut.former
-        m.submodules.dut, made = with_hollows(self, dut, [(module, ("StreamFIFO",))])
+        m.submodules.dut, made = with_hollows(self, dut, [(module, ("MemoryFIFO",))])
         self.free_inputs(m, dut)
         self.assume(m, dut.window.end <= (1 << ADDRESS_BITS) // PAGE_BYTES)
         run, bus = former.runs, dut.bus
@@ -40,7 +40,7 @@ class WritePortHarness(Harness):
         dropped = outside | run.p.after & dut.spoilt
         begins, rejects = takes & ~dropped, takes & dropped
         to_send, to_drop = self._words(m, dut, former, begins, rejects)
-        owed, answers, ends = self._answers(m, dut, made["StreamFIFO"][0], run.p, begins)
+        owed, answers, ends = self._answers(m, dut, made["MemoryFIFO"][0], run.p, begins)
         offers = self._address(m, bus, run.p, begins)
         drops = (to_drop == 1) & ~dut.holds
         dropped_ends, was_outside = Signal(), Signal()
@@ -159,8 +159,8 @@ PROOFS = (Proof(
          "ends a command, and with no other. `owes` is low just when no word is inside and no "
          "answer owed.",
     assumes="The former hands out bursts whose words are all there, which offer themselves when "
-            "those before have left (`burst_former`, `stream_fifo`); the queue of marks is a queue "
-            "(`stream_fifo`). The bus answers only bursts that it has; the window ends no higher "
+            "those before have left (`burst_former`, `memory_fifo`); the queue of marks is a queue "
+            "(`memory_fifo`). The bus answers only bursts that it has; the window ends no higher "
             "than the bus does.",
     bounds=f"Addresses of {ADDRESS_BITS} bits, words of {DATA_BYTES} bytes, bursts of "
            f"{BURST_BEATS}, {OUTSTANDING} outstanding.",

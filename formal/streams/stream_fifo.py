@@ -4,6 +4,7 @@ from functools import partial
 
 from amaranth import Array, Cat, Mux, Signal
 
+import hw.streams.memory_fifo as memory
 import hw.streams.stream_fifo as module
 from formal.proof import Mutant, Proof
 from formal.streams.stream import SAYS, WIDTH, QueueHarness
@@ -17,17 +18,20 @@ class StreamFIFOHarness(QueueHarness):
     """Payloads lie in the memory, at its output, and in the two registers of the head."""
 
     def __init__(self, depth):
-        super().__init__(module.StreamFIFO(WIDTH, depth=depth), capacity=depth + 3, patience=2)
+        queue = module.StreamFIFO(WIDTH, depth=depth)
+        super().__init__(queue, capacity=queue.capacity, patience=2)
         self.depth = depth
 
     def strengthen(self, m):
         depth, address = self.depth, max(1, (self.depth - 1).bit_length())
         is_offered, is_behind = self.look("dut.head.is_offered"), self.look("dut.head.is_behind")
         offered, behind = (self.look(f"dut.head.{name}", WIDTH) for name in ("offered", "behind"))
-        is_read, read = self.look("dut.head.i__valid"), self.look("dut.words.read_data", WIDTH)
-        stored = self.look("dut.stored", depth.bit_length())
-        write_at, read_at = (self.look(f"dut.{name}_at", address) for name in ("write", "read"))
-        words = Array(self.look(f"dut.words.words.contents[{word}]", WIDTH)
+        is_read = self.look("dut.head.i__valid")
+        read = self.look("dut.memory.words.read_data", WIDTH)
+        stored = self.look("dut.memory.stored", depth.bit_length())
+        write_at, read_at = (self.look(f"dut.memory.{name}_at", address)
+                             for name in ("write", "read"))
+        words = Array(self.look(f"dut.memory.words.words.contents[{word}]", WIDTH)
                       for word in range(depth))
         keeps_offer(self, m, is_offered, offered)
 
@@ -64,8 +68,8 @@ PROOFS = tuple(Proof(
     says=f"{SAYS} A payload is offered {module.StreamFIFO.latency} cycles after it was taken, "
          "as soon as all before it have left.",
     bounds=f"{depth} words. Reading the word that is being written gives anything.",
-    mutants=(Mutant(module.__name__, "self.i.ready.eq(stored != self.depth)",
+    mutants=(Mutant(memory.__name__, "self.i.ready.eq(stored != self.depth)",
                     "self.i.ready.eq(1)"),
-             Mutant(module.__name__, "moves.eq(~head.i.valid | head.i.ready)", "moves.eq(1)"),
-             Mutant(module.__name__, "get.eq((stored != 0) & moves)", "get.eq(moves)")))
+             Mutant(memory.__name__, "moves.eq(~self.o.valid | self.o.ready)", "moves.eq(1)"),
+             Mutant(memory.__name__, "get.eq((stored != 0) & moves)", "get.eq(moves)")))
     for depth in DEPTHS)

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from hw.streams.stream_fifo import StreamFIFO
+from hw.streams.memory_fifo import MemoryFIFO
 
 from .work import store_layout
 
@@ -72,8 +72,8 @@ class BurstFormer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.words = words = StreamFIFO(self.word, depth=self.burst_beats * self.bursts)
-        m.submodules.runs = runs = StreamFIFO(self.run, depth=self.bursts)
+        m.submodules.words = words = MemoryFIFO(self.word, depth=self.burst_beats * self.bursts)
+        m.submodules.runs = runs = MemoryFIFO(self.run, depth=self.bursts)
         wiring.connect(m, words.o, wiring.flipped(self.words))
         wiring.connect(m, runs.o, wiring.flipped(self.runs))
 

@@ -11,6 +11,9 @@ DESCRIPTOR = data.FlexibleLayout(DESCRIPTOR_BITS, {
     for field in FIELDS})
 """Every field by its name in lower case."""
 
+FIELD_BITS = max(8 * WORD_BYTES * field.word + field.low + field.width for field in FIELDS)
+"""Bits from the first field to the last; all beyond are zero in every descriptor."""
+
 RESERVED_BITS = {operation: [bit for bit in range(DESCRIPTOR_BITS) if mask >> bit & 1]
                  for operation, mask in RESERVED.items()}
 """Bits that have to be zero, by operation."""

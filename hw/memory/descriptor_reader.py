@@ -1,13 +1,13 @@
 """Fetches descriptors from the ring, ahead of who carries them out."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.memory.descriptor import BYTES
 
 from .axi4 import segment_layout
-from .descriptor import DESCRIPTOR_BITS
+from .descriptor import DESCRIPTOR_BITS, FIELD_BITS
 from .read_channel import word_layout
 from .work import COUNT_BITS
 
@@ -35,7 +35,8 @@ class DescriptorReader(wiring.Component):
     segments : Out(stream of segment_layout)
     words : In(stream of word_layout)
     o : Out(stream of struct)
-        ``bits``, a descriptor, and ``resp``, the largest answer for a part of it.
+        ``bits``, a descriptor, and ``resp``, the largest answer for a part of it. What has no
+        field is not kept: beyond `FIELD_BITS` the last bit says whether any is set.
     number : Out(32)
         Of the command at ``o``.
     """
@@ -68,11 +69,20 @@ class DescriptorReader(wiring.Component):
             self.segments.p.length.eq(BYTES),
             self.words.ready.eq(~self.o.valid),
         ]
+        fields = Signal(FIELD_BITS, reset_less=True)
+        is_more, was_more = Signal(), Signal(reset_less=True)  # than fields
+        m.d.comb += self.o.p.bits.eq(
+            Cat(fields, Const(0, DESCRIPTOR_BITS - FIELD_BITS - 1), was_more))
+        with m.Switch(arrived):
+            for word in range(words):
+                with m.Case(word):
+                    kept = fields.word_select(word, 8 * self.data_bytes)
+                    m.d.comb += is_more.eq(self.words.p.data[len(kept):].any())
+                    with m.If(self.words.valid & self.words.ready):
+                        m.d.sync += kept.eq(self.words.p.data)
         with m.If(self.words.valid & self.words.ready):
-            bits = self.o.p.bits
             m.d.sync += [
-                bits.eq((self.words.p.data << DESCRIPTOR_BITS - 8 * self.data_bytes)
-                        | (bits >> 8 * self.data_bytes)),
+                was_more.eq((arrived != 0) & was_more | is_more),
                 self.o.p.resp.eq(Mux((arrived == 0) | (self.words.p.resp > self.o.p.resp),
                                      self.words.p.resp, self.o.p.resp)),
                 arrived.eq(Mux(arrived == words - 1, 0, arrived + 1)),

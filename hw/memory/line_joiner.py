@@ -7,7 +7,7 @@ from amaranth.utils import exact_log2
 
 from hw.parts.ring import index_signal
 from hw.parts.sram import Sram
-from hw.streams.stream_fifo import StreamFIFO
+from hw.streams.memory_fifo import MemoryFIFO
 
 from .work import row_store_layout, store_layout
 
@@ -68,11 +68,11 @@ class LineJoiner(wiring.Component):
         old, new = Signal(self.line), Signal(self.line)
         fits, moves, flushes = Signal(), Signal(), Signal()
         m.submodules.lines = lines = Sram(width=self.line.size, depth=self.rows)
-        m.submodules.leaving = leaving = StreamFIFO(
+        m.submodules.leaving = leaving = MemoryFIFO(
             data.StructLayout({"line": self.line, "ends": 1}), depth=leaving_lines(self.rows))
         at = index_signal(self.rows, "at")  # row that is driven out
         is_read = Signal()  # its line has been
-        inside = Signal(range(leaving_lines(self.rows) + StreamFIFO.latency + 1))  # lines that wait
+        inside = Signal(range(leaving.capacity + 1))  # lines that wait
         m.d.sync += inside.eq(inside + (leaving.i.valid & leaving.i.ready)
                               - (leaving.o.valid & leaving.o.ready))
 

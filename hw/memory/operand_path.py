@@ -4,7 +4,7 @@ from amaranth import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.streams.stream_fifo import StreamFIFO
+from hw.streams.memory_fifo import MemoryFIFO
 
 from .aligner import aligned_layout
 from .axi4 import segment_layout
@@ -54,7 +54,7 @@ class OperandPath(wiring.Component):
         m = Module()
         m.submodules.loop = loop = self.loop
         m.submodules.reader = reader = self.reader
-        m.submodules.queue = queue = StreamFIFO(loop.work.p.shape(), depth=self.works)
+        m.submodules.queue = queue = MemoryFIFO(loop.work.p.shape(), depth=self.works)
         wiring.connect(m, wiring.flipped(self.work), queue.i)
         wiring.connect(m, queue.o, loop.work)
         wiring.connect(m, loop.o, reader.pieces)

@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hw.streams.stream_fifo import StreamFIFO
+from hw.streams.memory_fifo import MemoryFIFO
 
 from .aligner import Aligner, aligned_layout, cut_layout
 from .axi4 import segment_layout
@@ -43,7 +43,7 @@ class OperandReader(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         sizes = {"data_bytes": self.data_bytes, "length_bits": self.length_bits}
-        m.submodules.cuts = cuts = StreamFIFO(cut_layout(**sizes), depth=self.ahead)
+        m.submodules.cuts = cuts = MemoryFIFO(cut_layout(**sizes), depth=self.ahead)
         m.submodules.aligner = aligner = Aligner(**sizes)
         wiring.connect(m, cuts.o, aligner.cuts)
         wiring.connect(m, wiring.flipped(self.words), aligner.words)

@@ -4,7 +4,7 @@ from amaranth import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.streams.stream_fifo import StreamFIFO
+from hw.streams.memory_fifo import MemoryFIFO
 
 from .axi4 import burst_layout, segment_layout
 from .burst_splitter import BurstSplitter
@@ -66,7 +66,7 @@ class ReadChannel(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.splitter = splitter = self.splitter
-        m.submodules.queue = queue = StreamFIFO(self.o.p.shape(), depth=self.depth)
+        m.submodules.queue = queue = MemoryFIFO(self.o.p.shape(), depth=self.depth)
         wiring.connect(m, wiring.flipped(self.segments), splitter.i)
         wiring.connect(m, queue.o, wiring.flipped(self.o))
 

@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hw.streams.stream_fifo import StreamFIFO
+from hw.streams.memory_fifo import MemoryFIFO
 
 from .axi4 import (
     INCREMENTING,
@@ -80,7 +80,7 @@ class WritePort(wiring.Component):
         m = Module()
         bus, shift = self.bus, exact_log2(self.data_bytes)
         m.submodules.former = former = self.former
-        m.submodules.marks = marks = StreamFIFO(1, depth=self.outstanding)
+        m.submodules.marks = marks = MemoryFIFO(1, depth=self.outstanding)
         wiring.connect(m, wiring.flipped(self.i), former.i)
         run, word = former.runs, former.words
 

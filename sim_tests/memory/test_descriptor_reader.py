@@ -7,7 +7,7 @@ from cocotb.triggers import gather
 
 from golden.memory.descriptor import BYTES
 from hw.memory.axi4 import segment_layout
-from hw.memory.descriptor import DESCRIPTOR_BITS
+from hw.memory.descriptor import DESCRIPTOR_BITS, FIELD_BITS
 from hw.memory.descriptor_reader import AHEAD, DescriptorReader
 from sim_tests import bench, drive
 
@@ -17,6 +17,12 @@ PATIENCE = 2_000
 """Cycles within which a descriptor comes."""
 WRAP = COUNTS - 5
 """A count that wraps soon."""
+
+
+def shown(bits):
+    """Give what is handed on of a descriptor: its fields, and whether anything else is set."""
+    fields, more = bits & (1 << FIELD_BITS) - 1, bits >> FIELD_BITS != 0
+    return fields | more << DESCRIPTOR_BITS - 1
 
 
 class RingBench:
@@ -47,12 +53,17 @@ class RingBench:
         words = BYTES // drive.parameters()["data_bytes"]
         for _ in range(count):
             assert self.next - self.completed < self.size
-            octets = self.rng.bytes(BYTES)
+            octets = bytearray(self.rng.bytes(BYTES))
+            if self.rng.random() < 0.5:
+                octets[FIELD_BITS // 8:] = bytes(BYTES - FIELD_BITS // 8)
+            if self.rng.random() < 0.3:
+                octets[int(self.rng.integers(FIELD_BITS // 8, BYTES))] |= 1 << int(
+                    self.rng.integers(8))
             # EXOKAY is the least of the answers that are not OKAY.
             answers = [int(self.rng.choice([0, 0, 0, 1, 2, 3])) * int(self.rng.random() < 0.2)
                        for _ in range(words)]
             self.slots[self.base + self.next % self.size * BYTES] = octets, answers
-            self.expected.append((self.next % COUNTS, int.from_bytes(octets, "little"),
+            self.expected.append((self.next % COUNTS, shown(int.from_bytes(octets, "little")),
                                   max(answers)))
             self.next += 1
         self.dut.tail.value = self.next % COUNTS
