@@ -63,9 +63,17 @@ class Engines(wiring.Component):
         As in `CalibrationTables`.
     channel : In(16), maximum : Out(32), forget_maxima : In(1)
         As in `ChannelMaxima`.
+
+    Raises
+    ------
+    ValueError
+        If more than one block has to be converted in a cycle.
     """
 
     def __init__(self, config, *, surplus=False):
+        if config.blocks_per_cycle != 1:
+            raise ValueError(f"blocks_per_cycle={config.blocks_per_cycle}: the engines convert one "
+                             "block in a cycle; only the readers and writers of memory take more")
         self.config, self.surplus = config, surplus
         super().__init__({
             "jobs": In(stream.Signature(job_layout(config))),

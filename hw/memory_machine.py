@@ -29,13 +29,17 @@ from .memory.work import COUNT_BITS, INDEX_BITS
 from .memory.write_port import WritePort
 from .registers.csr import fields_of, register_signature
 from .registers.map import RING_REGISTERS
-from .streams.stream_fifo import StreamFIFO
+from .streams.memory_fifo import MemoryFIFO
 
 WORKS = JOBS_UNDER_WAY
 """Jobs whose operands are not read, or whose results are not written."""
 
 DESCRIPTORS, ACTIVATIONS, WEIGHTS, SIDE = range(4)
 """Channels of the bus's read side, and their IDs; tables and words that are watched are SIDE."""
+
+WEIGHTS_SHARE = 2
+"""Words of weights that are read ahead, by those of activations. While both are read each gets a
+share of the port by its words; weights come for every group of token tiles, activations once."""
 
 ID_BITS = 2
 
@@ -171,7 +175,7 @@ class MemoryMachine(wiring.Component):
 
         A packet from memory has no other fault: one that is longer than it must be is none.
         """
-        indices = StreamFIFO(INDEX_BITS, depth=JOBS_UNDER_WAY)
+        indices = MemoryFIFO(INDEX_BITS, depth=JOBS_UNDER_WAY)
         m.submodules.indices = DomainRenamer("engines")(indices)
         m.d.comb += [
             indices.i.valid.eq(dispatcher.act.valid), indices.i.p.eq(dispatcher.number),
@@ -214,7 +218,8 @@ class MemoryMachine(wiring.Component):
         config = self.config
         descriptors = max(AHEAD * DESCRIPTOR_BITS // (8 * config.bus_bytes), config.burst_beats)
         m.submodules.reader = reader = BusReader(
-            depths=(descriptors, config.read_depth, config.read_depth, config.burst_beats),
+            depths=(descriptors, config.read_depth, WEIGHTS_SHARE * config.read_depth,
+                    config.burst_beats),
             domain="engines", burst_beats=config.burst_beats, outstanding=config.outstanding,
             length_bits=inside["length_bits"], **self.bus_sizes)
         m.d.comb += reader.window.eq(window.pages)
@@ -228,10 +233,11 @@ class MemoryMachine(wiring.Component):
         """Read operands; return their beats."""
         config = self.config
         operands = {}
-        for name, kind, channel, beat_bytes in (
-                ("act", RowReader, ACTIVATIONS, config.act_bytes),
-                ("weight", TileReader, WEIGHTS, config.weight_bytes)):
-            path = OperandPath(kind(config, **inside), works=WORKS, ahead=config.read_depth,
+        for name, kind, channel, ahead, beat_bytes in (
+                ("act", RowReader, ACTIVATIONS, config.read_depth, config.act_bytes),
+                ("weight", TileReader, WEIGHTS, WEIGHTS_SHARE * config.read_depth,
+                 config.weight_bytes)):
+            path = OperandPath(kind(config, **inside), works=WORKS, ahead=ahead,
                                beat_bytes=beat_bytes, data_bytes=config.bus_bytes, **inside)
             m.submodules[f"{name}_path"] = DomainRenamer("engines")(path)
             wiring.connect(m, getattr(dispatcher, name), path.work)
@@ -283,7 +289,7 @@ class MemoryMachine(wiring.Component):
         config = self.config
         writer = ResultSink(config, address_bits=config.address_bits + 1,
                             data_bytes=config.bus_bytes)
-        queue = StreamFIFO(writer.work.p.shape(), depth=WORKS)
+        queue = MemoryFIFO(writer.work.p.shape(), depth=WORKS)
         m.submodules.writer = DomainRenamer("engines")(writer)
         m.submodules.results_work = DomainRenamer("engines")(queue)
         m.submodules.write_port = port = WritePort(

@@ -28,6 +28,12 @@ PAGE_BYTES = 4096
 MOST_BEATS = 4
 """Beats of one MX9 x MX9 block product."""
 
+SHORT_PASS = 5
+"""Beats of a pair of tiles in MX6 at K = 72, the channels of a head of DiT-XL/2."""
+
+MOST_CHOSEN_LANES = 64
+"""Results that leave an array of 16x16 cells in a cycle: more are only made where asked for."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -46,12 +52,15 @@ class Config:
         choices=tuple(FLOAT_FORMATS))
     act_bytes: int = parameter(
         32, "Bytes per beat of s_axis_act.", chosen="32; beside a bus its words, a block at most")
+    blocks_per_cycle: int = parameter(
+        1, "Most blocks of activations in a beat: memory is read and written so, but the engines "
+        "convert one.", least=1, most=4, power_of_two=True)
     weight_bytes: int = parameter(
         32, "Bytes per beat of s_axis_wgt.", least=2, most=1024, power_of_two=True,
         chosen="4 x cols, to a power of two")
     act_depth: int = parameter(
-        1152, "Blocks of A per array row that fit on chip.", most=MOST_BLOCKS,
-        chosen="3 x k_max / 16")
+        2304, "Blocks of A per array row that fit on chip.", most=MOST_BLOCKS,
+        chosen="6 x k_max / 16")
     weight_depth: int = parameter(
         768, "Blocks of B per array column that fit on chip.", most=MOST_BLOCKS,
         chosen="2 x k_max / 16")
@@ -65,8 +74,8 @@ class Config:
     cell_stages: int = parameter(
         1, "Pipeline registers of a cell before its accumulator.", least=0, most=MOST_CELL_STAGES)
     drain_lanes: int = parameter(
-        8, "Results that leave the array per cycle: cols times 1, 2, 4, ... up to all rows.",
-        chosen="cols")
+        16, "Results that leave the array per cycle: cols times 1, 2, 4, ... up to all rows.",
+        chosen="a tile in five cycles, but 64 or cols at most; cols beside a bus")
     # More than cols pays where K is so short that a tile takes fewer beats than there are rows.
     tables: int = parameter(
         2, "Calibration tables: channel order and static tags.", least=1, most=16,
@@ -77,7 +86,8 @@ class Config:
     address_bits: int = parameter(40, "Bits of an address of m_axi.", least=32, most=64)
     burst_beats: int = parameter(16, "Most words of a burst.", least=1, most=64, power_of_two=True)
     read_depth: int = parameter(
-        128, "Words of each operand that are read ahead: latency of the bus, and a burst.",
+        128, "Words of activations that are read ahead, and half of those of weights: latency of "
+        "the bus, and a burst.",
         most=MOST_BLOCKS)
     outstanding: int = parameter(
         128, "Most reads, and most writes, that the bus owes an answer.", least=1, most=256)
@@ -91,17 +101,19 @@ class Config:
         k_max, rows, cols : int
         **others
             Fields of `Config`; those left out or None are chosen: a weight stream that keeps the
-            array busy from four resident token tiles up, and nearly so with three; room for three
-            token tiles and two column tiles of the largest K. Streams are as wide as a bus, but
-            activations come a block at a time at most.
+            array busy from four resident token tiles up, and nearly so with three; room for six
+            token tiles and two column tiles of the largest K; a drain that keeps up with K = 72,
+            five beats, where 64 results in a cycle are enough for that. Beside a bus, to which a
+            row goes in a cycle, one row drains. Streams are as wide as a bus, but activations come
+            `blocks_per_cycle` blocks at a time at most.
         """
         blocks = -(-k_max // BLOCK_SIZE)
         bus_bytes = others.get("bus_bytes") or 0
         chosen = {**({"act_bytes": _act_bytes(bus_bytes, others)} if bus_bytes else {}),
                   "weight_bytes": bus_bytes or max(4, 1 << (4 * cols - 1).bit_length()),
-                  "act_depth": 3 * blocks, "weight_depth": 2 * blocks,
+                  "act_depth": 6 * blocks, "weight_depth": 2 * blocks,
                   "stage_depth": max(rows, cols) * blocks + 2 * blocks + 2,
-                  "drain_lanes": cols}
+                  "drain_lanes": cols if bus_bytes else _drain_lanes(rows, cols)}
         given = {name: value for name, value in others.items() if value is not None}
         return cls(rows=rows, cols=cols, k_max=k_max, **(chosen | given))
 
@@ -129,11 +141,12 @@ class Config:
 
     def _check_streams(self):
         smallest, largest = self.element_bytes
-        if not is_power_of_two(self.act_bytes) or not (
-                largest <= self.act_bytes <= BLOCK_SIZE * smallest):
+        most = self.blocks_per_cycle * BLOCK_SIZE * smallest
+        if not is_power_of_two(self.act_bytes) or not largest <= self.act_bytes <= most:
             raise ValueError(
-                f"act_bytes must be a power of two from one element ({largest}) to one block of "
-                f"the smallest format ({BLOCK_SIZE * smallest}), not {self.act_bytes}")
+                f"act_bytes must be a power of two from one element ({largest}) to "
+                f"{_count(self.blocks_per_cycle, 'block')} of the smallest format ({most}), "
+                f"not {self.act_bytes}")
 
     def _check_bus(self):
         if self.weight_bytes != self.bus_bytes:
@@ -238,14 +251,27 @@ class Config:
         return " ".join(f"{name}={value}" for name, value in values.items())
 
 
+def _drain_lanes(rows, cols):
+    """Choose how many results leave the array in a cycle."""
+    lanes = cols
+    while SHORT_PASS * lanes < rows * cols and 2 * lanes <= MOST_CHOSEN_LANES:
+        lanes *= 2
+    return lanes
+
+
 def _act_bytes(bus_bytes, others):
     """Choose the beats of activations beside a bus: its words, or blocks where those are shorter.
 
-    What is no format is left to the check of the formats.
+    What is no format, or no number of blocks, is left to its check.
     """
     formats = [FLOAT_FORMATS[name].width // 8 for name in (
         others.get("float_formats") or Config.float_formats) if name in FLOAT_FORMATS]
-    return min(bus_bytes, BLOCK_SIZE * min(formats, default=bus_bytes))
+    blocks = others.get("blocks_per_cycle") or 1
+    return min(bus_bytes, blocks * BLOCK_SIZE * min(formats, default=bus_bytes))
+
+
+def _count(number, noun):
+    return f"one {noun}" if number == 1 else f"{number} {noun}s"
 
 
 PARAMETERS = parameters_of(Config)

@@ -7,6 +7,7 @@ as `commands.exit_codes` has them. MIXDIT_SEED seeds all data and stalls (defaul
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -17,10 +18,11 @@ from commands.exit_codes import ExitCode
 from commands.figures import Figures
 from hw.contract.config import Config
 from hw.host.results import Outcome
+from hw.machine_options import machine_options
 from perf.rtl.bench_program import run_program
 from perf.rtl.bench_rows import make_rows
 from perf.rtl.measured import Measured, expected_cycles, pair_outcomes
-from perf.rtl.scenarios import MACHINES, Group, Sizes, make_groups
+from perf.rtl.scenarios import WIDE, Group, Sizes, machines_of, make_groups
 from perf.rtl.table import Report, print_table, write_json, write_markdown
 from perf.rtl.verilog_size import measure_verilog
 from simulation.running import simulate
@@ -70,17 +72,18 @@ def named(jobs: Sequence[Measured]) -> dict[str, Measured]:
     return {each.case.name: each for each in jobs if each.case.name}
 
 
-def measure(console: Console) -> Report:
+def measure(console: Console, machines: Mapping[str, Config]) -> Report:
     """Run everything, and compare every job with golden."""
-    groups = make_groups(MACHINES, Sizes(), np.random.default_rng(seed()))
-    jobs, seconds = run_groups(MACHINES, groups, console)
+    sizes = Sizes.of(machines[WIDE])
+    groups = make_groups(machines, sizes, np.random.default_rng(seed()))
+    jobs, seconds = run_groups(machines, groups, console)
     started = time.perf_counter()
     with console.status("Comparing with the golden model"):
         differences = [each.difference for each in jobs if each.difference is not None]
     seconds["compare"] = time.perf_counter() - started
     with console.status("Emitting 64 x 64 cells"):
         verilog = measure_verilog()
-    return Report(make_rows(named(jobs)), verilog, MACHINES, seed(), differences, len(jobs),
+    return Report(make_rows(named(jobs)), verilog, machines, seed(), differences, len(jobs),
                   seconds | {"emit": verilog.seconds})
 
 
@@ -106,15 +109,17 @@ def conclude(console: Console, report: Report, folder: Path) -> int:
     return ExitCode.DIFFERENT
 
 
-def main() -> Figures:
+@machine_options("rows", "cols")
+def main(machine: Mapping[str, Any]) -> Figures:
     """Measure the machine in the emitted Verilog.
 
     Utilisation, cost of precision and stalls, from the machine's own counters. The exit code is 1
-    unless every target is met and every bit is the golden model's. MIXDIT_SEED seeds all data and
-    stalls.
+    unless every target is met and every bit is the golden model's. The targets are for arrays of
+    4x4 to 16x16. MIXDIT_SEED seeds all data and stalls.
 
     Example: mixdit bench rtl --json > rtl.json
     """
-    code = run_program(lambda console: conclude(console, measure(console), FOLDER),
+    machines = machines_of(**machine)
+    code = run_program(lambda console: conclude(console, measure(console, machines), FOLDER),
                        width=190, folder=FOLDER)
     return Figures(FOLDER / "report.json", code)

@@ -10,14 +10,11 @@ from hw.host.memory import Commands, Matrix, RingHost
 
 NEAR, FAR = "near", "far"
 
-_SIZES = {"rows": 8, "cols": 8, "k_max": 4608, "act_depth": 2304, "bus_bytes": 32}
-
 MACHINES = {
-    NEAR: Config.sized(**_SIZES),
-    FAR: Config.sized(**_SIZES, read_depth=512, outstanding=256),
+    NEAR: Config.sized(bus_bytes=32),
+    FAR: Config.sized(bus_bytes=32, read_depth=512, outstanding=256),
 }
-"""One port of 256 bits. A machine as it comes, and one for a latency of 400 cycles. Eight token
-tiles of K = 4608 fit, of which four are resident."""
+"""One port of 256 bits. The machine as it comes, and one for a latency of 400 cycles."""
 
 LINEAR, LINEAR_FAR, BUSIEST = 0.97, 0.95, 0.97
 LOST_CYCLES = 32

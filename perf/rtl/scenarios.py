@@ -4,7 +4,7 @@ A job is measured in the middle of others, as a driver runs them: its first oper
 the job before computes, and its last results leave while the next one does.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -19,11 +19,18 @@ from simulation.works.random_works import make_work
 
 WIDE, NARROW = "wide", "narrow"
 
-MACHINES = {
-    WIDE: Config.sized(rows=8, cols=8, act_depth=2304, drain_lanes=16),
-    NARROW: Config.sized(rows=8, cols=8, act_depth=2304, drain_lanes=8),
-}
-"""One array, whose results drain two rows per cycle or one; eight token tiles of K = 4608 fit."""
+
+def machines_of(**size: int) -> dict[str, Config]:
+    """Make the machine of a size as it comes, and one whose results drain a row per cycle.
+
+    Parameters
+    ----------
+    **size : int
+        `rows` and `cols` for `Config.sized`.
+    """
+    wide = Config.sized(**size)
+    return {WIDE: wide, NARROW: replace(wide, drain_lanes=wide.cols)}
+
 
 STALL = 0.25
 """Share of the cycles that every stream takes off in stalled groups."""
@@ -31,7 +38,7 @@ STALL = 0.25
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large the measured jobs are; by default as in DiT-XL/2 at 256 x 256 pixels.
+    """How large the measured jobs are; by default as in DiT-XL/2 at 256 x 256 pixels, for 8x8.
 
     Attributes
     ----------
@@ -58,6 +65,13 @@ class Sizes:
     few_columns: int = 32
     outlier_blocks: int = 3
     head_channels: int = 72
+
+    @classmethod
+    def of(cls, config: Config) -> "Sizes":
+        """Give as many tiles as on 8x8, and so many columns that tiles load in time."""
+        return cls(tokens=32 * config.rows, fewer_tokens=16 * config.rows,
+                   columns=config.cols * max(12, 3 * config.rows // 2),
+                   few_columns=config.cols * max(1, config.rows // 2))
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ async def names_itself_and_its_parameters(dut):
     found, config = await machine.driver.identify(), machine.config
     for name in ("rows", "cols", "acc_width", "k_max", "act_bytes", "weight_bytes", "result_bytes",
                  "act_depth", "weight_depth", "tile_slots", "stage_depth", "drain_lanes", "tables",
-                 "fraction_bits", "cell_stages", "weight_slots", "result_depth"):
+                 "fraction_bits", "cell_stages", "weight_slots", "result_depth",
+                 "blocks_per_cycle"):
         assert found[name.upper()] == getattr(config, name), name
 
 

@@ -69,6 +69,24 @@ def test_sized_configurations_are_possible(size):
     assert config.act_depth >= config.k_blocks_max
 
 
+@pytest.mark.parametrize("rows, cols, lanes", [
+    (1, 1, 1), (5, 5, 5), (6, 4, 8), (8, 8, 16), (16, 16, 64), (16, 4, 16), (4, 16, 16),
+    (64, 64, 64), (128, 1, 32), (128, 128, 128)])
+def test_a_tile_of_five_beats_drains_in_time_where_sixty_four_lanes_do(rows, cols, lanes):
+    config = Config.sized(rows=rows, cols=cols)
+    assert config.drain_lanes == lanes
+    assert config.drain_cycles <= 5 or lanes == max(64, cols)
+    assert Config.sized(rows=rows, cols=cols, bus_bytes=32).drain_rows == 1
+
+
+@pytest.mark.parametrize("bus_bytes, formats, blocks, act_bytes", [
+    (64, ("fp16",), 1, 32), (64, ("fp16",), 2, 64), (64, ("fp32",), 1, 64), (32, ("fp16",), 2, 32)])
+def test_beats_of_activations_are_words_or_the_blocks_of_a_cycle(
+        bus_bytes, formats, blocks, act_bytes):
+    assert Config.sized(bus_bytes=bus_bytes, float_formats=formats,
+                        blocks_per_cycle=blocks).act_bytes == act_bytes
+
+
 @pytest.mark.parametrize(("m", "n", "k"), [(1, 1, 1), (70, 17, 100), (512, 128, 6144)])
 def test_every_result_leaves_once(m, n, k):
     config = Config.sized(rows=8, cols=8)
@@ -86,6 +104,8 @@ def test_every_result_leaves_once(m, n, k):
     (["--float-formats", "fp8"], "float_formats"),
     (["--drain-lanes", "9"], "drain_lanes must be cols=8 times a power of two"),
     (["--tables", "5"], "tables must be a power of two"),
+    (["--blocks-per-cycle", "2"], "blocks_per_cycle=2: the engines convert one block in a cycle"),
+    (["--bus-bytes", "64", "--blocks-per-cycle", "2"], "the engines convert one block in a cycle"),
     (["--name", "8x8"], "can't be called"),
     (["--name", "wire"], "can't be called 'wire': that is a keyword"),
     (["-o", "/proc/nowhere/x.v"], "nothing can be written in /proc/nowhere"),

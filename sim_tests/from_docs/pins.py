@@ -42,6 +42,7 @@ CONSTANTS = {
     "BURST_BEATS": 0x064,
     "READ_DEPTH": 0x068,
     "OUTSTANDING": 0x06C,
+    "BLOCKS_PER_CYCLE": 0x070,
 }
 JOB = {
     "KIND": 0x080,

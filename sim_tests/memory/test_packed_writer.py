@@ -183,9 +183,9 @@ CASES = [(4, 4, 32, 32), (3, 16, 4, 4), (2, 32, 2, 2), (5, 48, 16, 16), (1, 1, 2
 
 @pytest.mark.parametrize("rows, cols, act_bytes, data_bytes", CASES)
 def test_packed_writer(rows, cols, act_bytes, data_bytes):
-    formats = ("fp32",) if act_bytes > 2 else ("fp16", "bf16")
     config = Config.sized(rows=rows, cols=cols, k_max=512, act_bytes=act_bytes,
-                          weight_bytes=data_bytes, float_formats=formats)
+                          weight_bytes=data_bytes, blocks_per_cycle=2,
+                          float_formats=("fp16",) if act_bytes < 4 else ("fp32", "fp16"))
     bench.simulate(PackedWriter(config, address_bits=ADDRESS_BITS, data_bytes=data_bytes),
                    __name__, f"packed_writer_{rows}x{cols}_{act_bytes}_{data_bytes}",
                    parameters=handed_over(config, data_bytes=data_bytes))

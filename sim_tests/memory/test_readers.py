@@ -204,10 +204,11 @@ async def tiles_wait_for_weights_and_for_biases(dut):
                        first + 3)
 
 
-@pytest.mark.parametrize("rows, cols", [(4, 4), (3, 5), (8, 2)])
+@pytest.mark.parametrize("rows, cols, blocks", [(4, 4, 1), (3, 5, 1), (8, 2, 1), (8, 8, 2)])
 @pytest.mark.parametrize("kind", [RowReader, TileReader])
-def test_readers(kind, rows, cols):
-    config = Config.sized(rows=rows, cols=cols, k_max=600, act_bytes=32, weight_bytes=32)
+def test_readers(kind, rows, cols, blocks):
+    config = Config.sized(rows=rows, cols=cols, k_max=600, act_bytes=32 * blocks,
+                          blocks_per_cycle=blocks, weight_bytes=32 * blocks)
     name = {RowReader: "rows", TileReader: "tiles"}[kind]
     bench.simulate(kind(config, **SIZES), __name__, f"{name}_reader_{rows}x{cols}",
                    only=rf"\.{name}_", parameters=handed_over(config))

@@ -118,10 +118,12 @@ CASES = [(4, 4, 32, 32), (3, 16, 64, 64), (5, 2, 8, 8), (4, 8, 16, 64), (6, 4, 4
 
 @pytest.mark.parametrize("rows, cols, act_bytes, data_bytes", CASES)
 def test_result_sink(rows, cols, act_bytes, data_bytes):
-    """Beats of results that are several packed ones, and packed ones shorter than words."""
+    """Beats of results that are several packed ones, and packed ones shorter than words.
+
+    64 bytes are two blocks of FP16.
+    """
     config = Config.sized(rows=rows, cols=cols, k_max=512, act_bytes=act_bytes,
-                          weight_bytes=data_bytes, drain_lanes=2 * cols,
-                          float_formats=("fp32",))
+                          weight_bytes=data_bytes, drain_lanes=2 * cols, blocks_per_cycle=2)
     bench.simulate(ResultSink(config, address_bits=ADDRESS_BITS, data_bytes=data_bytes), __name__,
                    f"result_sink_{rows}x{cols}_{act_bytes}_{data_bytes}",
                    parameters=handed_over(config, data_bytes=data_bytes))

@@ -39,8 +39,9 @@ extern "C" {
 #define MIXDIT_REG_BUS_BYTES 0x05Cu /* Bytes of a word of m_axi, which a command ring works on; 0: streams, and no bus. */
 #define MIXDIT_REG_ADDRESS_BITS 0x060u /* Bits of an address of m_axi. */
 #define MIXDIT_REG_BURST_BEATS 0x064u /* Most words of a burst. */
-#define MIXDIT_REG_READ_DEPTH 0x068u /* Words of each operand that are read ahead: latency of the bus, and a burst. */
+#define MIXDIT_REG_READ_DEPTH 0x068u /* Words of activations that are read ahead, and half of those of weights: latency of the bus, and a burst. */
 #define MIXDIT_REG_OUTSTANDING 0x06Cu /* Most reads, and most writes, that the bus owes an answer. */
+#define MIXDIT_REG_BLOCKS_PER_CYCLE 0x070u /* Most blocks of activations in a beat: memory is read and written so, but the engines convert one. */
 
 /* Job. The next job; may be rewritten as soon as START has been answered. */
 #define MIXDIT_REG_JOB_KIND 0x080u /* What the job does. */
@@ -332,7 +333,8 @@ enum mixdit_ring_status_fault {
     X(address_bits, MIXDIT_REG_ADDRESS_BITS) \
     X(burst_beats, MIXDIT_REG_BURST_BEATS) \
     X(read_depth, MIXDIT_REG_READ_DEPTH) \
-    X(outstanding, MIXDIT_REG_OUTSTANDING)
+    X(outstanding, MIXDIT_REG_OUTSTANDING) \
+    X(blocks_per_cycle, MIXDIT_REG_BLOCKS_PER_CYCLE)
 
 /* X(member, offset of its lower half) of every counter. */
 #define MIXDIT_COUNTERS(X) \

@@ -6,7 +6,7 @@ Exit codes: 0 when the clock is fast enough, or nothing was placed; 1 when it is
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -17,16 +17,18 @@ from commands.outputs import check_file, check_folder
 from commands.running import sentences
 from commands.terminal import make_console
 from hw.parts.emit import emit
+from perf.rtl.ppa.unit import Unit
 
 from .harness import INNER, TOP, emit_harnessed
 from .placement import pack, place
 from .report import Report, Row, print_report, write_json
 from .synthesis import synthesize
-from .targets import ACCELERATOR, DEVICE, ECP5, FAMILIES, PARTS, XC7
+from .targets import DEVICE, ECP5, FAMILIES, PARTS, PLACED, XC7
 from .tools import PACKAGES, require
 
 
-def measure(console: Console, folder: Path, seed: int, *, with_placement: bool) -> Report:
+def measure(console: Console, folder: Path, seed: int, *, with_placement: bool,
+            accelerator: Unit = PLACED["streams"]) -> Report:
     """Do everything, and say what was done.
 
     Parameters
@@ -38,6 +40,8 @@ def measure(console: Console, folder: Path, seed: int, *, with_placement: bool) 
         Of the placer.
     with_placement : bool
         Without, only synthesis.
+    accelerator : Unit
+        What is placed.
 
     Raises
     ------
@@ -45,14 +49,14 @@ def measure(console: Console, folder: Path, seed: int, *, with_placement: bool) 
         If a tool is missing or fails.
     """
     require(*list(PACKAGES)[: None if with_placement else 1])
-    report = Report(seed)
+    report = Report(seed, accelerator)
     for unit in PARTS:
         verilog = emit(unit.make(), INNER, header=unit.configuration)
         for family in FAMILIES:
             _synthesize(console, report, unit, family, verilog, INNER, folder)
-    machine = emit_harnessed(ACCELERATOR.make(), header=ACCELERATOR.configuration)
-    _synthesize(console, report, ACCELERATOR, XC7, machine, INNER, folder)
-    placed = _synthesize(console, report, ACCELERATOR, ECP5, machine, TOP, folder)
+    machine = emit_harnessed(accelerator.make(), header=accelerator.configuration)
+    _synthesize(console, report, accelerator, XC7, machine, INNER, folder)
+    placed = _synthesize(console, report, accelerator, ECP5, machine, TOP, folder)
     if with_placement:
         report.placement = _timed(console, f"placed and routed on {DEVICE.describe()}",
                                   lambda: place(placed, DEVICE, seed))
@@ -84,6 +88,8 @@ def fpga(
     with_placement: Annotated[bool, typer.Option(
         "--place/--no-place", help="Without, synthesis only: a few minutes instead of half an "
         "hour.")] = True,
+    machine: Annotated[Literal["streams", "ring"], typer.Option(
+        help="Between streams, or between a command ring and a bus of 128 bits.")] = "streams",
 ) -> Figures:
     """Synthesize the machine for FPGAs, place and route it on an ECP5.
 
@@ -95,7 +101,8 @@ def fpga(
     with sentences("Interrupted: no report was written."):
         check_folder(out)
         check_file(out / "report.json")
-        report = measure(console, out, seed, with_placement=with_placement)
+        report = measure(console, out, seed, with_placement=with_placement,
+                         accelerator=PLACED[machine])
         print_report(console, report)
         write_json(out / "report.json", report)
     console.print(f"Report: {out / 'report.json'}", soft_wrap=True)

@@ -46,6 +46,8 @@ class Report:
     Attributes
     ----------
     seed : int
+    placed : Unit
+        What is placed and routed.
     rows : list of Row
     placement : Placement or None
     bitstream_bytes : int
@@ -53,6 +55,7 @@ class Report:
     """
 
     seed: int
+    placed: Unit = ACCELERATOR
     rows: list[Row] = field(default_factory=list)
     placement: Placement | None = None
     bitstream_bytes: int = 0
@@ -82,7 +85,7 @@ def print_report(console: Console, report: Report) -> None:
 
 def _print_placement(console, report):
     found = report.placement
-    console.print(f"\n{ACCELERATOR.name} on {DEVICE.describe()}, seed {report.seed}: "
+    console.print(f"\n{report.placed.name} on {DEVICE.describe()}, seed {report.seed}: "
                   f"{found.mhz:.1f} MHz after place and route, at least {LEAST_MHZ:g} asked",
                   style="green" if report.met else "bold red", soft_wrap=True)
     console.print("Sites: " + ", ".join(
@@ -103,7 +106,7 @@ def write_json(path: Path, report: Report) -> None:
         "rows": [{"unit": row.unit.name, "configuration": row.unit.configuration,
                   "family": row.family, **asdict(row.resources)} for row in report.rows],
         "placement": report.placement and {
-            "device": DEVICE.describe(), "seed": report.seed, "least_mhz": LEAST_MHZ,
-            "met": report.met, "bitstream_bytes": report.bitstream_bytes,
+            "unit": report.placed.name, "device": DEVICE.describe(), "seed": report.seed,
+            "least_mhz": LEAST_MHZ, "met": report.met, "bitstream_bytes": report.bitstream_bytes,
             **asdict(report.placement)},
     }, indent=2) + "\n")

@@ -6,14 +6,20 @@ from hw.accelerator import Accelerator
 from hw.array.dot_product import DotProduct
 from hw.array.mac_cell import MACCell
 from hw.contract.config import Config
+from hw.memory_accelerator import MemoryAccelerator
 from perf.rtl.ppa.unit import Unit
 
 LEAST_MHZ = 60.0
 """The clock that the machine must reach on `DEVICE`."""
 
-MACHINE = Config.sized(rows=4, cols=4, float_formats=("fp16",), act_bytes=16, act_depth=1024,
-                       stage_depth=2048, cell_stages=3)
+_SIZES = {"rows": 4, "cols": 4, "float_formats": ("fp16",), "act_bytes": 16, "act_depth": 1024,
+          "stage_depth": 2048, "cell_stages": 3}
+
+MACHINE = Config.sized(**_SIZES)
 """4x4 cells, FP16 in, K to 6144; two depths are powers of two, to fill block RAMs."""
+
+RING_MACHINE = Config.sized(**_SIZES, bus_bytes=16)
+"""The same between a command ring and a bus of 128 bits."""
 
 
 @dataclass(frozen=True)
@@ -99,3 +105,10 @@ PARTS = (
 
 ACCELERATOR = Unit(f"accelerator {MACHINE.rows}x{MACHINE.cols}", lambda: Accelerator(MACHINE),
                    configuration=MACHINE.describe())
+
+RING_ACCELERATOR = Unit(f"{ACCELERATOR.name} with a command ring",
+                        lambda: MemoryAccelerator(RING_MACHINE),
+                        configuration=RING_MACHINE.describe())
+
+PLACED = {"streams": ACCELERATOR, "ring": RING_ACCELERATOR}
+"""What can be placed and routed, by the option's value."""

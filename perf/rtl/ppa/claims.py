@@ -19,6 +19,7 @@ FLEXIBLE_TARGET = 1.05
 MIX_TARGET = 1.8
 PATH_TARGET = 7.5
 CONVERTER_TARGET = 2200
+MEMORY_SYSTEM_TARGET = 50_000
 
 
 def work_per_area(cell: Measured, mx9: Measured, *, beats: float) -> float:
@@ -65,4 +66,7 @@ def make_claims(found: Mapping[str, Measured]) -> list[Claim]:
           lambda cell: cell.speed.path.nanoseconds, PATH_TARGET, "ns")
     claim("mx_converter, combinational", ["mx_converter, stages=0"],
           lambda unit: unit.area.area, CONVERTER_TARGET, "GE")
+    claim("memory system, 256 bits, with its registers", ["memory system", "csr, ring", "csr"],
+          lambda system, ring, csr: system.area.area + ring.area.area - csr.area.area,
+          MEMORY_SYSTEM_TARGET, "GE")
     return claims

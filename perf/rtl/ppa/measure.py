@@ -152,7 +152,7 @@ def _run(
     timed = recipe.point == "speed"
     # Gates are sized along whole paths, so what is timed is flat.
     netlist = synthesize(source, library, recipe, place, top=TOP,
-                         repeated=() if timed else unit.repeated,
+                         repeated=() if timed else unit.repeated, left_out=unit.left_out,
                          memory=STAND_IN if timed else None)
     return netlist, critical_path(netlist.verilog, library, top=TOP) if timed else None
 
@@ -170,6 +170,7 @@ def _best(unit, source, results):
         recipe, netlist, path = min(fast, key=lambda result: result[2].nanoseconds)
         speed = Point(recipe.name, netlist.area, netlist.registers, path)
     text = source.read_text(encoding="utf-8")
-    bits = sum(memory.bits for memory in memories(text))
+    outside = tuple(f"{TOP}_{module}" for module in unit.left_out)
+    bits = sum(memory.bits for memory in memories(text) if not memory.module.startswith(outside))
     return Measured(unit, area, speed, bits,
                     {recipe.name: netlist.area for recipe, netlist in small})

@@ -48,7 +48,7 @@ class Netlist:
 
 
 def synthesize(source: Path, library: Library, recipe: SynthesisRecipe, folder: Path, *,
-               repeated: tuple[str, ...] = (), top: str = "top",
+               repeated: tuple[str, ...] = (), left_out: tuple[str, ...] = (), top: str = "top",
                memory: Path | None = None) -> Netlist:
     """Synthesize one Verilog file.
 
@@ -62,6 +62,8 @@ def synthesize(source: Path, library: Library, recipe: SynthesisRecipe, folder: 
     repeated : tuple of str
         Modules, without the top's name, that are mapped once and instantiated; all others are
         flattened.
+    left_out : tuple of str
+        Modules, named likewise, that become black boxes.
     top : str
     memory : pathlib.Path, optional
         Verilog of a module to put in the place of every memory, which it calls ```MEMORY``; without
@@ -89,7 +91,8 @@ def synthesize(source: Path, library: Library, recipe: SynthesisRecipe, folder: 
             f"  {cell} adder ({ports});\nendmodule\n", encoding="utf-8")
     script = folder / "synth.ys"
     script.write_text("\n".join(
-        _passes(source.resolve(), library, recipe, repeated, top, memory)) + "\n",
+        _passes(
+        source.resolve(), library, recipe, repeated, left_out, top, memory)) + "\n",
         encoding="utf-8")
     statistics = folder / "cells.json"
     statistics.unlink(missing_ok=True)
@@ -100,12 +103,12 @@ def synthesize(source: Path, library: Library, recipe: SynthesisRecipe, folder: 
         raise SynthesisError(f"Yosys failed on {source.name} with {recipe.name}: the end of "
                              f"{folder / 'yosys.log'} says why")
     modules = json.loads(statistics.read_text(encoding="utf-8"))["modules"]
-    cells, registers = _count(modules, top, library)
+    cells, registers = _count(modules, top, {f"{top}_{name}" for name in left_out}, library)
     return Netlist(recipe.name, folder / "netlist.v", cells, registers,
                    library.gate_equivalents(cells))
 
 
-def _passes(source, library, recipe, repeated, top, memory):
+def _passes(source, library, recipe, repeated, left_out, top, memory):
     """List Yosys' commands."""
     liberty = f"-liberty {library.path}"
     yield f"read_verilog {source}"
@@ -113,6 +116,7 @@ def _passes(source, library, recipe, repeated, top, memory):
     if sram in source.read_text(encoding="utf-8"):
         yield (f"read_verilog -overwrite -DMEMORY={sram} {memory.resolve()}" if memory
                else f"blackbox {sram}")
+    yield from (f"blackbox {top}_{module}" for module in left_out)
     yield f"hierarchy -check -top {top}"
     yield from (f"setattr -mod -set keep_hierarchy 1 {top}_{module}" for module in repeated)
     yield from ("proc", "flatten -noscopeinfo", "opt_expr", "opt_clean")
@@ -133,11 +137,13 @@ def _passes(source, library, recipe, repeated, top, memory):
                 "write_verilog -noattr -noexpr -simple-lhs netlist.v")
 
 
-def _count(modules, top, library):
+def _count(modules, top, left_out, library):
     """Add up the library cells through the hierarchy; flip-flops as well."""
     def total(module):
         cells = {}
         for cell, count in modules[module]["num_cells_by_type"].items():
+            if cell.removeprefix("\\") in left_out:
+                continue
             if f"\\{cell}" in modules or cell in modules:
                 inside = total(f"\\{cell}" if f"\\{cell}" in modules else cell)
             elif cell in library.areas:

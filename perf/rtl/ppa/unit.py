@@ -19,6 +19,8 @@ class Unit:
         Cycles per `macs` MX9 x MX9 multiply-accumulates; None where it cannot.
     repeated : tuple of str
         Modules that are mapped once and instantiated.
+    left_out : tuple of str
+        Modules below the top that are not part of it: neither their area nor their memories count.
     reference : bool
         Not part of the machine: built to be compared with.
     configuration : str
@@ -32,6 +34,7 @@ class Unit:
     macs: int | None = None
     mx9_beats: float | None = None
     repeated: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     reference: bool = False
     configuration: str = ""
     timed: bool = True

@@ -12,7 +12,9 @@ from hw.array.mac_cell import MACCell
 from hw.blocks.mx_converter import MXConverter
 from hw.contract.config import MOST_CELL_STAGES, Config
 from hw.control.controller import Controller
+from hw.memory_machine import MemoryMachine
 from hw.registers.csr import CSR
+from hw.registers.map import RING_REGISTERS
 from hw.results.normalizer import Normalizer
 
 from .references import REFERENCES
@@ -20,6 +22,9 @@ from .unit import Unit
 
 DEFAULT = Config()
 """The machine whose parts are measured: 8x8, a 40-bit accumulator, K to 6144."""
+
+RING = Config(bus_bytes=32)
+"""The same beside a bus of 256 bits."""
 
 SMALL = Config.sized(rows=4, cols=4)
 """The whole machine that is measured."""
@@ -55,6 +60,9 @@ MACHINE = (
     Unit("normalizer", lambda: Normalizer(**_NORMALIZER), configuration=describe(_NORMALIZER)),
     Unit("controller", lambda: Controller(DEFAULT), configuration=DEFAULT.describe()),
     Unit("csr", CSR, configuration="all registers"),
+    Unit("csr, ring", partial(CSR, RING_REGISTERS), configuration="all registers"),
+    Unit("memory system", lambda: MemoryMachine(RING), left_out=("engines", "controller"),
+         configuration=RING.describe()),
     Unit("accelerator 4x4", lambda: Accelerator(SMALL), BLOCK_SIZE * SMALL.rows * SMALL.cols, 4,
          (*_CELLS, "normalizer", "bias_adder"), configuration=SMALL.describe()),
 )

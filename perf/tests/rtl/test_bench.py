@@ -17,7 +17,7 @@ from hw.host.work import Work
 from perf.rtl.bench import conclude, named, run_groups
 from perf.rtl.bench_rows import make_rows
 from perf.rtl.measured import Measured, stream_beats
-from perf.rtl.scenarios import MACHINES, NARROW, WIDE, Sizes, make_groups
+from perf.rtl.scenarios import NARROW, WIDE, Sizes, machines_of, make_groups
 from perf.rtl.table import Report
 from perf.rtl.verilog_size import VerilogSize, module_bytes
 from simulation.machines import TINY
@@ -27,6 +27,7 @@ TINY_SIZES = Sizes(tokens=64, columns=32, channels=(128, 256), fewer_tokens=32, 
                    outlier_blocks=1)
 SMALL_SIZES = Sizes(tokens=64, columns=96, channels=(320, 640), fewer_tokens=32, few_columns=8,
                     outlier_blocks=1)
+MACHINES = machines_of()
 SMALL = VerilogSize(64, 1.0, {"top": 4_999_999})
 
 

@@ -99,7 +99,7 @@ def _row(**others):
 
 def test_the_table_names_configuration_clock_and_path():
     text = StringIO()
-    report = Report(1, [_row()], read_report(timing()), 777)
+    report = Report(1, rows=[_row()], placement=read_report(timing()), bitstream_bytes=777)
     print_report(Console(file=text, width=200), report)
     for part in ("1,434", "rows=4 cols=4", "62.5 MHz", "64,000 of 83,640 TRELLIS_COMB",
                  "1.50 ns  machine.engines", "777 bytes"):
@@ -108,7 +108,7 @@ def test_the_table_names_configuration_clock_and_path():
 
 @pytest.mark.parametrize(("mhz", "met"), [(LEAST_MHZ, True), (LEAST_MHZ - 0.01, False)])
 def test_the_clock_is_judged_and_written(tmp_path, mhz, met):
-    report = Report(7, [_row()], read_report(timing(mhz)))
+    report = Report(7, rows=[_row()], placement=read_report(timing(mhz)))
     write_json(tmp_path / "report.json", report)
     written = json.loads((tmp_path / "report.json").read_text())
     assert report.met is met and written["placement"]["met"] is met
@@ -118,9 +118,10 @@ def test_the_clock_is_judged_and_written(tmp_path, mhz, met):
 
 
 @pytest.mark.parametrize(("report", "code"), [
-    (lambda: Report(1, [_row()], read_report(timing(LEAST_MHZ))), 0),
-    (lambda: Report(1, [_row()], read_report(timing(LEAST_MHZ - 1))), ExitCode.DIFFERENT),
-    (lambda: Report(1, [_row()]), 0),
+    (lambda: Report(1, rows=[_row()], placement=read_report(timing(LEAST_MHZ))), 0),
+    (lambda: Report(1, rows=[_row()], placement=read_report(timing(LEAST_MHZ - 1))),
+     ExitCode.DIFFERENT),
+    (lambda: Report(1, rows=[_row()]), 0),
 ])
 def test_the_exit_code_says_whether_the_clock_is_fast_enough(tmp_path, monkeypatch, report, code):
     monkeypatch.setattr(command, "measure", lambda *_, **__: report())

@@ -191,10 +191,10 @@ def test_tiles_are_as_many_as_half_of_the_chip_holds_or_as_is_said():
     operands = {k: (memory.place(normal(64, k)), memory.place_weights(normal(k, 4)))
                 for k in (16, 256)}
     c = memory.empty((64, 4))
-    for k, tiles in ((16, None), (256, None), (16, 8), (256, 3), (256, 1)):
+    for k, tiles in ((16, None), (256, None), (16, 8), (256, 6), (256, 1)):
         commands.gemm(*operands[k], c, tiles=tiles)
-    assert [each.tiles for each in commands] == [4, 3, 8, 3, 1]
-    for k, tiles in ((16, 9), (256, 4), (16, 0)):
+    assert [each.tiles for each in commands] == [4, 3, 8, 6, 1]
+    for k, tiles in ((16, 9), (256, 7), (16, 0)):
         with pytest.raises(ValueError, match=r"1 to \d+ token tiles|at least 1"):
             commands.gemm(*operands[k], c, tiles=tiles)
 
