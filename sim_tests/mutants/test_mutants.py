@@ -9,6 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.accelerator import Accelerator
+from hw.memory.clock_crossing import ClockCrossing
 from hw.memory_machine import MemoryMachine
 from hw.streams.register_slice import register_slice
 from hw.streams.skid_buffer import SkidBuffer
@@ -36,7 +37,8 @@ def test_every_module_of_a_machine_has_its_benches(tmp_path):
     known = benches.read()
     assert all(each.own for each in known.values())
     machines = {"bare": Accelerator(MATRIX["4x4"]),
-                "memory": MemoryMachine(MACHINES["4x4"])}
+                "memory": MemoryMachine(MACHINES["4x4"]),
+                "crossing": ClockCrossing(address_bits=32, data_bytes=8, id_bits=2)}
     found = {module for name, machine in machines.items()
              for module in Netlist(machine, name, tmp_path / name).modules()}
     assert found - set(known) == set()
