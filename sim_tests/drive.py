@@ -21,12 +21,15 @@ from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge, Timer
 from cocotb.utils import get_sim_time
 
+from hw.memory.clock_crossing import LEAST_RESET
+
 PERIOD_NS = 2
 PATIENCE = 100_000
 """Cycles without a transfer after which a stream counts as hung."""
 
 _calls = itertools.count()  # of `send` and `receive` in this test, so that each pauses differently
 _STREAM = ("valid", "ready", "payload")
+_bus_clock: Clock | None = None  # that of the last reset
 
 
 @dataclass(frozen=True)
@@ -74,17 +77,38 @@ def clock_of(dut: Any) -> Any:
     return dut.aclk if hasattr(dut, "aclk") else dut.clk
 
 
+def bus_clock_of(dut: Any) -> Any:
+    """Return the clock of the bus: its own, or the machine's."""
+    own = _own_bus(dut)
+    return own[0] if own else clock_of(dut)
+
+
+def _own_bus(dut: Any) -> tuple[Any, Any, int] | None:
+    """Find the bus's own clock and reset, if it has them, and how the reset is when active."""
+    if hasattr(dut, "m_axi_aclk"):
+        return dut.m_axi_aclk, dut.m_axi_aresetn, 0
+    return (dut.bus_clk, dut.bus_rst, 1) if hasattr(dut, "bus_clk") else None
+
+
+def in_bus_cycles(cycles: int) -> int:
+    """Turn cycles of the machine into as many of its bus as fit into them."""
+    return int(cycles * PERIOD_NS / parameters().get("bus_period", PERIOD_NS))
+
+
 def cycle() -> int:
     """Count clock periods since the simulation began."""
     return int(get_sim_time("ns")) // PERIOD_NS
 
 
 async def reset(dut: Any, cycles: int = 3) -> None:
-    """Drive every input to zero, start the clock and reset; a combinational component settles."""
+    """Drive every input to zero, start the clock and reset; a combinational component settles.
+
+    A bus with a clock of its own is reset too: its period, in ns, is the parameter `bus_period`.
+    """
     global _calls
     _calls = itertools.count()
     for name in _handover()["inputs"]:
-        if name not in ("aclk", "aresetn"):
+        if name not in ("aclk", "aresetn", "m_axi_aclk", "m_axi_aresetn"):
             getattr(dut, name).value = 0
     if not hasattr(dut, "aclk") and not hasattr(dut, "clk"):
         await Timer(1, "ns")
@@ -92,9 +116,26 @@ async def reset(dut: Any, cycles: int = 3) -> None:
     line, active = (dut.aresetn, 0) if hasattr(dut, "aresetn") else (dut.rst, 1)
     line.value = active
     Clock(clock_of(dut), PERIOD_NS, "ns").start()
+    bus = _own_bus(dut)
+    if bus:
+        await _begin_bus(*bus)
     await ticks(dut, cycles)
     line.value = 1 - active
+    if bus:
+        bus[1].value = 1 - bus[2]
     await ticks(dut, 1)
+
+
+async def _begin_bus(clock: Any, line: Any, active: int) -> None:
+    """Start the clock of a bus, anew where it runs, and reset the bus as long as it needs."""
+    global _bus_clock
+    if _bus_clock is not None:
+        _bus_clock.stop()
+    period = parameters()["bus_period"]
+    line.value = active
+    _bus_clock = Clock(clock, period, "ns")
+    _bus_clock.start()
+    await Timer(LEAST_RESET * max(period, PERIOD_NS), "ns", round_mode="ceil")
 
 
 async def ticks(dut: Any, cycles: int) -> None:

@@ -99,8 +99,11 @@ def build(
     commands.tools.ToolError
         If a tool is missing, or the build fails; the sentence names the log.
     ValueError
-        If make cannot build in this place.
+        If make cannot build in this place, or the bus has a clock of its own.
     """
+    if config.bus_clock:
+        raise ValueError("bus_clock=1 cannot be simulated here, where a machine and its memory "
+                         "have one clock: use bus_clock=0, whose bytes are the same")
     builds.check_place(place)
     tools.require(NEEDS)
     verilog = emitted(config, show)

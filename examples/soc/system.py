@@ -62,6 +62,9 @@ def make_system(config: Config, seed: int) -> System:
     seed : int
         Of the numbers.
     """
+    if config.bus_clock:
+        raise ValueError("bus_clock=1 does not fit into examples/soc/soc.v, which has one clock: "
+                         "use bus_clock=0")
     rng = np.random.default_rng(seed)
     device = Recorder(config, BASE, SIZE)
     with RingHost(device, BASE, SIZE, ring_size=RING_SIZE) as host:

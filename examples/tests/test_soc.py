@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,11 @@ def test_what_cannot_be_run_is_a_sentence(options, sentence):
     result = call("run", "soc", "--rows", "4", "--cols", "4", *options)
     assert result.exit_code == 2
     assert sentence in result.stderr.replace("\n", " ")
+
+
+def test_a_bus_with_a_clock_of_its_own_is_refused():
+    with pytest.raises(ValueError, match="bus_clock=1 does not fit into examples"):
+        make_system(replace(CONFIG, bus_clock=1), 1)
 
 
 @pytest.mark.parametrize("target", ["lint", "sim"])

@@ -91,6 +91,8 @@ class Config:
         most=MOST_BLOCKS)
     outstanding: int = parameter(
         128, "Most reads, and most writes, that the bus owes an answer.", least=1, most=256)
+    bus_clock: int = parameter(
+        0, "1: m_axi has a clock of its own, m_axi_aclk; 0: it has the machine's.", least=0, most=1)
 
     @classmethod
     def sized(cls, *, k_max=6144, rows=8, cols=8, **others):
@@ -133,6 +135,9 @@ class Config:
         self._check_memories()
         if self.bus_bytes:
             self._check_bus()
+        elif self.bus_clock:
+            raise ValueError("bus_clock=1 is for a machine with a bus: give it bus_bytes of 8 to "
+                             "64, or bus_clock=0")
         if self.drain_lanes % self.cols or not is_power_of_two(self.drain_rows) or (
                 self.drain_rows >= 2 * self.rows):
             raise ValueError(
@@ -277,5 +282,6 @@ def _count(number, noun):
 PARAMETERS = parameters_of(Config)
 """What a machine is built from, by name."""
 
-BUS_PARAMETERS = ("bus_bytes", "address_bits", "burst_beats", "read_depth", "outstanding")
+BUS_PARAMETERS = ("bus_bytes", "address_bits", "burst_beats", "read_depth", "outstanding",
+                  "bus_clock")
 """Those of a machine that works on memory."""

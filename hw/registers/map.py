@@ -51,7 +51,7 @@ BUILD = consecutive(
         "ACT_DEPTH", "WEIGHT_DEPTH", "TILE_SLOTS", "FORMATS", "JOB_SLOTS", "STAGE_DEPTH",
         "DRAIN_LANES", "TABLES", "FRACTION_BITS", "ROUNDING", "OUTPUTS", "CELL_STAGES",
         "WEIGHT_SLOTS", "RESULT_DEPTH", "BUS_BYTES", "ADDRESS_BITS", "BURST_BEATS", "READ_DEPTH",
-        "OUTSTANDING", "BLOCKS_PER_CYCLE")),
+        "OUTSTANDING", "BUS_CLOCK", "BLOCKS_PER_CYCLE")),
 )
 """By address: build parameters, under their own names, and what follows from them."""
 

@@ -31,6 +31,7 @@ CONFIGURATIONS = {
     "2x16_bus": Config.sized(rows=2, cols=16, k_max=64, bus_bytes=64, drain_lanes=32),
     "1x2_bus": Config.sized(rows=1, cols=2, k_max=32, bus_bytes=8, act_bytes=4, burst_beats=1,
                             read_depth=2, outstanding=1),
+    "2x3_bus_clock": Config.sized(rows=2, cols=3, k_max=64, bus_bytes=16, bus_clock=1),
 }
 
 LARGEST = Config.sized(rows=64, cols=64)
@@ -87,7 +88,7 @@ def lint_in_parts(text, top):
 
 def main(
     files: Annotated[list[Path] | None, typer.Argument(
-        metavar="[FILE]...", help="Emitted Verilog, the machine's file first; nine machines of "
+        metavar="[FILE]...", help="Emitted Verilog, the machine's file first; ten machines of "
         "the project's own without.")] = None,
 ):
     """Run Verilator's lint on emitted Verilog.

@@ -145,6 +145,7 @@ def test_beats_are_as_wide_as_a_bus_but_activations_no_longer_than_a_block(
 def test_a_machine_says_that_it_has_a_bus():
     config = Config.sized(**BUS)
     assert "bus_bytes=32 address_bits=40 burst_beats=16" in config.describe()
+    assert "bus_clock=1" in Config.sized(**BUS, bus_clock=1).describe()
     assert "bus_bytes" not in Config.sized(**BUS | {"bus_bytes": 0}).describe()
 
 
@@ -160,7 +161,9 @@ def test_a_machine_says_that_it_has_a_bus():
      "read_depth=32 has no room for a burst of burst_beats=64"),
     ({"burst_beats": 128}, "burst_beats must be a power of two from 1 to 64, not 128"),
     ({"address_bits": 31}, "address_bits must be 32 to 64, not 31"),
-    ({"outstanding": 0}, "outstanding must be 1 to 256, not 0")])
+    ({"outstanding": 0}, "outstanding must be 1 to 256, not 0"),
+    ({"bus_clock": 2}, "bus_clock must be 0 to 1, not 2"),
+    ({"bus_bytes": 0, "bus_clock": 1}, "bus_clock=1 is for a machine with a bus")])
 def test_buses_that_no_machine_has_are_refused(changes, sentence):
     with pytest.raises(ValueError, match=re.escape(sentence)):
         Config.sized(**BUS | changes)

@@ -42,7 +42,8 @@ CONSTANTS = {
     "BURST_BEATS": 0x064,
     "READ_DEPTH": 0x068,
     "OUTSTANDING": 0x06C,
-    "BLOCKS_PER_CYCLE": 0x070,
+    "BUS_CLOCK": 0x070,
+    "BLOCKS_PER_CYCLE": 0x074,
 }
 JOB = {
     "KIND": 0x080,

@@ -30,7 +30,8 @@ def build_parameters(config: Config) -> dict[str, int]:
     same = ("rows", "cols", "acc_width", "k_max", "act_bytes", "weight_bytes", "result_bytes",
             "act_depth", "weight_depth", "tile_slots", "stage_depth", "drain_lanes", "tables",
             "fraction_bits", "cell_stages", "weight_slots", "result_depth", "bus_bytes",
-            "address_bits", "burst_beats", "read_depth", "outstanding", "blocks_per_cycle")
+            "address_bits", "burst_beats", "read_depth", "outstanding", "bus_clock",
+            "blocks_per_cycle")
     return {name.upper(): getattr(config, name) for name in same} | {
         "FORMATS": sum(1 << FORMAT_CODES[name] for name in config.float_formats),
         "JOB_SLOTS": JOB_SLOTS, "OUTPUTS": 0b11111,

@@ -192,7 +192,7 @@ class RefusingStandIn(Refusing, StandIn):
 
 
 @pytest.mark.parametrize(("accesses", "call"), [
-    (28, lambda driver: driver.open()[0]), (14, lambda driver: driver.start(JOB)[0]),
+    (30, lambda driver: driver.open()[0]), (14, lambda driver: driver.start(JOB)[0]),
     (15, lambda driver: driver.start(replace(JOB, m=0))[0]),
     (1, lambda driver: driver.jobs_ended()[0]), (1, lambda driver: driver.wait(0, 1)),
     (3, lambda driver: driver.wait(1, 3)), (2, lambda driver: driver.check()[0]),

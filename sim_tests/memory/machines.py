@@ -1,9 +1,12 @@
 """The machines on which lists run, by name: benches of one machine share its model."""
 
 import pytest
+from amaranth import Module
+from amaranth.lib import wiring
 
 from hw.contract.config import Config
-from hw.memory_machine import MemoryMachine
+from hw.memory.clock_crossing import ClockCrossing
+from hw.memory_machine import ID_BITS, MemoryMachine
 from sim_tests import bench
 from sim_tests.stimuli.operands import handed_over
 
@@ -19,11 +22,44 @@ MACHINES = {
     "long rows": Config.sized(rows=4, cols=8, k_max=256, bus_bytes=16, drain_lanes=32),
 }
 
-every_machine = pytest.mark.parametrize("name", MACHINES)
+CROSSED = Config.sized(rows=4, cols=4, k_max=256, bus_bytes=32, bus_clock=1)
+
+BUS_PERIODS = {"slow bus": 3.14, "fast bus": 1.37}
+"""Of the bus of `CROSSED`, in ns, by the name of the machine; its own is `drive.PERIOD_NS`."""
+
+every_machine = pytest.mark.parametrize("name", [*MACHINES, *BUS_PERIODS])
+
+
+class CrossedMachine(wiring.Component):
+    """A machine whose bus has its own clock, with its registers at hand.
+
+    Parameters
+    ----------
+    config : Config
+    """
+
+    def __init__(self, config):
+        self.machine = MemoryMachine(config)
+        super().__init__(self.machine.signature)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.machine = machine = self.machine
+        m.submodules.crossing = crossing = ClockCrossing(id_bits=ID_BITS, **machine.bus_sizes)
+        wiring.connect(m, wiring.flipped(self.registers), machine.registers)
+        wiring.connect(m, machine.bus, crossing.manager)
+        wiring.connect(m, crossing.bus, wiring.flipped(self.bus))
+        m.d.comb += self.irq.eq(machine.irq)
+        return m
 
 
 def simulate(name: str, test_module: str) -> None:
     """Run a module's tests on a machine."""
+    if name in BUS_PERIODS:
+        bench.simulate(CrossedMachine(CROSSED), test_module, "machine_of_two_clocks", label=name,
+                       opened=("bus_clk", "bus_rst"),
+                       parameters=handed_over(CROSSED, bus_period=BUS_PERIODS[name]))
+        return
     config = MACHINES[name]
     bench.simulate(MemoryMachine(config), test_module, f"memory_machine_{name.replace(' ', '_')}",
                    parameters=handed_over(config))

@@ -38,7 +38,7 @@ class Run:
             lists.memory.write(lists.ring.address_of(number), packed(command))
         self.memory = lists.data.copy()
         self.attributes = int(drive.rng("attributes").integers(1 << 15))
-        self.slave = Slave(dut, self.memory, dut.clk, manners, errors, lists.base,
+        self.slave = Slave(dut, self.memory, drive.bus_clock_of(dut), manners, errors, lists.base,
                            attributes=REGISTER["BUS_ATTRIBUTES"].unpack(self.attributes))
 
     def set(self, name, value):

@@ -45,8 +45,8 @@ class SimulatedDevice(Device):
         logging.getLogger(f"cocotb.{self.dut._name}.s_axil").setLevel(logging.WARNING)
         self.registers = AxiLiteMaster(AxiLiteBus.from_prefix(self.dut, "s_axil"), self.dut.aclk,
                                        self.dut.aresetn, reset_active_level=False)
-        self.slave = Slave(self.dut, self.memory, self.dut.aclk, self.manners, {}, self.base,
-                           prefix="m_axi_")
+        self.slave = Slave(self.dut, self.memory, drive.bus_clock_of(self.dut), self.manners, {},
+                           self.base, prefix="m_axi_")
         cocotb.start_soon(self.slave.run())
 
     def read_register(self, address):

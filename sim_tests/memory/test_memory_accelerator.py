@@ -1,5 +1,7 @@
 """The top with a ring, driven by the host's library: its tests, on the machine."""
 
+from dataclasses import replace
+
 import cocotb
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from hw.registers.map import ADDRESSES, REGISTER
 from sim_tests import bench, drive
 from sim_tests.host.memory import benches, test_commands
 from sim_tests.host.memory.golden_device import BASE, SIZE, SMALL
+from sim_tests.memory.machines import BUS_PERIODS
 from sim_tests.memory.runs import GENTLE, HOSTILE
 from sim_tests.memory.simulated_device import SimulatedDevice
 
@@ -139,5 +142,10 @@ async def registers_of_a_machine_between_streams_are_not_there(dut):
     await drive.ticks(dut, 10)
 
 
-def test_memory_accelerator():
-    bench.simulate(MemoryAccelerator(SMALL), __name__, "memory_accelerator")
+@pytest.mark.parametrize("bus", ["one clock", *BUS_PERIODS])
+def test_memory_accelerator(bus):
+    if bus == "one clock":
+        bench.simulate(MemoryAccelerator(SMALL), __name__, "memory_accelerator")
+    else:
+        bench.simulate(MemoryAccelerator(replace(SMALL, bus_clock=1)), __name__,
+                       "top_of_two_clocks", label=bus, parameters={"bus_period": BUS_PERIODS[bus]})

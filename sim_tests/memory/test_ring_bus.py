@@ -121,7 +121,8 @@ async def a_slow_bus_is_not_a_silent_one(dut):
     lists = Lists(drive.rng())
     for _ in range(4):
         lists.gemm(lists.config.rows, 3, 20)
-    both = Run(dut, lists, Manners(read_latency=250, write_latency=250))
+    latency = drive.in_bus_cycles(250)
+    both = Run(dut, lists, Manners(read_latency=latency, write_latency=latency))
     await both.begin()
     both.set("BUS_TIMEOUT", 270)
     await both.wait()

@@ -13,6 +13,7 @@ from hw.contract.config import Config
 from hw.parts.emit import emit, emit_files
 from hw.parts.verilog_names import KEYWORDS, check_apart
 from hw.tools.lint import CONFIGURATIONS, lint, lint_in_parts
+from hw.top import top_of
 
 SMALL = Config.sized(rows=2, cols=2, k_max=64)
 
@@ -54,7 +55,7 @@ def test_a_cell_is_emitted_once_however_many_there_are(small):
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_verilator_has_nothing_to_say(name):
-    assert lint(emit(Accelerator(CONFIGURATIONS[name]), "top"), "top") == ""
+    assert lint(emit(top_of(CONFIGURATIONS[name]), "top"), "top") == ""
 
 
 def test_the_lint_does_see_mistakes(small):

@@ -22,9 +22,10 @@ _RUN_SCRIPT = ("import sys; from pyosys import libyosys; "
                "libyosys.run_pass('script ' + sys.argv[1], libyosys.Design())")
 
 
-@pytest.fixture(scope="module")
-def verilog() -> str:
-    config = Config.sized(rows=1, cols=2, k_max=32, bus_bytes=8, burst_beats=4, read_depth=8)
+@pytest.fixture(scope="module", params=[0, 1], ids=["one_clock", "two_clocks"])
+def verilog(request) -> str:
+    config = Config.sized(rows=1, cols=2, k_max=32, bus_bytes=8, burst_beats=4, read_depth=8,
+                          bus_clock=request.param)
     return "\n".join(emit_files(MemoryAccelerator(config), "machine").values())
 
 
@@ -34,7 +35,7 @@ def reached(text: str, folder: Path) -> list[str]:
     ends = ",".join(f"-${name}" for name in REGISTERS)
     (folder / "paths.ys").write_text("\n".join([
         "read_verilog machine.v", "hierarchy -top machine", "proc", "flatten", "memory_dff",
-        "opt_clean", "cd machine", "select -set inputs i:* i:aclk %d",
+        "opt_clean", "cd machine", "select -set inputs i:* i:aclk i:m_axi_aclk %u %d",
         f"select -write reached @inputs %co*:{ends} o:* %i"]), encoding="utf-8")
     subprocess.run([sys.executable, "-c", _RUN_SCRIPT, "paths.ys"], cwd=folder, check=True,
                    stdout=subprocess.DEVNULL)

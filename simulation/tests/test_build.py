@@ -10,8 +10,9 @@ import pytest
 
 from commands.checkout import ROOT
 from commands.tools import ToolError
+from hw.contract.config import Config
 from hw.host.carrier import ACTIVATIONS
-from simulation.build import LIBRARY, Flags, compile_verilog
+from simulation.build import LIBRARY, Flags, build, compile_verilog
 from simulation.machine import SimulatedMachine
 from simulation.tests.machines import FAULTY
 
@@ -25,6 +26,13 @@ from simulation.tests.machines import FAULTY
 print(compile_verilog(FAULTY.read_text(encoding="utf-8"), flags=Flags(optimise="-O1"),
                       place=Path(sys.argv[1])))
 """
+
+
+def test_a_bus_with_a_clock_of_its_own_is_refused(tmp_path):
+    config = Config.sized(rows=2, cols=2, k_max=64, bus_bytes=8, bus_clock=1)
+    with pytest.raises(ValueError, match="bus_clock=1 cannot be simulated here"):
+        build(config, place=tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def start(place) -> subprocess.Popen:

@@ -41,7 +41,8 @@ extern "C" {
 #define MIXDIT_REG_BURST_BEATS 0x064u /* Most words of a burst. */
 #define MIXDIT_REG_READ_DEPTH 0x068u /* Words of activations that are read ahead, and half of those of weights: latency of the bus, and a burst. */
 #define MIXDIT_REG_OUTSTANDING 0x06Cu /* Most reads, and most writes, that the bus owes an answer. */
-#define MIXDIT_REG_BLOCKS_PER_CYCLE 0x070u /* Most blocks of activations in a beat: memory is read and written so, but the engines convert one. */
+#define MIXDIT_REG_BUS_CLOCK 0x070u /* 1: m_axi has a clock of its own, m_axi_aclk; 0: it has the machine's. */
+#define MIXDIT_REG_BLOCKS_PER_CYCLE 0x074u /* Most blocks of activations in a beat: memory is read and written so, but the engines convert one. */
 
 /* Job. The next job; may be rewritten as soon as START has been answered. */
 #define MIXDIT_REG_JOB_KIND 0x080u /* What the job does. */
@@ -334,6 +335,7 @@ enum mixdit_ring_status_fault {
     X(burst_beats, MIXDIT_REG_BURST_BEATS) \
     X(read_depth, MIXDIT_REG_READ_DEPTH) \
     X(outstanding, MIXDIT_REG_OUTSTANDING) \
+    X(bus_clock, MIXDIT_REG_BUS_CLOCK) \
     X(blocks_per_cycle, MIXDIT_REG_BLOCKS_PER_CYCLE)
 
 /* X(member, offset of its lower half) of every counter. */

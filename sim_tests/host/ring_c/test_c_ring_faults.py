@@ -143,7 +143,7 @@ def nothing(driver: CRing) -> None:
 
 
 @pytest.mark.parametrize(("accesses", "prepare", "call"), [
-    (28, nothing, lambda driver: driver.call("open")),
+    (30, nothing, lambda driver: driver.call("open")),
     (11, lambda driver: driver.call("disable", 1), lambda driver: driver.set_up()[0]),
     (7, lambda driver: driver.call("disable", 1), lambda driver: driver.window(0, 1 << 40)),
     (1, nothing, lambda driver: driver.call("lock_window")),
