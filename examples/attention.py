@@ -33,6 +33,10 @@ class Linear:
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
 
+    def apply(self, rows: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Compute the layer in FP64, nothing quantized: rows (M, K) become (M, N)."""
+        return rows.astype(np.float64) @ self.weight.astype(np.float64) + self.bias
+
 
 @dataclass(frozen=True)
 class Attention:
@@ -96,17 +100,16 @@ class Attention:
             ``out``, shape (1, rows, channels); per head ``Kᵀ`` and ``V``, each the B of a product,
             and ``Q·Kᵀ`` and ``P·V``, shape (sequences * heads, K or M, N).
         """
-        q, k, v = (self._linear(name, self.inputs) for name in PROJECTIONS)
+        found = self.up_to_heads()
+        return found | {"out": self.linears["out"].apply(self.merge(found["P·V"]))[None]}
+
+    def up_to_heads(self) -> dict[str, NDArray[np.float64]]:
+        """Compute the reference without ``out``, whose layer is not needed."""
+        q, k, v = (self.linears[name].apply(self.inputs) for name in PROJECTIONS)
         keys, values = self.split(k).swapaxes(1, 2), self.split(v)
         scores = self.split(q) @ keys
-        heads = softmax(scores) @ values
-        out = self._linear("out", self.merge(heads))
         return {"q": q[None], "k": k[None], "v": v[None], "Kᵀ": keys, "V": values,
-                "Q·Kᵀ": scores, "P·V": heads, "out": out[None]}
-
-    def _linear(self, name: str, rows: NDArray[np.floating]) -> NDArray[np.float64]:
-        linear = self.linears[name]
-        return rows.astype(np.float64) @ linear.weight.astype(np.float64) + linear.bias
+                "Q·Kᵀ": scores, "P·V": softmax(scores) @ values}
 
 
 def softmax(scores: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -4,6 +4,7 @@ Exit codes: 0 when every bit is equal, 1 when one differs, else as `commands.exi
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,48 +13,36 @@ import typer
 from numpy.typing import NDArray
 from rich.console import Console
 
-from commands import builds, tools
 from commands.checkout import ROOT
 from commands.exit_codes import ExitCode
 from commands.figures import Figures
-from commands.outputs import check_file, check_folder, whole
+from commands.outputs import check_file, whole
 from commands.running import sentences
 from commands.terminal import complain, make_console
-from examples.attention import Attention, make_attention
-from examples.attention_lists_run import simulate_lists
+from examples.attention import make_attention
 from examples.attention_run import run_attention
 from examples.attention_steps import PrecisionChoice
 from examples.gemms import Matrices, Order, PreparedGemm, Style, alternate_tables, prepare
+from examples.lists.attention import AttentionInMemory
+from examples.lists.computation import Computation
+from examples.lists.reported import run_and_report
 from examples.matrices import load_matrices
+from examples.options import OF_BUS, SIZES, Fraction, HeadFraction, Latency
+from examples.places import BUILD, INTERRUPTED, clear_reports, prepare_folder, show_places
 from examples.report import Row, make_row, print_table, write_json
 from hw.contract.config import Config
 from hw.machine_options import machine_options
 from quality.calibration.record import CALIBRATION, load_calibration
 from quality.captured import CAPTURE_FILE, load_layers, load_provenance
 from quality.recipe import TrainingRecipe
-from simulation.build import BUILD as MODELS
-from simulation.build import NEEDS
 from simulation.running import Simulation, simulate
 
-BUILD = ROOT / "build"
-INTERRUPTED = "Interrupted: the simulator was stopped, and no report written."
+LISTS_MEMORY = 1 << 25
+"""Bytes of memory beside a machine with a bus."""
 
-Fraction = Annotated[float, typer.Option(
-    help="MixDiT: share of the calibration set's K-blocks that may be MX9, 0 to 1.")]
 ChannelOrder = Annotated[Order, typer.Option(
     "--order", help="MixDiT: block channels as they come, or sorted by their magnitudes in the "
                     "calibration set.")]
-
-SIZES = ("rows", "cols", "acc_width", "k_max")
-"""Parameters of the machine that can be chosen."""
-
-
-def _prepare(folder: Path) -> None:
-    """See that models can be built here, and reports written into a folder."""
-    builds.check_place(MODELS)
-    tools.require(NEEDS)
-    check_folder(MODELS)
-    check_folder(folder)
 
 
 @machine_options(*SIZES)
@@ -69,7 +58,7 @@ def demo(
     with sentences(INTERRUPTED):
         config = Config.sized(**machine)
         folder = BUILD / "demo"
-        _prepare(folder)
+        prepare_folder(folder)
         orders = load_orders()
         layers = [
             Matrices(name=layer.name, activations=layer.activations, weights=layer.weight,
@@ -123,7 +112,7 @@ def gemm(
     with sentences(INTERRUPTED):
         config = Config.sized(**machine)
         folder = BUILD / "gemm"
-        _prepare(folder)
+        prepare_folder(folder)
         if output is not None:
             check_file(output, makes_folder=False)
             if any(output.exists() and output.samefile(given) for given in (activations, weights)
@@ -144,16 +133,14 @@ def gemm(
         return _conclude(console, found, simulation, folder, _results(found))
 
 
-@machine_options(*SIZES, "drain_lanes", "bus_bytes", "read_depth", "outstanding")
+@machine_options(*SIZES, "drain_lanes", "bus_bytes", *OF_BUS)
 def attention(
     machine: Mapping[str, Any],
     fraction: Fraction = 0.05,
-    head_fraction: Annotated[float, typer.Option(
-        help="MixDiT: share of the heads that may be MX9, in each of Q, K, P and V.")] = 0.20,
+    head_fraction: HeadFraction = 0.20,
     sequences: Annotated[int | None, typer.Option(
         help="Take so many of the captured sequences; all if left out.")] = None,
-    latency: Annotated[int, typer.Option(
-        min=1, help="Cycles that the memory takes to answer, of a machine with a bus.")] = 100,
+    latency: Latency = 100,
 ) -> Figures:
     """Run a trained DiT's attention, from its input to its output projection.
 
@@ -167,7 +154,7 @@ def attention(
     with sentences(INTERRUPTED):
         config = Config.sized(**machine)
         folder = BUILD / "attention"
-        _prepare(folder)
+        prepare_folder(folder)
         model = TrainingRecipe()
         captured = make_attention(load_layers(), model.tokens, model.heads, sequences)
         largest = max(captured.tokens, *captured.linears["out"].weight.shape)
@@ -178,10 +165,16 @@ def attention(
         console.print(f"{captured.sequences} sequences of {captured.tokens} tokens, "
                       f"{captured.heads} heads of {captured.channels} channels, on a machine of "
                       f"{config.rows} x {config.cols} cells.")
-        _clear_reports(folder)
+        clear_reports(folder)
         choices = [PrecisionChoice(style, fraction, head_fraction) for style in Style]
         if config.bus_bytes:
-            return _attention_in_lists(captured, choices, config, latency, folder, console)
+            figures, _ = run_and_report(
+                Computation(captured.reference(), partial(AttentionInMemory, captured),
+                            LISTS_MEMORY),
+                choices, config, latency=latency, folder=folder, console=console,
+                title="A DiT block's attention in two lists of commands, "
+                      f"{config.rows} × {config.cols} array", sequences=captured.sequences)
+            return figures
         found, simulation = run_attention(captured, choices, config, console)
         write_json(folder / "report.json", found, config, simulation, fraction=fraction,
                    head_fraction=head_fraction, sequences=captured.sequences,
@@ -197,41 +190,10 @@ def attention(
                          f"{jobs} jobs' results and counters")
 
 
-def _attention_in_lists(
-    captured: Attention, choices: Sequence[PrecisionChoice], config: Config, latency: int,
-    folder: Path, console: Console,
-) -> Figures:
-    """Run an attention on a machine with a bus."""
-    found, verilog, seconds = simulate_lists(captured, choices, config, latency, console)
-    from examples.attention_lists_report import draw_lists, print_lists, write_lists
-
-    write_lists(folder / "report.json", found, config, latency=latency,
-                fraction=choices[0].fraction, head_fraction=choices[0].head_fraction,
-                sequences=captured.sequences, seconds=seconds)
-    draw_lists(folder / "report.png", found, f"{config.rows} × {config.cols}")
-    print_lists(console, found)
-    _show_places(console, verilog, folder, seconds)
-    wrong = [row for row in found if row.wrong_bytes]
-    for row in wrong:
-        complain(f"{row.name} in {row.style.title}: {row.wrong_bytes} bytes of memory differ from "
-                 "the golden model's.")
-    if wrong:
-        return Figures(folder / "report.json", ExitCode.DIFFERENT)
-    console.print(f"After all {len(found)} lists every byte of memory equals the golden model's.",
-                  style="green")
-    return Figures(folder / "report.json")
-
-
 def load_orders() -> dict[str, NDArray[np.integer]]:
     """Return each captured layer's channel order, as `mixdit quality calibrate` found it."""
     modules, known = load_provenance()["modules"], load_calibration(CALIBRATION)
     return {name: known.input_of(module).order for name, module in modules.items()}
-
-
-def _clear_reports(folder: Path) -> None:
-    """Remove an earlier run's reports, which a failing run would leave standing."""
-    for old in folder.glob("report.*"):
-        old.unlink()
 
 
 def _run(
@@ -239,7 +201,7 @@ def _run(
     keep: Callable[[np.ndarray], None] | None = None,
 ) -> tuple[list[Row], Simulation]:
     """Simulate GEMMs, each group's back to back, and compare them with the golden model."""
-    _clear_reports(folder)
+    clear_reports(folder)
     simulation = simulate(
         config, [[(gemm.work, gemm.beats(config)) for gemm in group] for group in groups], console)
     flat = [gemm for group in groups for gemm in group]
@@ -266,8 +228,8 @@ def _conclude(
     console: Console, rows: Sequence[Row], simulation: Simulation, folder: Path, compared: str
 ) -> Figures:
     """Print where things are; tell whether a bit of what was compared differs."""
-    _show_places(console, simulation.verilog, folder,
-                 {"build": simulation.build_seconds, "simulation": simulation.run_seconds})
+    show_places(console, simulation.verilog, folder,
+                {"build": simulation.build_seconds, "simulation": simulation.run_seconds})
     differences = [row.difference for row in rows if row.difference is not None]
     for difference in differences:
         complain(difference.sentence())
@@ -277,19 +239,5 @@ def _conclude(
     return Figures(folder / "report.json")
 
 
-def _show_places(console: Console, verilog: Path, folder: Path,
-                 seconds: Mapping[str, float]) -> None:
-    """Say where things are, and how long it took."""
-    console.print(f"Verilog: {_shown(verilog)}\n"
-                  f"Report:  {', '.join(_shown(path) for path in sorted(folder.glob('report.*')))}",
-                  soft_wrap=True)
-    console.print(f"Built in {seconds['build']:.0f} s, simulated in "
-                  f"{seconds['simulation']:.0f} s.")
-
-
 def _results(rows: Sequence[Row]) -> str:
     return f"{sum(row.shape[0] * row.shape[2] for row in rows):,} results"
-
-
-def _shown(path: Path) -> Path | str:
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

@@ -159,27 +159,47 @@ def prepare(
         If the fraction is not one, or the threshold has no meaning for the calibration set.
     """
     m, k, n = matrices.shape
-    policy = Policy(fraction=fraction, tile_rows=config.rows)
-    weight_format = FLOAT_FORMATS[matrices.weight_float_format]
-    threshold, more = None, {"selection": Selection.TOP, "units": 0}
-    if style is Style.MIXDIT:
-        policy, outliers = _calibrate(matrices, policy, order)
-        threshold = policy.threshold
-        pattern = int(np.float32(threshold).view(np.uint32))
-        more = {"selection": Selection.THRESHOLD, "threshold": pattern,
+    policy, b = quantize_weights(matrices, style, fraction, config, order)
+    threshold, more = policy.threshold, {"selection": Selection.TOP, "units": 0}
+    if threshold is not None:
+        more = {"selection": Selection.THRESHOLD, "threshold": policy.threshold_pattern,
                 "reorder": order is Order.CALIBRATED}
         a = golden.apply_policy(matrices.wide_activations(), policy)
-        b = golden.quantize_weight(matrices.weights, outliers, policy, float_format=weight_format)
     else:
-        fmt = MX9 if style is Style.MX9 else MX6
         if style is Style.MX9:
             more["units"] = -(-k // BLOCK_SIZE)
-        a = golden.quantize(matrices.wide_activations(), fmt)
-        b = golden.quantize(widen(matrices.weights, weight_format), fmt, axis=0)
+        a = golden.quantize(matrices.wide_activations(), MX9 if style is Style.MX9 else MX6)
     job = Job(m=m, n=n, k=k, tiles=resident_tiles(config, m, k),
               float_format=matrices.float_format, **more)
     work = Work(job, matrices.activations, b, order=policy.permutation)
     return PreparedGemm(matrices=matrices, style=style, a=a, b=b, work=work, threshold=threshold)
+
+
+def quantize_weights(
+    matrices: Matrices, style: Style, fraction: float, config: Config,
+    order: Order = Order.NATURAL,
+) -> tuple[Policy, MXTensor]:
+    """Choose a layer's precisions, and quantize its weights, as `prepare` has them.
+
+    Returns
+    -------
+    policy : Policy
+        Of the activations; with a threshold in MixDiT only.
+    b : MXTensor, shape (K, N)
+
+    Raises
+    ------
+    ValueError
+        As `prepare` does.
+    """
+    policy = Policy(fraction=fraction, tile_rows=config.rows)
+    weight_format = FLOAT_FORMATS[matrices.weight_float_format]
+    if style is Style.MIXDIT:
+        policy, outliers = _calibrate(matrices, policy, order)
+        return policy, golden.quantize_weight(matrices.weights, outliers, policy,
+                                              float_format=weight_format)
+    fmt = MX9 if style is Style.MX9 else MX6
+    return policy, golden.quantize(widen(matrices.weights, weight_format), fmt, axis=0)
 
 
 def _calibrate(

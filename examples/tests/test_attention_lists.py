@@ -1,6 +1,7 @@
 """Attention as lists of commands: the same numbers as the streams' jobs, and every byte."""
 
 import json
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,12 +12,12 @@ from rich.console import Console
 import examples.command as command
 import golden
 from commands.tests.calling import call
-from examples import attention_lists_run
-from examples.attention import softmax
-from examples.attention_lists import AttentionInMemory
-from examples.attention_lists_run import ListRow, simulate_lists
 from examples.attention_steps import PrecisionChoice, attention_stages, step_numbers
 from examples.gemms import Style
+from examples.lists import reported, running
+from examples.lists.attention import AttentionInMemory
+from examples.lists.computation import Computation
+from examples.lists.running import ListRow, simulate_lists
 from examples.tests.drawn import CHANNELS, HEADS, SEQUENCES, TOKENS, drawn_attention, drawn_layers
 from hw.contract.config import Config
 from hw.host.memory import Commands
@@ -32,13 +33,16 @@ SIZES = ("--rows", "4", "--cols", "4", "--k-max", "256", "--bus-bytes", "32")
 
 def run_on_golden(style: Style) -> tuple[AttentionInMemory, list[Commands]]:
     host, _ = connect()
-    tensors = AttentionInMemory(drawn_attention(), CHOICES[style], host.memory)
-    first, second = host.commands(), host.commands()
-    tensors.add_scores(first)
-    host.run(first)
-    tensors.add_output(second, softmax(tensors.scores.read()).astype(np.float16))
-    host.run(second)
-    return tensors, [first, second]
+    tensors, lists = AttentionInMemory(drawn_attention(), CHOICES[style], host.memory), []
+    for commands in tensors.lists(host.commands):
+        host.run(commands)
+        lists.append(commands)
+    return tensors, lists
+
+
+def drawn_computation() -> Computation:
+    drawn = drawn_attention()
+    return Computation(drawn.reference(), partial(AttentionInMemory, drawn), 1 << 20)
 
 
 def numbers_of_jobs(style: Style) -> dict[str, np.ndarray]:
@@ -79,7 +83,7 @@ def test_mixdits_heads_have_single_blocks_in_mx9():
 
 
 def test_both_lists_run_through_the_verilog_to_the_byte(monkeypatch):
-    rows, verilog, _ = simulate_lists(drawn_attention(), list(CHOICES.values()), SMALL, 30,
+    rows, verilog, _ = simulate_lists(drawn_computation(), list(CHOICES.values()), SMALL, 30,
                                       Console(quiet=True))
     assert verilog.is_file()
     assert [(row.style, row.name) for row in rows] == [
@@ -99,21 +103,21 @@ def test_both_lists_run_through_the_verilog_to_the_byte(monkeypatch):
         found = carried_out(*arguments)
         found[100] ^= 1
         return found
-    carried_out = attention_lists_run.carried_out
-    monkeypatch.setattr(attention_lists_run, "carried_out", spoilt)
-    rows, _, _ = simulate_lists(drawn_attention(), [CHOICES[Style.MX6]], SMALL, 1,
+    carried_out = running.carried_out
+    monkeypatch.setattr(running, "carried_out", spoilt)
+    rows, _, _ = simulate_lists(drawn_computation(), [CHOICES[Style.MX6]], SMALL, 1,
                                 Console(quiet=True))
     assert [row.wrong_bytes for row in rows] == [1, 1]
 
 
 def a_list(style: Style, name: str, wrong_bytes: int = 0) -> ListRow:
-    return ListRow(style=style, name=name, commands=6, jobs=12, cycles=4000, beats=3000,
+    return ListRow(style=style, steps=("q", name), commands=6, jobs=12, cycles=4000, beats=3000,
                    read_bytes=1 << 20, written_bytes=1 << 18, touches=2, wrong_bytes=wrong_bytes,
-                   qsnr={"q": 30.0, "Q·Kᵀ": 25.5})
+                   a_mx9=0.05, b_mx9=1.0, qsnr={"q": 30.0, name: 25.5})
 
 
 def attend(monkeypatch, tmp_path, *options, wrong_bytes=0):
-    def simulate(attention, choices, config, latency, console):
+    def simulate(computation, choices, config, latency, console):
         assert latency == 100 and config == Config.sized(rows=4, cols=4, k_max=256, bus_bytes=32)
         verilog = tmp_path / "machine.v"
         return [a_list(choice.style, name, wrong_bytes if name == "two" else 0)
@@ -123,7 +127,7 @@ def attend(monkeypatch, tmp_path, *options, wrong_bytes=0):
     monkeypatch.setattr(command, "load_layers", drawn_layers)
     monkeypatch.setattr(command, "TrainingRecipe",
                         lambda: SimpleNamespace(tokens=TOKENS, heads=HEADS))
-    monkeypatch.setattr(command, "simulate_lists", simulate)
+    monkeypatch.setattr(reported, "simulate_lists", simulate)
     return call("run", "attention", *SIZES, *options), tmp_path / "build/attention"
 
 
@@ -146,15 +150,15 @@ def test_the_command_reports_both_lists_in_every_style(monkeypatch, tmp_path):
 def test_the_command_exits_with_1_where_a_byte_differs(monkeypatch, tmp_path):
     result, folder = attend(monkeypatch, tmp_path, wrong_bytes=7)
     assert result.exit_code == 1
-    assert "two in MX6: 7 bytes of memory differ from the golden model's" in result.stderr
+    assert "q to two in MX6: 7 bytes of memory differ from the golden model's" in result.stderr
     assert report_of(folder)["bits_equal"] is False
 
 
 def test_a_machine_that_stops_is_a_sentence(monkeypatch):
     class Stopping:
         def __init__(self, *arguments, **options):
-            raise attention_lists_run.MachineError("command 3 has the fault READ_SLVERR")
-    monkeypatch.setattr(attention_lists_run, "build", lambda config: Path("build/machine.so"))
-    monkeypatch.setattr(attention_lists_run, "WatchedMachine", Stopping)
-    with pytest.raises(attention_lists_run.SimulationError, match="failed: command 3 has"):
-        simulate_lists(drawn_attention(), list(CHOICES.values()), SMALL, 1, Console(quiet=True))
+            raise running.MachineError("command 3 has the fault READ_SLVERR")
+    monkeypatch.setattr(running, "build", lambda config: Path("build/machine.so"))
+    monkeypatch.setattr(running, "WatchedMachine", Stopping)
+    with pytest.raises(running.SimulationError, match="failed: command 3 has"):
+        simulate_lists(drawn_computation(), list(CHOICES.values()), SMALL, 1, Console(quiet=True))

@@ -1,4 +1,4 @@
-"""Both lists of an attention on the emitted Verilog, all of memory compared with golden's ring."""
+"""Lists of commands on the emitted Verilog, all of memory compared with golden's ring."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,56 +11,24 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 import golden
-from examples.attention import Attention, softmax
-from examples.attention_lists import AttentionInMemory
 from examples.attention_steps import PrecisionChoice
 from examples.gemms import Style
+from examples.lists.computation import Computation
+from examples.lists.precisions import mx9_shares
+from examples.lists.watched import WatchedMachine
 from golden.memory.descriptor import BYTES
 from hw.contract.config import Config
 from hw.host.driver_errors import MachineError
 from hw.host.memory import Commands, RingHost
 from hw.host.memory.registers import NamedRegisters
-from hw.registers.map import REGISTER
 from simulation.build import TOP, build
-from simulation.memory_machine import Manners, SimulatedMemoryMachine
+from simulation.memory_machine import Manners
 from simulation.running import SimulationError
 from simulation.works.golden_ring import carried_out
 
-BASE, SIZE = 0x8000_0000, 1 << 25
+BASE = 0x8000_0000
 
 RING_SIZE = 16
-
-DOORBELL = REGISTER["RING_TAIL"].address
-
-STEPS = (("q", "k", "v", "Kᵀ", "V", "Q·Kᵀ"), ("P·V", "out"))
-"""What the commands of each list make, in their order; as in `Attention.reference`."""
-
-
-class WatchedMachine(SimulatedMemoryMachine):
-    """Count what the host does.
-
-    Attributes
-    ----------
-    touches : int
-        Writes of registers and accesses to memory from the last doorbell on, that included.
-    """
-
-    touches = 0
-
-    def write_register(self, address: int, value: int) -> None:
-        """Write a register."""
-        self.touches = 1 if address == DOORBELL else self.touches + 1
-        super().write_register(address, value)
-
-    def read_memory(self, address: int, size: int) -> bytes:
-        """Read bytes."""
-        self.touches += 1
-        return super().read_memory(address, size)
-
-    def write_memory(self, address: int, data: bytes) -> None:
-        """Write bytes."""
-        self.touches += 1
-        super().write_memory(address, data)
 
 
 @dataclass(frozen=True)
@@ -70,8 +38,8 @@ class ListRow:
     Attributes
     ----------
     style : Style
-    name : str
-        First and last step.
+    steps : tuple of str
+        What its commands make, in their order.
     commands, jobs : int
         A command for all heads is a job for each.
     cycles : int
@@ -84,12 +52,15 @@ class ListRow:
         Writes of registers and accesses to memory by the host, from the doorbell on.
     wrong_bytes : int
         Of all memory, that golden's ring has otherwise.
+    a_mx9, b_mx9 : float
+        Shares of the K-blocks that its GEMMs read as A and as B.
     qsnr : dict of str to float
-        Of each step, all up to there included, against FP64 with nothing quantized.
+        Of each step, all up to there included, against FP64 with nothing quantized; with the last
+        list's steps, of what the host makes of their results.
     """
 
     style: Style
-    name: str
+    steps: tuple[str, ...]
     commands: int
     jobs: int
     cycles: int
@@ -98,18 +69,25 @@ class ListRow:
     written_bytes: int
     touches: int
     wrong_bytes: int
+    a_mx9: float
+    b_mx9: float
     qsnr: dict[str, float]
+
+    @property
+    def name(self) -> str:
+        """First and last step."""
+        return " to ".join(dict.fromkeys((self.steps[0], self.steps[-1])))
 
 
 def simulate_lists(
-    attention: Attention, choices: Sequence[PrecisionChoice], config: Config, latency: int,
+    computation: Computation, choices: Sequence[PrecisionChoice], config: Config, latency: int,
     console: Console,
 ) -> tuple[list[ListRow], Path, dict[str, float]]:
-    """Run the lists on a simulated machine for a person who waits.
+    """Run lists in several styles on a simulated machine, for a person who waits.
 
     Parameters
     ----------
-    attention : Attention
+    computation : Computation
     choices : sequence of PrecisionChoice
     config : Config
         With a bus; its model is built if it is not there yet.
@@ -149,18 +127,14 @@ def simulate_lists(
         show("Building the Verilator model (minutes, once)")
         library = build(config)
         built = time.perf_counter()
-        bar.reset(task, total=len(choices) * len(STEPS), cycle="")
-
-        def show_list(what: str) -> None:
-            show(what)
-            bar.advance(task)
+        bar.reset(task, total=None, cycle="")
 
         try:
             with WatchedMachine(
-                    library, BASE, SIZE, outstanding=config.outstanding,
+                    library, BASE, computation.size, outstanding=config.outstanding,
                     manners=Manners(read_latency=latency, write_latency=latency),
                     progress=lambda count: bar.update(task, cycle=f"cycle {count:,}")) as device:
-                rows = run_lists(device, attention, choices, show_list)
+                rows = run_lists(device, computation, choices, show)
         except MachineError as error:
             raise SimulationError(f"The simulation failed: {error}") from error
     seconds = {"build": built - started, "simulation": time.perf_counter() - built}
@@ -169,16 +143,16 @@ def simulate_lists(
 
 
 def run_lists(
-    device: WatchedMachine, attention: Attention, choices: Sequence[PrecisionChoice],
+    device: WatchedMachine, computation: Computation, choices: Sequence[PrecisionChoice],
     show: Callable[[str], None],
 ) -> list[ListRow]:
-    """Run an attention's two lists in several styles, each on a machine out of its reset.
+    """Run a computation's lists in several styles, each on a machine out of its reset.
 
     Parameters
     ----------
     device : WatchedMachine
-        With `SIZE` bytes from `BASE` on.
-    attention : Attention
+        With as much memory as the computation asks for, from `BASE` on.
+    computation : Computation
     choices : sequence of PrecisionChoice
     show : callable
         ``show(what)`` is called before each list.
@@ -188,50 +162,46 @@ def run_lists(
     list of ListRow
         A style's lists one after the other.
     """
-    reference, rows = attention.reference(), []
+    rows = []
     for choice in choices:
         device.reset()
-        with RingHost(device, BASE, SIZE, ring_size=RING_SIZE,
+        with RingHost(device, BASE, computation.size, ring_size=RING_SIZE,
                       clock=lambda: device.cycles / 1e6) as host:
-            tensors = AttentionInMemory(attention, choice, host.memory)
+            tensors = computation.place(choice, host.memory)
             found = []
-            for steps in STEPS:
-                commands = host.commands()
-                if not found:
-                    tensors.add_scores(commands)
-                else:
-                    scores = tensors.scores.read()
-                    tensors.add_output(commands, softmax(scores).astype(np.float16))
-                name = f"{steps[0]} to {steps[-1]}"
-                show(f"{choice.style.title}, {name}")
-                found.append(_run_list(host, device, commands, choice.style, name))
+            for steps, commands in zip(tensors.steps, tensors.lists(host.commands), strict=True):
+                show(f"{choice.style.title}, {', '.join(steps)}")
+                found.append(_run_list(host, device, commands, choice.style, steps))
             numbers = tensors.read()
-        for row, steps in zip(found, STEPS, strict=True):
-            row.qsnr.update({step: golden.qsnr(reference[step], numbers[step]) for step in steps})
+        qsnr = {step: golden.qsnr(wanted, numbers[step])
+                for step, wanted in computation.reference.items()}
+        for row in found:
+            row.qsnr.update({step: qsnr.pop(step) for step in row.steps})
+        found[-1].qsnr.update(qsnr)
         rows += found
     return rows
 
 
 def _run_list(host: RingHost, device: WatchedMachine, commands: Commands, style: Style,
-              name: str) -> ListRow:
+              steps: Sequence[str]) -> ListRow:
     registers = NamedRegisters(device)
     ring, first = registers.read_long("RING_BASE"), registers.read("RING_COMPLETED")
     before, began, counts = device.memory.copy(), device.cycles, device.counts()
     host.run(commands)
-    ended = device.counts()
+    ended, cycles, touches = device.counts(), device.cycles - began, device.touches
     place = slice(ring - BASE, ring - BASE + RING_SIZE * BYTES)
     before[place] = device.memory[place]
     expected = carried_out(host.config, before, BASE, (ring, RING_SIZE * BYTES), first,
                            len(commands))
-    word = host.config.bus_bytes
+    word, (a_mx9, b_mx9) = host.config.bus_bytes, mx9_shares(commands)
     return ListRow(
-        style=style, name=name, commands=len(commands),
+        style=style, steps=tuple(steps), commands=len(commands),
         jobs=sum(each.count_0 * each.count_1 for each in commands),
-        cycles=device.cycles - began, beats=ended.beats - counts.beats,
+        cycles=cycles, beats=ended.beats - counts.beats,
         read_bytes=word * (ended.read_words - counts.read_words),
         written_bytes=word * (ended.write_words - counts.write_words),
-        touches=device.touches,
-        wrong_bytes=different(expected, device.memory), qsnr={})
+        touches=touches, wrong_bytes=different(expected, device.memory),
+        a_mx9=a_mx9, b_mx9=b_mx9, qsnr={})
 
 
 def different(expected: NDArray[np.uint8], found: NDArray[np.uint8]) -> int:
