@@ -29,6 +29,8 @@ GROUPS = {
                  "Multiply your own matrices (float16, float32 or bfloat16)."),
         "attention": ("examples.command:attention",
                       "Run a trained DiT's attention, from its input to its output projection."),
+        "block": ("examples.block.command:block",
+                  "Run a DiT block's GEMMs as four lists of commands, from memory to memory."),
         "soc": ("examples.soc.command:soc",
                 "Run two layers in a system of plain Verilog, from memory to memory."),
     }),

@@ -1,0 +1,1 @@
+"""One block of a diffusion transformer, its GEMMs as lists of commands."""
