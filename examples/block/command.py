@@ -45,9 +45,9 @@ def block(
 ) -> Figures:
     """Run a DiT block's GEMMs as four lists of commands, from memory to memory.
 
-    Width, heads and ratio are DiT-XL/2's; numbers are drawn with outlier channels as it has them,
-    seeded by MIXDIT_SEED. Between the lists the host computes what the machine has no hardware
-    for: norms, softmax, GELU, residuals.
+    Width, heads and ratio are DiT-XL/2's. Numbers are drawn, with outlier channels; MIXDIT_SEED
+    seeds them. Between the lists the host computes what the machine has no hardware for: norms,
+    softmax, GELU, residuals.
 
     Example: mixdit run block
 

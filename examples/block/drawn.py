@@ -1,4 +1,4 @@
-"""A DiT block, drawn with the statistics of trained ones."""
+"""A DiT block, drawn so that its channels and results are spread as those of trained ones."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,13 +9,16 @@ from examples.block.block import Block
 from examples.block.shape import BlockShape
 
 CHANNEL_SPREAD = 0.5
-"""Standard deviation of the logarithm of the channels' sizes, in tokens and in adaLN's scales."""
+"""Standard deviation of the logarithm of the channels' sizes, in tokens and in adaLN's scales.
+
+Of both together it is 0.71; before q, k and v of the block that `quality.captured` has, 0.74.
+"""
 
 OUTLIER_CHANNELS = 1 / 384
 """Share of the channels that adaLN makes outliers: three of DiT-XL/2's 1152, one at least."""
 
 OUTLIER_SCALE = 10
-"""How much larger they are."""
+"""How much larger they are, an assumption."""
 
 BIAS, GATE, SHIFT = 0.05, 0.5, 0.2
 """Standard deviations."""

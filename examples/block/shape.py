@@ -1,6 +1,8 @@
 """The sizes of a DiT block, checked."""
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 from golden.memory.descriptor import ALIGNMENT
 from hw.contract.config import Config
@@ -43,15 +45,19 @@ class BlockShape:
         if self.width % self.heads:
             raise ValueError(f"a width of {self.width} channels makes no {self.heads} equal heads: "
                              "give a multiple of the heads")
-        hidden = self.width * self.mlp_ratio
-        if not 1 <= hidden < float("inf") or hidden != int(hidden):
-            raise ValueError(f"mlp_ratio={self.mlp_ratio} times {self.width} channels is "
-                             f"{hidden:g}, which must be a whole number of at least 1")
+        if not 0 < self.mlp_ratio < math.inf or self._hidden.denominator > 1:
+            raise ValueError(f"mlp_ratio={self.mlp_ratio} times {self.width} channels must be a "
+                             "whole number of at least 1")
 
     @property
     def hidden(self) -> int:
         """Channels between the two layers of the feed-forward."""
-        return int(self.width * self.mlp_ratio)
+        return int(self._hidden)
+
+    @property
+    def _hidden(self) -> Fraction:
+        """The same, of the ratio as the decimal that it prints as."""
+        return self.width * Fraction(str(self.mlp_ratio))
 
     @property
     def weights(self) -> int:

@@ -182,13 +182,19 @@ def test_drawn_channels_have_outliers_and_layers_work_where_trained_ones_do():
 @pytest.mark.parametrize(("changes", "sentence"), [
     ({"tokens": 0}, "tokens must be at least 1, not 0"),
     ({"width": 50, "heads": 4}, "a width of 50 channels makes no 4 equal heads"),
-    ({"mlp_ratio": 2.51}, r"mlp_ratio=2.51 times 60 channels is 150.6, which must be a whole"),
-    ({"mlp_ratio": float("inf")}, "must be a whole number"),
-    ({"mlp_ratio": -1.0}, "must be a whole number of at least 1"),
+    ({"mlp_ratio": 2.51}, r"mlp_ratio=2.51 times 60 channels must be a whole number of at least 1"),
+    ({"mlp_ratio": 0.01}, "must be a whole number"),
+    ({"mlp_ratio": math.inf}, "must be a whole number"),
+    ({"mlp_ratio": math.nan}, "must be a whole number"),
+    ({"mlp_ratio": -1.0}, "must be a whole number"),
 ])
 def test_sizes_that_are_none_are_refused(changes, sentence):
     with pytest.raises(ValueError, match=sentence):
         replace(SHAPE, **changes)
+
+
+def test_a_ratio_is_the_decimal_that_it_prints_as():
+    assert BlockShape(tokens=1, width=30, heads=1, mlp_ratio=0.1).hidden == 3  # 0.1 * 30 > 3
 
 
 @pytest.mark.parametrize(("changes", "what"), [

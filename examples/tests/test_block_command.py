@@ -70,7 +70,7 @@ def test_it_exits_with_1_where_a_byte_differs(run):
     (("--bus-bytes", "24"), "bus_bytes must be 8, 16, 32 or 64"),
     (("--width", "33"), "a width of 33 channels makes no 2 equal heads"),
     (("--heads", "0"), "heads must be at least 1, not 0"),
-    (("--mlp-ratio", "0.01"), "which must be a whole number of at least 1"),
+    (("--mlp-ratio", "0.01"), "must be a whole number of at least 1"),
     (("--k-max", "64"), "the feed-forward makes a GEMM of K = 128, over the machine's limit of 64"),
     (("--fraction", "2"), "fraction must be from 0 to 1"),
     (("--rows", "129"), "rows"),
