@@ -31,9 +31,10 @@ class Benches:
 def read() -> dict[str, Benches]:
     """Return the benches of every module."""
     data = tomllib.loads((HERE / "benches.toml").read_text(encoding="utf-8"))
-    whole = data["whole"]
-    return {module: Benches(module, own, [each for each in whole[_machine(module)]
-                                          if each not in own])
+    whole, machines = data["whole"], data["machine"]
+    return {module: Benches(module, own, [
+                each for each in whole[machines.get(module) or _machine(module)]
+                if each not in own])
             for module, own in data["own"].items()}
 
 

@@ -18,6 +18,7 @@ from commands.outputs import check_file, check_folder
 from commands.running import sentences
 from commands.terminal import make_console
 
+from .by_module import measure_modules, print_modules, write_modules
 from .claims import make_claims
 from .library import find_library
 from .measure import measure
@@ -28,6 +29,7 @@ FIGURES = Path(__file__).parent / "figures.json"
 """Of the last run that was kept."""
 
 REPORTS = ("report.json", "report.md", "per_mac.png")
+MODULES = "modules.json"
 
 
 def area(
@@ -41,6 +43,8 @@ def area(
     timing: Annotated[bool, typer.Option(help="Also the speed point.")] = True,
     keep: Annotated[bool, typer.Option(
         help="Replace the figures in the repository, which estimates read.")] = False,
+    by_module: Annotated[bool, typer.Option(
+        "--by-module", help="Show the area of each module inside the units instead.")] = False,
 ) -> Figures:
     """Synthesize the machine's parts and the references.
 
@@ -54,18 +58,29 @@ def area(
     with sentences("Interrupted. No figures were written."):
         if keep and (names or not timing):
             raise ValueError("only a whole run is kept: leave out names and --no-timing")
+        if by_module and not names:
+            raise ValueError("--by-module needs the name of a unit, such as 'memory system'")
         wrong = [name for name in names or () if name not in known]
         if wrong:
             raise ValueError(f"there is no unit {wrong[0]!r}; there are {', '.join(known)}")
         units = [known[name] for name in names] if names else list(UNITS)
         check_folder(out)
-        for file in (*(out / name for name in REPORTS), *[FIGURES] * keep):
+        for file in (*(out / name for name in (*REPORTS, MODULES)), *[FIGURES] * keep):
             check_file(file)
         needs_cells = not liberty and not os.environ.get("MIXDIT_LIBERTY")
-        tools.require([*["sta"] * timing, *["osu018"] * needs_cells])
+        tools.require([*["sta"] * (timing and not by_module), *["osu018"] * needs_cells])
         if find_spec("pyosys") is None:
             raise ModuleNotFoundError(name="pyosys")
         library = find_library(liberty)
+        if by_module:
+            modules = []
+            for unit in units:
+                with console.status(f"Mapping the modules of {unit.name}"):
+                    modules.append((unit, measure_modules(unit, library, out)))
+                print_modules(console, *modules[-1])
+            write_modules(out / MODULES, modules)
+            console.print(f"Written: {out / MODULES}", soft_wrap=True)
+            return Figures(out / MODULES)
         with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                       TimeElapsedColumn(), console=console) as progress:
             bar = progress.add_task("emitting Verilog", total=None)

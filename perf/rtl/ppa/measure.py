@@ -105,7 +105,7 @@ def measure(units: Sequence[Unit], library: Library, folder: Path, *, jobs: int 
     SynthesisError, TimingError
         If a tool fails.
     """
-    sources = {unit.name: _emit(unit, folder) for unit in units}
+    sources = {unit.name: emit_unit(unit, folder) for unit in units}
     recipes = AREA_RECIPES + SPEED_RECIPES if with_timing else AREA_RECIPES
     pool = ThreadPoolExecutor(jobs)
     try:
@@ -128,7 +128,7 @@ def measure(units: Sequence[Unit], library: Library, folder: Path, *, jobs: int 
     return [_best(unit, sources[unit.name], results[unit.name]) for unit in units]
 
 
-def _emit(unit, folder):
+def emit_unit(unit: Unit, folder: Path) -> Path:
     """Write a unit's Verilog, the modules that it instantiates included."""
     file = folder / _file_name(unit.name) / "unit.v"
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from hw.array.dot_product import DotProduct
 from hw.parts.sram import Sram
 from perf.rtl.ppa import command
 from perf.rtl.ppa.budgets import TOLERANCE, Budget, complaint, read_budgets
+from perf.rtl.ppa.by_module import measure_modules
 from perf.rtl.ppa.claims import make_claims
 from perf.rtl.ppa.library import LibraryError, find_library
 from perf.rtl.ppa.measure import Measured, Point, measure
@@ -203,6 +204,42 @@ def _with_memory():
     return Wrapped()
 
 
+class TwoAdders(wiring.Component):
+    """An adder, a second behind it, and a memory in a module beside them."""
+
+    a: In(signed(8))
+    b: In(signed(8))
+    o: Out(signed(9))
+    word: Out(32)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.first, m.submodules.second = first, second = Adder(), Adder()
+        m.submodules.beside = beside = _with_memory()
+        m.d.comb += [first.a.eq(self.a), first.b.eq(self.b), second.a.eq(first.o),
+                     second.b.eq(self.b), self.o.eq(second.o), self.word.eq(beside.o),
+                     beside.address.eq(self.a), beside.value.eq(second.o)]
+        return m
+
+
+def test_what_is_left_out_has_neither_area_nor_bits(library, tmp_path):
+    whole, part = measure([Unit("whole", TwoAdders),
+                           Unit("part", TwoAdders, left_out=("second", "beside"))], library,
+                          tmp_path, with_timing=False)
+    assert (whole.area.registers, part.area.registers) == (17, 8), "one carry goes nowhere"
+    assert part.area.area < 0.6 * whole.area.area
+    assert (whole.memory_bits, part.memory_bits) == (64 * 32, 0)
+
+
+def test_modules_are_measured_by_themselves(library, tmp_path):
+    unit = Unit("part", TwoAdders, left_out=("beside",))
+    found = {each.module: each for each in measure_modules(unit, library, tmp_path)}
+    assert set(found) == {"first", "second"}
+    assert all(each.registers == 9 for each in found.values())
+    [together] = measure([unit], library, tmp_path, with_timing=False)
+    assert sum(each.gate_equivalents for each in found.values()) >= together.others["gates"]
+
+
 def test_says_where_the_log_is_when_yosys_fails(library, tmp_path):
     source = tmp_path / "broken.v"
     source.write_text("module top(; endmodule\n")
@@ -288,6 +325,7 @@ def test_the_kept_figures_are_of_these_units():
 @pytest.mark.parametrize("arguments, code, says", [
     (["cell"], ExitCode.MISTAKE, "there is no unit 'cell'"),
     (["csr", "--keep"], ExitCode.MISTAKE, "only a whole run is kept"),
+    (["--by-module"], ExitCode.MISTAKE, "--by-module needs the name of a unit"),
     (["csr", "--liberty", "nowhere.lib"], ExitCode.MISTAKE, "no liberty file at nowhere.lib"),
 ])
 def test_mistakes_get_a_sentence(arguments, code, says, tmp_path):
