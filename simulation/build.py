@@ -34,8 +34,12 @@ STREAMS, MEMORY = "harness.cpp", "memory_harness.cpp"
 """Of a machine between streams, and of one with a command ring."""
 
 PROBES = "".join(
-    f'public_flat_rd -module "{TOP}_machine_engines_issuer" -var "{name}"\n'
-    for name in ("issue", "i__valid", "walker_waits_for_act", "walker_waits_for_weight"))
+    f'public_flat_rd -module "{TOP}_machine_{module}" -var "{name}"\n'
+    for module, names in (
+        ("engines_issuer", ("issue", "i__valid", "walker_waits_for_act",
+                            "walker_waits_for_weight")),
+        ("engines", ("job_ended",)), ("ledger", ("completed",)))
+    for name in names)
 """What ``probe.h`` looks at."""
 
 NEEDS = ("c++", "make", "perl")

@@ -91,4 +91,6 @@ OF_MEMORY: Functions = {
     "forget_marks": (None, [BENCH]),
     "noted": (c_uint64, [BENCH]),
     "note": (None, [BENCH, c_uint64, POINTER(RawCounts)]),
+    "ended": (c_uint64, [BENCH, c_int]),
+    "end": (c_uint64, [BENCH, c_int, c_uint64]),
 }

@@ -235,6 +235,18 @@ class SimulatedMemoryMachine(ClockedMachine, Device):
             found.append(_counts(raw))
         return found
 
+    def job_ends(self) -> list[int]:
+        """List when jobs have ended since the reset, each a cycle after its last result."""
+        return self._ends(commands=False)
+
+    def command_ends(self) -> list[int]:
+        """List when commands have ended since the reset, each a cycle after its last answer."""
+        return self._ends(commands=True)
+
+    def _ends(self, *, commands: bool) -> list[int]:
+        return [self._library.end(self._open, commands, index)
+                for index in range(self._library.ended(self._open, commands))]
+
     def wait_for_quiet(self, limit: int = WAIT_CYCLES) -> None:
         """Run until the memory owes nothing."""
         if not self._run(limit, Until.QUIET):

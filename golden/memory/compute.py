@@ -47,13 +47,13 @@ def results(machine: Machine, command: Command, table: Table, at: Iteration,
         Rows of numbers, or packed tiles, in order; each goes a stride behind the one before.
     """
     if command.converts:
-        return weight_stream(_converted(machine, command, table, at, read), machine.cols,
+        return weight_stream(converted(machine, command, table, at, read), machine.cols,
                              machine.weight_bytes)
     bias = None
     if command.flags & JobFlag.BIAS:
         bias = np.frombuffer(read("bias", at.bias, command.n * BIAS_BYTES), "<f4")
     output = "fp32" if command.is_packed else Output(command.output).name.lower()
-    c = gemm(_activations(machine, command, table, at, read), _weights(machine, command, at, read),
+    c = gemm(activations(machine, command, table, at, read), weights(machine, command, at, read),
              acc_width=machine.acc_width, k_max=machine.k_max, bias=bias, output=output)
     if command.is_packed:
         fmt = MX9 if Output(command.output) is Output.MX9 else MX6
@@ -62,8 +62,9 @@ def results(machine: Machine, command: Command, table: Table, at: Iteration,
     return [row.astype(row.dtype.newbyteorder("<"), copy=False).tobytes() for row in c]
 
 
-def _activations(machine: Machine, command: Command, table: Table, at: Iteration,
-                 read: Read) -> MXTensor:
+def activations(machine: Machine, command: Command, table: Table, at: Iteration,
+                read: Read) -> MXTensor:
+    """Read A of a GEMM, in the precision that its blocks have; parameters as of `results`."""
     if JobKind(command.kind) is JobKind.GEMM_PACKED:
         packets = _packets(read, "a", at.a, command.a_stride, command.m, machine.rows, command.k,
                            machine.act_bytes)
@@ -74,14 +75,16 @@ def _activations(machine: Machine, command: Command, table: Table, at: Iteration
                         float_format=FLOAT_FORMATS[command.float_format])
 
 
-def _weights(machine: Machine, command: Command, at: Iteration, read: Read) -> MXTensor:
+def weights(machine: Machine, command: Command, at: Iteration, read: Read) -> MXTensor:
+    """Read B of a GEMM; parameters as of `results`."""
     packets = _packets(read, "b", at.b, command.b_stride, command.n, machine.cols, command.k,
                        machine.weight_bytes)
     return read_weight_stream(packets, (command.k, command.n), machine.cols, machine.weight_bytes)
 
 
-def _converted(machine: Machine, command: Command, table: Table, at: Iteration,
-               read: Read) -> MXTensor:
+def converted(machine: Machine, command: Command, table: Table, at: Iteration,
+              read: Read) -> MXTensor:
+    """Read what a conversion makes weights of, and make them; parameters as of `results`."""
     transposed = JobKind(command.kind) is JobKind.CONVERT_TRANSPOSED
     rows, length = (command.k, command.n) if transposed else (command.n, command.k)
     return convert(_numbers(command, at, read, rows, length),

@@ -1,7 +1,8 @@
 """Hold the schedule against the emitted Verilog: ``mixdit check cycles``.
 
 Random jobs of every kind run on several machines in Verilator, streams at full rate. The schedule
-predicts each job's counters; every one must be equal. Exit codes: 0 when all are, 1 when one is
+predicts each job's counters; every one must be equal. Then lists of commands run on machines with a
+bus: see `perf.rtl.check_lists`. Exit codes: 0 when all are, 1 when one is
 not, else as `commands.exit_codes` has them. MIXDIT_SEED seeds the jobs (default 1).
 """
 
@@ -20,6 +21,7 @@ from commands.exit_codes import ExitCode
 from commands.figures import Figures
 from commands.outputs import write_text
 from hw.contract.config import Config
+from perf.rtl import check_lists
 from perf.rtl.bench_program import run_program
 from perf.rtl.checked_jobs import draw_groups
 from perf.rtl.checked_runs import Compared, compare, simulate
@@ -142,8 +144,9 @@ def main() -> Figures:
     """Hold the cycle model against the emitted Verilog.
 
     350 random jobs of every kind run on seven machines in Verilator, streams at full rate. The
-    model predicts each job's counters; the exit code is 1 unless every one is equal. MIXDIT_SEED
-    seeds the jobs.
+    model predicts each job's counters. 210 random lists of commands run on seven machines with a
+    bus, beside a memory of fixed latencies; the model predicts every beat's, job's and command's
+    end, and what the bus counts. The exit code is 1 unless all are equal. MIXDIT_SEED seeds all.
 
     Example: MIXDIT_SEED=7 mixdit check cycles
     """
@@ -153,4 +156,7 @@ def main() -> Figures:
 
 def run(console: Console) -> int:
     """Check, print and write; return the exit code."""
-    return conclude(console, check(console, MACHINES, JOBS), FOLDER, LEAST)
+    of_jobs = conclude(console, check(console, MACHINES, JOBS), FOLDER, LEAST)
+    lists = check_lists.check(console, check_lists.MACHINES, check_lists.LISTS)
+    least = len(check_lists.MACHINES) * check_lists.LISTS
+    return max(of_jobs, check_lists.conclude(console, lists, FOLDER, least))

@@ -64,7 +64,7 @@ def order_cycles(order: np.ndarray, config: Config) -> tuple[int, ...]:
                      for first in range(0, len(banks), lanes)) for banks in blocks)
 
 
-def _flags(tensor: MXTensor, lines: int) -> tuple[np.ndarray, np.ndarray]:
+def tile_flags(tensor: MXTensor, lines: int) -> tuple[np.ndarray, np.ndarray]:
     """Tell of each tile of so many lines which K-blocks are MX9, and which have residuals."""
     firsts = np.arange(0, tensor.is_mx9.shape[0], lines)
     residual = np.logical_or.reduceat(tensor.residual.any(axis=-1), firsts, axis=0)
@@ -88,10 +88,10 @@ def schedule_job(config: Config, work: Work, start: int | None = None,
     blocks = -(-job.k // BLOCK_SIZE)
     flags = {}
     if job.converts:
-        flags["act_mx9"], _ = _flags(operand_b(config, work).transpose(), config.cols)
+        flags["act_mx9"], _ = tile_flags(operand_b(config, work).transpose(), config.cols)
     else:
-        flags["act_mx9"], flags["act_residual"] = _flags(operand_a(config, work), config.rows)
-        flags["weight_mx9"], flags["weight_residual"] = _flags(
+        flags["act_mx9"], flags["act_residual"] = tile_flags(operand_a(config, work), config.rows)
+        flags["weight_mx9"], flags["weight_residual"] = tile_flags(
             operand_b(config, work).transpose(), config.cols)
     return ScheduledJob(
         kind=job.kind, m=job.m, n=job.n, k=job.k, tiles=job.tiles, float_format=job.float_format,

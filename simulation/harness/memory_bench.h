@@ -36,6 +36,7 @@ class MemoryBench : public Clocked {
         memory.sample(cycles_);
         registers.sample(cycles_);
         probe(*model_.rootp, cycles_, array_);
+        probe_ends(*model_.rootp, cycles_, completed_, ends_);
         high();
         memory.drive(cycles_);
         registers.drive();
@@ -69,6 +70,7 @@ class MemoryBench : public Clocked {
     }
 
     const std::vector<Counts>& noted() const { return noted_; }
+    const Ends& ends() const { return ends_; }
 
   private:
     static constexpr std::uint64_t NEVER = ~std::uint64_t(0);
@@ -82,10 +84,14 @@ class MemoryBench : public Clocked {
         memory.clear();
         registers.clear();
         array_ = {};
+        ends_ = {};
+        completed_ = 0;
         forget_marks();
     }
 
     ArrayCounts array_;
+    Ends ends_;
+    std::uint32_t completed_ = 0;  // commands, in the cycle before
     std::vector<std::uint64_t> marks_;
     std::vector<Counts> noted_;
     std::uint64_t next_mark_ = NEVER;

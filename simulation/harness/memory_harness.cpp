@@ -52,3 +52,12 @@ EXPORT std::uint64_t harness_noted(Bench* bench) { return bench->noted().size();
 EXPORT void harness_note(Bench* bench, std::uint64_t index, harness::Counts* counts) {
     *counts = bench->noted()[index];
 }
+
+// When jobs, or commands, have ended since the reset; how many.
+EXPORT std::uint64_t harness_ended(Bench* bench, int commands) {
+    return (commands ? bench->ends().commands : bench->ends().jobs).size();
+}
+
+EXPORT std::uint64_t harness_end(Bench* bench, int commands, std::uint64_t index) {
+    return (commands ? bench->ends().commands : bench->ends().jobs)[index];
+}

@@ -1,7 +1,8 @@
-// Looks into the machine: does a beat enter the array, and if not, what does it wait for?
+// Looks into the machine: does a beat enter the array, and if not, what does it wait for? What ends?
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "Vmachine.h"
 #include "Vmachine___024root.h"
@@ -13,6 +14,11 @@ struct ArrayCounts {
     std::uint64_t beats = 0;
     std::uint64_t act_stalls = 0, weight_stalls = 0, result_stalls = 0;
     std::uint64_t last_beat = 0;  // cycle plus 1
+};
+
+// Cycles since reset in which jobs and commands have ended: the first after each one's last transfer.
+struct Ends {
+    std::vector<std::uint64_t> jobs, commands;
 };
 
 // The names are those that Verilator makes of instances, `__` written as `___05F`;
@@ -32,6 +38,16 @@ void probe(const Root& root, std::uint64_t cycle, ArrayCounts& counts) {
             ++counts.weight_stalls;
         }
 #undef OF_ISSUER
+    }
+}
+
+template <class Root>
+void probe_ends(const Root& root, std::uint64_t cycle, std::uint32_t& completed, Ends& ends) {
+    if constexpr (requires { root.machine__DOT__machine__DOT__ledger__DOT__completed; }) {
+        if (root.machine__DOT__machine__DOT__engines__DOT__job_ended) ends.jobs.push_back(cycle);
+        const std::uint32_t now = root.machine__DOT__machine__DOT__ledger__DOT__completed;
+        if (now != completed) ends.commands.push_back(cycle);
+        completed = now;
     }
 }
 

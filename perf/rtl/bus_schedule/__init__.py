@@ -1,0 +1,48 @@
+"""The schedule of the machine between memory and a command ring: cycles and counters of lists.
+
+As in `perf.rtl.schedule`, whose latencies these are, every part computes cycles from cycles. But
+here a beat comes when the bus brings it, so each part is a process of its own, which follows every
+block, beat or word, and goes on as far as it knows what it waits for. Nothing depends on who is
+computed first, but for the one place where the bus's read side is shared: there the earliest
+request wins, once nobody can go on without a decision.
+
+===================  =======================================================================
+module               what it follows
+===================  =======================================================================
+`machine`            all of it: `hw.memory_machine`
+`scope`              what is not followed, and is refused
+`network`            processes, and the one decision at a time
+`work`               a command, and what the dispatcher tells of an iteration
+`queues`             `hw.streams.stream_fifo`, `hw.streams.stream_buffer`
+`descriptor_reader`  `hw.memory.descriptor_reader`
+`dispatcher`         `dispatcher`, `batch_walk` of `hw.memory`
+`ledger`             `hw.memory.ledger`, and the operands' fences
+`operand_reader`     `row_reader`, `tile_reader`, `tile_extent`, `operand_reader` of `hw.memory`
+`read_channel`       `read_channel`, `burst_splitter` of `hw.memory`
+`read_port`          `hw.memory.read_port`, and the memory's words
+`bus_memory`         a memory that answers in order: `simulation/harness/memory.h`
+`aligner`            `aligner`, `beat_splitter` of `hw.memory`
+`loading`            rows of numbers: `hw.activations.row_unpacker` to `hw.activations.tile_stage`
+`packed`             `hw.activations.packed_unpacker`
+`staging`            tags, and tiles on their way out of `hw.activations.tile_stage`
+`weights`            `hw.operands.weight_loader`
+`rooms`              `hw.operands.tile_space`
+`array`              `hw.array.block_walker`, `hw.array.beat_issuer`
+`results`            `result_path`, `float_packets`, `part_joiner` of `hw.results`
+`packing`            `hw.blocks.mx_packer`
+`beats`              beats of results
+`result_stream`      `hw.results.result_stream`
+`result_sink`        `result_sink`, `count_writer` of `hw.memory`
+`row_writer`         `row_writer`, `line_joiner` of `hw.memory`
+`packed_writer`      `hw.memory.packed_writer`
+`stores`             words on their way to memory
+`burst_former`       `hw.memory.burst_former`
+`write_port`         `hw.memory.write_port`, and the memory's answers
+===================  =======================================================================
+"""
+
+from perf.rtl.bus_schedule.bus_memory import Latencies
+from perf.rtl.bus_schedule.machine import ListSchedule, predict_list
+from perf.rtl.bus_schedule.work import ScheduledCommand
+
+__all__ = ["Latencies", "ListSchedule", "ScheduledCommand", "predict_list"]

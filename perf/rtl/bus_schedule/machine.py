@@ -1,0 +1,215 @@
+"""All of a machine with a bus, and the commands that it carries out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+from golden.memory.descriptor import BYTES
+from hw.contract.config import Config
+from hw.contract.job_codes import JobKind
+from hw.memory.descriptor_reader import AHEAD
+from hw.memory_machine import ACTIVATIONS, DESCRIPTORS, WEIGHTS, WORKS
+from perf.rtl.bus_schedule.array import Array
+from perf.rtl.bus_schedule.burst_former import BurstFormer
+from perf.rtl.bus_schedule.bus_memory import Latencies
+from perf.rtl.bus_schedule.descriptor_reader import DescriptorReader
+from perf.rtl.bus_schedule.dispatcher import Dispatcher
+from perf.rtl.bus_schedule.ledger import Ledger
+from perf.rtl.bus_schedule.loading import RowLoader
+from perf.rtl.bus_schedule.network import Network, Step
+from perf.rtl.bus_schedule.operand_reader import OperandReader, row_pieces, tile_pieces
+from perf.rtl.bus_schedule.packed import PackedLoader
+from perf.rtl.bus_schedule.packing import Packer
+from perf.rtl.bus_schedule.read_channel import ReadChannel
+from perf.rtl.bus_schedule.read_port import ReadPort
+from perf.rtl.bus_schedule.result_sink import ResultSink
+from perf.rtl.bus_schedule.result_stream import ResultStream
+from perf.rtl.bus_schedule.results import Results
+from perf.rtl.bus_schedule.rooms import TileRoom
+from perf.rtl.bus_schedule.scope import check_list, check_machine
+from perf.rtl.bus_schedule.staging import Router, StageReader, Tagging
+from perf.rtl.bus_schedule.stores import Stores
+from perf.rtl.bus_schedule.weights import WeightLoader
+from perf.rtl.bus_schedule.work import ScheduledCommand, Work
+from perf.rtl.bus_schedule.write_port import WritePort
+from perf.rtl.schedule import COUNTER_NAMES, JobCounters
+from perf.rtl.schedule.latencies import NOT_YET
+from perf.rtl.schedule.streams import StreamSwitch
+
+
+@dataclass(frozen=True)
+class ListSchedule:
+    """What happens on a list of commands; cycles count from the one in which RING_TAIL has changed.
+
+    Attributes
+    ----------
+    jobs : list of JobCounters
+        Of each iteration of each command.
+    first_beats, last_beats : list of int
+        When the first and the last beat of each GEMM entered the array.
+    job_ends : list of int
+        When the last result of each job left the engines.
+    command_ends : list of int
+        When the last answer to each command's writes came.
+    bus : dict of str to int
+        By the names of `hw.host.memory.bus_counters.BusCounters`.
+    """
+
+    jobs: list[JobCounters]
+    first_beats: list[int]
+    last_beats: list[int]
+    job_ends: list[int]
+    command_ends: list[int]
+    bus: dict[str, int]
+
+
+def predict_list(config: Config, commands: Sequence[ScheduledCommand], latencies: Latencies, *,
+                 ring: tuple[int, int], first: int = 0, notify_address: int = 0) -> ListSchedule:
+    """Give the counters of a list of commands on an idle machine with a bus, and of the bus.
+
+    Parameters
+    ----------
+    config : Config
+    commands : sequence of ScheduledCommand
+    latencies : Latencies
+        Of the memory.
+    ring : (int, int)
+        Address of the ring, and its descriptors.
+    first : int
+        Commands that have ended before.
+    notify_address : int
+
+    Raises
+    ------
+    ValueError
+        If the list is outside of what the schedule follows.
+    """
+    check_machine(config)
+    check_list(config, commands, ring[1])
+    return Machine(config, commands, latencies, ring, first, notify_address).run()
+
+
+class Machine:
+    """Follow a list; parameters as of `predict_list`."""
+
+    def __init__(self, config: Config, commands: Sequence[ScheduledCommand], latencies: Latencies,
+                 ring: tuple[int, int], first: int, notify_address: int):
+        depths = (max(AHEAD * BYTES // config.bus_bytes, config.burst_beats), config.read_depth,
+                  config.read_depth)
+        channels = [ReadChannel(config, depth) for depth in depths]
+        self._commands = commands
+        self._jobs = [job for each in commands for job in each.jobs]
+        self._port = ReadPort(config, latencies, channels)
+        self._ledger = ledger = Ledger()
+        places = [ring[0] + (first + number) % ring[1] * BYTES for number in range(len(commands))]
+        self._descriptors = DescriptorReader(config, channels[DESCRIPTORS], places, 0)
+        self._act = act = OperandReader(config, channels[ACTIVATIONS], config.act_bytes, row_pieces,
+                                        ("wait_a",), ledger, WORKS)
+        self._weight = weight = OperandReader(config, channels[WEIGHTS], config.weight_bytes,
+                                              tile_pieces, ("wait_b", "wait_side"), ledger, WORKS)
+        act_beats, switch = (act.aligner.beats, act.aligner.taken), StreamSwitch()
+        self._rows = RowLoader(config, switch, *act_beats)
+        self._packed = PackedLoader(config, switch, *act_beats)
+        self._packer = Packer(config, config.weight_bytes)
+        self._tagging = Tagging(config, self._rows, self._packer)
+        act_room = TileRoom(config.act_depth, config.tile_slots)
+        weight_room = TileRoom(config.weight_depth, config.weight_slots)
+        self._stage = StageReader(config, self._rows, self._tagging)
+        self._router = Router(config, self._stage, self._packed, act_room, self._packer)
+        self._weights = WeightLoader(config, weight_room, weight.aligner.beats,
+                                     weight.aligner.taken)
+        self._array = Array(config, self._router.known, self._weights.known, act_room, weight_room,
+                            [])
+        self._results = Results(config, self._array)
+        self._stream, stores = ResultStream(), Stores()
+        self._sink = ResultSink(config, self._stream.out, stores, WORKS, notify_address)
+        self._former = BurstFormer(config, stores)
+        self._writes = WritePort(config, latencies, self._former, ledger)
+        self._dispatcher = Dispatcher(commands, self._descriptors, ledger, act, weight, self._sink,
+                                      self._stream.ends)
+
+    def run(self) -> ListSchedule:
+        """Run the list."""
+        network = Network(self._port)
+        network.add([
+            self._descriptors.ask(), self._descriptors.gather(), self._dispatcher.run(),
+            self._act.run(), self._weight.run(), self._act.aligner.run(),
+            self._weight.aligner.run(), self._rows.read_banks(), self._rows.store(),
+            self._packed.unpack(), self._packed.send(), self._each_job(self._rows.move_job),
+            self._each_job(self._stage.read_job),
+            self._each_job(self._load), self._each_job(self._tag),
+            self._each_job(self._router.route_job), self._each_gemm(self._weights),
+            self._each_gemm(self._array), self._each_job(self._gather), self._results.convert(),
+            *(each for packer in (self._results.packer, self._packer)
+              for each in (packer.fill(), packer.run())),
+            self._each_job(self._send),
+            self._sink.run(), self._sink.rows.send(), self._former.run(), self._writes.run()])
+        network.run()
+        if len(self._ledger.ended) < len(self._commands):
+            raise RuntimeError(f"the schedule stands still: {len(self._ledger.ended)} of "
+                               f"{len(self._commands)} commands have ended")
+        return self._summary()
+
+    def _each_job(self, work_on: Callable[[Work, int], Step]) -> Step:
+        """Let an engine work on each job as it starts."""
+        starts, works = self._dispatcher.starts, self._act.works
+        for job in range(len(self._jobs)):
+            if len(starts) <= job:
+                yield starts, job
+            yield from work_on(works[job], starts[job])
+
+    def _each_gemm(self, engine: WeightLoader | Array) -> Step:
+        """Let an engine work on each GEMM as it starts."""
+        starts, works = self._dispatcher.starts, self._act.works
+        for job in range(len(self._jobs)):
+            if len(starts) <= job:
+                yield starts, job
+            if works[job].job.kind.converts:
+                engine.skip_job(starts[job])
+            else:
+                yield from engine.run_job(works[job], starts[job])
+
+    def _load(self, work: Work, start: int) -> Step:
+        """Load activations of either kind."""
+        if work.job.kind is JobKind.GEMM_PACKED:
+            self._rows.skip_job(start)
+            yield from self._packed.load_job(work, start)
+        else:
+            self._packed.skip_job(start)
+            yield from self._rows.load_job(work.job, start)
+
+    def _tag(self, work: Work, start: int) -> Step:
+        """Settle the tags of activations in floating point."""
+        if work.job.kind is JobKind.GEMM_PACKED:
+            self._tagging.skip_job(start)
+        else:
+            yield from self._tagging.tag_job(work, start)
+
+    def _gather(self, work: Work, start: int) -> Step:
+        """Gather the results of GEMMs."""
+        if not work.job.kind.converts:
+            yield from self._results.send_job(work, start)
+
+    def _send(self, work: Work, start: int) -> Step:
+        """Send a job's results."""
+        if work.job.kind.converts:
+            source = self._packer.beats
+        else:
+            source = (self._results.packer.beats if work.job.packs_results
+                      else self._results.floats)
+        yield from self._stream.send_job(source, start)
+
+    def _summary(self) -> ListSchedule:
+        starts, ends, counted = self._dispatcher.starts, self._stream.ends, self._array.counted
+        left, jobs = iter(counted), []
+        for job, start, before, end in zip(self._jobs, starts, [NOT_YET, *ends], ends,
+                                           strict=False):
+            each = asdict(next(left)) if not job.kind.converts else {}
+            jobs.append(JobCounters(cycles=end - max(before, start), **{
+                name: each.get(name, 0) for name in COUNTER_NAMES if name != "cycles"}))
+        port, writes = self._port, self._writes
+        return ListSchedule(
+            jobs, [each.first_beat for each in counted], [each.last_beat for each in counted],
+            list(ends), list(self._ledger.ended), {
+                "read_bursts": port.bursts, "read_beats": port.words, "read_stalls": 0,
+                "read_owed": port.owed, "write_bursts": writes.bursts,
+                "write_beats": writes.words, "write_stalls": 0, "write_owed": writes.owed})

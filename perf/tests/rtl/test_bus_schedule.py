@@ -1,0 +1,153 @@
+"""The schedule of lists of commands against the Verilog, and faults that are planted in it."""
+
+import json
+from dataclasses import replace
+from importlib import import_module
+from io import StringIO
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from commands.environment import seed
+from golden.memory import Command, Operation
+from golden.memory.descriptor import JobFlag
+from golden.memory.jobs import Selection
+from hw.contract.config import Config
+from hw.contract.job_codes import Output
+from perf.rtl.bus_schedule import Latencies, ScheduledCommand, predict_list
+from perf.rtl.check_lists import MACHINES, conclude, simulate
+from perf.rtl.compared_lists import ComparedList, compare
+from perf.rtl.drawn_lists import BASE, RING_SIZE, DrawnList
+from perf.rtl.schedule import uniform_job
+
+CONFIG = MACHINES["4x4"]
+LISTS = 12
+
+RING = {"ring": (BASE, RING_SIZE)}
+
+
+@pytest.fixture(scope="module")
+def ran():
+    """Run a few lists on the machine that other tests of lists build too."""
+    return simulate("4x4", CONFIG, np.random.default_rng(seed()), LISTS)
+
+
+def outcome_of(compared: list[ComparedList], folder, least: int = 1) -> tuple[int, str, dict]:
+    """Conclude; return the exit code, what was printed, and the report."""
+    console = Console(file=StringIO(), width=200)
+    code = conclude(console, compared, folder, least)
+    return code, console.file.getvalue(), json.loads((folder / "report.json").read_text())["lists"]
+
+
+@pytest.mark.xdist_group("small ring")
+def test_every_cycle_of_simulated_lists_is_predicted(ran, tmp_path):
+    (tmp_path / "report.json").write_text('{"jobs": 7}')
+    code, printed, report = outcome_of([compare(each) for each in ran], tmp_path, LISTS)
+    assert code == 0, printed
+    row, = report["machines"]
+    assert report["passed"] and row["exact"] == row["lists"] == LISTS
+    assert row["jobs"] >= row["commands"] > LISTS and row["cycles"] > 1000
+    assert json.loads((tmp_path / "report.json").read_text())["jobs"] == 7
+    for name in ("act_stalls", "weight_stalls", "read_owed", "write_bursts"):
+        assert any(np.any(each.counted[name]) for each in ran), f"no list has any {name}"
+
+
+@pytest.mark.xdist_group("small ring")
+def test_too_few_lists_prove_nothing_and_a_wrong_byte_is_a_difference(ran, tmp_path):
+    compared = [compare(each) for each in ran]
+    assert outcome_of(compared, tmp_path, LISTS + 1)[0] == 1
+    wrong = replace(compared[0], ran=replace(ran[0], wrong_bytes=1))
+    code, printed, _ = outcome_of([wrong, *compared[1:]], tmp_path)
+    assert code == 1 and "1 wrong bytes" in printed
+
+
+@pytest.mark.xdist_group("small ring")
+@pytest.mark.parametrize("off", [-1, 1])
+@pytest.mark.parametrize("module, constant", [
+    ("descriptor_reader", "GATHERED"), ("dispatcher", "CHECKED"), ("read_channel", "SPLIT"),
+    ("read_port", "OFFERED"), ("aligner", "HELD"), ("operand_reader", "TAKEN"),
+    ("loading", "ALIGNMENT"), ("staging", "TAG_QUEUED"), ("packed", "PACKED_BUFFERED"),
+    ("weights", "CHUNK_KNOWN"), ("array", "WALKED"), ("results", "NARROWED"),
+    ("results", "CONVERTED"), ("packing", "CUT"), ("row_writer", "READ"), ("row_writer", "FLUSHED"),
+    ("write_port", "OFFERED")])
+def test_a_latency_that_is_off_by_one_is_found(ran, tmp_path, monkeypatch, module, constant, off):
+    target = import_module(f"perf.rtl.bus_schedule.{module}")
+    monkeypatch.setattr(target, constant, getattr(target, constant) + off)
+    code, printed, report = outcome_of([compare(each) for each in ran], tmp_path)
+    assert code == 1 and not report["passed"]
+    assert report["different"] and "counted and predicted" in printed
+
+
+@pytest.mark.xdist_group("small ring")
+@pytest.mark.parametrize("latencies", [{"read": 1}, {"write": 1}])
+def test_a_memory_that_is_slower_by_a_cycle_is_found(ran, tmp_path, latencies):
+    slower = [replace(each, latencies=Latencies(
+        *(getattr(each.latencies, name) + latencies.get(name, 0) for name in ("read", "write"))))
+        for each in ran]
+    assert outcome_of([compare(each) for each in slower], tmp_path)[0] == 1
+
+
+def one(**fields) -> list[ScheduledCommand]:
+    """Describe one small GEMM, some of whose fields are otherwise."""
+    drawn = DrawnList(CONFIG, np.random.default_rng(seed()))
+    drawn.gemm(4, 4, 16)
+    (only,), _ = drawn.scheduled()
+    return [ScheduledCommand(Command(**(only.command.describe() | fields)), only.jobs)]
+
+
+@pytest.mark.parametrize("fields, sentence", [
+    ({"operation": Operation.WAIT.value}, "command 0 waits for a word that others write"),
+    ({"loads_order": 1}, "command 0 loads a table"), ({"loads_tags": 1}, "command 0 loads a table"),
+    ({"flags": JobFlag.REORDER.value}, "command 0 uses a table"),
+    ({"selection": Selection.STATIC.value}, "command 0 uses a table"),
+    ({"count_0": 2}, "has 2 iterations, but 1 jobs are described"),
+    ({"b_stride": 64}, "a column tile has 4 beats, but its stride of 64 bytes has 2")])
+def test_what_is_not_followed_is_refused(fields, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        predict_list(CONFIG, one(**fields), Latencies(5, 5), **RING)
+
+
+@pytest.mark.parametrize("config, sentence", [
+    (Config.sized(rows=4, cols=4, k_max=256), "a machine between streams"),
+    (Config.sized(rows=4, cols=4, k_max=256, bus_bytes=64), "act_bytes and bus_bytes must be")])
+def test_a_machine_that_is_not_followed_is_refused(config, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        predict_list(config, one(), Latencies(5, 5), **RING)
+
+
+def test_packed_results_of_wide_arrays_are_refused():
+    config = Config.sized(rows=4, cols=32, k_max=256, bus_bytes=32)
+    job = uniform_job(config, 4, 32, 16, output=Output.MX6)
+    with pytest.raises(ValueError, match="packs results of 32 columns"):
+        predict_list(config, [ScheduledCommand(one()[0].command, (job,))], Latencies(5, 5), **RING)
+
+
+@pytest.mark.parametrize("commands", [0, RING_SIZE + 1])
+def test_a_list_has_to_fit_its_ring(commands):
+    with pytest.raises(ValueError, match="a list has 1 to 32 commands"):
+        predict_list(CONFIG, one() * commands, Latencies(5, 5), **RING)
+
+
+def test_an_answer_takes_a_cycle_at_least():
+    with pytest.raises(ValueError, match="a latency of 0 for write is none"):
+        Latencies(1, 0)
+
+
+def test_a_fence_costs_the_answers_it_waits_for():
+    drawn = DrawnList(CONFIG, np.random.default_rng(seed()))
+    for _ in range(2):
+        drawn.gemm(8, 8, 32, has_bias=False)
+    (first, second), _ = drawn.scheduled()
+
+    def begins(**fields: int) -> tuple[int, int]:
+        commands = [first, ScheduledCommand(
+            Command(**(second.command.describe() | {"wait_a": 0, "wait_b": 0} | fields)),
+            second.jobs)]
+        schedule = predict_list(CONFIG, commands, Latencies(100, 100), **RING)
+        return schedule.first_beats[1], schedule.command_ends[0]
+
+    free, _ = begins()
+    fenced, ended = begins(wait_a=1)
+    assert free < ended < ended + 100 < fenced
+    assert begins(wait_a=2)[0] == free  # leads beyond the first command
