@@ -145,8 +145,9 @@ def main() -> Figures:
 
     350 random jobs of every kind run on seven machines in Verilator, streams at full rate. The
     model predicts each job's counters. 210 random lists of commands run on seven machines with a
-    bus, beside a memory of fixed latencies; the model predicts every beat's, job's and command's
-    end, and what the bus counts. The exit code is 1 unless all are equal. MIXDIT_SEED seeds all.
+    bus, beside a memory of fixed or random latencies; the model predicts when each job begins and
+    ends in the array, when jobs and commands have ended, and all counters of both and of the bus.
+    The exit code is 1 unless all are equal. MIXDIT_SEED seeds all.
 
     Example: MIXDIT_SEED=7 mixdit check cycles
     """

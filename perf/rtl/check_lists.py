@@ -1,7 +1,8 @@
 """Hold the schedule of a machine with a bus against the emitted Verilog, list by list.
 
 The second part of ``mixdit check cycles``. Random lists of commands run on several machines beside
-a memory of fixed latencies; every cycle and counter that is predicted must be the Verilog's.
+a memory whose latencies are fixed, or drawn for each burst; every cycle and counter that is
+predicted must be the Verilog's.
 """
 
 import json
@@ -46,6 +47,9 @@ LISTS = 30
 
 LATENCIES = (1, 2, 5, 20, 60, 100, 200, 400)
 
+MOST_JITTER = 150
+"""Cycles that a burst may be answered later than another of its kind."""
+
 Show = Callable[[str, int], None]
 
 
@@ -72,9 +76,18 @@ def simulate(machine: str, config: Config, rng: np.random.Generator, lists: int,
     with SimulatedMemoryMachine(library, BASE, SIZE, outstanding=config.outstanding) as device:
         for number in range(lists):
             show("simulating", number)
-            latencies = Latencies(*(int(each) for each in rng.choice(LATENCIES, 2)))
-            ran.append(run(device, f"{machine}, list {number}", draw_list(config, rng), latencies))
+            drawn = draw_list(config, rng)
+            ran.append(run(device, f"{machine}, list {number}", drawn, draw_latencies(rng)))
     return ran
+
+
+def draw_latencies(rng: np.random.Generator) -> Latencies:
+    """Draw a memory: for every other list its latencies are fixed, else random."""
+    read, write = (int(each) for each in rng.choice(LATENCIES, 2))
+    if rng.integers(2):
+        return Latencies(read, write)
+    return Latencies(read, write, jitter=int(rng.integers(1, MOST_JITTER + 1)),
+                     seed=int(rng.integers(1 << 32)))
 
 
 def check(console: Console, machines: Mapping[str, Config], lists: int) -> list[ComparedList]:
@@ -105,7 +118,9 @@ def _by_machine(compared: Sequence[ComparedList]) -> list[dict[str, int | str]]:
         rows.append({
             "machine": machine, "lists": len(own), "exact": sum(each.is_exact for each in own),
             "commands": sum(len(each.ran.commands) for each in own),
-            "jobs": sum(each.jobs for each in own), "cycles": sum(each.cycles for each in own)})
+            "jobs": sum(each.jobs for each in own),
+            "random latencies": sum(each.ran.latencies.jitter > 0 for each in own),
+            "cycles": sum(each.cycles for each in own)})
     return rows
 
 

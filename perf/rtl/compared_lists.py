@@ -100,9 +100,10 @@ class ComparedList:
 
 def run(device: SimulatedMemoryMachine, name: str, drawn: DrawnList,
         latencies: Latencies) -> RanList:
-    """Run a list beside a memory of fixed latencies."""
+    """Run a list beside a memory of such latencies."""
     commands, after = drawn.scheduled()
-    manners = Manners(read_latency=latencies.read, write_latency=latencies.write)
+    manners = Manners(read_latency=latencies.read, write_latency=latencies.write,
+                      jitter=latencies.jitter, seed=latencies.seed)
     counted = run_list(device, drawn, manners, beats_of(drawn.config, commands))
     return RanList(name, drawn.config, commands, latencies, drawn.notify_address, counted,
                    int(np.count_nonzero(device.memory != after)))

@@ -3,15 +3,15 @@
 As in `perf.rtl.schedule`, whose latencies these are, every part computes cycles from cycles. But
 here a beat comes when the bus brings it, so each part is a process of its own, which follows every
 block, beat or word, and goes on as far as it knows what it waits for. Nothing depends on who is
-computed first, but for the one place where the bus's read side is shared: there the earliest
-request wins, once nobody can go on without a decision.
+computed first, but on the bus, whose read side is shared and whose memory may draw latencies: there
+the earliest thing happens first, once nobody can go on without it.
 
 ===================  =======================================================================
 module               what it follows
 ===================  =======================================================================
 `machine`            all of it: `hw.memory_machine`
 `scope`              what is not followed, and is refused
-`network`            processes, and the one decision at a time
+`network`            processes, and one decision at a time
 `work`               a command, and what the dispatcher tells of an iteration
 `queues`             `hw.streams.stream_fifo`, `hw.streams.stream_buffer`
 `descriptor_reader`  `hw.memory.descriptor_reader`
@@ -20,7 +20,8 @@ module               what it follows
 `operand_reader`     `row_reader`, `tile_reader`, `tile_extent`, `operand_reader` of `hw.memory`
 `read_channel`       `read_channel`, `burst_splitter` of `hw.memory`
 `read_port`          `hw.memory.read_port`, and the memory's words
-`bus_memory`         a memory that answers in order: `simulation/harness/memory.h`
+`bus`                in what order things happen on the bus
+`bus_memory`         latencies, as `simulation/harness/memory.h` has and draws them
 `aligner`            `aligner`, `beat_splitter` of `hw.memory`
 `loading`            rows of numbers: `hw.activations.row_unpacker` to `hw.activations.tile_stage`
 `packed`             `hw.activations.packed_unpacker`

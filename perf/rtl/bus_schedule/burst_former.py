@@ -33,20 +33,34 @@ class BurstFormer:
     words, runs : Queue
     made : list of Run
         That were put into `runs`.
+    patient_until : int or None
+        A burst is being formed, and ends then if no other word has come.
     """
 
     def __init__(self, config: Config, stores: Stores):
         self._stores, self._most = stores, config.burst_beats
         self.words, self.runs = Queue(config.burst_beats * BURSTS), Queue(BURSTS)
         self.made: list[Run] = []
+        self.patient_until: int | None = None
+        self._is_expired = False
 
     def run(self) -> Step:
         """Form bursts for as long as words come."""
         stores, words, runs = self._stores, self.words, self.runs
         beats, following, taken = 0, -1, NOT_YET
         for place in count():
-            if len(stores.offered) <= place:
-                yield stores.offered, place
+            self.patient_until = taken + PATIENCE if beats else None
+            while len(stores.offered) <= place:
+                yield stores.news, len(stores.news)
+                if self._is_expired:
+                    self._is_expired = False
+                    closed = max(taken + PATIENCE, (yield from runs.room()))
+                    if closed > self.patient_until:
+                        self.patient_until = closed
+                    else:
+                        self._make(Run(beats), closed)
+                        beats, self.patient_until = 0, None
+            self.patient_until = None
             cycle, store = stores.offered[place], stores.words[place]
             if beats and cycle > taken + PATIENCE:
                 closed = max(taken + PATIENCE, (yield from runs.room()))
@@ -67,6 +81,11 @@ class BurstFormer:
             words.put.append(cycle)
             stores.taken.append(cycle)
             following, taken = store.word + 1, cycle
+
+    def expire(self) -> None:
+        """Say that no word comes until the one has ended that is being formed."""
+        self._is_expired = True
+        self._stores.news.append(self.patient_until)
 
     def _make(self, run: Run, cycle: int) -> None:
         self.made.append(run)

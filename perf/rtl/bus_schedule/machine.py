@@ -10,6 +10,7 @@ from hw.memory.descriptor_reader import AHEAD
 from hw.memory_machine import ACTIVATIONS, DESCRIPTORS, WEIGHTS, WORKS
 from perf.rtl.bus_schedule.array import Array
 from perf.rtl.bus_schedule.burst_former import BurstFormer
+from perf.rtl.bus_schedule.bus import Bus
 from perf.rtl.bus_schedule.bus_memory import Latencies
 from perf.rtl.bus_schedule.descriptor_reader import DescriptorReader
 from perf.rtl.bus_schedule.dispatcher import Dispatcher
@@ -124,12 +125,13 @@ class Machine:
         self._sink = ResultSink(config, self._stream.out, stores, WORKS, notify_address)
         self._former = BurstFormer(config, stores)
         self._writes = WritePort(config, latencies, self._former, ledger)
+        self._bus = Bus(latencies, self._port, self._former, self._writes)
         self._dispatcher = Dispatcher(commands, self._descriptors, ledger, act, weight, self._sink,
                                       self._stream.ends)
 
     def run(self) -> ListSchedule:
         """Run the list."""
-        network = Network(self._port)
+        network = Network(self._bus)
         network.add([
             self._descriptors.ask(), self._descriptors.gather(), self._dispatcher.run(),
             self._act.run(), self._weight.run(), self._act.aligner.run(),

@@ -1,6 +1,8 @@
 """The bus's read side, shared by channels: `hw.memory.read_port`, and the memory's words."""
 
+from collections import deque
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from hw.contract.config import Config
 from perf.rtl.bus_schedule.bus_memory import Latencies
@@ -11,8 +13,25 @@ OFFERED = 1
 """A burst is taken; its address is offered to the bus in the next cycle."""
 
 
+class Burst(NamedTuple):
+    """A burst that the memory has taken.
+
+    Attributes
+    ----------
+    due : int
+        From when on its first word may come.
+    asked : int
+        When the memory took its address.
+    beats : int
+    """
+
+    due: int
+    asked: int
+    beats: int
+
+
 class ReadPort:
-    """Take the channels' bursts in turn; fulfils `Arbiter`.
+    """Take the channels' bursts in turn, and bring their words.
 
     Parameters
     ----------
@@ -29,38 +48,54 @@ class ReadPort:
     def __init__(self, config: Config, latencies: Latencies, channels: Sequence[ReadChannel]):
         self._outstanding, self._latency = config.outstanding, latencies.read
         self._channels = channels
+        self._unanswered: list[deque[Burst]] = [deque() for _ in channels]
         self._turn = 0
-        self._granted = self._came = NOT_YET  # the last burst, the last word
+        self._taken = self._came = NOT_YET  # the last burst, the last word
         self._answered: list[int] = []  # when the last word of each burst came
-        self.words = self.owed = 0
+        self.bursts = self.words = self.owed = 0
 
     @property
-    def bursts(self) -> int:
-        """How many were asked for."""
-        return len(self._answered)
-
-    def decide(self) -> bool:
-        """Take the next burst; tell whether there was one."""
-        offers = [(number, each.offer) for number, each in enumerate(self._channels) if each.offer]
+    def next_taken(self) -> int | None:
+        """When the next burst can be taken, if one is asked for."""
+        offers = [each.offer[0] for each in self._channels if each.offer]
         if not offers:
-            return False
-        cycle = max(self._granted + 1, min(since for _, (since, _) in offers))
-        if self.bursts >= self._outstanding:
-            cycle = max(cycle, self._answered[-self._outstanding] + RELEASED)
-        asking = [number for number, (since, _) in offers if since <= cycle]
-        self._turn = min(asking, key=lambda number: (number <= self._turn, number))
-        channel = self._channels[self._turn]
-        self._answer(channel, channel.offer[1], cycle + OFFERED)
-        channel.offer = None
-        channel.granted.append(cycle)
-        self._granted = cycle
-        return True
+            return None
+        cycle = max(self._taken + 1, min(offers))
+        before = self.bursts - self._outstanding
+        if before >= 0:
+            if len(self._answered) <= before:
+                return None
+            cycle = max(cycle, self._answered[before] + RELEASED)
+        return cycle
 
-    def _answer(self, channel: ReadChannel, beats: int, asked: int) -> None:
-        """Bring the words of a burst whose address the bus takes in a cycle."""
-        first = max(asked + self._latency, self._came + 1)
-        channel.arrived.extend(range(first, first + beats))
-        self._came = first + beats - 1
+    def take(self, cycle: int, later: int = 0) -> None:
+        """Take the next burst, whose answer comes so much later than usual."""
+        asking = [number for number, each in enumerate(self._channels)
+                  if each.offer and each.offer[0] <= cycle]
+        self._turn = min(asking, key=lambda number: (number <= self._turn, number))
+        channel, asked = self._channels[self._turn], cycle + OFFERED
+        _, beats = channel.offer
+        channel.offer = None
+        self._unanswered[self._turn].append(Burst(asked + self._latency + later, asked, beats))
+        channel.granted.append(cycle)
+        self._taken = cycle
+        self.bursts += 1
+
+    @property
+    def next_answer(self) -> int | None:
+        """When the first word of the next burst comes, of those that were taken."""
+        due = [each[0].due for each in self._unanswered if each]
+        return max(self._came + 1, min(due)) if due else None
+
+    def answer(self) -> None:
+        """Bring the words of that burst: of those at the head of a channel's, the one due first."""
+        first = self.next_answer
+        heads = [(each[0].due, each[0].asked, number)
+                 for number, each in enumerate(self._unanswered) if each]
+        number = min(heads)[2]
+        burst = self._unanswered[number].popleft()
+        self._channels[number].arrived.extend(range(first, first + burst.beats))
+        self._came = first + burst.beats - 1
         self._answered.append(self._came)
-        self.words += beats
-        self.owed += self._came - asked
+        self.words += burst.beats
+        self.owed += self._came - burst.asked

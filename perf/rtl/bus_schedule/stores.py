@@ -33,13 +33,17 @@ class Stores:
     words : list of Store
     offered, taken : list of int
         Of each.
+    news : list of int
+        One entry more whenever there may be something new to see.
     """
 
     words: list[Store] = field(default_factory=list)
     offered: Cycles = field(default_factory=list)
     taken: Cycles = field(default_factory=list)
+    news: Cycles = field(default_factory=list)
 
     def offer(self, word: Store, since: int) -> None:
         """Offer a word from a cycle on."""
         self.words.append(word)
         self.offered.append(since)
+        self.news.append(since)

@@ -7,7 +7,7 @@ from hw.streams.stream_fifo import StreamFIFO
 from perf.rtl.bus_schedule.burst_former import BurstFormer
 from perf.rtl.bus_schedule.bus_memory import Latencies
 from perf.rtl.bus_schedule.ledger import Ledger
-from perf.rtl.bus_schedule.network import Step
+from perf.rtl.bus_schedule.network import Cycles, Step
 from perf.rtl.bus_schedule.read_port import OFFERED
 from perf.rtl.schedule.latencies import NOT_YET, RELEASED
 
@@ -29,14 +29,18 @@ class WritePort:
     ----------
     answered : list of int
         When the answer to each burst came.
+    sent : int or None
+        When the memory had all of a burst for whose answer nothing has been drawn yet.
     words, owed : int
         That were sent; the cycles that each burst was owed, summed.
     """
 
     def __init__(self, config: Config, latencies: Latencies, former: BurstFormer, ledger: Ledger):
-        self._outstanding, self._latency = config.outstanding, latencies.write
+        self._outstanding, self._latencies = config.outstanding, latencies
         self._former, self._ledger = former, ledger
         self.answered: list[int] = []
+        self.sent: int | None = None
+        self._later: Cycles = []
         self.words = self.owed = 0
 
     @property
@@ -61,7 +65,12 @@ class WritePort:
                 sent = max(sent + 1, (yield from words.offered()))
                 words.taken.append(sent)
             asked = begun + OFFERED
-            answer = max(max(asked, sent) + self._latency, begun + MARKED)
+            answer = max(asked, sent) + self._latencies.write
+            if self._latencies.jitter:
+                self.sent = max(asked, sent)
+                yield self._later, number
+                answer += self._later[number]
+            answer = max(answer, begun + MARKED)
             if answered:
                 answer = max(answer, answered[-1] + 1)
             answered.append(answer)
@@ -69,3 +78,8 @@ class WritePort:
             self.owed += answer - asked
             if run.ends:
                 self._ledger.ended.append(answer)
+
+    def answer(self, later: int) -> None:
+        """Let the answer come so much later than usual."""
+        self.sent = None
+        self._later.append(later)

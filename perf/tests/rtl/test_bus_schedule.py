@@ -51,6 +51,7 @@ def test_every_cycle_of_simulated_lists_is_predicted(ran, tmp_path):
     assert json.loads((tmp_path / "report.json").read_text())["jobs"] == 7
     for name in ("act_stalls", "weight_stalls", "read_owed", "write_bursts"):
         assert any(np.any(each.counted[name]) for each in ran), f"no list has any {name}"
+    assert {bool(each.latencies.jitter) for each in ran} == {False, True}
 
 
 @pytest.mark.xdist_group("small ring")
@@ -80,12 +81,13 @@ def test_a_latency_that_is_off_by_one_is_found(ran, tmp_path, monkeypatch, modul
 
 
 @pytest.mark.xdist_group("small ring")
-@pytest.mark.parametrize("latencies", [{"read": 1}, {"write": 1}])
-def test_a_memory_that_is_slower_by_a_cycle_is_found(ran, tmp_path, latencies):
-    slower = [replace(each, latencies=Latencies(
-        *(getattr(each.latencies, name) + latencies.get(name, 0) for name in ("read", "write"))))
-        for each in ran]
-    assert outcome_of([compare(each) for each in slower], tmp_path)[0] == 1
+@pytest.mark.parametrize("field", ["read", "write", "jitter", "seed"])
+def test_a_memory_that_is_slower_by_a_cycle_or_draws_otherwise_is_found(ran, tmp_path, field):
+    others = [replace(each, latencies=replace(
+        each.latencies, **{field: getattr(each.latencies, field) + 1}))
+        for each in ran if each.latencies.jitter]
+    assert others
+    assert outcome_of([compare(each) for each in others], tmp_path)[0] == 1
 
 
 def one(**fields) -> list[ScheduledCommand]:
@@ -129,9 +131,17 @@ def test_a_list_has_to_fit_its_ring(commands):
         predict_list(CONFIG, one() * commands, Latencies(5, 5), **RING)
 
 
-def test_an_answer_takes_a_cycle_at_least():
-    with pytest.raises(ValueError, match="a latency of 0 for write is none"):
-        Latencies(1, 0)
+@pytest.mark.parametrize("fields", [{"read": 0}, {"write": 0}, {"jitter": -1}, {"seed": -1}])
+def test_a_memory_of_no_time_is_refused(fields):
+    with pytest.raises(ValueError, match="must be at least"):
+        Latencies(**({"read": 1, "write": 1} | fields))
+
+
+def test_latencies_are_drawn_as_the_harness_draws():
+    # The first numbers of SplitMix64 from 0, by its authors' code.
+    numbers = [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
+    draws = Latencies(1, 1, jitter=999, seed=0).draws()
+    assert [next(draws) for _ in numbers] == [number % 1000 for number in numbers]
 
 
 def test_a_fence_costs_the_answers_it_waits_for():

@@ -1,0 +1,55 @@
+"""What happens on the bus, in its order."""
+
+from perf.rtl.bus_schedule.burst_former import BurstFormer
+from perf.rtl.bus_schedule.bus_memory import Latencies
+from perf.rtl.bus_schedule.read_port import ReadPort
+from perf.rtl.bus_schedule.write_port import WritePort
+
+
+class Bus:
+    """Decide who comes first; fulfils `perf.rtl.bus_schedule.network.Arbiter`.
+
+    Beside a memory of fixed latencies that is which channel reads next; all else follows. Where the
+    memory draws latencies, it draws in the order in which it takes reads and writes, so that all of
+    these are put into their order here.
+
+    Parameters
+    ----------
+    latencies : Latencies
+    port : ReadPort
+    former : BurstFormer
+    writes : WritePort
+    """
+
+    def __init__(self, latencies: Latencies, port: ReadPort, former: BurstFormer,
+                 writes: WritePort):
+        self._port, self._former, self._writes = port, former, writes
+        self._draws = latencies.draws() if latencies.jitter else None
+
+    def decide(self) -> bool:
+        """Let the earliest thing happen that has not; tell whether there was any."""
+        port = self._port
+        if self._draws is None:
+            taken = port.next_taken
+            if taken is None:
+                return False
+            port.take(taken)
+            port.answer()
+            return True
+        moments = [(cycle, order) for order, cycle in enumerate((
+            self._former.patient_until, self._writes.sent, port.next_answer, port.next_taken))
+            if cycle is not None]
+        if not moments:
+            return False
+        # Writes draw first: the memory takes an address a cycle after its burst.
+        cycle, order = min(moments)
+        match order:
+            case 0:
+                self._former.expire()
+            case 1:
+                self._writes.answer(next(self._draws))
+            case 2:
+                port.answer()
+            case 3:
+                port.take(cycle, next(self._draws))
+        return True
