@@ -39,8 +39,12 @@ MACHINES = {
                                   outstanding=5),
     "4x8_long_rows": Config.sized(rows=4, cols=8, k_max=256, bus_bytes=16, drain_lanes=32),
     "8x8": Config.sized(k_max=256, bus_bytes=32, drain_lanes=16),
+    # Beats that are parts of a word, and a column tile that is a block, or several.
+    "3x16_short_beats": Config.sized(rows=3, cols=16, k_max=256, bus_bytes=64, drain_lanes=32,
+                                     act_bytes=16),
+    "2x32": Config.sized(rows=2, cols=32, k_max=96, bus_bytes=64, float_formats=("fp16", "fp32")),
 }
-"""Words of 8 to 32 bytes, rows within a word and over several, deep and shallow queues."""
+"""Words of 8 to 64 bytes, rows within a word and over several, deep and shallow queues."""
 
 LISTS = 30
 """Per machine."""

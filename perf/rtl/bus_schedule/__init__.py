@@ -29,7 +29,7 @@ module               what it follows
 `weights`            `hw.operands.weight_loader`
 `rooms`              `hw.operands.tile_space`
 `array`              `hw.array.block_walker`, `hw.array.beat_issuer`
-`results`            `result_path`, `float_packets`, `part_joiner` of `hw.results`
+`results`            `result_path`, `float_packets`, `block_assembler` of `hw.results`
 `packing`            `hw.blocks.mx_packer`
 `beats`              beats of results
 `result_stream`      `hw.results.result_stream`
@@ -37,6 +37,7 @@ module               what it follows
 `row_writer`         `row_writer`, `line_joiner` of `hw.memory`
 `packed_writer`      `hw.memory.packed_writer`
 `stores`             words on their way to memory
+`word_joiner`        `hw.memory.word_joiner`
 `burst_former`       `hw.memory.burst_former`
 `write_port`         `hw.memory.write_port`, and the memory's answers
 ===================  =======================================================================

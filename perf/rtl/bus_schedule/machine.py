@@ -30,6 +30,7 @@ from perf.rtl.bus_schedule.scope import check_list, check_machine
 from perf.rtl.bus_schedule.staging import Router, StageReader, Tagging
 from perf.rtl.bus_schedule.stores import Stores
 from perf.rtl.bus_schedule.weights import WeightLoader
+from perf.rtl.bus_schedule.word_joiner import WordJoiner
 from perf.rtl.bus_schedule.work import ScheduledCommand, Work
 from perf.rtl.bus_schedule.write_port import WritePort
 from perf.rtl.schedule import COUNTER_NAMES, JobCounters
@@ -85,7 +86,7 @@ def predict_list(config: Config, commands: Sequence[ScheduledCommand], latencies
         If the list is outside of what the schedule follows.
     """
     check_machine(config)
-    check_list(config, commands, ring[1])
+    check_list(commands, ring[1])
     return Machine(config, commands, latencies, ring, first, notify_address).run()
 
 
@@ -121,8 +122,13 @@ class Machine:
         self._array = Array(config, self._router.known, self._weights.known, act_room, weight_room,
                             [])
         self._results = Results(config, self._array)
-        self._stream, stores = ResultStream(), Stores()
-        self._sink = ResultSink(config, self._stream.out, stores, WORKS, notify_address)
+        self._stream, stores, written = ResultStream(), Stores(), Stores()
+        # Beats that are parts of a word are joined to words.
+        self._joiner = WordJoiner(config, written, stores)
+        self._joins = config.act_bytes != config.bus_bytes
+        if not self._joins:
+            written = stores
+        self._sink = ResultSink(config, self._stream.out, written, WORKS, notify_address)
         self._former = BurstFormer(config, stores)
         self._writes = WritePort(config, latencies, self._former, ledger)
         self._bus = Bus(latencies, self._port, self._former, self._writes)
@@ -132,19 +138,21 @@ class Machine:
     def run(self) -> ListSchedule:
         """Run the list."""
         network = Network(self._bus)
+        results, rows, packed = self._results, self._rows, self._packed
         network.add([
             self._descriptors.ask(), self._descriptors.gather(), self._dispatcher.run(),
-            self._act.run(), self._weight.run(), self._act.aligner.run(),
-            self._weight.aligner.run(), self._rows.read_banks(), self._rows.store(),
-            self._packed.unpack(), self._packed.send(), self._each_job(self._rows.move_job),
-            self._each_job(self._stage.read_job),
-            self._each_job(self._load), self._each_job(self._tag),
+            *(part.run() for reader in (self._act, self._weight)
+              for part in (reader, reader.aligner)),
+            self._each_job(self._load), self._each_job(rows.move_job), rows.read_banks(),
+            rows.store(), packed.unpack(), packed.send(),
+            self._each_job(self._tag), self._each_job(self._stage.read_job),
             self._each_job(self._router.route_job), self._each_gemm(self._weights),
-            self._each_gemm(self._array), self._each_job(self._gather), self._results.convert(),
-            *(each for packer in (self._results.packer, self._packer)
-              for each in (packer.fill(), packer.run())),
-            self._each_job(self._send),
-            self._sink.run(), self._sink.rows.send(), self._former.run(), self._writes.run()])
+            self._each_gemm(self._array), self._each_job(self._gather), results.convert(),
+            *(part for packer in (results.packer, self._packer)
+              for part in (packer.fill(), packer.run())),
+            self._each_job(self._send), self._sink.run(), self._sink.rows.send(),
+            *([self._joiner.run()] if self._joins else []), self._former.run(),
+            self._writes.run()])
         network.run()
         if len(self._ledger.ended) < len(self._commands):
             raise RuntimeError(f"the schedule stands still: {len(self._ledger.ended)} of "

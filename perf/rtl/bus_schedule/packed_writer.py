@@ -93,7 +93,8 @@ class PackedWriter:
                 raise ValueError(f"a tile of results does not end within its stride of "
                                  f"{work.command.c_stride} bytes")
             address = work.at.c + beat.tile * work.command.c_stride + beat.place * size
-            stores.offer(Store(address // config.bus_bytes,
+            word, offset = divmod(address, config.bus_bytes)
+            stores.offer(Store(word, ((1 << size) - 1) << offset,
                                ends=work.ends and number == len(beats) - 1), cycle)
             if len(stores.taken) < len(stores.offered):
                 yield stores.taken, len(stores.offered) - 1

@@ -1,5 +1,6 @@
 """Who writes each job's results: `hw.memory.result_sink`, `count_writer`."""
 
+from golden.memory.descriptor import WORD_BYTES
 from hw.contract.config import Config
 from perf.rtl.bus_schedule.beats import Beats
 from perf.rtl.bus_schedule.network import Step
@@ -35,7 +36,9 @@ class ResultSink:
 
     def __init__(self, config: Config, beats: Beats, stores: Stores, works: int,
                  notify_address: int):
-        self._stores, self._notified = stores, notify_address // config.bus_bytes
+        self._stores = stores
+        word, offset = divmod(notify_address, config.bus_bytes)
+        self._count = Store(word, ((1 << WORD_BYTES) - 1) << offset, ends=True, after=True)
         self.rows = RowWriter(config, beats, stores)
         self._packed = PackedWriter(config, beats, stores)
         self.queue = Queue(works)
@@ -48,8 +51,7 @@ class ResultSink:
             since = yield from self.queue.offered()
             work = self.works[len(self.queue.taken)]
             if work is None:
-                stores.offer(Store(self._notified, ends=True, after=True),
-                             max(since, (yield from self.rows.empty())))
+                stores.offer(self._count, max(since, (yield from self.rows.empty())))
                 if len(stores.taken) < len(stores.offered):
                     yield stores.taken, len(stores.offered) - 1
                 ended = stores.taken[-1]

@@ -1,5 +1,6 @@
 """Results from the array's queue, as numbers or as blocks."""
 
+from golden.formats import BLOCK_SIZE
 from hw.contract.config import Config
 from hw.contract.job_codes import Output
 from hw.contract.output_tile import parts_of_block
@@ -8,8 +9,17 @@ from perf.rtl.bus_schedule.beats import Beat, Beats
 from perf.rtl.bus_schedule.network import Cycles, Step
 from perf.rtl.bus_schedule.packing import Chunk, Packer
 from perf.rtl.bus_schedule.work import Work
-from perf.rtl.schedule.latencies import CONVERTED, NARROWED, NOT_YET, array_latencies
+from perf.rtl.schedule.latencies import (
+    CONVERTED,
+    NARROWED,
+    NOT_YET,
+    RELEASED,
+    array_latencies,
+)
 from perf.rtl.schedule.weights import chunk_beats
+
+TURNED = 1
+"""The last rows of a tile are taken; the first is read again in the next cycle."""
 
 
 class Results:
@@ -37,6 +47,7 @@ class Results:
         self._chunks: list[Chunk] = []
         self._cut: Cycles = []  # when each row's block left who joins it
         self._blocks: Cycles = []  # when it came to the packer
+        self._emptied = [NOT_YET, NOT_YET]  # when the last tiles were that are turned
 
     def send_job(self, work: Work, start: int) -> Step:
         """Send the results of a job."""
@@ -50,6 +61,10 @@ class Results:
             visible = array.last_beats[place] + self._latency
             if not job.packs_results:
                 yield from self._narrow(each.rows, visible, is_last)
+            elif config.cols > BLOCK_SIZE:
+                columns_here = min(config.cols, job.n - each.column * config.cols)
+                yield from self._turn(each.rows, columns_here, visible,
+                                      job.output is Output.MX9, is_last)
             elif (each.column + 1) % parts_of_block(config) and each.column != columns - 1:
                 for group in range(-(-each.rows // config.drain_rows)):
                     self._leave(visible + group)
@@ -84,6 +99,27 @@ class Results:
             for _ in range(min(drain_rows, rows - first)):
                 cycle += 1
                 before = len(cut) - CONVERTED - 1
+                if before >= 0:
+                    if len(blocks) <= before:
+                        yield blocks, before
+                    cycle = max(cycle, blocks[before] + 1)
+                cut.append(cycle)
+
+    def _turn(self, rows: int, columns: int, visible: int, is_mx9: bool, is_last: bool) -> Step:
+        """Cut a tile into blocks, block column by block column: `hw.results.tile_turner`."""
+        cut, blocks, emptied = self._cut, self._blocks, self._emptied
+        _, bases, residuals = chunk_beats(rows, self._config.act_bytes)
+        for group in range(-(-rows // self._config.drain_rows)):
+            cycle = self._leave(max(visible + group, emptied[0] + RELEASED))
+        cycle = max(cycle + TURNED, cut[-1] if cut else NOT_YET)
+        firsts = range(0, columns, BLOCK_SIZE)
+        for first in firsts:
+            ends_job = is_last and first == firsts[-1]
+            self._chunks.append(Chunk(rows, bases + residuals * is_mx9, True, ends_job))
+            for row in range(rows):
+                if first == firsts[-1] and row == rows - 1:
+                    emptied[:] = emptied[1], cycle
+                cycle, before = cycle + 1, len(cut) - CONVERTED - 1
                 if before >= 0:
                     if len(blocks) <= before:
                         yield blocks, before

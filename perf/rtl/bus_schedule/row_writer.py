@@ -71,8 +71,8 @@ class RowWriter:
         self._word = config.bus_bytes
         self._line = max(2, LINE_BYTES // config.bus_bytes)
         self._leaving = Queue(leaving_lines(group_rows(config)))
-        self._left: list[tuple[list[int], bool]] = []  # words of each line that leaves; if it ends
-        self._lines: dict[int, tuple[int, set[int]]] = {}  # of each row: place, words
+        self._left: list[list[Store]] = []  # words of each line that leaves
+        self._lines: dict[int, tuple[int, dict[int, int]]] = {}  # of each row: place, words
         self._moved = self._accepted = NOT_YET
         self._row = -1  # of the word that was accepted last
 
@@ -92,7 +92,7 @@ class RowWriter:
                 cycle = self._accept(row.index, cycle)
                 if row.ends_beat and word == end - 1:
                     beats.taken.append(cycle)
-                yield from self._move(row.index, word)
+                yield from self._move(row, word)
                 if is_last:
                     yield from self._flush(work.ends)
                 cycle += 1
@@ -106,16 +106,18 @@ class RowWriter:
         self._row = row
         return self._accepted
 
-    def _move(self, row: int, word: int) -> Step:
+    def _move(self, row: Row, word: int) -> Step:
         """Put the word into its line, and let another line of its row go."""
         place, moved = word // self._line, self._accepted + READ
-        kept, words = self._lines.get(row, (place, set()))
+        kept, words = self._lines.get(row.index, (place, {}))
         if kept != place:
             moved = max(moved, (yield from self._leaving.room()))
-            self._let_go(kept, words, moved, ends=False)
-            words = set()
-        words.add(word)
-        self._lines[row] = place, words
+            self._let_go(words, moved, ends=False)
+            words = {}
+        first = word * self._word
+        begin, end = max(row.address - first, 0), min(row.address + row.size - first, self._word)
+        words[word] = words.get(word, 0) | (1 << end) - (1 << begin)
+        self._lines[row.index] = place, words
         self._moved = moved
 
     def _flush(self, ends: bool) -> Step:
@@ -123,12 +125,13 @@ class RowWriter:
         cycle, last = self._moved, max(self._lines)
         for row in range(last + 1):
             cycle = max(cycle + FLUSHED, (yield from self._leaving.room()))
-            self._let_go(*self._lines[row], cycle, ends=ends and row == last)
+            self._let_go(self._lines[row][1], cycle, ends=ends and row == last)
         self._lines.clear()
         self._moved, self._row = cycle + RELEASED, -1
 
-    def _let_go(self, place: int, words: set[int], cycle: int, ends: bool) -> None:
-        self._left.append((sorted(words), ends))
+    def _let_go(self, words: dict[int, int], cycle: int, ends: bool) -> None:
+        self._left.append([Store(word, words[word], ends=ends and word == max(words))
+                           for word in sorted(words)])
         self._leaving.put.append(cycle)
 
     def send(self) -> Step:
@@ -136,9 +139,8 @@ class RowWriter:
         stores, cycle = self._stores, NOT_YET
         while True:
             cycle = max(cycle, (yield from self._leaving.offered()))
-            words, ends = self._left[len(self._leaving.taken)]
-            for word in words:
-                stores.offer(Store(word, ends=ends and word == words[-1]), cycle)
+            for word in self._left[len(self._leaving.taken)]:
+                stores.offer(word, cycle)
                 if len(stores.taken) < len(stores.offered):
                     yield stores.taken, len(stores.offered) - 1
                 cycle = stores.taken[-1] + 1

@@ -13,6 +13,8 @@ class Store(NamedTuple):
     ----------
     word : int
         Its address in words of the bus.
+    strobes : int
+        A bit for each of its bytes that is written.
     ends : bool
         It is the last of its command.
     after : bool
@@ -20,6 +22,7 @@ class Store(NamedTuple):
     """
 
     word: int
+    strobes: int
     ends: bool = False
     after: bool = False
 
