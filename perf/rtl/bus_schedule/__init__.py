@@ -25,7 +25,9 @@ module               what it follows
 `aligner`            `aligner`, `beat_splitter` of `hw.memory`
 `loading`            rows of numbers: `hw.activations.row_unpacker` to `hw.activations.tile_stage`
 `packed`             `hw.activations.packed_unpacker`
-`staging`            tags, and tiles on their way out of `hw.activations.tile_stage`
+`tagging`            `outlier_detector`, `tile_tags` of `hw.activations`
+`stage_reader`       blocks on their way out of `hw.activations.tile_stage`
+`router`             `tile_router`, `tile_writer` of `hw.operands`
 `weights`            `hw.operands.weight_loader`
 `rooms`              `hw.operands.tile_space`
 `array`              `hw.array.block_walker`, `hw.array.beat_issuer`

@@ -26,9 +26,11 @@ from perf.rtl.bus_schedule.result_sink import ResultSink
 from perf.rtl.bus_schedule.result_stream import ResultStream
 from perf.rtl.bus_schedule.results import Results
 from perf.rtl.bus_schedule.rooms import TileRoom
+from perf.rtl.bus_schedule.router import Router
 from perf.rtl.bus_schedule.scope import check_list, check_machine
-from perf.rtl.bus_schedule.staging import Router, StageReader, Tagging
+from perf.rtl.bus_schedule.stage_reader import StageReader
 from perf.rtl.bus_schedule.stores import Stores
+from perf.rtl.bus_schedule.tagging import Tagging
 from perf.rtl.bus_schedule.weights import WeightLoader
 from perf.rtl.bus_schedule.word_joiner import WordJoiner
 from perf.rtl.bus_schedule.work import ScheduledCommand, Work
@@ -65,8 +67,8 @@ class ListSchedule:
 
 
 def predict_list(config: Config, commands: Sequence[ScheduledCommand], latencies: Latencies, *,
-                 ring: tuple[int, int], first: int = 0, notify_address: int = 0) -> ListSchedule:
-    """Give the counters of a list of commands on an idle machine with a bus, and of the bus.
+                 ring: tuple[int, int], notify_address: int = 0) -> ListSchedule:
+    """Give the counters of a machine's first list of commands after a reset, and of its bus.
 
     Parameters
     ----------
@@ -76,9 +78,8 @@ def predict_list(config: Config, commands: Sequence[ScheduledCommand], latencies
         Of the memory.
     ring : (int, int)
         Address of the ring, and its descriptors.
-    first : int
-        Commands that have ended before.
     notify_address : int
+        Where commands with NOTIFY write their count.
 
     Raises
     ------
@@ -87,14 +88,14 @@ def predict_list(config: Config, commands: Sequence[ScheduledCommand], latencies
     """
     check_machine(config)
     check_list(commands, ring[1])
-    return Machine(config, commands, latencies, ring, first, notify_address).run()
+    return Machine(config, commands, latencies, ring, notify_address).run()
 
 
 class Machine:
     """Follow a list; parameters as of `predict_list`."""
 
     def __init__(self, config: Config, commands: Sequence[ScheduledCommand], latencies: Latencies,
-                 ring: tuple[int, int], first: int, notify_address: int):
+                 ring: tuple[int, int], notify_address: int):
         depths = (max(AHEAD * BYTES // config.bus_bytes, config.burst_beats), config.read_depth,
                   config.read_depth)
         channels = [ReadChannel(config, depth) for depth in depths]
@@ -102,7 +103,7 @@ class Machine:
         self._jobs = [job for each in commands for job in each.jobs]
         self._port = ReadPort(config, latencies, channels)
         self._ledger = ledger = Ledger()
-        places = [ring[0] + (first + number) % ring[1] * BYTES for number in range(len(commands))]
+        places = [ring[0] + number * BYTES for number in range(len(commands))]
         self._descriptors = DescriptorReader(config, channels[DESCRIPTORS], places, 0)
         self._act = act = OperandReader(config, channels[ACTIVATIONS], config.act_bytes, row_pieces,
                                         ("wait_a",), ledger, WORKS)

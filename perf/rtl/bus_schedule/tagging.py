@@ -1,0 +1,125 @@
+"""Tags of tiles in the stage: `hw.activations.tile_tags`, and the search before."""
+
+from collections.abc import Iterator
+
+from hw.activations.tile_tags import TILES_AHEAD
+from hw.contract.config import Config
+from perf.rtl.bus_schedule.loading import RowLoader
+from perf.rtl.bus_schedule.network import Cycles, Process, Step
+from perf.rtl.bus_schedule.packing import Packer
+from perf.rtl.bus_schedule.work import Work
+from perf.rtl.schedule import ScheduledJob
+from perf.rtl.schedule.latencies import (
+    FIRST_TAG,
+    NEXT_SEARCH,
+    NOT_YET,
+    RELEASED,
+    SEARCH_START,
+    TAG_SETTLED,
+    TAGS_BEHIND_MEMORY,
+    TAKEN,
+    search_cycles,
+)
+from perf.rtl.schedule.loading import tile_shapes
+from perf.rtl.schedule.rooms import JobReader
+
+
+class Tagging:
+    """Settle tags, as `perf.rtl.schedule.stage.Tagging`, while tiles before wait for room.
+
+    Parameters
+    ----------
+    config : Config
+    rows : RowLoader
+    packer : Packer
+        Of conversions.
+
+    Attributes
+    ----------
+    first : list of int
+        When the first of the tags that are settled together was handed out: of a tile's, or of as
+        many as a unit of precision bits has.
+    read : list of int
+        When the last block of each K-block was read, and its tag left the queue.
+    """
+
+    def __init__(self, config: Config, rows: RowLoader, packer: Packer):
+        self._config, self._rows, self._packer = config, rows, packer
+        self._room = config.k_blocks_max + TAGS_BEHIND_MEMORY
+        self._jobs = JobReader()
+        self._given = self._taken = NOT_YET  # of the last tag
+        self._tags = self._units = self._tiles = 0
+        self.first: Cycles = []
+        self.read: Cycles = []
+
+    def skip_job(self, start: int) -> None:
+        """Pass over a job of packed activations."""
+        self._jobs.skip_job(start)
+
+    def tag_job(self, work: Work, start: int) -> Step:
+        """Settle the tags of a job's tiles."""
+        job, rows = work.job, self._rows
+        taken = max(self._jobs.head(start), self._taken + 1)
+        self._jobs.note_taken(taken)
+        for _ in tile_shapes(self._config, job):
+            tile = self._tiles
+            if len(rows.whole) <= tile:
+                yield rows.whole, tile
+            begun = max(rows.whole[tile] + SEARCH_START, self._taken + NEXT_SEARCH)
+            passes = search_cycles(job.k_blocks) if job.searches else 0
+            offered = max(begun + FIRST_TAG + passes, taken + TAKEN)
+            if tile >= TILES_AHEAD:
+                if len(rows.read) <= tile - TILES_AHEAD:
+                    yield rows.read, tile - TILES_AHEAD
+                offered = max(offered, rows.read[tile - TILES_AHEAD] + RELEASED)
+            for first, tags in tag_units(self._config, job):
+                ends_tile = first + tags == job.k_blocks
+                yield from self._settle(offered, tags, ends_tile, job.kind.converts)
+                offered = self._taken + 1
+            self._tiles += 1
+
+    def _unit_gate(self) -> Process[int]:
+        """Say when the packer has room for precision bits."""
+        self._units += 1
+        before = self._units - 2
+        if before < 0:
+            return NOT_YET
+        if len(self._packer.tags_taken) <= before:
+            yield self._packer.tags_taken, before
+        return self._packer.tags_taken[before] + RELEASED
+
+    def _settle(self, offered: int, tags: int, ends_tile: bool, converts: bool) -> Step:
+        """Hand so many tags out, the first of which is offered in a cycle."""
+        self._taken = taken = max(offered, self._given)
+        if ends_tile and tags == 1:
+            self._rows.searched.append(taken)
+        gate = (yield from self._unit_gate()) if converts else NOT_YET
+        first = max(taken + TAG_SETTLED, gate, (yield from self._room_for(self._tags)))
+        self._given = first
+        for tag in range(max(1, tags - 2), tags):  # those before never wait longer
+            # A tag is taken when the one before is handed out, in the same cycle.
+            self._taken = max(taken + tag, self._given)
+            if ends_tile and tag == tags - 1:
+                self._rows.searched.append(self._taken)
+            self._given = max(self._taken + TAG_SETTLED, first + tag,
+                              (yield from self._room_for(self._tags + tag)))
+        self._tags += tags
+        if converts:
+            self._packer.tagged.append(self._given)
+        self.first.append(first)
+
+    def _room_for(self, tag: int) -> Process[int]:
+        """Say when the queue has room for a tag: when an earlier one has left it."""
+        wanted = tag - self._room
+        if wanted < 0:
+            return NOT_YET
+        if len(self.read) <= wanted:
+            yield self.read, wanted
+        return self.read[wanted] + 1 + RELEASED
+
+
+def tag_units(config: Config, job: ScheduledJob) -> Iterator[tuple[int, int]]:
+    """List the tags of a tile that are settled together: the first's number, and how many."""
+    together = 8 * config.weight_bytes if job.kind.converts else job.k_blocks
+    for first in range(0, job.k_blocks, together):
+        yield first, min(together, job.k_blocks - first)
