@@ -1,8 +1,8 @@
 """Hold the schedule of a machine with a bus against the emitted Verilog, list by list.
 
 The second part of ``mixdit check cycles``. Random lists of commands run on several machines beside
-a memory whose latencies are fixed, or drawn for each burst; every cycle and counter that is
-predicted must be the Verilog's.
+a memory whose latencies are fixed, or drawn for each burst, and whose channels may pause; every
+cycle and counter that is predicted must be the Verilog's.
 """
 
 import json
@@ -54,6 +54,9 @@ LATENCIES = (1, 2, 5, 20, 60, 100, 200, 400)
 MOST_JITTER = 150
 """Cycles that a burst may be answered later than another of its kind."""
 
+PAUSES = (0.0, 0.1, 0.5)
+"""Shares of cycles in which each channel of the bus does nothing."""
+
 Show = Callable[[str, int], None]
 
 
@@ -86,12 +89,14 @@ def simulate(machine: str, config: Config, rng: np.random.Generator, lists: int,
 
 
 def draw_latencies(rng: np.random.Generator) -> Latencies:
-    """Draw a memory: for every other list its latencies are fixed, else random."""
+    """Draw a memory: of fixed latencies for every other list, else of random ones, or pausing."""
     read, write = (int(each) for each in rng.choice(LATENCIES, 2))
     if rng.integers(2):
         return Latencies(read, write)
-    return Latencies(read, write, jitter=int(rng.integers(1, MOST_JITTER + 1)),
-                     seed=int(rng.integers(1 << 32)))
+    jitter, pause = int(rng.integers(1, MOST_JITTER + 1)), float(rng.choice(PAUSES))
+    if pause and rng.integers(2):
+        jitter = 0
+    return Latencies(read, write, jitter=jitter, pause=pause, seed=int(rng.integers(1 << 32)))
 
 
 def check(console: Console, machines: Mapping[str, Config], lists: int) -> list[ComparedList]:
@@ -123,7 +128,7 @@ def _by_machine(compared: Sequence[ComparedList]) -> list[dict[str, int | str]]:
             "machine": machine, "lists": len(own), "exact": sum(each.is_exact for each in own),
             "commands": sum(len(each.ran.commands) for each in own),
             "jobs": sum(each.jobs for each in own),
-            "random latencies": sum(each.ran.latencies.jitter > 0 for each in own),
+            "random": sum(each.ran.latencies.is_random for each in own),
             "cycles": sum(each.cycles for each in own)})
     return rows
 

@@ -1,7 +1,7 @@
 """Lists of commands that have run on the compiled machine, and what was predicted of them."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -103,9 +103,10 @@ def run(device: SimulatedMemoryMachine, name: str, drawn: DrawnList,
     """Run a list beside a memory of such latencies."""
     commands, after = drawn.scheduled()
     manners = Manners(read_latency=latencies.read, write_latency=latencies.write,
-                      jitter=latencies.jitter, seed=latencies.seed)
-    counted = run_list(device, drawn, manners, beats_of(drawn.config, commands))
-    return RanList(name, drawn.config, commands, latencies, drawn.notify_address, counted,
+                      jitter=latencies.jitter, pause=latencies.pause, seed=latencies.seed)
+    lead, counted = run_list(device, drawn, manners, beats_of(drawn.config, commands))
+    return RanList(name, drawn.config, commands, replace(latencies, lead=lead),
+                   drawn.notify_address, counted,
                    int(np.count_nonzero(device.memory != after)))
 
 
@@ -135,16 +136,19 @@ def predicted_of(schedule: ListSchedule) -> Seen:
 
 
 def run_list(device: SimulatedMemoryMachine, drawn: DrawnList, manners: Manners,
-             beats: Sequence[int]) -> Seen:
+             beats: Sequence[int]) -> tuple[int, Seen]:
     """Run a list on a machine out of its reset, whose GEMMs have so many beats.
 
     Returns
     -------
+    lead : int
+        As of `Latencies`.
     dict
         By the names of `predicted_of`. Cycles count from the one in which RING_TAIL has changed.
     """
     device.reset()
     device.behave(manners)
+    behaves = device.cycles + 1
     device.memory[:] = drawn.bytes()
     registers = NamedRegisters(device)
     for name, value in (("WINDOW_BASE", BASE), ("WINDOW_END", BASE + SIZE), ("RING_BASE", BASE),
@@ -164,7 +168,7 @@ def run_list(device: SimulatedMemoryMachine, drawn: DrawnList, manners: Manners,
     noted = {counts.beats: counts for counts in device.noted()}
     stalls = {name: [getattr(noted[last], name) for last in lasts]
               for name in ("act_stalls", "weight_stalls", "result_stalls")}
-    return {
+    return began - behaves, {
         **{name: [noted[each].last_beat - 1 - began for each in places]
            for name, places in (("first_beats", firsts), ("last_beats", lasts))},
         "job_ends": [cycle - began for cycle in device.job_ends()],

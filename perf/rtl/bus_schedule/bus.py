@@ -34,22 +34,25 @@ class Bus:
             if taken is None:
                 return False
             port.take(taken)
+            port.ask()
             port.answer()
             return True
+        # Of a read and a write that the memory takes in one cycle, the read draws first.
         moments = [(cycle, order) for order, cycle in enumerate((
-            self._former.patient_until, self._writes.sent, port.next_answer, port.next_taken))
-            if cycle is not None]
+            port.next_asked, self._former.patient_until, self._writes.sent, port.next_answer,
+            port.next_taken)) if cycle is not None]
         if not moments:
             return False
-        # Writes draw first: the memory takes an address a cycle after its burst.
         cycle, order = min(moments)
         match order:
             case 0:
-                self._former.expire()
+                port.ask(next(self._draws))
             case 1:
-                self._writes.answer(next(self._draws))
+                self._former.expire()
             case 2:
-                port.answer()
+                self._writes.answer(next(self._draws))
             case 3:
-                port.take(cycle, next(self._draws))
+                port.answer()
+            case 4:
+                port.take(cycle)
         return True

@@ -87,7 +87,7 @@ def predict_list(config: Config, commands: Sequence[ScheduledCommand], latencies
         If the list is outside of what the schedule follows.
     """
     check_machine(config)
-    check_list(commands, ring[1])
+    check_list(config, commands, ring[1])
     return Machine(config, commands, latencies, ring, notify_address).run()
 
 
@@ -221,6 +221,7 @@ class Machine:
         return ListSchedule(
             jobs, [each.first_beat for each in counted], [each.last_beat for each in counted],
             list(ends), list(self._ledger.ended), {
-                "read_bursts": port.bursts, "read_beats": port.words, "read_stalls": 0,
+                "read_bursts": port.bursts, "read_beats": port.words, "read_stalls": port.stalls,
                 "read_owed": port.owed, "write_bursts": writes.bursts,
-                "write_beats": writes.words, "write_stalls": 0, "write_owed": writes.owed})
+                "write_beats": writes.words, "write_stalls": writes.stalls,
+                "write_owed": writes.owed})

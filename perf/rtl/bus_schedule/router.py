@@ -1,6 +1,5 @@
 """Tiles on their way into the operand memory, or out: `hw.operands.tile_router`."""
 
-
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind
 from perf.rtl.bus_schedule.network import Cycles, Step
@@ -11,11 +10,7 @@ from perf.rtl.bus_schedule.stage_reader import StageReader
 from perf.rtl.bus_schedule.tagging import tag_units
 from perf.rtl.bus_schedule.work import Work
 from perf.rtl.schedule import ScheduledJob
-from perf.rtl.schedule.latencies import (
-    NOT_YET,
-    TAKEN,
-    TILE_KNOWN,
-)
+from perf.rtl.schedule.latencies import NOT_YET, TAKEN, TILE_KNOWN
 from perf.rtl.schedule.loading import Shape, tile_shapes
 from perf.rtl.schedule.rooms import JobReader
 from perf.rtl.schedule.streams import StreamSwitch

@@ -2,10 +2,15 @@
 
 from collections.abc import Sequence
 
+from golden.memory.checks import check_job
 from golden.memory.descriptor import Command, JobFlag, Operation
+from golden.memory.faults import CommandError
 from golden.memory.jobs import Selection
+from golden.memory.layouts import check_places
 from hw.contract.config import Config
+from hw.contract.job_codes import FORMAT_CODES, JobKind
 from perf.rtl.bus_schedule.work import ScheduledCommand
+from simulation.works.golden_ring import machine_of
 
 
 def check_machine(config: Config) -> None:
@@ -20,11 +25,12 @@ def check_machine(config: Config) -> None:
                          "perf.rtl.schedule.predict")
 
 
-def check_list(commands: Sequence[ScheduledCommand], descriptors: int) -> None:
+def check_list(config: Config, commands: Sequence[ScheduledCommand], descriptors: int) -> None:
     """Refuse a list that is not followed, before anything of it is.
 
     Parameters
     ----------
+    config : Config
     commands : sequence of ScheduledCommand
     descriptors : int
         Of the ring.
@@ -36,9 +42,16 @@ def check_list(commands: Sequence[ScheduledCommand], descriptors: int) -> None:
     if not 1 <= len(commands) <= descriptors:
         raise ValueError(f"a list has 1 to {descriptors} commands, as many as the ring has room "
                          f"for, not {len(commands)}")
+    machine = machine_of(config)
     for number, each in enumerate(commands):
         for sentence in _sentences(each):
             raise ValueError(f"command {number} {sentence}")
+        try:
+            check_places(machine, each.command)
+            check_job(machine, each.command)
+        except CommandError as error:
+            raise ValueError(f"command {number} has a fault, {error.fault.name}: "
+                             f"{error.detail}") from None
 
 
 def _sentences(each: ScheduledCommand) -> Sequence[str]:
@@ -54,4 +67,13 @@ def _sentences(each: ScheduledCommand) -> Sequence[str]:
     iterations = command.count_0 * command.count_1
     if len(each.jobs) != iterations:
         found.append(f"has {iterations} iterations, but {len(each.jobs)} jobs are described")
+    for job in each.jobs:
+        said = {"kind": job.kind.value, "n": job.n, "k": job.k}
+        if not job.kind.converts:
+            said |= {"m": job.m, "tiles": job.tiles, "output": job.output.value}
+            said["flags"] = command.flags & ~JobFlag.BIAS | job.bias * JobFlag.BIAS
+        if job.kind is not JobKind.GEMM_PACKED:
+            said["format"] = FORMAT_CODES[job.float_format]
+        found += [f"has {name}={getattr(command, name)}, but its job is described with {value}"
+                  for name, value in said.items() if getattr(command, name) != value]
     return found

@@ -1,17 +1,12 @@
 """Blocks on their way out of the stage: `hw.activations.tile_stage`."""
 
-
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind
 from perf.rtl.bus_schedule.loading import RowLoader
 from perf.rtl.bus_schedule.network import Cycles, Process, Step
 from perf.rtl.bus_schedule.tagging import Tagging, tag_units
 from perf.rtl.bus_schedule.work import Work
-from perf.rtl.schedule.latencies import (
-    RELEASED,
-    STAGE_READ,
-    TAG_QUEUED,
-)
+from perf.rtl.schedule.latencies import RELEASED, STAGE_READ, TAG_QUEUED
 from perf.rtl.schedule.loading import tile_shapes
 
 

@@ -31,17 +31,20 @@ class WritePort:
         When the answer to each burst came.
     sent : int or None
         When the memory had all of a burst for whose answer nothing has been drawn yet.
-    words, owed : int
-        That were sent; the cycles that each burst was owed, summed.
+    words, owed, stalls : int
+        That were sent; the cycles that each burst was owed, summed, and those in which an address
+        or a word was offered and not taken.
     """
 
     def __init__(self, config: Config, latencies: Latencies, former: BurstFormer, ledger: Ledger):
         self._outstanding, self._latencies = config.outstanding, latencies
+        self._addresses, self._words, self._answers = (
+            latencies.pauses(name) for name in ("aw", "w", "b"))
         self._former, self._ledger = former, ledger
         self.answered: list[int] = []
         self.sent: int | None = None
         self._later: Cycles = []
-        self.words = self.owed = 0
+        self.words = self.owed = self.stalls = 0
 
     @property
     def bursts(self) -> int:
@@ -51,28 +54,33 @@ class WritePort:
     def run(self) -> Step:
         """Send for as long as there are bursts."""
         runs, words, answered = self._former.runs, self._former.words, self.answered
-        sent = NOT_YET
+        sent = asked = NOT_YET
+        held = 0  # cycles in which an answer waited to be taken: nothing is drawn for its channel
         for number in count():
-            begun = max(sent, (yield from runs.offered()))
+            begun = max(sent, asked, (yield from runs.offered()))
             run = self._former.made[number]
             if run.after and answered:
                 begun = max(begun, answered[-1] + RELEASED)
             elif number >= self._outstanding:
                 begun = max(begun, answered[number - self._outstanding] + RELEASED)
             runs.taken.append(begun)
-            sent = begun
+            sent, asked = begun, self._addresses.opens(begun + OFFERED)
+            self.stalls += asked - begun - OFFERED
             for _ in range(run.beats):
-                sent = max(sent + 1, (yield from words.offered()))
+                offered = max(sent + 1, (yield from words.offered()))
+                sent = self._words.opens(offered)
+                self.stalls += max(0, sent - max(offered, asked))
                 words.taken.append(sent)
-            asked = begun + OFFERED
             answer = max(asked, sent) + self._latencies.write
             if self._latencies.jitter:
                 self.sent = max(asked, sent)
                 yield self._later, number
                 answer += self._later[number]
-            answer = max(answer, begun + MARKED)
             if answered:
                 answer = max(answer, answered[-1] + 1)
+            offered = self._answers.opens(answer - held) + held
+            answer = max(offered, begun + MARKED)
+            held += answer - offered
             answered.append(answer)
             self.words += run.beats
             self.owed += answer - asked

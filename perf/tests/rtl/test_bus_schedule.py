@@ -50,7 +50,8 @@ def test_every_cycle_of_simulated_lists_is_predicted(ran, tmp_path):
     assert json.loads((tmp_path / "report.json").read_text())["jobs"] == 7
     for name in ("act_stalls", "weight_stalls", "read_owed", "write_bursts"):
         assert any(np.any(each.counted[name]) for each in ran), f"no list has any {name}"
-    assert {bool(each.latencies.jitter) for each in ran} == {False, True}
+    assert {each.latencies.is_random for each in ran} == {False, True}
+    assert any(each.latencies.pause for each in ran)
 
 
 @pytest.mark.xdist_group("small ring")
@@ -80,11 +81,11 @@ def test_a_latency_that_is_off_by_one_is_found(ran, tmp_path, monkeypatch, modul
 
 
 @pytest.mark.xdist_group("small ring")
-@pytest.mark.parametrize("field", ["read", "write", "jitter", "seed"])
+@pytest.mark.parametrize("field", ["read", "write", "jitter", "seed", "lead"])
 def test_a_memory_that_is_slower_by_a_cycle_or_draws_otherwise_is_found(ran, tmp_path, field):
     others = [replace(each, latencies=replace(
         each.latencies, **{field: getattr(each.latencies, field) + 1}))
-        for each in ran if each.latencies.jitter]
+        for each in ran if each.latencies.is_random]
     assert others
     assert outcome_of([compare(each) for each in others], tmp_path)[0] == 1
 
@@ -103,6 +104,9 @@ def one(**fields) -> list[ScheduledCommand]:
     ({"flags": JobFlag.REORDER.value}, "command 0 uses a table"),
     ({"selection": Selection.STATIC.value}, "command 0 uses a table"),
     ({"count_0": 2}, "has 2 iterations, but 1 jobs are described"),
+    ({"m": 8}, "command 0 has m=8, but its job is described with 4"),
+    ({"b": BASE + 8}, "command 0 has a fault, UNALIGNED"),
+    ({"selection": Selection.HEAD.value, "units": 2}, "command 0 has a fault, REFUSED"),
     ({"b_stride": 64}, "a column tile has 4 beats, but its stride of 64 bytes has 2")])
 def test_what_is_not_followed_is_refused(fields, sentence):
     with pytest.raises(ValueError, match=sentence):
@@ -120,10 +124,16 @@ def test_a_list_has_to_fit_its_ring(commands):
         predict_list(CONFIG, one() * commands, Latencies(5, 5), **RING)
 
 
-@pytest.mark.parametrize("fields", [{"read": 0}, {"write": 0}, {"jitter": -1}, {"seed": -1}])
+@pytest.mark.parametrize("fields", [
+    {"read": 0}, {"write": 0}, {"jitter": -1}, {"seed": -1}, {"pause": -0.1}, {"lead": -1}])
 def test_a_memory_of_no_time_is_refused(fields):
     with pytest.raises(ValueError, match="must be at least"):
         Latencies(**({"read": 1, "write": 1} | fields))
+
+
+def test_a_memory_that_always_pauses_is_refused():
+    with pytest.raises(ValueError, match="a pause must be less than 1"):
+        Latencies(1, 1, pause=1.0)
 
 
 def test_latencies_are_drawn_as_the_harness_draws():
