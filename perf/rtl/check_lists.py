@@ -156,7 +156,7 @@ def conclude(console: Console, compared: Sequence[ComparedList], folder: Path,
     console.print(table)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "report.json"
-    report = json.loads(path.read_text()) if path.is_file() else {}
+    report = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     different = [{"list": each.ran.name, "latencies": asdict(each.ran.latencies),
                   "wrong_bytes": each.ran.wrong_bytes, "counted_and_predicted": each.differences}
                  for each in wrong]
