@@ -160,9 +160,10 @@ def conclude(console: Console, compared: Sequence[ComparedList], folder: Path,
     different = [{"list": each.ran.name, "latencies": asdict(each.ran.latencies),
                   "wrong_bytes": each.ran.wrong_bytes, "counted_and_predicted": each.differences}
                  for each in wrong]
-    write_text(path, json.dumps(report | {"lists": {
-        "seed": seed(), "bound": 0, "passed": passed, "lists": len(compared), "machines": rows,
-        "different": different}}, indent=2) + "\n")
+    lists = {"seed": seed(), "bound": 0, "passed": passed, "lists": len(compared),
+             "machines": rows, "different": different}
+    report |= {"passed": report.get("passed", True) and passed, "lists": lists}
+    write_text(path, json.dumps(report, indent=2) + "\n")
     for each in different:
         console.print(f"{each['list']}, {each['latencies']}: counted and predicted "
                       f"{each['counted_and_predicted']}, {each['wrong_bytes']} wrong bytes",

@@ -59,8 +59,10 @@ def test_too_few_lists_prove_nothing_and_a_wrong_byte_is_a_difference(ran, tmp_p
     compared = [compare(each) for each in ran]
     assert outcome_of(compared, tmp_path, LISTS + 1)[0] == 1
     wrong = replace(compared[0], ran=replace(ran[0], wrong_bytes=1))
+    (tmp_path / "report.json").write_text('{"passed": true}')
     code, printed, _ = outcome_of([wrong, *compared[1:]], tmp_path)
     assert code == 1 and "1 wrong bytes" in printed
+    assert not json.loads((tmp_path / "report.json").read_text())["passed"]
 
 
 @pytest.mark.xdist_group("small ring")
