@@ -1,5 +1,6 @@
 """Random lists of commands, their operands in memory, and what they are to the schedule."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +13,7 @@ from golden.memory import Command, Memory, Ring
 from golden.memory.compute import activations, converted, weights
 from golden.memory.descriptor import BYTES, JobFlag
 from golden.memory.jobs import FORMAT_CODES, JobKind, Output, Selection
-from golden.memory.layouts import iterations, longest_packet
+from golden.memory.layouts import Iteration, iterations, longest_packet
 from golden.memory.tables import Table
 from golden.packing import activation_tiles, weight_stream
 from hw.contract import job_codes
@@ -66,32 +67,8 @@ class DrawnList:
 
     def scheduled(self) -> tuple[list[ScheduledCommand], NDArray[np.uint8]]:
         """Describe the list to the schedule; return that, and what memory holds after it."""
-        memory, machine = Memory(), machine_of(self.config)
-        data = memory.add(BASE, SIZE)
-        data[:] = self.bytes()
-        ring = Ring(machine, memory, BASE, RING_SIZE, window=(BASE, BASE + SIZE),
-                    notify_address=self.notify_address)
-        scheduled = []
-        for number, command in enumerate(self.commands, 1):
-            jobs = []
-            for at in iterations(command):
-                def read(_: str, address: int, size: int) -> bytes:
-                    return memory.read(address, size)
-
-                if command.converts:
-                    job = schedule_job(self.config, command, converted(
-                        machine, command, Table(), at, read).transpose())
-                else:
-                    job = schedule_job(
-                        self.config, command, activations(machine, command, Table(), at, read),
-                        weights(machine, command, at, read).transpose())
-                jobs.append(job)
-            scheduled.append(ScheduledCommand(command, tuple(jobs)))
-            ring.doorbell(number)
-            if ring.fault:
-                raise ValueError(f"command {number - 1} has the fault {ring.fault.name} "
-                                 f"{ring.refusal}: {command}")
-        return scheduled, data
+        return describe_list(self.config, self.commands, self.bytes(), BASE, (BASE, RING_SIZE),
+                             self.notify_address)
 
     # What a list is made of
 
@@ -193,6 +170,62 @@ class DrawnList:
             self._memory.write(fields["bias"], bias.tobytes())
         self.commands.append(Command(**(fields | values)))
         return self.commands[-1]
+
+
+def describe_list(
+    config: Config, commands: Sequence[Command], before: NDArray[np.uint8], base: int,
+    ring: tuple[int, int], notify_address: int = 0,
+) -> tuple[list[ScheduledCommand], NDArray[np.uint8]]:
+    """Describe commands to the schedule, by what golden's ring makes of a memory.
+
+    Parameters
+    ----------
+    config : Config
+    commands : sequence of Command
+    before : ndarray of uint8
+        What memory holds before.
+    base : int
+        Address of its first byte.
+    ring : (int, int)
+        Address of the ring, and its descriptors.
+    notify_address : int
+
+    Returns
+    -------
+    list of ScheduledCommand
+    ndarray of uint8
+        What memory holds after them.
+
+    Raises
+    ------
+    ValueError
+        If a command has a fault.
+    """
+    memory, machine, table = Memory(), machine_of(config), Table()
+    data = memory.add(base, len(before))
+    data[:] = before
+
+    def read(_: str, address: int, size: int) -> bytes:
+        return memory.read(address, size)
+
+    def job_at(command: Command, at: Iteration) -> ScheduledJob:
+        if command.converts:
+            made = converted(machine, command, table, at, read)
+            return schedule_job(config, command, made.transpose())
+        return schedule_job(config, command, activations(machine, command, table, at, read),
+                            weights(machine, command, at, read).transpose())
+
+    golden_ring = Ring(machine, memory, *ring, window=(base, base + len(before)),
+                       notify_address=notify_address)
+    scheduled = []
+    for number, command in enumerate(commands):
+        scheduled.append(ScheduledCommand(
+            command, tuple(job_at(command, at) for at in iterations(command))))
+        golden_ring.submit([command])
+        if golden_ring.fault:
+            raise ValueError(f"command {number} has the fault {golden_ring.fault.name} "
+                             f"{golden_ring.refusal}: {command}")
+    return scheduled, data
 
 
 def schedule_job(config: Config, command: Command, a: MXTensor,

@@ -15,10 +15,15 @@ from golden.memory import Command, Operation
 from golden.memory.descriptor import JobFlag
 from golden.memory.jobs import Selection
 from hw.contract.config import Config
+from hw.host.memory import RingHost
+from hw.host.memory.registers import NamedRegisters
 from perf.rtl.bus_schedule import Latencies, ScheduledCommand, predict_list
 from perf.rtl.check_lists import MACHINES, conclude, simulate
 from perf.rtl.compared_lists import ComparedList, compare
-from perf.rtl.drawn_lists import BASE, RING_SIZE, DrawnList
+from perf.rtl.drawn_lists import BASE, RING_SIZE, SIZE, DrawnList, describe_list
+from perf.rtl.ring_scenarios import RingSizes, Shape, make_scenarios
+from simulation.build import build
+from simulation.memory_machine import Manners, SimulatedMemoryMachine
 
 CONFIG = MACHINES["4x4"]
 LISTS = 12
@@ -171,3 +176,31 @@ def test_the_example_in_the_docs_says_that_layers_keep_the_array_busy(capsys):
     first, second, third = (int(end) for end in ends.strip("[").split(","))
     assert third - second == second - first == 8 * 144 * 72  # pairs of tiles, K-blocks of each
     assert stalls.split()[0] == "0"
+
+
+@pytest.mark.xdist_group("small ring")
+def test_the_lists_of_bench_ring_are_predicted():
+    sizes = RingSizes(
+        layer=Shape(16, 128, 64), deep_layer=Shape(16, 256, 64), narrow_layer=Shape(16, 128, 8),
+        scores=Shape(32, 24, 32), values=Shape(32, 32, 24), small=Shape(8, 32, 32),
+        chained=Shape(16, 32, 32), heads=5, jobs=6)
+    with SimulatedMemoryMachine(build(CONFIG), BASE, SIZE) as device:
+        for scenario in make_scenarios(sizes):
+            device.reset()
+            device.behave(Manners(read_latency=scenario.latency, write_latency=scenario.latency))
+            with RingHost(device, BASE, SIZE, ring_size=RING_SIZE,
+                          clock=lambda: device.cycles / 1e6) as host:
+                commands = host.commands()
+                scenario.fill(host, commands, scenario, np.random.default_rng(seed()))
+                ring = NamedRegisters(device).read_long("RING_BASE"), RING_SIZE
+                listed = [each.command for each in commands.entries]
+                described, _ = describe_list(CONFIG, listed, device.memory, BASE, ring)
+                host.run(commands)
+                schedule = predict_list(
+                    CONFIG, described, Latencies(scenario.latency, scenario.latency), ring=ring)
+                # The doorbell rang whenever the host was ready: count from the first job's end.
+                for counted, predicted in (
+                        (device.command_ends(), [end + 1 for end in schedule.command_ends]),
+                        (device.job_ends(), schedule.job_ends)):
+                    begin = device.job_ends()[0] - schedule.job_ends[0]
+                    assert counted == [end + begin for end in predicted], scenario.name
