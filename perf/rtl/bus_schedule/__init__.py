@@ -13,7 +13,7 @@ module               what it follows
 `scope`              what is not followed, and is refused
 `network`            processes, and one decision at a time
 `work`               a command, and what the dispatcher tells of an iteration
-`queues`             `hw.streams.stream_fifo`, `hw.streams.stream_buffer`
+`queues`             `hw.streams.memory_fifo`, `hw.streams.stream_buffer`
 `descriptor_reader`  `hw.memory.descriptor_reader`
 `dispatcher`         `dispatcher`, `batch_walk` of `hw.memory`
 `ledger`             `hw.memory.ledger`, and the operands' fences

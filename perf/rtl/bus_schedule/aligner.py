@@ -30,6 +30,8 @@ class Aligner:
     channel : ReadChannel
     beat_bytes : int
         Of a beat of the engines' stream.
+    ahead : int
+        Pieces that wait.
 
     Attributes
     ----------
@@ -41,9 +43,9 @@ class Aligner:
         From when on each beat is offered to the engines, and when they took it.
     """
 
-    def __init__(self, config: Config, channel: ReadChannel, beat_bytes: int):
+    def __init__(self, config: Config, channel: ReadChannel, beat_bytes: int, ahead: int):
         self._word, self._beat, self._channel = config.bus_bytes, beat_bytes, channel
-        self.cuts = Queue(config.read_depth)
+        self.cuts = Queue(ahead)
         self.pieces: deque[tuple[int, int]] = deque()
         self.beats: Cycles = []
         self.taken: Cycles = []

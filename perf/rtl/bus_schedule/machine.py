@@ -7,7 +7,7 @@ from golden.memory.descriptor import BYTES
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind
 from hw.memory.descriptor_reader import AHEAD
-from hw.memory_machine import ACTIVATIONS, DESCRIPTORS, WEIGHTS, WORKS
+from hw.memory_machine import ACTIVATIONS, DESCRIPTORS, WEIGHTS, WEIGHTS_SHARE, WORKS
 from perf.rtl.bus_schedule.array import Array
 from perf.rtl.bus_schedule.burst_former import BurstFormer
 from perf.rtl.bus_schedule.bus import Bus
@@ -97,7 +97,7 @@ class Machine:
     def __init__(self, config: Config, commands: Sequence[ScheduledCommand], latencies: Latencies,
                  ring: tuple[int, int], notify_address: int):
         depths = (max(AHEAD * BYTES // config.bus_bytes, config.burst_beats), config.read_depth,
-                  config.read_depth)
+                  WEIGHTS_SHARE * config.read_depth)
         channels = [ReadChannel(config, depth) for depth in depths]
         self._commands = commands
         self._jobs = [job for each in commands for job in each.jobs]

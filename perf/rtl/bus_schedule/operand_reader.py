@@ -80,7 +80,7 @@ class OperandReader:
         self._config, self._channel, self._pieces = config, channel, pieces
         self._fences, self._ledger = fences, ledger
         self.queue, self.works = Queue(works), []
-        self.aligner = Aligner(config, channel, beat_bytes)
+        self.aligner = Aligner(config, channel, beat_bytes, channel.depth)
 
     def run(self) -> Step:
         """Ask for as long as there are works."""

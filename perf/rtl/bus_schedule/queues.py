@@ -1,6 +1,6 @@
-"""`hw.streams.stream_fifo` and `hw.streams.stream_buffer`, as recurrences over their payloads."""
+"""`hw.streams.memory_fifo` and `hw.streams.stream_buffer`, as recurrences over their payloads."""
 
-from hw.streams.stream_fifo import StreamFIFO
+from hw.streams.memory_fifo import MemoryFIFO
 from perf.rtl.bus_schedule.network import Cycles, Process
 from perf.rtl.schedule.latencies import NOT_YET, RELEASED
 
@@ -9,12 +9,11 @@ BUFFERED = 2
 
 
 class Queue:
-    """A `StreamFIFO`.
+    """A `MemoryFIFO`.
 
-    Payload i is read from the memory in G[i] and leaves the memory's output in H[i]; behind that
-    come a `StreamBuffer`'s two registers.
+    Payload i is read from the memory in G[i], when the one before it is taken or later:
 
-        G[i] = max(put[i] + 1, G[i-1] + 1, H[i-1])    H[i] = max(G[i] + 1, taken[i-2] + 1)
+        G[i] = max(put[i] + 1, taken[i-1])
 
     Parameters
     ----------
@@ -30,33 +29,25 @@ class Queue:
         self._depth = depth
         self.put: Cycles = []
         self.taken: Cycles = []
-        self._read: Cycles = []
 
     def room(self) -> Process[int]:
         """Say from when on the next payload may be put."""
-        wanted = len(self.put) - self._depth
+        wanted = len(self.put) - self._depth  # has to be read before
         if wanted < 0:
             return NOT_YET
-        while len(self._read) <= wanted:
-            place = len(self._read)
-            if place:
-                left = NOT_YET
-                if place > BUFFERED:
-                    if len(self.taken) <= place - 1 - BUFFERED:
-                        yield self.taken, place - 1 - BUFFERED
-                    left = self.taken[place - 1 - BUFFERED]
-                moved = max(self._read[-1] + 1, left + RELEASED)
-                self._read.append(max(self.put[place] + 1, self._read[-1] + 1, moved))
-            else:
-                self._read.append(self.put[0] + 1)
-        return self._read[wanted] + RELEASED
+        read = self.put[wanted] + 1
+        if wanted:
+            if len(self.taken) < wanted:
+                yield self.taken, wanted - 1
+            read = max(read, self.taken[wanted - 1])
+        return read + RELEASED
 
     def offered(self) -> Process[int]:
         """Say from when on the next payload may be taken."""
         place = len(self.taken)
         if len(self.put) <= place:
             yield self.put, place
-        offered = self.put[place] + StreamFIFO.latency
+        offered = self.put[place] + MemoryFIFO.latency
         return max(offered, self.taken[-1] + 1) if place else offered
 
 

@@ -1,7 +1,7 @@
 """One user of the bus's read side: `hw.memory.read_channel`, `hw.memory.burst_splitter`."""
 
 from hw.contract.config import Config
-from hw.streams.stream_fifo import StreamFIFO
+from hw.streams.memory_fifo import MemoryFIFO
 from perf.rtl.bus_schedule.network import Cycles, Process, Step
 from perf.rtl.schedule.latencies import NOT_YET, RELEASED
 
@@ -20,6 +20,7 @@ class ReadChannel:
 
     Attributes
     ----------
+    depth : int
     offer : (int, int) or None
         From which cycle on a burst is offered to the port, and its words.
     granted, arrived, left : list of int
@@ -27,7 +28,7 @@ class ReadChannel:
     """
 
     def __init__(self, config: Config, depth: int):
-        self._word, self._most, self._depth = config.bus_bytes, config.burst_beats, depth
+        self._word, self._most, self.depth = config.bus_bytes, config.burst_beats, depth
         self._asked = 0
         self.offer: tuple[int, int] | None = None
         self.granted: Cycles = []
@@ -52,7 +53,7 @@ class ReadChannel:
     def _room(self, beats: int) -> Process[int]:
         """Say when the queue has room for so many words that nobody has asked for yet."""
         self._asked += beats
-        gone = self._asked - self._depth
+        gone = self._asked - self.depth
         if gone <= 0:
             return NOT_YET
         if len(self.left) < gone:
@@ -64,5 +65,5 @@ class ReadChannel:
         place = len(self.left)
         if len(self.arrived) <= place:
             yield self.arrived, place
-        offered = self.arrived[place] + StreamFIFO.latency
+        offered = self.arrived[place] + MemoryFIFO.latency
         return max(offered, self.left[-1] + 1) if place else offered

@@ -3,7 +3,7 @@
 from itertools import count
 
 from hw.contract.config import Config
-from hw.streams.stream_fifo import StreamFIFO
+from hw.streams.memory_fifo import MemoryFIFO
 from perf.rtl.bus_schedule.burst_former import BurstFormer
 from perf.rtl.bus_schedule.bus_memory import Latencies
 from perf.rtl.bus_schedule.ledger import Ledger
@@ -11,7 +11,7 @@ from perf.rtl.bus_schedule.network import Cycles, Step
 from perf.rtl.bus_schedule.read_port import OFFERED
 from perf.rtl.schedule.latencies import NOT_YET, RELEASED
 
-MARKED = StreamFIFO.latency
+MARKED = MemoryFIFO.latency
 """A burst begins; its answer is taken this much later at the earliest."""
 
 
