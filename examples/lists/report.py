@@ -47,8 +47,8 @@ def print_lists(console: Console, rows: Sequence[ListRow]) -> None:
         table.add_section()
     console.print(table)
     touches = "; ".join(str(count) for count in sorted({row.touches for row in rows}))
-    console.print("Writes of registers and accesses to memory by the host, from a list's doorbell "
-                  f"to the acknowledgement of its interrupt, these two included: {touches}.")
+    console.print(f"Accesses by the host while a list runs: {touches}, its doorbell and the "
+                  "acknowledgement of its interrupt included.")
 
 
 def _cells(row: ListRow) -> list[str | Text]:

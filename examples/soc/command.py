@@ -47,7 +47,8 @@ def soc(
         tools.require(NEEDS)
         check_folder(FOLDER)
         console = make_console()
-        with console.status("Compiling the system with Verilator (a minute)"):
+        console.print("Building the Verilator model (minutes) …")
+        with console.status("Compiling the system with Verilator"):
             program = compile_system(system, FOLDER)
         with console.status("Simulating"):
             ran = simulate_system(program, FOLDER)

@@ -18,7 +18,7 @@ class Machine:
         Of a beat: packed layouts fill their parts up to whole beats.
     acc_width, k_max : int
     act_depth, tile_slots : int
-        What limits the token tiles of a job.
+        What limits the token tiles of a job; the former 6 x k_max / 16 unless it is given.
     tables : int
     rounding : str
     float_formats : tuple of str
@@ -33,13 +33,17 @@ class Machine:
     weight_bytes: int = 32
     acc_width: int = DEFAULT_ACC_WIDTH
     k_max: int = DEFAULT_K_MAX
-    act_depth: int = 1152
+    act_depth: int = 0
     tile_slots: int = 32
     tables: int = 2
     rounding: str = "half_even"
     float_formats: tuple[str, ...] = tuple(FLOAT_FORMATS)
     outputs: tuple[Output, ...] = field(default=tuple(Output))
     address_bits: int = 40
+
+    def __post_init__(self) -> None:
+        if not self.act_depth:
+            object.__setattr__(self, "act_depth", 6 * self.k_blocks_max)
 
     @property
     def k_blocks_max(self) -> int:

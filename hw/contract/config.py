@@ -57,7 +57,7 @@ class Config:
         "convert one.", least=1, most=4, power_of_two=True)
     weight_bytes: int = parameter(
         32, "Bytes per beat of s_axis_wgt.", least=2, most=1024, power_of_two=True,
-        chosen="4 x cols, to a power of two")
+        chosen="4 x cols, to a power of two; beside a bus its words")
     act_depth: int = parameter(
         2304, "Blocks of A per array row that fit on chip.", most=MOST_BLOCKS,
         chosen="6 x k_max / 16")
@@ -81,7 +81,8 @@ class Config:
         2, "Calibration tables: channel order and static tags.", least=1, most=16,
         power_of_two=True)
     bus_bytes: int = parameter(
-        0, "Bytes of a word of m_axi, which a command ring works on; 0: streams, and no bus.",
+        0, "Bytes of a word of m_axi, which a command ring works on: 8, 16, 32 or 64; 0: streams, "
+        "and no bus.",
         least=0, most=64)
     address_bits: int = parameter(40, "Bits of an address of m_axi.", least=32, most=64)
     burst_beats: int = parameter(16, "Most words of a burst.", least=1, most=64, power_of_two=True)

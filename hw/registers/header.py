@@ -3,7 +3,16 @@
 from golden.memory.faults import Fault
 
 from .codes import StreamFault
-from .map import ALL_REGISTERS, BUILD, COUNTERS, GROUPS, IDENTIFICATION, REGISTER, VERSION
+from .map import (
+    ALL_REGISTERS,
+    BUILD,
+    COUNTERS,
+    GROUPS,
+    IDENTIFICATION,
+    REGISTER,
+    VERSION,
+    Access,
+)
 from .ring_map import BUS_COUNTERS
 
 GUARD = "MIXDIT_REGISTERS_H"
@@ -31,6 +40,10 @@ def header(groups=GROUPS):
         *(_offsets(group) for group in groups),
         "/* Fields, in place. */\n" + "\n".join(
             line for register in ALL_REGISTERS for line in _fields(register)),
+        "/* What settings hold after a reset, where it is not zero. */\n" + "\n".join(
+            f"#define MIXDIT_{register.name}_RESET 0x{register.reset:08X}u"
+            for register in ALL_REGISTERS if register.reset and register.access in (
+                Access.SETTING, Access.LOCKABLE)),
         *(_enumeration(register, field) for register in ALL_REGISTERS
           for field in register.fields if field.values),
         _list("PARAMETERS", "X(member, offset) of every build parameter.", (

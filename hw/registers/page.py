@@ -4,7 +4,7 @@ from hw.contract.job_codes import JobKind, Selection
 
 from .codes import JobFlag, Refusal, StreamFault
 from .job_rules import CHECKS, USES
-from .map import GROUPS, VERSION, Access
+from .map import GROUPS, OF_A_HOST, RING, VERSION, Access
 
 
 def page(groups=GROUPS):
@@ -28,13 +28,16 @@ def page(groups=GROUPS):
         "by `mixdit dev registers`. Every register is 32 bits wide; bits that are not "
         "listed read as zero and may be written with anything. The two lowest bits of an address "
         "count for nothing; byte strobes count. Reading a missing or write-only register, or "
-        "writing a missing or read-only one, answers SLVERR and does nothing.",
+        "writing a missing or read-only one, answers SLVERR and does nothing. A machine between "
+        "streams has no registers of the bus, and a machine with a bus none of what its commands "
+        "say: column *of*.",
         _table(("access", "means"), accesses),
     ]
     for group in groups:
         rows = [row for register in group.registers for row in _register_rows(register)]
         sections += [f"## {group.title}", group.doc,
-                     _table(("address", "register", "access", "bits", "field", "meaning"), rows)]
+                     _table(("address", "register", "of", "access", "reset", "bits", "field",
+                             "meaning"), rows)]
     sections += [
         "## What a job looks at",
         "JOB_KIND says what the other registers mean. What a job does not look at, marked -, may "
@@ -64,13 +67,26 @@ def _use_row(use):
 
 def _register_rows(register):
     """Make a row for a register, and one more for each of its fields if they have names."""
-    head = (f"0x{register.address:03X}", register.name, register.access.name.lower())
+    head = (f"0x{register.address:03X}", register.name, _machines(register),
+            register.access.name.lower(), _reset(register))
     if register.is_whole:
         field = register.fields[0]
         return [(*head, _bits(field), "", register.doc + _values(field))]
     rows = [(*head, "", "", register.doc)]
-    return rows + [("", "", "", _bits(field), field.name, field.doc + _values(field))
+    return rows + [("", "", "", "", "", _bits(field), field.name, field.doc + _values(field))
                    for field in register.fields]
+
+
+def _machines(register):
+    """Say which machines have a register."""
+    return "bus" if register in RING else "streams" if register in OF_A_HOST else "both"
+
+
+def _reset(register):
+    """Say what a register that software sets holds after a reset."""
+    if register.access not in (Access.SETTING, Access.LOCKABLE, Access.EVENT):
+        return ""
+    return f"0x{register.reset:X}" if register.reset > 9 else str(register.reset)
 
 
 def _bits(field):

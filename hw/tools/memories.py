@@ -56,6 +56,10 @@ def memories(text):
     return sorted(found, key=lambda memory: -memory.bits)
 
 
+def _path(memory):
+    return memory.module.removeprefix(f"{TOP}_")
+
+
 @machine_options()
 def main(machine: Mapping[str, Any]) -> Figures:
     """List the memories of a machine.
@@ -71,13 +75,13 @@ def main(machine: Mapping[str, Any]) -> Figures:
     sizes = memories(text)
     groups = {}
     for memory in sizes:
-        module = memory.module.removeprefix(f"{TOP}_")
-        key = (re.sub(r"_\d+(?=_|$)", "", module), memory.depth, memory.width,
+        key = (re.sub(r"_\d+(?=_|$)", "", _path(memory)), memory.depth, memory.width,
                memory.granules)
-        groups[key] = groups.get(key, 0) + 1
-    for (module, depth, width, granules), count in groups.items():
-        table.add_row(f"{count} x {module}" if count > 1 else module, str(depth), str(width),
-                      str(granules), f"{count * depth * width / 1000:,.1f}")
+        groups.setdefault(key, []).append(memory)
+    for (module, depth, width, granules), equal in groups.items():
+        name = f"{len(equal)} x {module}" if len(equal) > 1 else _path(equal[0])
+        table.add_row(name, str(depth), str(width), str(granules),
+                      f"{len(equal) * depth * width / 1000:,.1f}")
     console = make_console()
     console.print(table)
     console.print(f"{sum(memory.bits for memory in sizes) / 1e6:.2f} Mbit in {len(sizes)} SRAMs")

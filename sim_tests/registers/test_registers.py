@@ -14,6 +14,8 @@ from hw.registers.map import (
     ADDRESS_BITS,
     ALL_REGISTERS,
     GROUPS,
+    REGISTERS,
+    RING_REGISTERS,
     Access,
     Command,
     Refusal,
@@ -69,7 +71,10 @@ def test_a_file_that_is_not_is_noticed(tmp_path, name):
 def test_the_page_has_every_register_field_and_code():
     text = page()
     for register in ALL_REGISTERS:
-        head = f"| 0x{register.address:03X} | {register.name} | {register.access.name.lower()} |"
+        machines = {(True, True): "both", (True, False): "streams", (False, True): "bus"}[
+            register in REGISTERS, register in RING_REGISTERS]
+        head = (f"| 0x{register.address:03X} | {register.name} | {machines} | "
+                f"{register.access.name.lower()} |")
         assert text.count(head) == 1
         rows = "|" + text.split(head)[1].split("| 0x")[0]
         for field in register.fields:

@@ -36,7 +36,7 @@ extern "C" {
 #define MIXDIT_REG_CELL_STAGES 0x050u /* Pipeline registers of a cell before its accumulator. */
 #define MIXDIT_REG_WEIGHT_SLOTS 0x054u /* Most column tiles on chip at a time. */
 #define MIXDIT_REG_RESULT_DEPTH 0x058u /* Groups of results, DRAIN_LANES each, that wait for m_axis_out. */
-#define MIXDIT_REG_BUS_BYTES 0x05Cu /* Bytes of a word of m_axi, which a command ring works on; 0: streams, and no bus. */
+#define MIXDIT_REG_BUS_BYTES 0x05Cu /* Bytes of a word of m_axi, which a command ring works on: 8, 16, 32 or 64; 0: streams, and no bus. */
 #define MIXDIT_REG_ADDRESS_BITS 0x060u /* Bits of an address of m_axi. */
 #define MIXDIT_REG_BURST_BEATS 0x064u /* Most words of a burst. */
 #define MIXDIT_REG_READ_DEPTH 0x068u /* Words of activations that are read ahead, and half of those of weights: latency of the bus, and a burst. */
@@ -228,6 +228,11 @@ extern "C" {
 #define MIXDIT_RING_STATUS_TIMED_OUT_MASK 0x00000400u
 #define MIXDIT_RING_STATUS_LOCKED_SHIFT 11 /* The window stays what it is until a reset. */
 #define MIXDIT_RING_STATUS_LOCKED_MASK 0x00000800u
+
+/* What settings hold after a reset, where it is not zero. */
+#define MIXDIT_BUS_ATTRIBUTES_RESET 0x00000303u
+#define MIXDIT_WINDOW_END_LOW_RESET 0xFFFFFFFFu
+#define MIXDIT_WINDOW_END_HIGH_RESET 0xFFFFFFFFu
 
 /* How activations are rounded to MX. */
 enum mixdit_rounding {

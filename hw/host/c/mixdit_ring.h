@@ -42,7 +42,7 @@ struct mixdit_ring_setup {
     uint32_t size_log2;
     uint64_t notify_address; /* for commands with NOTIFY: a multiple of 4 */
     uint32_t timeout;        /* cycles until a silent bus is a fault; 0: never */
-    uint32_t attributes;     /* of MIXDIT_BUS_ATTRIBUTES_..._MASK; reset value 0x0303 */
+    uint32_t attributes;     /* fields of MIXDIT_BUS_ATTRIBUTES; MIXDIT_BUS_ATTRIBUTES_RESET */
 };
 
 struct mixdit_ring_status {
