@@ -18,4 +18,4 @@ HeadFraction = Annotated[float, typer.Option(
          "and V.")]
 
 Latency = Annotated[int, typer.Option(
-    min=1, help="Cycles that the memory takes to answer, of a machine with a bus.")]
+    min=1, max=1_000_000, help="Cycles that the memory takes to answer, of a machine with a bus.")]

@@ -73,7 +73,8 @@ class Engines(wiring.Component):
     def __init__(self, config, *, surplus=False):
         if config.blocks_per_cycle != 1:
             raise ValueError(f"blocks_per_cycle={config.blocks_per_cycle}: the engines convert one "
-                             "block in a cycle; only the readers and writers of memory take more")
+                             "block in a cycle, only the readers and writers of memory take more: "
+                             "use blocks_per_cycle=1")
         self.config, self.surplus = config, surplus
         super().__init__({
             "jobs": In(stream.Signature(job_layout(config))),

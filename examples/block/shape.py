@@ -1,12 +1,13 @@
 """The sizes of a DiT block, checked."""
 
-import math
 from dataclasses import dataclass
 from fractions import Fraction
 
 from golden.memory.descriptor import ALIGNMENT
 from hw.contract.config import Config
 from hw.host.memory.packed import tile_bytes
+
+MOST_RATIO = 64
 
 _BESIDE = 1 << 16
 """Bytes for a ring, and for what aligns tensors."""
@@ -45,9 +46,9 @@ class BlockShape:
         if self.width % self.heads:
             raise ValueError(f"a width of {self.width} channels makes no {self.heads} equal heads: "
                              "give a multiple of the heads")
-        if not 0 < self.mlp_ratio < math.inf or self._hidden.denominator > 1:
+        if not 0 < self.mlp_ratio <= MOST_RATIO or self._hidden.denominator > 1:
             raise ValueError(f"mlp_ratio={self.mlp_ratio} times {self.width} channels must be a "
-                             "whole number of at least 1")
+                             f"whole number of at least 1, and the ratio at most {MOST_RATIO}")
 
     @property
     def hidden(self) -> int:

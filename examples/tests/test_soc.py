@@ -99,6 +99,21 @@ def test_a_bus_with_a_clock_of_its_own_is_refused():
         make_system(replace(CONFIG, bus_clock=1), 1)
 
 
+@pytest.mark.parametrize("asked, sentence", [
+    ("vlnv: ::a:0\nparameters: {foo: 1}", "a machine has no parameter 'foo'"),
+    ('vlnv: ::a:0\nparameters: {rows: "4"}', "rows must be an integer, not '4'"),
+    ("vlnv: ::a:0\nparameters: [1, 2]", "parameters must be names and values"),
+    ("", "is no file for a generator of FuseSoC: it has no vlnv"),
+    (None, "No such file")])
+def test_a_core_that_cannot_be_made_is_a_sentence(asked, sentence, tmp_path):
+    if asked is not None:
+        (tmp_path / "asked.yml").write_text(asked)
+    done = subprocess.run([sys.executable, ROOT / "hw/fusesoc/generate.py", tmp_path / "asked.yml"],
+                          cwd=tmp_path, text=True, capture_output=True)
+    assert done.returncode == 2 and sentence in " ".join(done.stderr.split()), done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("target", ["lint", "sim"])
 def test_the_core_for_fusesoc(target, tmp_path):
     fusesoc = shutil.which("fusesoc", path=Path(sys.executable).parent)

@@ -51,10 +51,12 @@ class Memory:
 
         Raises
         ------
-        ValueError
-            If it overlaps another.
+        TypeError, ValueError
+            If a number is none that it can be, or it overlaps another.
         """
         base, size = whole(base, "base", least=0), whole(size, "size", least=1)
+        if whole(fill, "fill", least=0) > 0xFF:
+            raise ValueError(f"fill is a byte, from 0 to 255, not {fill}")
         for other in self._regions:
             if base < other.base + len(other.data) and other.base < base + size:
                 raise ValueError(f"{size} bytes at {base:#x} overlap the region at "
@@ -76,19 +78,24 @@ class Memory:
         ------
         BusError
             If one of them cannot be read.
+        TypeError, ValueError
+            If an address or a size is no whole number, or there are less than no bytes.
         """
+        address, size = whole(address, "address"), whole(size, "size", least=0)
         return b"".join(part.tobytes() for part in self._parts(address, size))
 
     def write(self, address: int, data: bytes) -> None:
-        """Write some bytes; all or none.
+        """Write the bytes of a buffer; all or none.
 
         Raises
         ------
         BusError
             If one of them cannot be written.
+        TypeError, ValueError
+            If an address is no whole number, or the buffer none whose bytes stand side by side.
         """
         rest = np.frombuffer(data, np.uint8)
-        for part in self._parts(address, len(data)):
+        for part in self._parts(whole(address, "address"), rest.size):
             part[:], rest = rest[: len(part)], rest[len(part) :]
 
     def _parts(self, address: int, size: int) -> list[NDArray[np.uint8]]:

@@ -3,8 +3,11 @@
 from dataclasses import dataclass, field
 
 from golden.accumulator import DEFAULT_ACC_WIDTH, DEFAULT_K_MAX
+from golden.arguments import whole
 from golden.formats import BLOCK_SIZE, FLOAT_FORMATS
 from golden.memory.jobs import Output
+from golden.mx import check_rounding
+from golden.precision import MIXED_ROUNDINGS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +45,12 @@ class Machine:
     address_bits: int = 40
 
     def __post_init__(self) -> None:
+        for name in ("rows", "cols", "act_bytes", "weight_bytes", "acc_width", "k_max",
+                     "tile_slots", "tables", "address_bits"):
+            whole(getattr(self, name), name, least=1)
         if not self.act_depth:
             object.__setattr__(self, "act_depth", 6 * self.k_blocks_max)
+        check_rounding(self.rounding, choices=MIXED_ROUNDINGS)
 
     @property
     def k_blocks_max(self) -> int:

@@ -109,15 +109,25 @@ class Config:
             five beats, where 64 results in a cycle are enough for that. Beside a bus, to which a
             row goes in a cycle, one row drains. Streams are as wide as a bus, but activations come
             `blocks_per_cycle` blocks at a time at most.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such parameter, or no such machine.
         """
+        given = {name: value for name, value in others.items() if value is not None}
+        for name, value in {"rows": rows, "cols": cols, "k_max": k_max, **given}.items():
+            if name not in PARAMETERS:
+                raise TypeError(f"a machine has no parameter {name!r}; it has "
+                                f"{', '.join(PARAMETERS)}")
+            PARAMETERS[name].check(value)
         blocks = -(-k_max // BLOCK_SIZE)
-        bus_bytes = others.get("bus_bytes") or 0
-        chosen = {**({"act_bytes": _act_bytes(bus_bytes, others)} if bus_bytes else {}),
+        bus_bytes = given.get("bus_bytes", 0)
+        chosen = {**({"act_bytes": _act_bytes(bus_bytes, given)} if bus_bytes else {}),
                   "weight_bytes": bus_bytes or max(4, 1 << (4 * cols - 1).bit_length()),
                   "act_depth": 6 * blocks, "weight_depth": 2 * blocks,
                   "stage_depth": max(rows, cols) * blocks + 2 * blocks + 2,
                   "drain_lanes": cols if bus_bytes else _drain_lanes(rows, cols)}
-        given = {name: value for name, value in others.items() if value is not None}
         return cls(rows=rows, cols=cols, k_max=k_max, **(chosen | given))
 
     def __post_init__(self):
@@ -136,9 +146,10 @@ class Config:
         self._check_memories()
         if self.bus_bytes:
             self._check_bus()
-        elif self.bus_clock:
-            raise ValueError("bus_clock=1 is for a machine with a bus: give it bus_bytes of 8 to "
-                             "64, or bus_clock=0")
+        for name in BUS_PARAMETERS:
+            if not self.bus_bytes and getattr(self, name) != PARAMETERS[name].default:
+                raise ValueError(f"{name}={getattr(self, name)} is for a machine with a bus: give "
+                                 "it bus_bytes of 8 to 64, or leave it out")
         if self.drain_lanes % self.cols or not is_power_of_two(self.drain_rows) or (
                 self.drain_rows >= 2 * self.rows):
             raise ValueError(
@@ -265,15 +276,11 @@ def _drain_lanes(rows, cols):
     return lanes
 
 
-def _act_bytes(bus_bytes, others):
-    """Choose the beats of activations beside a bus: its words, or blocks where those are shorter.
-
-    What is no format, or no number of blocks, is left to its check.
-    """
-    formats = [FLOAT_FORMATS[name].width // 8 for name in (
-        others.get("float_formats") or Config.float_formats) if name in FLOAT_FORMATS]
-    blocks = others.get("blocks_per_cycle") or 1
-    return min(bus_bytes, blocks * BLOCK_SIZE * min(formats, default=bus_bytes))
+def _act_bytes(bus_bytes, given):
+    """Choose the beats of activations beside a bus: its words, or blocks that are shorter."""
+    smallest = min(FLOAT_FORMATS[name].width // 8
+                   for name in given.get("float_formats", Config.float_formats))
+    return min(bus_bytes, given.get("blocks_per_cycle", 1) * BLOCK_SIZE * smallest)
 
 
 def _count(number, noun):

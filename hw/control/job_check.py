@@ -73,6 +73,10 @@ class JobCheck(wiring.Component):
         tiles_fit = (self.job_tiles != 0) & (self.job_tiles <= config.tile_slots) & (
             job.tiles * job.k_blocks <= config.act_depth)
         loaded = self.loaded
+        # Of all ones, it would be compared with the most that 16 bits of a command hold.
+        bits = config.k_max.bit_length()
+        k_too_large = self.job_k > config.k_max if config.k_max + 1 < 1 << bits else (
+            (self.job_k >> bits).any())
         fails = {
             Refusal.UNKNOWN_KIND: ~_is_one_of(self.job_kind, JobKind),
             Refusal.BAD_COMBINATION: flags.unknown.any() | self._not_zero({
@@ -80,7 +84,7 @@ class JobCheck(wiring.Component):
                 "MEASURE": job.measure}),
             Refusal.ZERO_SIZE: ((self._uses("M") & (self.job_m == 0))
                                 | (self.job_n == 0) | (self.job_k == 0)),
-            Refusal.K_TOO_LARGE: self.job_k > config.k_max,
+            Refusal.K_TOO_LARGE: k_too_large,
             Refusal.TILES_OUT_OF_RANGE: self._uses("TILES") & ~tiles_fit,
             Refusal.UNKNOWN_FORMAT: self._uses("FORMAT") & ~_is_code(self.job_format, config),
             Refusal.UNKNOWN_OUTPUT: ~_is_one_of(self.job_output, config.outputs),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml  # FuseSoC's own
 
+from commands.running import sentences
 from hw.contract.config import Config
 from hw.parts.emit import emit_files
 from hw.tools.waivers import WAIVERS
@@ -21,11 +22,16 @@ def machine_of(parameters: dict) -> Config:
 
     Raises
     ------
-    TypeError, ValueError
+    ValueError
         If there is no such machine.
     """
-    return Config.sized(**{name: tuple(value) if isinstance(value, list) else value
-                           for name, value in parameters.items()})
+    if not isinstance(parameters, dict):
+        raise ValueError("parameters must be names and values, such as rows: 4")
+    try:
+        return Config.sized(**{str(name): tuple(value) if isinstance(value, list) else value
+                               for name, value in parameters.items()})
+    except TypeError as error:
+        raise ValueError(str(error)) from error
 
 
 def write_core(name: str, files: dict[str, str]) -> None:
@@ -43,10 +49,15 @@ def write_core(name: str, files: dict[str, str]) -> None:
 
 def main() -> None:
     """Do what a file of FuseSoC asks for."""
-    asked = yaml.safe_load(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    config = machine_of(asked.get("parameters") or {})
-    write_core(asked["vlnv"], emit_files(top_of(config), TOP, header=config.describe())
-               | {"waivers.vlt": WAIVERS})
+    with sentences():
+        if len(sys.argv) != 2:
+            raise ValueError("give one file, as FuseSoC writes it")
+        asked = yaml.safe_load(Path(sys.argv[1]).read_text(encoding="utf-8"))
+        if not isinstance(asked, dict) or "vlnv" not in asked:
+            raise ValueError(f"{sys.argv[1]} is no file for a generator of FuseSoC: it has no vlnv")
+        config = machine_of(asked.get("parameters") or {})
+        write_core(asked["vlnv"], emit_files(top_of(config), TOP, header=config.describe())
+                   | {"waivers.vlt": WAIVERS})
 
 
 if __name__ == "__main__":

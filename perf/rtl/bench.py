@@ -119,7 +119,7 @@ def main(machine: Mapping[str, Any]) -> Figures:
 
     Example: mixdit bench rtl --json > rtl.json
     """
-    machines = machines_of(**machine)
-    code = run_program(lambda console: conclude(console, measure(console, machines), FOLDER),
-                       width=190, folder=FOLDER)
+    code = run_program(
+        lambda console: conclude(console, measure(console, machines_of(**machine)), FOLDER),
+        width=190, folder=FOLDER)
     return Figures(FOLDER / "report.json", code)

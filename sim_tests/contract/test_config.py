@@ -79,6 +79,17 @@ def test_a_tile_of_five_beats_drains_in_time_where_sixty_four_lanes_do(rows, col
     assert Config.sized(rows=rows, cols=cols, bus_bytes=32).drain_rows == 1
 
 
+@pytest.mark.parametrize("given, sentence", [
+    ({"foo": 4}, "a machine has no parameter 'foo'; it has rows, cols"),
+    ({"rows": "4"}, "rows must be an integer, not '4'"),
+    ({"k_max": None}, "k_max must be an integer, not None"),
+    ({"bus_bytes": "32"}, "bus_bytes must be an integer, not '32'"),
+    ({"bus_bytes": 32, "blocks_per_cycle": "x"}, "blocks_per_cycle must be an integer")])
+def test_what_is_no_parameter_is_refused_before_anything_is_chosen(given, sentence):
+    with pytest.raises(TypeError, match=re.escape(sentence)):
+        Config.sized(**given)
+
+
 @pytest.mark.parametrize("bus_bytes, formats, blocks, act_bytes", [
     (64, ("fp16",), 1, 32), (64, ("fp16",), 2, 64), (64, ("fp32",), 1, 64), (32, ("fp16",), 2, 32)])
 def test_beats_of_activations_are_words_or_the_blocks_of_a_cycle(
@@ -104,7 +115,10 @@ def test_every_result_leaves_once(m, n, k):
     (["--float-formats", "fp8"], "float_formats"),
     (["--drain-lanes", "9"], "drain_lanes must be cols=8 times a power of two"),
     (["--tables", "5"], "tables must be a power of two"),
-    (["--blocks-per-cycle", "2"], "blocks_per_cycle=2: the engines convert one block in a cycle"),
+    (["--blocks-per-cycle", "2"], "use blocks_per_cycle=1"),
+    (["--cols", "-1"], "cols must be 1 to 128, not -1"),
+    (["--bus-bytes", "-8"], "bus_bytes must be 0 to 64, not -8"),
+    (["--outstanding", "3"], "outstanding=3 is for a machine with a bus"),
     (["--bus-bytes", "64", "--blocks-per-cycle", "2"], "the engines convert one block in a cycle"),
     (["--name", "8x8"], "can't be called"),
     (["--name", "wire"], "can't be called 'wire': that is a keyword"),

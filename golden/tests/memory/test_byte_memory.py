@@ -1,5 +1,6 @@
 """A memory of regions: what is there, what is not, and what is broken."""
 
+import numpy as np
 import pytest
 
 from golden.memory import BusError, Memory
@@ -18,6 +19,25 @@ def test_what_is_written_is_read(memory):
     assert memory.read(0x1003, 6) == b"\xa5abcd\xa5"
     assert memory.read(0x2000, 16) == bytes(16)
     assert [(base, len(data)) for base, data in memory.regions] == [(0x1000, 64), (0x2000, 16)]
+
+
+def test_all_bytes_of_a_buffer_are_written(memory):
+    numbers = np.arange(4, dtype="<f4")
+    memory.write(0x1000, numbers)
+    assert memory.read(0x1000, 16) == numbers.tobytes()
+    assert memory.read(np.uint32(0x1000), np.int8(4)) == bytes(4)
+    with pytest.raises(BusError, match="DECERR at 0xfffffff0"):
+        memory.read(np.uint32(0xFFFFFFF0), 32)
+
+
+@pytest.mark.parametrize("access, error", [
+    (lambda memory: memory.read(0x1000, -3), ValueError),
+    (lambda memory: memory.read(4096.0, 3), TypeError),
+    (lambda memory: memory.write("a", b"1"), TypeError),
+    (lambda memory: memory.add(0x5000, 4, fill=300), ValueError)])
+def test_what_is_no_access_is_refused(memory, access, error):
+    with pytest.raises(error):
+        access(memory)
 
 
 @pytest.mark.parametrize("address, size, first", [

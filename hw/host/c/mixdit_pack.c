@@ -178,7 +178,7 @@ uint32_t mixdit_mx9_blocks(const struct mixdit_precision *precision, uint32_t k)
 }
 
 /* Write zeros up to a whole beat; return the place behind them. */
-static uint8_t *fill_beat(uint8_t *to, uint32_t used, uint32_t beat_bytes)
+static uint8_t *fill_beat(uint8_t *to, size_t used, uint32_t beat_bytes)
 {
     for (; used % beat_bytes != 0u; used++)
         *to++ = 0u;
@@ -215,19 +215,20 @@ static void write_tile(const struct mixdit_tiling *tiling, const struct mixdit_m
         const enum mixdit_block_format format = format_of(precision, k_block);
         uint8_t *bases, *residuals;
 
-        if (k_block % (8u * beat) == 0u)
+        if (k_block % (8u * (uint64_t)beat) == 0u)
             to = write_tags(precision, k_block, blocks, beat, to);
         bases = to;
-        residuals = fill_beat(to + lines * BASE_BYTES, lines * BASE_BYTES, beat);
+        residuals = fill_beat(to + (size_t)lines * BASE_BYTES, (size_t)lines * BASE_BYTES, beat);
         for (uint32_t line = 0; line < lines; line++) {
             const struct block block = read_block(matrix, precision->order, first + line, k_block);
 
-            write_block(&block, format, truncates, bases + line * BASE_BYTES,
-                        format == MIXDIT_MX9 ? residuals + line * RESIDUAL_BYTES : NULL);
+            write_block(&block, format, truncates, bases + (size_t)line * BASE_BYTES,
+                        format == MIXDIT_MX9 ? residuals + (size_t)line * RESIDUAL_BYTES : NULL);
         }
         to = residuals;
         if (format == MIXDIT_MX9)
-            to = fill_beat(to + lines * RESIDUAL_BYTES, lines * RESIDUAL_BYTES, beat);
+            to = fill_beat(to + (size_t)lines * RESIDUAL_BYTES, (size_t)lines * RESIDUAL_BYTES,
+                           beat);
     }
 }
 
@@ -257,6 +258,7 @@ enum mixdit_result mixdit_pack(const struct mixdit_tiling *tiling,
 {
     const enum mixdit_result result = check(tiling, matrix, precision);
     uint32_t tiles, rest, mx9;
+    uint64_t last;
     uint8_t *to = (uint8_t *)packed;
 
     if (result != MIXDIT_OK)
@@ -267,7 +269,8 @@ enum mixdit_result mixdit_pack(const struct mixdit_tiling *tiling,
     if (stride % MIXDIT_DESCRIPTOR_ALIGNMENT != 0u ||
         (tiles > 1u && mixdit_packet_bytes(tiling, tiling->lines, matrix->k, mx9) > stride))
         return MIXDIT_BAD_STRIDE;
-    if ((uint64_t)(tiles - 1u) * stride + mixdit_packet_bytes(tiling, rest, matrix->k, mx9) > size)
+    last = mixdit_packet_bytes(tiling, rest, matrix->k, mx9);
+    if (last > size || (tiles > 1u && (size - last) / stride < tiles - 1u))
         return MIXDIT_NO_SPACE;
     for (uint32_t tile = 0; tile < tiles; tile++)
         write_tile(tiling, matrix, precision, tile * tiling->lines,

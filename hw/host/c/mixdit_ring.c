@@ -34,7 +34,7 @@ static bool is_address(const struct mixdit_ring *ring, uint64_t address)
 {
     const uint32_t bits = ring->machine.parameters.address_bits, high = (uint32_t)(address >> 32);
 
-    return bits >= 64u || high >> (bits - 32u) == 0u;
+    return bits >= 64u || (bits >= 32u && high >> (bits - 32u) == 0u);
 }
 
 enum mixdit_result mixdit_ring_open(struct mixdit_ring *ring, const struct mixdit_bus *registers,

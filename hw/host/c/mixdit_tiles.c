@@ -6,9 +6,10 @@
 #define BASE_BYTES 12u     /* of a block */
 #define RESIDUAL_BYTES 6u  /* of an MX9 block, besides */
 
-static uint32_t divide_up(uint32_t dividend, uint32_t divisor)
+/* 0 where the divisor is. */
+static uint64_t divide_up(uint64_t dividend, uint64_t divisor)
 {
-    return dividend / divisor + (dividend % divisor != 0u);
+    return divisor == 0u ? 0u : dividend / divisor + (dividend % divisor != 0u);
 }
 
 struct mixdit_tiling mixdit_weight_tiling(const struct mixdit *machine)
@@ -23,22 +24,21 @@ struct mixdit_tiling mixdit_activation_tiling(const struct mixdit *machine)
 
 uint32_t mixdit_tiles(const struct mixdit_tiling *tiling, uint32_t lines)
 {
-    return divide_up(lines, tiling->lines);
+    return (uint32_t)divide_up(lines, tiling->lines);
 }
 
 uint32_t mixdit_k_blocks(uint32_t k)
 {
-    return divide_up(k, BLOCK_SIZE);
+    return (uint32_t)divide_up(k, BLOCK_SIZE);
 }
 
 uint64_t mixdit_packet_bytes(const struct mixdit_tiling *tiling, uint32_t lines, uint32_t k,
                              uint32_t mx9_blocks)
 {
-    const uint32_t beat = tiling->beat_bytes, blocks = mixdit_k_blocks(k);
+    const uint64_t beat = tiling->beat_bytes, blocks = mixdit_k_blocks(k), many = lines;
 
-    return ((uint64_t)divide_up(blocks, 8u * beat) +
-            (uint64_t)blocks * divide_up(lines * BASE_BYTES, beat) +
-            (uint64_t)mx9_blocks * divide_up(lines * RESIDUAL_BYTES, beat)) *
+    return (divide_up(blocks, 8u * beat) + blocks * divide_up(many * BASE_BYTES, beat) +
+            mx9_blocks * divide_up(many * RESIDUAL_BYTES, beat)) *
            beat;
 }
 

@@ -1,7 +1,8 @@
 /* How long packed tiles are (docs/packets.md, docs/commands.md): where software places operands.
  *
  * A line is a column of B, or a row of a packed A; a tile is as many lines as the array has.
- * Nothing here touches memory or registers. Lengths are of 64 bits, so that no size overflows.
+ * Nothing here touches memory or registers. Lengths are of 64 bits: none overflows for a K of 16
+ * bits. A tiling of no lines, or of beats of no bytes, has no tiles.
  */
 #ifndef MIXDIT_TILES_H
 #define MIXDIT_TILES_H

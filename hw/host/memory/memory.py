@@ -1,5 +1,6 @@
 """Memory of a machine with a command ring: tensors are put into it as commands read them."""
 
+from collections.abc import Iterable
 from math import prod
 
 import numpy as np
@@ -17,7 +18,7 @@ from .device import Device
 from .handle import Handle, check_batch, dense_steps
 from .matrix import Matrix
 from .packed import Packed, PackedActivations, PackedWeights, batches_of, check_blocks, tile_bytes
-from .side import COUNT_BYTES, Biases, Order, Tags, Word
+from .side import Biases, Order, Tags, Word, count_bytes
 from .store import Store
 
 
@@ -118,9 +119,7 @@ class Memory(Store):
 
     def place_word(self, value: int = 0) -> Word:
         """Place a count that commands can wait for."""
-        word = self._put(Word, bytes(COUNT_BYTES), shape=())
-        word.write(whole(value, "value", least=0))
-        return word
+        return self._put(Word, count_bytes(value), shape=())
 
     def empty(self, shape: tuple[int, ...], format: str = "fp32") -> Matrix | PackedActivations:
         """Make room for results, shape (..., M, N).
@@ -159,15 +158,21 @@ class Memory(Store):
 
         Raises
         ------
-        ValueError
-            If one was freed before, or is of another memory.
+        TypeError, ValueError
+            If one is no handle, was freed before, is of another memory, or the ring's; nothing is
+            taken back then.
         """
+        for handle in handles:
+            if not isinstance(handle, Handle):
+                raise TypeError(f"what is freed must be a handle, not {type(handle).__name__}")
+            self.check_release(handle.block)
         for handle in handles:
             self.release(handle.block)
 
     def _check_k(self, k: int) -> None:
         if not 1 <= k <= self.config.k_max:
-            raise ValueError(f"K = {k} must be 1 to the machine's limit of {self.config.k_max}")
+            raise ValueError(f"K = {k} must be 1 to the machine's limit of {self.config.k_max}, "
+                             "its k_max")
 
     def _put(self, kind: type, data: bytes, **fields: object) -> Handle:
         block = self.allocate(len(data))
@@ -215,6 +220,8 @@ class Memory(Store):
 
 def _matrix_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return a shape of matrices, checked."""
+    if not isinstance(shape, Iterable):
+        raise TypeError(f"a shape must be a tuple of sizes, not {shape!r}")
     shape = tuple(whole(size, "a size in shape", least=0) for size in shape)
     if len(shape) < 2 or 0 in shape[-2:]:
         raise ValueError(f"a matrix must have rows, columns and elements, not the shape {shape}")

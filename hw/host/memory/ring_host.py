@@ -1,9 +1,11 @@
 """The host of a command ring: opens a machine, runs lists of commands, says what went wrong."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from numbers import Real
 from typing import Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,12 @@ from .memory import Memory
 from .registers import NamedRegisters
 from .ring_setup import EVENTS, check_machine, check_set, ring_block, set_ring, set_window
 from .running_list import RunningList
+
+_LAST_SECONDS = 1.0
+"""For which an interrupted host waits for its bus."""
+
+_OPENED: WeakKeyDictionary[Device, object] = WeakKeyDictionary()
+"""Which host opened a device last: two of them would use the same memory."""
 
 
 class RingHost:
@@ -76,23 +84,36 @@ class RingHost:
         bus_timeout: int = 0, attributes: dict[str, int] | None = None, lock: bool = False,
         limit: float = LIMIT, pause: float = 0.001, clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.device, self.limit, self._pause, self._clock = device, limit, pause, clock
+        if not isinstance(lock, bool):
+            raise TypeError(f"lock must be True or False, not {lock!r}")
+        if attributes is not None and not isinstance(attributes, Mapping):
+            raise TypeError(f"attributes must be values by name, not {attributes!r}")
+        self.device, self._clock, self._token = device, clock, object()
+        self.limit, self._pause = _seconds(limit, "limit"), _seconds(pause, "pause")
         self._registers = registers = NamedRegisters(device)
         values = registers.identify()
         self.config = build_config(values)
         check_machine(values, whole(address, "address", least=0), whole(size, "size", least=1))
         self.memory = Memory(device, self.config, address, size)
         self._ring, self.notify_word = ring_block(self.memory, ring_size), self.memory.place_word()
+        self._ring.is_kept = self.notify_word.block.is_kept = True
         self._list = self._running([])
         self.stop()
         set_window(registers, address, address + size, lock)
         set_ring(registers, self._ring, self.notify_word, bus_timeout, attributes or {})
+        with suppress(TypeError):  # a device that cannot be a key
+            _OPENED[device] = self._token
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind and not issubclass(kind, Exception):  # Ctrl-C does not wait for a slow bus
+            self.limit = min(self.limit, _LAST_SECONDS)
+            with suppress(WaitTimeoutError):
+                self.stop()
+        else:
+            self.stop()
 
     def commands(self) -> Commands:
         """Begin a list of commands on `memory`."""
@@ -128,6 +149,10 @@ class RingHost:
             raise RuntimeError(f"{self._list.left} commands of an earlier call have not ended: "
                                "wait for them, resume or skip the one with a fault, or stop the "
                                "ring")
+        with suppress(TypeError):
+            if _OPENED[self.device] is not self._token:
+                raise MachineError("another RingHost has opened this device since, and uses the "
+                                   "same memory: run lists with that one, or open it anew")
         check_set(self._registers, self.notify_word)
         running = self._running(list(commands.entries))
         running.check_live(0)
@@ -271,3 +296,12 @@ class RingHost:
             text += (f", and command {running.ended} waits for the word at {command.a:#x} to come "
                      f"to {command.sequence}")
         return text + "; wait again, or stop the ring"
+
+
+def _seconds(value: float, what: str) -> float:
+    """Return a time, checked; it may be infinite."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{what} must be a number of seconds, not {value!r}")
+    if not value >= 0:  # nor a NaN
+        raise ValueError(f"{what} must be at least 0 seconds, not {value}")
+    return float(value)

@@ -82,7 +82,8 @@ def set_ring(
     registers.write("BUS_TIMEOUT", REGISTER["BUS_TIMEOUT"].pack(
         value=whole(bus_timeout, "bus_timeout", least=0)))
     bus = REGISTER["BUS_ATTRIBUTES"]
-    registers.write(bus.name, bus.pack(**(bus.unpack(bus.reset) | attributes)))
+    registers.write(bus.name, bus.pack(**(bus.unpack(bus.reset) | {
+        name: whole(value, name, least=0) for name, value in attributes.items()})))
     registers.write("RING_IRQ_PENDING", EVENTS)
     registers.write("RING_IRQ_ENABLE", EVENTS)
 

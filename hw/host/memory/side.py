@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from golden.arguments import whole
 from golden.memory.layouts import BIAS_BYTES, ORDER_BYTES
 from golden.memory.tables import order_of, tags_of
 
@@ -77,7 +78,12 @@ class Word(Handle):
         return int.from_bytes(self.store.read_bytes(self.address, COUNT_BYTES), "little")
 
     def write(self, value: int) -> None:
-        """Write it, modulo 2^32; raises a ValueError if it was freed."""
+        """Write it, modulo 2^32; raises a TypeError or ValueError if it is none, or was freed."""
         self.check_live("the word")
-        data = (int(value) % (1 << 8 * COUNT_BYTES)).to_bytes(COUNT_BYTES, "little")
-        self.store.write_bytes(self.address, data)
+        self.store.write_bytes(self.address, count_bytes(value))
+
+
+def count_bytes(value: int) -> bytes:
+    """Return a count as it lies in memory, modulo 2^32."""
+    value = whole(value, "a count", least=0) % (1 << 8 * COUNT_BYTES)
+    return value.to_bytes(COUNT_BYTES, "little")

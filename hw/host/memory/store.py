@@ -19,10 +19,12 @@ class Block:
         Multiples of 64.
     is_live : bool
         They have not been freed.
+    is_kept : bool
+        The ring needs them: they are not freed.
     """
 
     def __init__(self, address: int, size: int) -> None:
-        self.address, self.size, self.is_live = address, size, True
+        self.address, self.size, self.is_live, self.is_kept = address, size, True, False
 
     def __lt__(self, other: "Block") -> bool:
         return self.address < other.address
@@ -79,18 +81,18 @@ class Store:
                           f"{self.size} are free, {max(gaps)} in one piece; free or reset what is "
                           "no longer needed")
 
-    def release(self, block: Block) -> None:
-        """Take a block back.
-
-        Raises
-        ------
-        ValueError
-            If it was freed before, or is none of this memory.
-        """
+    def check_release(self, block: Block) -> None:
+        """Raise a ValueError if a block was freed before, is kept, or is none of this memory."""
         if not block.is_live:
             raise ValueError(f"what lay at {block.address:#x} was freed before")
         if block not in self._blocks:
             raise ValueError(f"what lies at {block.address:#x} is of another memory")
+        if block.is_kept:
+            raise ValueError(f"what lies at {block.address:#x} is the ring's")
+
+    def release(self, block: Block) -> None:
+        """Take a block back; raises as `check_release` does."""
+        self.check_release(block)
         self._blocks.remove(block)
         block.is_live = False
 

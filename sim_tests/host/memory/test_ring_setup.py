@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hw.contract.config import Config
-from hw.host.driver import NoMachineError, WaitTimeoutError
+from hw.host.driver import MachineError, NoMachineError, WaitTimeoutError
 from hw.host.memory import BusCounters, RingHost
 from hw.registers.map import REGISTER
 from hw.registers.ring_map import BUS_COUNTERS
@@ -36,6 +36,12 @@ def test_another_machine_is_named():
     (BASE, SIZE, {"bus_timeout": 1 << 32}, ValueError, r"BUS_TIMEOUT.VALUE has 32 bits"),
     (BASE, SIZE, {"attributes": {"arcach": 1}}, ValueError, "not 'arcach'"),
     (BASE, SIZE, {"attributes": {"arcache": 16}}, ValueError, "4 bits: 16 does not fit"),
+    (BASE, SIZE, {"attributes": {"arcache": 1.5}}, TypeError, "arcache must be a whole number"),
+    (BASE, SIZE, {"attributes": 5}, TypeError, "attributes must be values by name"),
+    (BASE, SIZE, {"lock": "no"}, TypeError, "lock must be True or False, not 'no'"),
+    (BASE, SIZE, {"limit": float("nan")}, ValueError, "limit must be at least 0 seconds, not nan"),
+    (BASE, SIZE, {"limit": "3"}, TypeError, "limit must be a number of seconds"),
+    (BASE, SIZE, {"pause": -1}, ValueError, "pause must be at least 0 seconds"),
 ])
 def test_settings_that_cannot_be_are_refused(address, size, options, error, words):
     with pytest.raises(error, match=words):
@@ -87,6 +93,45 @@ def test_the_end_of_a_with_switches_the_ring_off():
         host.run(jobs(host, 1)[0])
         assert device.values["RING_ENABLE"]
     assert not device.values["RING_ENABLE"]
+
+
+def test_an_interrupt_does_not_wait_for_a_slow_bus():
+    host, device = connect(limit=600)
+    with pytest.raises(KeyboardInterrupt), host:
+        device.owes = 10**9
+        raise KeyboardInterrupt
+    assert host.limit == 1 and not device.values["RING_ENABLE"]
+
+
+def test_a_second_host_on_the_same_device_is_noticed():
+    host, device = connect()
+    commands, results = jobs(host, 1)
+    second, _ = connect(device=device)
+    with pytest.raises(MachineError, match="another RingHost has opened this device since"):
+        host.run(commands)
+    commands, results = jobs(second, 1)
+    second.run(commands)
+    assert all(right(results))
+
+
+def test_what_the_ring_needs_is_not_freed():
+    host, _ = connect()
+    matrix = host.memory.place(np.ones((4, 16), np.float32))
+    for handles, error, words in (([host.notify_word], ValueError, "is the ring's"),
+                                  ([matrix, host.notify_word], ValueError, "is the ring's"),
+                                  ([matrix, None], TypeError, "must be a handle, not NoneType")):
+        before = host.memory.free_bytes
+        with pytest.raises(error, match=words):
+            host.memory.free(*handles)
+        assert host.memory.free_bytes == before
+    for value, error in ((-1, ValueError), (1.5, TypeError), ("3", TypeError), (True, TypeError)):
+        with pytest.raises(error):
+            host.memory.place_word(value)
+        with pytest.raises(error):
+            host.notify_word.write(value)
+        assert host.memory.free_bytes == before
+    with pytest.raises(TypeError, match="a shape must be a tuple of sizes, not 4"):
+        host.memory.empty(4)
 
 
 def test_counters_are_read_and_subtracted_modulo_their_range():

@@ -161,6 +161,9 @@ def test_lengths_are_goldens(host):
         assert driver.lengths(lines, beat, lines, min(k, 513), 0)[1] == len(packet)
     huge = driver.lengths(4, 16, (1 << 32) - 1, 65535, 4096)
     assert huge[3] == huge[2] * (1 << 30) > 1 << 32
+    many = 0x1555_5556  # whose bases are more than 32 bits count
+    assert driver.lengths(many, 32, many, 16, 0)[1] == 32 * (1 + -(-12 * many // 32)) > 1 << 32
+    assert driver.lengths(0, 32, 5, 16, 0)[0] == driver.lengths(4, 0, 4, 16, 0)[1] == 0
 
 
 def test_what_cannot_be_packed_is_refused_and_nothing_is_written(host):
@@ -183,7 +186,8 @@ def test_what_cannot_be_packed_is_refused_and_nothing_is_written(host):
             ({"order": [*range(39), 40]}, Result.BAD_ORDER),
             ({"tile_stride": 300}, Result.BAD_STRIDE), ({"tile_stride": 0}, Result.BAD_STRIDE),
             ({"tile_stride": packet // 64 * 64 - 64 * (packet % 64 == 0)}, Result.BAD_STRIDE),
-            ({"size": needed - 1}, Result.NO_SPACE), ({"size": 0}, Result.NO_SPACE)):
+            ({"size": needed - 1}, Result.NO_SPACE), ({"size": 0}, Result.NO_SPACE),
+            ({"tile_stride": (1 << 32) - 64}, Result.NO_SPACE)):
         driver.poke(PACKED, bytes([CANARY]) * 4096)
         assert driver.pack(4, 16, **good | wrong) == result, wrong
         assert driver.peek(PACKED, 4096) == bytes([CANARY]) * 4096, wrong
