@@ -5,6 +5,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from hw.parts.bits import ones_below
+
 from .read_channel import word_layout
 from .work import INDEX_BITS
 
@@ -125,7 +127,7 @@ class Aligner(wiring.Component):
         both = Cat(held.data, Mux(needs_next, word.data, 0))
         m.d.comb += [
             beat.data.eq(both >> (offset << 3)),
-            beat.keep.eq(Mux(ends & (tail != 0), (1 << tail) - 1, ~0)),
+            beat.keep.eq(Mux(ends & (tail != 0), ones_below(m, tail, size, name="in_tail"), ~0)),
             beat.last.eq(ends & last), beat.index.eq(index),
             beat.resp.eq(Mux(needs_next & (word.resp > held.resp), word.resp, held.resp)),
         ]

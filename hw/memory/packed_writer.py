@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from golden.formats import BLOCK_SIZE
+from hw.parts.bits import ones_below
 from hw.streams.packet_guard import beat_layout
 
 from .axi4 import advance
@@ -92,7 +93,8 @@ class PackedWriter(wiring.Component):
             all_end.eq(columns_end & (~in_blocks | blocks_end & tiles_end
                                       & (rows_left <= work.group_rows))),
             group_lines.eq(least(rows_left, work.group_rows)),
-            marked.eq(Mux(work.is_mx9, least(here, covered), 0)), tags.eq((1 << marked) - 1),
+            marked.eq(Mux(work.is_mx9, least(here, covered), 0)),
+            tags.eq(ones_below(m, marked, covered, name="marks")),
 
             # One tile alone takes what it needs.
             is_alone.eq(Mux(in_blocks, work.m <= config.rows, work.n <= config.cols)),

