@@ -22,7 +22,7 @@ from .by_module import measure_modules, print_modules, write_modules
 from .claims import make_claims
 from .library import find_library
 from .measure import measure
-from .report import draw, print_table, write_json, write_markdown
+from .report import draw, keep_json, print_table, write_json, write_markdown
 from .units import UNITS
 
 FIGURES = Path(__file__).parent / "figures.json"
@@ -42,7 +42,8 @@ def area(
     jobs: Annotated[int, typer.Option(min=1, help="Tools run at once.")] = 2,
     timing: Annotated[bool, typer.Option(help="Also the speed point.")] = True,
     keep: Annotated[bool, typer.Option(
-        help="Replace the figures in the repository, which estimates read.")] = False,
+        help="Replace the figures in the repository, which estimates read, or the units' part of "
+        "them.")] = False,
     by_module: Annotated[bool, typer.Option(
         "--by-module", help="Show the area of each module inside the units instead.")] = False,
 ) -> Figures:
@@ -56,8 +57,8 @@ def area(
     console = make_console(width=150)
     known = {unit.name: unit for unit in UNITS}
     with sentences("Interrupted. No figures were written."):
-        if keep and (names or not timing):
-            raise ValueError("only a whole run is kept: leave out names and --no-timing")
+        if keep and not timing:
+            raise ValueError("figures are kept with their speed points: leave out --no-timing")
         if by_module and not names:
             raise ValueError("--by-module needs the name of a unit, such as 'memory system'")
         wrong = [name for name in names or () if name not in known]
@@ -95,7 +96,9 @@ def area(
         write_markdown(out / "report.md", found, claims)
         if any(each.per_mac is not None for each in found):
             draw(out / "per_mac.png", found)
-        if keep:
+        if keep and names:
+            keep_json(FIGURES, list(known), found, claims, library)
+        elif keep:
             write_json(FIGURES, found, claims, library)
     console.print(f"Written: {out}/report.json, report.md, per_mac.png", soft_wrap=True)
     if keep:

@@ -78,6 +78,37 @@ def write_json(path: Path, found: Sequence[Measured], claims: Sequence[Claim],
     }, indent=2) + "\n")
 
 
+def keep_json(path: Path, units: Sequence[str], found: Sequence[Measured],
+              claims: Sequence[Claim], library: Library) -> None:
+    """Replace the part of the kept figures that was measured; the rest stays.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        What `write_json` wrote before.
+    units : sequence of str
+        That there are, in their order; others are dropped.
+    found, claims, library
+        As of `write_json`.
+
+    Raises
+    ------
+    ValueError
+        If the rest was measured with another library.
+    """
+    before = json.loads(path.read_text(encoding="utf-8"))
+    if before["library"] != library.path.name:
+        raise ValueError(f"{path.name} is of {before['library']}: measure all units with "
+                         f"{library.path.name} to replace it")
+    write_json(path, found, claims, library)
+    after = json.loads(path.read_text(encoding="utf-8"))
+    measured = before["units"] | after["units"]
+    said = {claim["name"]: claim for claim in [*before["claims"], *after["claims"]]}
+    write_text(path, json.dumps(after | {
+        "units": {name: measured[name] for name in units if name in measured},
+        "claims": list(said.values())}, indent=2) + "\n")
+
+
 def _unit_json(measured):
     speed = measured.speed
     return {

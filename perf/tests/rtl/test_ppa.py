@@ -22,7 +22,7 @@ from perf.rtl.ppa.library import LibraryError, find_library
 from perf.rtl.ppa.measure import Measured, Point, measure
 from perf.rtl.ppa.mixes import beats_per_block, find_mixes, model_beats
 from perf.rtl.ppa.recipes import AREA_RECIPES, SPEED_RECIPES
-from perf.rtl.ppa.report import write_json
+from perf.rtl.ppa.report import keep_json, write_json
 from perf.rtl.ppa.synthesis import HERE, SynthesisError, synthesize
 from perf.rtl.ppa.timing import CriticalPath
 from perf.rtl.ppa.unit import Unit
@@ -240,6 +240,22 @@ def test_modules_are_measured_by_themselves(library, tmp_path):
     assert sum(each.gate_equivalents for each in found.values()) >= together.others["gates"]
 
 
+def test_what_is_kept_of_some_units_leaves_the_others(library, tmp_path):
+    kept = tmp_path / "figures.json"
+    small, large = (replace(ADDER_UNIT, name=name) for name in ("small", "large"))
+    both = measure([small, large], library, tmp_path)
+    write_json(kept, both, [], library)
+    before = json.loads(kept.read_text())["units"]
+    [again] = measure([replace(large, configuration="new")], library, tmp_path)
+    keep_json(kept, ["large", "small", "missing"], [again], [], library)
+    after = json.loads(kept.read_text())["units"]
+    assert list(after) == ["large", "small"] and after["small"] == before["small"]
+    assert after["large"] == before["large"] | {"configuration": "new"}
+    kept.write_text(kept.read_text().replace(library.path.name, "another.lib"))
+    with pytest.raises(ValueError, match=r"is of another\.lib: measure all units"):
+        keep_json(kept, ["large"], [again], [], library)
+
+
 def test_says_where_the_log_is_when_yosys_fails(library, tmp_path):
     source = tmp_path / "broken.v"
     source.write_text("module top(; endmodule\n")
@@ -324,7 +340,7 @@ def test_the_kept_figures_are_of_these_units():
 
 @pytest.mark.parametrize("arguments, code, says", [
     (["cell"], ExitCode.MISTAKE, "there is no unit 'cell'"),
-    (["csr", "--keep"], ExitCode.MISTAKE, "only a whole run is kept"),
+    (["csr", "--keep", "--no-timing"], ExitCode.MISTAKE, "kept with their speed points"),
     (["--by-module"], ExitCode.MISTAKE, "--by-module needs the name of a unit"),
     (["csr", "--liberty", "nowhere.lib"], ExitCode.MISTAKE, "no liberty file at nowhere.lib"),
 ])
