@@ -21,11 +21,14 @@ class Budget:
         At the area point with osu018.
     reason : str
         Why it is what it is.
+    memory_bits : int, optional
+        All in memories with one read and one write port.
     """
 
     unit: str
     gate_equivalents: float
     reason: str
+    memory_bits: int | None = None
 
 
 def read_budgets(path: Path = BUDGETS) -> list[Budget]:
@@ -41,12 +44,15 @@ def read_budgets(path: Path = BUDGETS) -> list[Budget]:
         figure, reason = entry.get("gate_equivalents"), str(entry.get("reason", "")).strip()
         if not isinstance(figure, int | float) or not reason:
             raise ValueError(f"{path.name}: {name} needs gate_equivalents and a reason")
-        budgets.append(Budget(name, float(figure), reason))
+        budgets.append(Budget(name, float(figure), reason, entry.get("memory_bits")))
     return budgets
 
 
-def complaint(budget: Budget, area: float) -> str | None:
-    """Say what is wrong with a measured area, or nothing."""
+def complaint(budget: Budget, area: float, memory_bits: int | None = None) -> str | None:
+    """Say what is wrong with a measured area, or with bits of memory; or nothing."""
+    if None not in (budget.memory_bits, memory_bits) and memory_bits != budget.memory_bits:
+        return (f"{budget.unit} has {memory_bits:,} bits of memory, and a budget of "
+                f"{budget.memory_bits:,}. Say why in the same commit: {BUDGETS.name}.")
     change = area / budget.gate_equivalents - 1
     if abs(change) <= TOLERANCE:
         return None

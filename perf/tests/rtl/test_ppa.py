@@ -318,6 +318,12 @@ def test_a_budget_complains_of_more_than_two_per_cent(area, says):
     assert sentence is None if says is None else says in sentence
 
 
+def test_a_budget_of_memory_is_exact():
+    budget = Budget("system", 1000.0, "because", memory_bits=64)
+    assert complaint(budget, 1000.0, 64) is None and complaint(budget, 1000.0) is None
+    assert "system has 65 bits of memory, and a budget of 64" in complaint(budget, 1000.0, 65)
+
+
 def test_a_budget_needs_a_reason(tmp_path):
     file = tmp_path / "budgets.toml"
     file.write_text('[cell]\ngate_equivalents = 3\nreason = " "\n')
