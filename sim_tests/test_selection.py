@@ -63,7 +63,7 @@ def test_every_test_of_the_push_has_its_turn_but_what_other_targets_have(everyth
     elsewhere = set(Turns(places).members(everything))
     assert set(everything) - set.union(*turns) == elsewhere | {
         f"perf/tests/rtl/test_budgets.py::test_keeps_its_budget[{unit}]"
-        for unit in ("mac_array 8x8", "accelerator 4x4")}
+        for unit in ("mac_array 8x8", "accelerator 4x4", "memory system")}
 
 
 def test_a_case_of_every_planted_bugs_test_is_in_every_turn(everything):
