@@ -138,6 +138,9 @@ GROUPS = {
         "commands": ("hw.memory.page:main",
                      "Write the tables of docs/commands.md, and the C header of descriptors."),
         "proofs": ("formal.page:main", "Write the table of proofs in docs/formal.md."),
+        "vector-tables": ("golden.vector.fit:main",
+                          "Write the coefficients of the vector unit's functions, "
+                          "golden/vector/tables.py."),
         "golden-proof": ("golden.tests.proof.page:main",
                          "Write the table of second formulations in docs/golden_proof.md."),
         "testplan": ("sim_tests.plan.page:main",
