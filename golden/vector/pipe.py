@@ -95,7 +95,7 @@ def pipe(
     ValueError
         If stages exclude each other, shapes do not fit, or a name does not exist.
     """
-    _check_stages(bias, row_offset, function, channel_factor)
+    check_stages(bias, row_offset, function, channel_factor)
     value = canonical(x)
     if value.ndim == 0:
         raise ValueError("a single number is no row: give an array of shape (..., columns)")
@@ -121,7 +121,14 @@ def pipe(
     return Outcome(result, int(np.count_nonzero(saturated)))
 
 
-def _check_stages(bias: object, row_offset: object, function: object, channel: object) -> None:
+def check_stages(bias: object, row_offset: object, function: object, channel: object) -> None:
+    """Refuse stages that exclude each other, and functions that there are none of.
+
+    Raises
+    ------
+    ValueError
+        With a sentence.
+    """
     if bias is not None and row_offset is not None:
         raise ValueError("there is one adder before the row factor: give bias or row_offset")
     if function is not None and function not in FUNCTIONS:
