@@ -106,6 +106,9 @@ GROUPS = {
         "one-step": ("quality.report.one_step_command:one_step",
                      "Compare policies by single evaluations of the model at FP32's own states: "
                      "some minutes."),
+        "vector-unit": ("quality.vector_unit_command:vector_unit",
+                        "Compare the machine's vector unit with float64 inside the small DiT: a "
+                        "minute."),
         "report": ("quality.report.command:report",
                    "Print the tables, and write them with all pictures as a page and as "
                    "Markdown."),

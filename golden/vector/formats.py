@@ -21,7 +21,7 @@ SUM_BITS = 24
 are exact: the mean of a constant row is its constant."""
 
 SQUARE_BITS = 13
-"""Bits of an addend's magnitude in the sum of squares of a row."""
+"""Binary logarithm of the largest magnitude whose square is added up in a row."""
 
 MOST_COLUMNS = 1 << 16
 """Elements of a row whose statistics are taken. V24 holds their number exactly."""
