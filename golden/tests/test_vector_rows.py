@@ -253,6 +253,14 @@ def test_guidance_is_near_its_definition():
     assert golden.qsnr(wanted, found) > 95
 
 
+@pytest.mark.parametrize("half", [0.5, Fraction(1, 2), np.float64(0.5), np.float16(0.5),
+                                  np.array(0.5, np.float32), np.full((2, 1), 0.5, np.float32)],
+                         ids=lambda each: type(each).__name__)  # fmt: skip
+def test_coefficients_of_any_kind_mean_the_same(half):
+    x = np.ones((2, 3), np.float32)
+    assert_same_bits(linear_combination([(half, x)]), x / 2)
+
+
 def test_a_start_loses_no_bit():
     start = fp32([1 + 2.0**-23, np.pi])
     assert_same_bits(linear_combination([(0.0, fp32([1, 2]))], start), start)
@@ -261,6 +269,7 @@ def test_a_start_loses_no_bit():
 
 @pytest.mark.parametrize(("terms", "error", "says"), [
     ([], ValueError, "at least one term"),
+    ([(True, fp32([1]))], TypeError, "a coefficient must be a number"),
     ([("2", fp32([1]))], TypeError, "a coefficient must be a number"),
     ([(1, np.ones(3))], TypeError, "expected float32"),
     ([(1, np.ones((2, 3), np.float32)), (1, np.ones((2, 4), np.float32))], ValueError, "not fit"),

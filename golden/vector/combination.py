@@ -41,7 +41,7 @@ def linear_combination(
     total = start
     for coefficient, tensor in terms:
         factor = coefficient
-        if not np.ndim(coefficient) and not hasattr(coefficient, "dtype"):
+        if np.ndim(coefficient) == 0:
             factor = np.float32(real(coefficient, "a coefficient"))
         total = pipe(tensor, row_factor=factor, residual=total).result
     return total
