@@ -106,6 +106,9 @@ GROUPS = {
         "one-step": ("quality.report.one_step_command:one_step",
                      "Compare policies by single evaluations of the model at FP32's own states: "
                      "some minutes."),
+        "vector-unit": ("quality.vector_unit_command:vector_unit",
+                        "Compare the machine's vector unit with float64 inside the small DiT: a "
+                        "minute."),
         "report": ("quality.report.command:report",
                    "Print the tables, and write them with all pictures as a page and as "
                    "Markdown."),
@@ -138,6 +141,9 @@ GROUPS = {
         "commands": ("hw.memory.page:main",
                      "Write the tables of docs/commands.md, and the C header of descriptors."),
         "proofs": ("formal.page:main", "Write the table of proofs in docs/formal.md."),
+        "vector-tables": ("golden.vector.fit:main",
+                          "Write the coefficients of the vector unit's functions, "
+                          "golden/vector/tables.py."),
         "golden-proof": ("golden.tests.proof.page:main",
                          "Write the table of second formulations in docs/golden_proof.md."),
         "testplan": ("sim_tests.plan.page:main",

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from golden.arguments import integers, whole
-from golden.formats import BLOCK_SIZE, FP32, PAIRS
+from golden.floats import from_integer
+from golden.formats import BLOCK_SIZE, PAIRS
 from golden.residual import RESIDUAL_BITS
 
 PRODUCT_POINT = 8
@@ -159,30 +160,6 @@ def to_fp32_bits(
         Patterns. Too large is infinity of the sign. A result that rounds, with unbounded exponent,
         to less than the smallest normal is the zero of its sign. A zero accumulator is +0.
     """
-    shape = np.broadcast_shapes(np.shape(acc), np.shape(exponent_sum), np.shape(nan))
-    acc, exponent_sum, nan = np.broadcast_arrays(
-        np.atleast_1d(np.asarray(acc, np.int64)),
-        np.asarray(exponent_sum, np.int64),
-        np.asarray(nan, np.bool_),
-    )
-    # From 2**53 on, the last 10 bits give way to a sticky bit, so that float64 holds the rest; at
-    # least 43 bits remain, and rounding them gives what rounding all would.
-    wide = np.abs(acc) >= 1 << 53
-    if wide.any():
-        acc = np.where(wide, (acc >> 10) | ((acc & 0x3FF) != 0), acc)
-        exponent_sum = exponent_sum + 10 * wide
-    point = exponent_sum - (254 + PRODUCT_POINT + fraction_bits)  # exponent of the unit of acc
-    value = acc * ((point + 1023) << 52).view(np.float64)  # exact, from 2**-324 to below 2**310
-
-    # The conversion rounds half to even and overflows to infinity.
-    # The last tie below the smallest normal rounds up to it, what is smaller becomes zero. Both
-    # happen before, as processors differ in what they flush.
-    small = np.abs(value) < 2.0**-126
-    if small.any():
-        limit = 2.0**-126 * (1 - 2.0 ** -(FP32.mantissa_bits + 2))
-        kept = np.abs(value) >= limit
-        value = np.where(small, np.copysign(np.where(kept, 2.0**-126, 0.0), value), value)
-    with np.errstate(all="ignore"):
-        rounded = value.astype(np.float32)
-    rounded[nan] = np.nan
-    return rounded.view(np.uint32).reshape(shape)
+    point = np.asarray(exponent_sum, np.int64) - (254 + PRODUCT_POINT + fraction_bits)
+    rounded = from_integer(acc, point)
+    return np.where(nan, np.float32(np.nan), rounded).view(np.uint32)

@@ -154,6 +154,57 @@ def add(x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(np.isnan(total), np.float32(np.nan), total)
 
 
+def from_exact(value: ArrayLike) -> NDArray[np.float32]:
+    """Round float64 numbers to FP32 as the accelerator rounds its results.
+
+    Parameters
+    ----------
+    value : array_like of float64
+        What an operation gives before any rounding, so that it is rounded once.
+
+    Returns
+    -------
+    ndarray of float32
+        Rounded half to even to 24 bits as if exponents had no limit. Then what is too large becomes
+        infinity, and what lies below the smallest normal zero, both with their signs. NaNs are the
+        quiet NaN.
+    """
+    value = np.asarray(value, np.float64)
+    # The last tie below the smallest normal rounds up to it, what is smaller becomes zero. Both
+    # happen before the conversion, as processors differ in what they flush.
+    small = np.abs(value) < 2.0**-126
+    if small.any():
+        limit = 2.0**-126 * (1 - 2.0 ** -(FP32.mantissa_bits + 2))
+        kept = np.abs(value) >= limit
+        value = np.where(small, np.copysign(np.where(kept, 2.0**-126, 0.0), value), value)
+    with np.errstate(all="ignore"):
+        rounded = np.asarray(value.astype(np.float32))  # half to even, overflow to infinity
+    return np.where(np.isnan(value), np.float32(np.nan), rounded)
+
+
+def from_integer(units: ArrayLike, exponent: ArrayLike) -> NDArray[np.float32]:
+    """Round ``units * 2**exponent`` to FP32, once, as `from_exact` does.
+
+    Parameters
+    ----------
+    units : array_like of int
+        Below 2**62 in magnitude. Zero gives +0.
+    exponent : array_like of int
+        From -900 to 900; broadcast against `units`.
+    """
+    units, exponent = np.broadcast_arrays(
+        np.asarray(units, np.int64), np.asarray(exponent, np.int64)
+    )
+    # From 2**53 on, the last 10 bits give way to a sticky bit, so that float64 holds the rest; at
+    # least 43 bits remain, and rounding them gives what rounding all would.
+    wide = np.abs(units) >= 1 << 53
+    if wide.any():
+        units = np.where(wide, (units >> 10) | ((units & 0x3FF) != 0), units)
+        exponent = exponent + 10 * wide
+    scale = np.asarray((exponent + 1023) << 52).view(np.float64)
+    return from_exact(units * scale)
+
+
 def narrow(x: ArrayLike, float_format: FloatFormat) -> NDArray[np.unsignedinteger]:
     """Round FP32 numbers half to even and return their patterns in a narrower format.
 

@@ -51,6 +51,9 @@ class Bug:
     test: str
 
 
+VECTOR_FUNCTIONS = "golden/tests/test_vector_functions.py"
+VECTOR_ROWS = "golden/tests/test_vector_rows.py"
+VECTOR_SOFTMAX = "golden/tests/test_vector_softmax.py"
 MACHINE = "sim_tests/accelerator/test_accelerator.py -k 4x4"
 FAULTS = "sim_tests/accelerator/test_faults.py -k 4x4"
 ICARUS = "sim_tests/accelerator/test_icarus.py -k nothing_unknown"
@@ -299,6 +302,60 @@ BUGS = (
         "bus.rdata.eq(value)", "bus.rdata.eq(value[:16])", FUZZ),
     Bug("abuse: an abort forgets the packet that stopped", "hw/streams/stream_gate.py",
         "drops_rest.eq(drops & stays_inside)", "drops_rest.eq(0)", FUZZ),
+    Bug("vector: V24 truncates", "golden/vector/lane.py",
+        "(bits + half + to_even)",
+        "bits", VECTOR_FUNCTIONS),
+    Bug("vector: V24's ties go up", "golden/vector/lane.py",
+        "half + to_even",
+        "half + 1", VECTOR_FUNCTIONS),
+    Bug("vector: a product of FP32 numbers", "golden/vector/lane.py",
+        "to_lane(x).astype(np.float64), to_lane(y)",
+        "canonical(x).astype(np.float64), canonical(y)", VECTOR_FUNCTIONS),
+    Bug("vector: halves go down", "golden/vector/fixed.py",
+        "(kept + 1) >> 1",
+        "kept >> 1", VECTOR_FUNCTIONS),
+    Bug("vector: exp2 saturates late", "golden/vector/formats.py",
+        "EXP2_LIMIT = 96",
+        "EXP2_LIMIT = 97", VECTOR_FUNCTIONS),
+    Bug("vector: the gate of a negative number", "golden/vector/functions.py",
+        "(1 << table.result_bits) - value",
+        "(1 << table.result_bits) - 1 - value", VECTOR_FUNCTIONS),
+    Bug("vector: a coefficient", "golden/vector/tables.py",
+        "133937,",
+        "133938,", "golden/tests/test_vector_tables.py"),
+    Bug("vector: the parity of a root's exponent", "golden/vector/functions.py",
+        "is_odd = power & 1",
+        "is_odd = ~power & 1", VECTOR_FUNCTIONS),
+    Bug("vector: the mean of all places", "golden/vector/norms.py",
+        "row_statistics(rows[..., :count])",
+        "row_statistics(rows)", VECTOR_ROWS),
+    Bug("vector: the variance of a single sum", "golden/vector/statistics.py",
+        "spread - statistics.coarse_total**2",
+        "spread - statistics.coarse_total", VECTOR_ROWS),
+    Bug("vector: a silent overflow of a row", "golden/vector/statistics.py",
+        "_is_finite(statistics) & np.isfinite(under_root)",
+        "_is_finite(statistics)", VECTOR_ROWS),
+    Bug("vector: a row's infinity", "golden/vector/statistics.py",
+        "return statistics.exponent != _INFINITY_FIELD",
+        "return statistics.exponent > 0", VECTOR_ROWS),
+    Bug("vector: the maximum of magnitudes", "golden/vector/statistics.py",
+        "np.where(bits < 0, ~(bits & 0x7FFFFFFF), bits)",
+        "bits & 0x7FFFFFFF", VECTOR_ROWS),
+    Bug("vector: padding masked in the sum alone", "golden/vector/softmax.py",
+        "        valid_columns=valid_columns,\n        rounding",
+        "        rounding", VECTOR_SOFTMAX),
+    Bug("vector: padding counts in the maximum", "golden/vector/softmax.py",
+        "return row_maximum(np.where(is_valid, scores, np.float32(-np.inf)))",
+        "return row_maximum(scores)", VECTOR_SOFTMAX),
+    Bug("vector: MX9 weighs eight times MX6", "golden/vector/sums.py",
+        "np.where(tensor.is_mx9, 0, RESIDUAL_BITS)",
+        "np.where(tensor.is_mx9, RESIDUAL_BITS, RESIDUAL_BITS)", VECTOR_SOFTMAX),
+    Bug("vector: a sum of zero is divided by", "golden/vector/softmax.py",
+        "np.where(is_zero, np.float32(0), reciprocal(sums))",
+        "reciprocal(sums)", VECTOR_SOFTMAX),
+    Bug("vector: terms in another order", "golden/vector/combination.py",
+        "in terms:",
+        "in reversed(terms):", VECTOR_ROWS),
 )
 
 

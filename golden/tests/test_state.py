@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import golden
+from golden import vector
 from golden.floats import add, narrow, widen
 from golden.formats import BF16, FP16, MX4, MX6, MX9, MXFormat
 from golden.policy import Policy
@@ -15,8 +16,12 @@ from golden.tests.helpers import CODES, assert_same_bits, random_blocks
 torch = pytest.importorskip("torch")
 
 import golden.torch as gt  # noqa: E402
+from golden.torch import vector as twins  # noqa: E402
 
 FORMATS = (MX9, MX6, MX4)
+
+VECTOR_FUNCTIONS = ("to_lane", "exp2", "gelu", "silu", "reciprocal", "reciprocal_root",
+                    "row_maximum")  # fmt: skip
 
 
 def subnormal(bits: np.ndarray) -> np.ndarray:
@@ -109,6 +114,14 @@ def everything() -> dict[str, list[np.ndarray]]:
     found["product"] = [
         each for out in ("fp32", "fp16", "bf16") for each in low_product(output=out)
     ]
+    for name, unit, rows in (("vector", vector, X), ("vector in torch", twins, given)):
+        found[name] = [getattr(unit, each)(rows) for each in VECTOR_FUNCTIONS]
+        found[name] += [unit.multiply(rows, rows), unit.layer_norm(rows, 1e-6).result]
+        found[name] += [unit.pipe(rows, bias=rows, residual=rows, function="silu").result]
+        found[name] += [unit.linear_combination([(1e-38, rows), (0.5, rows)], rows)]
+        for shifted in (False, True):
+            s = unit.softmax(rows, "MX9", subtract_maximum=shifted)
+            found[name] += [*codes_of(s.p), s.sums, s.row_factor]
     found["metrics"] = [
         np.float64(golden.qsnr(finite, golden.quantize(finite, MX4).dequantize())),
         np.float64(golden.qsnr(*TINY)),

@@ -31,7 +31,7 @@ def main(
 ) -> ExitCode:  # fmt: skip
     """Compare all that golden computes with second formulations, as far as can be every case.
 
-    All of it takes little more than an hour on one core; what an interrupted call has done is not
+    All of it takes about two hours on one core; what an interrupted call has done is not
     done again, unless the code has changed. The exit code is 1 after a difference.
 
     Example: mixdit check golden narrow

@@ -16,9 +16,9 @@ _REPORTS = {"command.py", "page.py", "progress.py", "table.py"}
 
 
 def code() -> str:
-    """Digest golden, its torch twins and the sweeps."""
+    """Digest golden, its vector unit, its torch twins and the sweeps."""
     found = hashlib.sha256()
-    for folder in (FOLDER, FOLDER / "torch", Path(__file__).parent):
+    for folder in (FOLDER, FOLDER / "vector", FOLDER / "torch", Path(__file__).parent):
         for path in sorted(folder.glob("*.py")):
             if folder == Path(__file__).parent and path.name in _REPORTS:
                 continue

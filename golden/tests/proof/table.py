@@ -7,14 +7,26 @@ from importlib import import_module
 from types import ModuleType
 
 import golden
-from golden.tests.proof import blocks, choices, floats, packets, sums, twins
+from golden import vector
+from golden.tests.proof import (
+    blocks,
+    choices,
+    floats,
+    packets,
+    sums,
+    twins,
+    vector_functions,
+    vector_rows,
+)
 from golden.tests.proof.sweep import Sweep
 
 SWEEPS: tuple[Sweep, ...] = (
-    *floats.SWEEPS, *blocks.SWEEPS, *sums.SWEEPS, *choices.SWEEPS, *packets.SWEEPS, *twins.SWEEPS,
+    *floats.SWEEPS, *blocks.SWEEPS, *sums.SWEEPS, *choices.SWEEPS, *packets.SWEEPS,
+    *vector_functions.SWEEPS, *vector_rows.SWEEPS, *twins.SWEEPS,
 )  # fmt: skip
 
 ARGUMENTS = "test_arguments.py: every kind of number and array, and a sentence for the others"
+FITTED = "test_vector_tables.py: the tables made again; definitions beside Python's math"
 FILES = "test_storage.py: what was saved comes back; broken files are refused or read whole"
 SENTENCES = "test_mx.py, test_policy.py: a sentence for what does not exist"
 
@@ -50,6 +62,8 @@ TESTED = {
     **{f"arguments.{name}": ARGUMENTS for name in (
         "whole", "real", "array", "integers", "flags", "channel_order", "read_only", "is_bool",
         "is_tensor")},
+    **{f"vector.fit.{name}": FITTED for name in (
+        "fit", "text", "main", "gelu_gate", "logistic", "root_of_two_binades")},
 }  # fmt: skip
 """What is not swept: functions without arithmetic, and parts of what is."""
 
@@ -59,9 +73,10 @@ NOT_NUMBERS = {"bench"}
 
 def modules() -> Iterator[ModuleType]:
     """Give golden's own modules."""
-    for found in pkgutil.iter_modules(golden.__path__):
-        if not found.ispkg and found.name not in NOT_NUMBERS:
-            yield import_module(f"golden.{found.name}")
+    for package in (golden, vector):
+        for found in pkgutil.iter_modules(package.__path__):
+            if not found.ispkg and found.name not in NOT_NUMBERS:
+                yield import_module(f"{package.__name__}.{found.name}")
 
 
 def public() -> set[str]:

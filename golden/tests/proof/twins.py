@@ -1,11 +1,16 @@
 """The torch twins against NumPy's codes, on the same blocks."""
 
+from importlib import import_module
+
 import numpy as np
 
 from golden import mx, precision
 from golden.tests.proof.blocks import FORMATS, STARTS, letters
 from golden.tests.proof.choices import draw
+from golden.tests.proof.drawn import draw_floats
 from golden.tests.proof.sweep import Sweep, assert_equal
+from golden.tests.proof.vector_functions import ALL_LANES, lanes
+from golden.vector import functions, norms, softmax
 
 PARTS = 8
 
@@ -57,6 +62,38 @@ def policies(chunk: int) -> int:
     return found
 
 
+def lane_functions(chunk: int) -> int:
+    """Compare the functions of V24 numbers."""
+    import torch
+
+    twins, x, found = import_module("golden.torch.vector"), lanes(chunk), 0
+    for name in ("exp2", "gelu", "silu", "reciprocal", "reciprocal_root"):
+        ours = getattr(twins, name)(torch.from_numpy(x)).numpy()
+        wanted = getattr(functions, name)(x)
+        found += assert_equal(ours.view(np.uint32), wanted.view(np.uint32), x.view(np.uint32))
+    return found
+
+
+def lane_rows(chunk: int) -> int:
+    """Compare norms and softmax of rows."""
+    import torch
+
+    twins, rng, found = import_module("golden.torch.vector"), np.random.default_rng(chunk), 0
+    for _ in range(30):
+        x = draw_floats(rng, (4, int(rng.integers(1, 60))))
+        given = torch.from_numpy(x)
+        for name in ("layer_norm", "rms_norm"):
+            ours = getattr(twins, name)(given, 1e-6).result.numpy()
+            wanted = getattr(norms, name)(x, 1e-6).result
+            found += assert_equal(ours.view(np.uint32), wanted.view(np.uint32))
+        ours, wanted = twins.softmax(given), softmax(x)
+        for name in CODES:
+            found += assert_equal(getattr(ours.p.numpy(), name), getattr(wanted.p, name))
+        factor = ours.row_factor.numpy().view(np.uint32)
+        found += assert_equal(factor, wanted.row_factor.view(np.uint32))
+    return found
+
+
 SWEEPS = (
     Sweep("torch: blocks of four numbers",
           ("torch.quantize", "torch.TorchMXTensor", "torch.fake_quantize"), "NumPy's codes",
@@ -64,4 +101,12 @@ SWEEPS = (
           PARTS * len(STARTS), codes, needs="torch"),
     Sweep("torch: policies", ("torch.apply_policy", "torch.fake_quantize_policy"),
           "NumPy's codes", "random tensors of heads and policies", 50, policies, needs="torch"),
+    Sweep("torch: functions of the vector unit",
+          ("torch.vector.gelu", "torch.vector.exp2", "torch.vector.silu",
+           "torch.vector.reciprocal", "torch.vector.reciprocal_root"),
+          "NumPy's bits", ALL_LANES, 16, lane_functions, needs="torch"),
+    Sweep("torch: rows of the vector unit",
+          ("torch.vector.layer_norm", "torch.vector.rms_norm", "torch.vector.softmax",
+           "torch.vector.pipe", "torch.vector.row_sums"), "NumPy's bits",
+          "random rows, corners", 50, lane_rows, needs="torch"),
 )  # fmt: skip

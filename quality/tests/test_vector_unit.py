@@ -1,0 +1,46 @@
+"""The small DiT with the vector unit: float64 is diffusers' model, and the unit is near it."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("diffusers")
+
+import golden  # noqa: E402
+from golden.formats import MX6  # noqa: E402
+from quality import vector_unit as study  # noqa: E402
+from quality.model import load_model  # noqa: E402
+from quality.recipe import TrainingRecipe  # noqa: E402
+from quality.sample import Sampler, sample  # noqa: E402
+from quality.vector_unit_command import CHECKPOINT  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """A model, two states of its sampler, and float64's evaluations there."""
+    model, provenance = load_model(CHECKPOINT)
+    recipe = TrainingRecipe(**provenance["recipe"])
+    run = lambda: sample(model, recipe, Sampler(steps=2), np.array([7]))  # noqa: E731
+    steps = list(study.states(model, run))
+    return model, steps, [study.evaluate(model, study.VectorUnit(()), *step) for step in steps]
+
+
+def test_float64_is_the_model_of_diffusers(drawn):
+    model, steps, exact = drawn
+    assert len(steps) == 2 and steps[0][0].shape == (2, 1, 32, 32)
+    for state, wanted in zip(steps, exact, strict=True):
+        with torch.no_grad():
+            assert golden.qsnr(wanted.numpy(), model(*state).sample.numpy()) > 120
+
+
+@pytest.mark.parametrize("parts", [study.PARTS, *((part,) for part in study.PARTS)])
+def test_the_vector_unit_is_far_below_the_formats_error(drawn, parts):
+    model, steps, exact = drawn
+    assert min(study.decibels(model, study.VectorUnit(parts), steps, exact)) > 84
+
+
+def test_beside_mx6_the_vector_unit_changes_little(drawn):
+    model, steps, exact = drawn
+    alone, both = (study.decibels(model, study.VectorUnit(parts, MX6), steps, exact)
+                   for parts in ((), study.PARTS))  # fmt: skip
+    assert np.max(np.abs(np.array(alone) - both)) < 0.5 and max(both) < 40
