@@ -175,7 +175,7 @@ class EnginesHarness(Harness):
         left = look("dut.array.cycles_left", 2)
         leaving = look(f"{path}.leaving", STATE_BITS)[:2]  # rows
         valid = [look(f"{path}.valid_{stage}") for stage in range(1, LATENCY + 1)]
-        stored = look(f"{path}.queue.stored", DEPTH.bit_length())
+        stored = look(f"{path}.queue.memory.stored", DEPTH.bit_length())
         is_offered, is_behind, is_read = (look(f"{path}.queue.head.{name}") for name in (
             "is_offered", "is_behind", "i__valid"))
         self.inside, self.drains = Signal(range(DEPTH + 4)), Signal()

@@ -58,7 +58,7 @@ class TileStageHarness(Harness):
         self.check(m, "room_is_kept", stored <= DEPTH)
         self.check(m, "takes_while_there_is_room", dut.i.ready == (stored != DEPTH))
         self.check(m, "never_both_in_a_word", ~(reads & writes) | (read_at != write_at))
-        self.check(m, "tag_is_taken", self.look("dut.tags.o__ready") == (reads & row_last))
+        self.check(m, "tag_is_taken", self.look("dut.tags.head.o__ready") == (reads & row_last))
         self.check(m, "tile_is_taken", self.look("dut.settle.tiles__ready") == ends)
         self._leave(m, dut, tile, tag, reads, tile_waits & tag_waits, row, k_block,
                     row_last, k_last)

@@ -110,9 +110,9 @@ class ResultPathHarness(Harness):
         comes, group = self.groups[-1]
         self.check(m, "enters", self.look("dut.queue.i__valid") == comes)
         self.check(m, "group", ~comes | (entering[-GROUP.size:] == Value.cast(group)))
-        self.check(m, "leaves", (dut.o.valid == self.look("dut.queue.o__valid"))
-                   & (Value.cast(dut.o.p) == self.look("dut.queue.o__payload", layout.size))
-                   & (self.look("dut.queue.o__ready") == dut.o.ready)
+        self.check(m, "leaves", (dut.o.valid == self.look("dut.queue.head.o__valid"))
+                   & (Value.cast(dut.o.p) == self.look("dut.queue.head.o__payload", layout.size))
+                   & (self.look("dut.queue.head.o__ready") == dut.o.ready)
                    & (dut.row_left == (dut.o.valid & dut.o.ready)))
 
     def _arithmetic(self, m, dut):
@@ -149,7 +149,7 @@ class ResultPathHarness(Harness):
         ends, left = dut.tile_ends, dut.row_left
         m.d.sync += behind.eq(behind + Mux(ends, _groups_of(dut.tile), 0) - left)
         self.assume(m, ~ends | (behind + _groups_of(dut.tile) <= DEPTH))
-        stored = self.look("dut.queue.stored", DEPTH.bit_length())
+        stored = self.look("dut.queue.memory.stored", DEPTH.bit_length())
         is_offered, is_behind, is_read = (self.look(f"dut.queue.head.{name}") for name in (
             "is_offered", "is_behind", "i__valid"))
         takes = self.look("dut.queue.i__ready")

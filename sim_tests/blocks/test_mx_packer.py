@@ -137,8 +137,8 @@ async def survives_a_long_pause(dut, side):
 
 
 def test_refuses_units_that_do_not_divide_a_beat():
-    with pytest.raises(ValueError, match="must divide the 32 bytes"):
-        MXPacker(Config(), lanes=8, unit_bytes=64, with_tags=True)
+    with pytest.raises(ValueError, match="must divide the 64 bytes"):
+        MXPacker(Config(), lanes=8, unit_bytes=128, with_tags=True)
 
 
 @pytest.mark.parametrize("cols, weight_bytes, others", [

@@ -215,7 +215,7 @@ static void write_tile(const struct mixdit_tiling *tiling, const struct mixdit_m
         const enum mixdit_block_format format = format_of(precision, k_block);
         uint8_t *bases, *residuals;
 
-        if (k_block % (8u * (uint64_t)beat) == 0u)
+        if (k_block == 0u || (beat <= UINT32_MAX / 8u && k_block % (8u * beat) == 0u))
             to = write_tags(precision, k_block, blocks, beat, to);
         bases = to;
         residuals = fill_beat(to + (size_t)lines * BASE_BYTES, (size_t)lines * BASE_BYTES, beat);
@@ -270,7 +270,7 @@ enum mixdit_result mixdit_pack(const struct mixdit_tiling *tiling,
         (tiles > 1u && mixdit_packet_bytes(tiling, tiling->lines, matrix->k, mx9) > stride))
         return MIXDIT_BAD_STRIDE;
     last = mixdit_packet_bytes(tiling, rest, matrix->k, mx9);
-    if (last > size || (tiles > 1u && (size - last) / stride < tiles - 1u))
+    if (last > size || (tiles > 1u && (size - (size_t)last) / stride < tiles - 1u))
         return MIXDIT_NO_SPACE;
     for (uint32_t tile = 0; tile < tiles; tile++)
         write_tile(tiling, matrix, precision, tile * tiling->lines,

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from commands.exit_codes import ExitCode
-from perf.rtl import check
+from perf.rtl import check, check_lists
 from perf.rtl.bench_program import run_program
 from simulation.running import SimulationError
 
@@ -54,5 +54,6 @@ def test_a_folder_that_is_a_file_is_found_before_the_body(tmp_path, capsys):
 
 def test_a_check_without_machines_proves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(check, "FOLDER", tmp_path / "check")
-    monkeypatch.setattr(check, "MACHINES", {})
+    for each in (check, check_lists):
+        monkeypatch.setattr(each, "MACHINES", {})
     assert code_of(check.run, tmp_path / "check", width=200) == ExitCode.DIFFERENT
