@@ -27,7 +27,8 @@ class TileStageHarness(Harness):
         layout = staged_tile_layout(CONFIG)
         tile = data.View(layout, self.cut("dut.settle.tiles__payload", layout.size))
         tile_waits = self.cut("dut.settle.tiles__valid")
-        tag_waits, tag = self.cut("dut.tags.o__valid"), self.cut("dut.tags.o__payload", 2)
+        tag_waits, tag = self.cut("dut.tags.head.o__valid"), self.cut(
+            "dut.tags.head.o__payload", 2)
         reads, writes = self.look("dut.blocks.read_en"), self.look("dut.blocks.write_en")
         read_at, write_at = self.look("dut.blocks.read_addr", 4), self.look(
             "dut.blocks.write_addr", 4)
