@@ -42,8 +42,8 @@ def test_every_module_of_a_machine_has_its_benches(tmp_path):
     found = {module for name, machine in machines.items()
              for module in Netlist(machine, name, tmp_path / name).modules()}
     assert found - set(known) == set()
-    others = {"results/tile_turner"}
-    assert set(known) - found == others  # of machines with more columns
+    others = {"results/tile_turner", "memory/beat_splitter", "memory/word_joiner"}
+    assert set(known) - found == others  # of machines with more columns, or another bus
 
 
 def test_every_bench_is_there():
