@@ -29,7 +29,7 @@ CONFIGURATIONS = {
     "4x4": Config.sized(rows=4, cols=4, acc_width=48, rounding="truncate", cell_stages=2),
     "3x5_bus": Config.sized(rows=3, cols=5, k_max=256, bus_bytes=32),
     "2x16_bus": Config.sized(rows=2, cols=16, k_max=64, bus_bytes=64, drain_lanes=32),
-    "1x2_bus": Config.sized(rows=1, cols=2, k_max=32, bus_bytes=8, act_bytes=4, burst_beats=1,
+    "1x2_bus": Config.sized(rows=1, cols=2, k_max=65535, bus_bytes=8, act_bytes=4, burst_beats=1,
                             read_depth=2, outstanding=1),
     "2x3_bus_clock": Config.sized(rows=2, cols=3, k_max=64, bus_bytes=16, bus_clock=1),
 }

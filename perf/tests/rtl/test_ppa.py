@@ -6,27 +6,23 @@ import sys
 from dataclasses import replace
 
 import pytest
-from amaranth import Module, Signal, signed
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from commands.exit_codes import ExitCode
 from commands.tests.calling import call
 from hw.array.dot_product import DotProduct
-from hw.parts.sram import Sram
 from perf.rtl.ppa import command
 from perf.rtl.ppa.budgets import TOLERANCE, Budget, complaint, read_budgets
-from perf.rtl.ppa.by_module import measure_modules
 from perf.rtl.ppa.claims import make_claims
 from perf.rtl.ppa.library import LibraryError, find_library
 from perf.rtl.ppa.measure import Measured, Point, measure
 from perf.rtl.ppa.mixes import beats_per_block, find_mixes, model_beats
 from perf.rtl.ppa.recipes import AREA_RECIPES, SPEED_RECIPES
-from perf.rtl.ppa.report import keep_json, write_json
+from perf.rtl.ppa.report import write_json
 from perf.rtl.ppa.synthesis import HERE, SynthesisError, synthesize
 from perf.rtl.ppa.timing import CriticalPath
 from perf.rtl.ppa.unit import Unit
 from perf.rtl.ppa.units import UNITS
+from perf.tests.rtl.small_units import ADDER_UNIT, with_memory
 from perf.workloads import Block, Gemm, GemmKind, load_models
 
 LIBERTY = """\
@@ -137,24 +133,6 @@ def test_the_proof_sees_a_wrong_full_adder(tmp_path):
     assert prove_adders(tmp_path, tmp_path).returncode != 0
 
 
-class Adder(wiring.Component):
-    """A registered sum, small enough to be synthesized in a second."""
-
-    a: In(signed(8))
-    b: In(signed(8))
-    o: Out(signed(9))
-
-    def elaborate(self, platform):
-        m = Module()
-        total = Signal(signed(9), reset_less=True)
-        m.d.sync += total.eq(self.a + self.b)
-        m.d.comb += self.o.eq(total)
-        return m
-
-
-ADDER_UNIT = Unit("adder", Adder, 2, 4)
-
-
 def test_measures_area_registers_and_path(library, tmp_path):
     done = []
     [found] = measure([ADDER_UNIT], library, tmp_path,
@@ -180,80 +158,11 @@ def test_the_same_figures_on_a_second_run(library, tmp_path):
 
 
 def test_counts_memories_as_bits_and_not_as_area(library, tmp_path):
-    unit = Unit("memory", lambda: _with_memory())
+    unit = Unit("memory", with_memory)
     [found] = measure([unit], library, tmp_path)
     assert found.memory_bits == 64 * 32
     assert found.area.registers == 0 and found.area.area < 10
     assert found.speed.registers >= 32, "paths into and out of the memory end in registers"
-
-
-def _with_memory():
-    class Wrapped(wiring.Component):
-        address: In(6)
-        value: In(32)
-        o: Out(32)
-
-        def elaborate(self, platform):
-            m = Module()
-            m.submodules.memory = memory = Sram(width=32, depth=64)
-            m.d.comb += [
-                memory.write_en.eq(1), memory.write_addr.eq(self.address),
-                memory.write_data.eq(self.value), memory.read_en.eq(1),
-                memory.read_addr.eq(self.address), self.o.eq(memory.read_data)]
-            return m
-    return Wrapped()
-
-
-class TwoAdders(wiring.Component):
-    """An adder, a second behind it, and a memory in a module beside them."""
-
-    a: In(signed(8))
-    b: In(signed(8))
-    o: Out(signed(9))
-    word: Out(32)
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.first, m.submodules.second = first, second = Adder(), Adder()
-        m.submodules.beside = beside = _with_memory()
-        m.d.comb += [first.a.eq(self.a), first.b.eq(self.b), second.a.eq(first.o),
-                     second.b.eq(self.b), self.o.eq(second.o), self.word.eq(beside.o),
-                     beside.address.eq(self.a), beside.value.eq(second.o)]
-        return m
-
-
-def test_what_is_left_out_has_neither_area_nor_bits(library, tmp_path):
-    whole, part = measure([Unit("whole", TwoAdders),
-                           Unit("part", TwoAdders, left_out=("second", "beside"))], library,
-                          tmp_path, with_timing=False)
-    assert (whole.area.registers, part.area.registers) == (17, 8), "one carry goes nowhere"
-    assert part.area.area < 0.6 * whole.area.area
-    assert (whole.memory_bits, part.memory_bits) == (64 * 32, 0)
-
-
-def test_modules_are_measured_by_themselves(library, tmp_path):
-    unit = Unit("part", TwoAdders, left_out=("beside",))
-    found = {each.module: each for each in measure_modules(unit, library, tmp_path)}
-    assert set(found) == {"first", "second"}
-    assert all(each.registers == 9 for each in found.values())
-    [together] = measure([unit], library, tmp_path, with_timing=False)
-    assert sum(each.gate_equivalents for each in found.values()) >= together.others["gates"]
-
-
-def test_what_is_kept_of_some_units_leaves_the_others(library, tmp_path):
-    kept = tmp_path / "figures.json"
-    small, large = (replace(ADDER_UNIT, name=name) for name in ("small", "large"))
-    both = measure([small, large], library, tmp_path)
-    write_json(kept, both, [], library)
-    before = json.loads(kept.read_text())["units"]
-    [again] = measure([replace(large, configuration="new")], library, tmp_path)
-    keep_json(kept, ["large", "small", "missing"], [again], [], library)
-    after = json.loads(kept.read_text())["units"]
-    assert list(after) == ["large", "small"] and after["small"] == before["small"]
-    assert after["large"] == before["large"] | {"configuration": "new"}
-    kept.write_text(kept.read_text().replace(library.path.name, "another.lib"))
-    with pytest.raises(ValueError, match=r"is of another\.lib: measure all units"):
-        keep_json(kept, ["large"], [again], [], library)
 
 
 def test_says_where_the_log_is_when_yosys_fails(library, tmp_path):
