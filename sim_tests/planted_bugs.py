@@ -149,7 +149,7 @@ BUGS = (
     Bug("no interrupt for a refused job", "hw/control/controller.py",
         "events.refused.eq(refused)", "events.refused.eq(0)", FAULTS),
     Bug("a job register compared in part", "hw/control/job_check.py",
-        "Refusal.K_TOO_LARGE: self.job_k >", "Refusal.K_TOO_LARGE: job.k >",
+        "k_too_large = self.job_k >", "k_too_large = job.k >",
         "sim_tests/control/test_job_check.py"),
     Bug("a field that the page does not have", "hw/registers/map.py",
         'Field("FREE", ', 'Field("VACANT", ', "sim_tests/registers/test_registers.py"),
