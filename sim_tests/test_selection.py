@@ -57,7 +57,8 @@ def test_what_is_named_is_there_and_in_one_place(everything, name):
 
 def test_every_test_of_the_push_has_its_turn_but_what_other_targets_have(everything):
     chosen = selection.read()["push"]
-    turns = [chosen.choose(everything, turn) for turn in range(100)]
+    cycle = max(len(turns.members(everything)) for turns in chosen.turns if turns.take)
+    turns = [chosen.choose(everything, turn) for turn in range(cycle)]
     places = tuple(name for turn in chosen.turns if not turn.take for name in turn.tests
                    if name.startswith(("formal/", "sim_tests/")))
     elsewhere = set(Turns(places).members(everything))

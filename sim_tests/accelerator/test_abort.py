@@ -65,7 +65,7 @@ async def aborted_at_any_moment(dut, stall):
     machine = await start(dut)
     rng, broken = drive.rng(), []
     watch = cocotb.start_soon(watch_output(dut, broken))
-    for _ in range(drive.amount(25, 150)):
+    for _ in range(drive.amount(16, 150)):
         machine.pause(dict.fromkeys(STREAMS, stall))
         machine.out.pause = bool(rng.random() < 0.3)
         for work in [random_work(machine.config, rng, 12) for _ in range(rng.integers(0, 5))]:
