@@ -23,7 +23,7 @@ from .memory.ring_control import RingControl
 from .memory.row_reader import RowReader
 from .memory.side_reader import SideReader
 from .memory.tile_extent import length_bits
-from .memory.tile_reader import TileReader
+from .memory.tile_reader import BIAS_BYTES, TileReader
 from .memory.window import Window
 from .memory.work import COUNT_BITS, INDEX_BITS
 from .memory.write_port import WritePort
@@ -148,7 +148,8 @@ class MemoryMachine(wiring.Component):
     def _watch_bus(self, m):
         """Count what goes over the bus; return whether it has been silent for too long."""
         registers = self.registers
-        m.submodules.bus_watch = watch = BusWatch(id_bits=ID_BITS, **self.bus_sizes)
+        m.submodules.bus_watch = watch = BusWatch(
+            id_bits=ID_BITS, outstanding=self.config.outstanding, **self.bus_sizes)
         m.d.comb += [
             *(getattr(watch.bus, name).eq(getattr(self.bus, name))
               for name in self.bus.signature.members),
@@ -233,12 +234,14 @@ class MemoryMachine(wiring.Component):
         """Read operands; return their beats."""
         config = self.config
         operands = {}
-        for name, kind, channel, ahead, beat_bytes in (
-                ("act", RowReader, ACTIVATIONS, config.read_depth, config.act_bytes),
+        for name, kind, channel, ahead, beat_bytes, unit_bytes in (
+                ("act", RowReader, ACTIVATIONS, config.read_depth, config.act_bytes,
+                 config.element_bytes[0]),
                 ("weight", TileReader, WEIGHTS, WEIGHTS_SHARE * config.read_depth,
-                 config.weight_bytes)):
+                 config.weight_bytes, BIAS_BYTES)):
             path = OperandPath(kind(config, **inside), works=WORKS, ahead=ahead,
-                               beat_bytes=beat_bytes, data_bytes=config.bus_bytes, **inside)
+                               beat_bytes=beat_bytes, data_bytes=config.bus_bytes,
+                               unit_bytes=unit_bytes, **inside)
             m.submodules[f"{name}_path"] = DomainRenamer("engines")(path)
             wiring.connect(m, getattr(dispatcher, name), path.work)
             wiring.connect(m, path.segments, getattr(reader, f"segments_{channel}"))

@@ -20,7 +20,8 @@ class AlignerHarness(Harness):
     """
 
     def prove(self, m):
-        m.submodules.dut = dut = module.Aligner(data_bytes=DATA_BYTES, length_bits=LENGTH_BITS)
+        m.submodules.dut = dut = module.Aligner(
+            data_bytes=DATA_BYTES, length_bits=LENGTH_BITS, unit_bytes=1)
         self.free_inputs(m, dut)
         self.offers_stay(m, dut.words, "words")
         self.assume(m, ~dut.cuts.valid | (dut.cuts.p.length > 0))
@@ -143,6 +144,7 @@ PROOFS = (Proof(
                     "(cut.length + (size - 1))"),
              Mutant(module.__name__, "has.eq(takes_first | ~(sends & ends))", "has.eq(1)"),
              Mutant(module.__name__, "(needs_next & (word.resp > held.resp)", "(0"),
-             Mutant(module.__name__, "both >> (offset << 3)", "both >> (tail << 3)"),
+             Mutant(module.__name__, "offset[exact_log2(unit):]",
+                    "tail[exact_log2(unit):]"),
              Mutant(module.__name__, "Signal.like(counted, name=name)",
                     "Signal.like(counted, name=name, reset_less=True)"))),)

@@ -20,7 +20,7 @@ KEPT = 6
 """Bytes that have fields."""
 
 REDUCED = {"COUNT_BITS": COUNT_BITS, "BYTES": BYTES, "DESCRIPTOR_BITS": 8 * BYTES,
-           "FIELD_BITS": 8 * KEPT}
+           "FIELD_BITS": 8 * KEPT, "ADDRESS_PLACES": (0,), "ADDRESS_BITS": 8 * (DATA_BYTES - 1)}
 
 
 class DescriptorReaderHarness(Harness):
@@ -82,7 +82,7 @@ class DescriptorReaderHarness(Harness):
             dut.segments.p.address
             == (dut.base + (number & (size - 1))[:ADDRESS_BITS] * STEP)[:ADDRESS_BITS]))
         self.check(m, "number", ~runs | (dut.number == (start + handed)[:COUNT_BITS]))
-        self.check(m, "asked", ~runs | (self.look("dut.asked", COUNT_BITS) == number))
+        self.check(m, "ahead", self.look("dut.ahead", 3) == ahead)
         self.check(m, "from_the_first", (~knows | runs) & (knows | (asked == 0) & (handed == 0)))
         stalled, offered = Signal(), Signal.like(dut.segments.p.as_value())
         m.d.sync += [stalled.eq(offers & ~dut.segments.ready),
@@ -103,13 +103,19 @@ class DescriptorReaderHarness(Harness):
         beyond = Signal(8 * DATA_BYTES)  # of a word, what has no field
         m.d.comb += beyond.eq(dut.words.p.data >> Mux(
             place > KEPT // DATA_BYTES, 0, 8 * (KEPT % DATA_BYTES)))
+        # The first word has an address: all above those of the bus is one bit.
+        reached, bus_bits = Signal(8 * DATA_BYTES), ADDRESS_BITS - 1
+        end = REDUCED["ADDRESS_BITS"]
+        m.d.comb += reached.eq(dut.words.p.data)
+        with m.If(place == 0):
+            m.d.comb += reached[bus_bits:end].eq(dut.words.p.data[bus_bits:end].any())
         with m.If(comes):
             m.d.sync += [
                 largest.eq(Mux((place == 0) | (dut.words.p.resp > largest),
                                dut.words.p.resp, largest)),
                 more.eq((place != 0) & more | (place >= KEPT // DATA_BYTES) & beyond.any())]
             with m.If(place == byte // DATA_BYTES):
-                m.d.sync += own.eq(dut.words.p.data.word_select(byte % DATA_BYTES, 8))
+                m.d.sync += own.eq(reached.word_select(byte % DATA_BYTES, 8))
         self.cover(m, "byte", leaves & (byte == 5) & (own == 0x5A) & (largest == 2))
         kept = dut.o.p.bits.word_select(byte, 8)
         self.check(m, "byte", ~dut.o.valid | (byte >= KEPT) | (kept == own))
@@ -131,16 +137,19 @@ PROOFS = (Proof(
          "descriptors are asked for in order, each once, at the base + (number mod size) * "
          f"{STEP}; none from the tail on, and at most {module.AHEAD} before the oldest that has "
          "not been carried out. They are handed out in that order, each once, with their numbers: "
-         "every byte with a field that came for them, whether another bit is set, and the largest "
-         "answer. Offers stay until they are taken.",
+         "every byte with a field that came for them, what an address has beyond the bus as one "
+         "bit, whether any bit without a field is set, and the largest answer. Offers stay until "
+         "they are taken.",
     assumes="While the ring is enabled its base and size stay, and the tail goes forward; words "
             "come only if they were asked for. `enable` is low first.",
     bounds=f"Counts of {COUNT_BITS} bits, addresses of {ADDRESS_BITS}, descriptors of {WORDS} "
            f"words of {DATA_BYTES} bytes, of which {KEPT} bytes have fields.",
     mutants=(Mutant(module.__name__, "(asked != self.tail)", "1"),
-             Mutant(module.__name__, "[:COUNT_BITS] < AHEAD", "[:COUNT_BITS] <= AHEAD"),
-             Mutant(module.__name__, "place.eq(asked & mask)", "place.eq(self.number & mask)"),
-             Mutant(module.__name__, "(1 << self.size_log2) - 1", "(1 << self.size_log2)"),
+             Mutant(module.__name__, "(ahead != AHEAD)", "(ahead <= AHEAD)"),
+             Mutant(module.__name__, "place.eq(asked & ", "place.eq(self.number & "),
+             Mutant(module.__name__, "ones_below(m, self.size_log2",
+                    "ones_below(m, self.size_log2 + 1"),
+             Mutant(module.__name__, "[Cat(bits[above]).any(),", "[bits[above][0],"),
              Mutant(module.__name__, "self.words.ready.eq(~self.o.valid)",
                     "self.words.ready.eq(1)"),
              Mutant(module.__name__, "(arrived == 0) | (self.words.p.resp", "(self.words.p.resp"),
@@ -149,4 +158,4 @@ PROOFS = (Proof(
              Mutant(module.__name__, "(arrived != 0) & was_more | is_more",
                     "was_more | is_more"),
              Mutant(module.__name__, "(arrived != 0) & was_more | is_more", "is_more"),
-             Mutant(module.__name__, "asked.eq(self.completed), ", ""))),)
+             Mutant(module.__name__, "ahead.eq(0), ", ""))),)

@@ -12,7 +12,7 @@ from golden.memory.faults import Fault
 from hw.contract.config import Config
 from hw.contract.job_codes import Selection
 from hw.memory.descriptor import DESCRIPTOR
-from hw.memory.work import COUNT_BITS, INDEX_BITS, UNDER_WAY
+from hw.memory.work import COUNT_BITS, FENCE_BITS, INDEX_BITS, UNDER_WAY
 
 CONFIG = Config.sized(rows=2, cols=2, k_max=16)
 
@@ -104,7 +104,7 @@ class DispatcherHarness(Harness):
         self.check(m, "index", ~hands | (work.index == dut.number[:INDEX_BITS]))
         fence = dut.act.p.fence
         self.check(m, "fence", ~starts | (fence.waits == (self.command.wait_a != 0)) & (
-            (fence.ended + self.command.wait_a)[:COUNT_BITS] == (dut.number + 1)[:COUNT_BITS]))
+            (fence.ended + self.command.wait_a)[:FENCE_BITS] == (dut.number + 1)[:FENCE_BITS]))
         self.check(m, "where", (state == CHECK) | dut.i.valid)
         self.check(m, "begun_where", Mux(walks, state == START, 1)
                    & (has_begun == (walks | (state == COUNT))))

@@ -96,6 +96,6 @@ SAYS = ("No piece of a work is offered before as many commands have ended as its
 
 SHARED = {
     "depth": 1, "steps": 8,
-    "assumes": "A work stays until it is taken; a group has rows. Commands end one at a time, and "
-               f"a fence is {MOST} of them away at most.",
+    "assumes": "A work stays until it is taken; a group has rows, no more than fit. Commands end "
+               f"one at a time, and a fence is {MOST} of them away at most.",
     "bounds": "A 2x2 machine. Which pieces a work has is the benches'."}

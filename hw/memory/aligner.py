@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hw.parts.bits import ones_below
+from hw.parts.bits import ones_below, part_of
 
 from .read_channel import word_layout
 from .work import INDEX_BITS
@@ -17,7 +17,7 @@ def cut_layout(*, data_bytes, length_bits):
     Members
     -------
     offset : unsigned(log2(data_bytes))
-        Of the first in its word.
+        Of the first in its word, a multiple of the aligner's unit.
     length : unsigned(length_bits)
         Bytes, at least 1.
     last : unsigned(1)
@@ -49,6 +49,8 @@ class Aligner(wiring.Component):
         Of a word and of a beat, a power of two.
     length_bits : int
         More than an offset has.
+    unit_bytes : int
+        A power of two: the smallest number that begins a cut.
 
     Members
     -------
@@ -63,11 +65,11 @@ class Aligner(wiring.Component):
         If a length has so few bits.
     """
 
-    def __init__(self, *, data_bytes, length_bits):
+    def __init__(self, *, data_bytes, length_bits, unit_bytes):
         if length_bits <= exact_log2(data_bytes):
             raise ValueError(f"lengths need more than the {exact_log2(data_bytes)} bits of an "
                              f"offset, not {length_bits}")
-        self.data_bytes = data_bytes
+        self.data_bytes, self.unit_bytes = data_bytes, unit_bytes
         super().__init__({
             "cuts": In(stream.Signature(
                 cut_layout(data_bytes=data_bytes, length_bits=length_bits))),
@@ -77,7 +79,7 @@ class Aligner(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        size, shift = self.data_bytes, exact_log2(self.data_bytes)
+        size, shift, unit = self.data_bytes, exact_log2(self.data_bytes), self.unit_bytes
         cut, word, beat = self.cuts.p, self.words.p, self.o.p
 
         # Of the cut under way: what is left of it, and the word that came last.
@@ -126,7 +128,8 @@ class Aligner(wiring.Component):
 
         both = Cat(held.data, Mux(needs_next, word.data, 0))
         m.d.comb += [
-            beat.data.eq(both >> (offset << 3)),
+            beat.data.eq(part_of(m, both, offset[exact_log2(unit):], size // unit, unit=8 * unit,
+                                 name="part")),
             beat.keep.eq(Mux(ends & (tail != 0), ones_below(m, tail, size, name="in_tail"), ~0)),
             beat.last.eq(ends & last), beat.index.eq(index),
             beat.resp.eq(Mux(needs_next & (word.resp > held.resp), word.resp, held.resp)),

@@ -22,7 +22,9 @@ class BatchWalk(wiring.Component):
     Members
     -------
     bits : In(DESCRIPTOR_BITS)
-        The command, from before its first iteration until its last has moved.
+        The command, from `begins` until its last iteration has moved.
+    begins : In(1)
+        The walk through the command begins in the next cycle.
     moves : In(1)
         The iteration is done.
     a, b, c, bias : Out(address_bits)
@@ -34,37 +36,34 @@ class BatchWalk(wiring.Component):
     def __init__(self, *, address_bits):
         self.address_bits = address_bits
         super().__init__({
-            "bits": In(DESCRIPTOR_BITS), "moves": In(1),
+            "bits": In(DESCRIPTOR_BITS), "begins": In(1), "moves": In(1),
             **{name: Out(address_bits) for name in OPERANDS},
             "is_first": Out(1), "is_last": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
         command = Signal(DESCRIPTOR)
-        inner_left, outer_left = (Signal(16, name=name, reset_less=True)
-                                  for name in ("inner_left", "outer_left"))
-        inner, outer = Signal(16), Signal(16)  # iterations of each level, this one included
-        begun = Signal()
+        inner, outer = (Signal(16, name=name, reset_less=True) for name in ("inner", "outer"))
+        # Iterations that are left of each level, this one included.
         m.d.comb += [
-            command.as_value().eq(self.bits), self.is_first.eq(~begun),
-            inner.eq(Mux(begun, inner_left, command.count_0)),
-            outer.eq(Mux(begun, outer_left, command.count_1)),
-            self.is_last.eq((inner == 1) & (outer == 1))]
-        with m.If(self.moves):
-            m.d.sync += [begun.eq(~self.is_last), outer_left.eq(outer), inner_left.eq(inner - 1)]
+            command.as_value().eq(self.bits), self.is_last.eq((inner == 1) & (outer == 1))]
+        with m.If(self.begins):
+            m.d.sync += [self.is_first.eq(1), inner.eq(command.count_0), outer.eq(command.count_1)]
+        with m.Elif(self.moves):
+            m.d.sync += [self.is_first.eq(0), inner.eq(inner - 1)]
             with m.If(inner == 1):
-                m.d.sync += [inner_left.eq(command.count_0), outer_left.eq(outer - 1)]
+                m.d.sync += [inner.eq(command.count_0), outer.eq(outer - 1)]
         for name in OPERANDS:
-            here, first = (Signal(self.address_bits, name=f"{name}_{end}", reset_less=True)
-                           for end in ("here", "first"))  # first: of this round of level 0
-            address, round_first = getattr(self, name), Signal.like(first, name=f"{name}_round")
+            here, first = getattr(self, name), Signal(
+                self.address_bits, name=f"{name}_first", reset_less=True)  # of this round
             begin = reach(command[name], self.address_bits - 1)
-            m.d.comb += [address.eq(Mux(begun, here, begin)),
-                         round_first.eq(Mux(begun, first, begin))]
-            with m.If(self.moves):
-                m.d.sync += [here.eq(advance(address, command[f"{name}_step_0"])),
-                             first.eq(round_first)]
+            after = advance(
+                Mux(inner == 1, first, here),
+                Mux(inner == 1, command[f"{name}_step_1"], command[f"{name}_step_0"]))
+            with m.If(self.begins):
+                m.d.sync += [here.eq(begin), first.eq(begin)]
+            with m.Elif(self.moves):
+                m.d.sync += here.eq(after)
                 with m.If(inner == 1):
-                    after = advance(round_first, command[f"{name}_step_1"])
-                    m.d.sync += [here.eq(after), first.eq(after)]
+                    m.d.sync += first.eq(after)
         return m

@@ -18,6 +18,8 @@ class BusWatch(wiring.Component):
     Parameters
     ----------
     address_bits, data_bytes, id_bits : int
+    outstanding : int
+        Most reads, and most writes, that the bus owes.
     first : int
         What the counters are after a reset, and how long the bus has been silent.
 
@@ -32,8 +34,8 @@ class BusWatch(wiring.Component):
         See `hw.registers.ring_map.BUS_COUNTERS`.
     """
 
-    def __init__(self, *, address_bits, data_bytes, id_bits, first=0):
-        self.first = first
+    def __init__(self, *, address_bits, data_bytes, id_bits, outstanding, first=0):
+        self.first, self.outstanding = first, outstanding
         bus = axi4_signature(address_bits=address_bits, data_bytes=data_bytes, id_bits=id_bits)
         super().__init__({
             "bus": In(wiring.Signature({
@@ -52,7 +54,8 @@ class BusWatch(wiring.Component):
         for channel, stalled in stalls.items():
             m.d.comb += stalled.eq(
                 getattr(bus, f"{channel}valid") & ~getattr(bus, f"{channel}ready"))
-        reads, writes = Signal(16), Signal(16)  # that the bus has taken and not answered
+        reads, writes = (Signal(range(self.outstanding + 1), name=name)
+                         for name in ("reads", "writes"))  # taken and not answered
         m.d.sync += [reads.eq(reads + moves["ar"] - (moves["r"] & bus.rlast)),
                      writes.eq(writes + moves["aw"] - moves["b"])]
         for name, step in (

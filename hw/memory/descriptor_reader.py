@@ -5,9 +5,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.memory.descriptor import BYTES
+from hw.parts.bits import ones_below
 
 from .axi4 import segment_layout
-from .descriptor import DESCRIPTOR_BITS, FIELD_BITS
+from .descriptor import ADDRESS_BITS, ADDRESS_PLACES, DESCRIPTOR_BITS, FIELD_BITS
 from .read_channel import word_layout
 from .work import COUNT_BITS
 
@@ -36,13 +37,14 @@ class DescriptorReader(wiring.Component):
     words : In(stream of word_layout)
     o : Out(stream of struct)
         ``bits``, a descriptor, and ``resp``, the largest answer for a part of it. What has no
-        field is not kept: beyond `FIELD_BITS` the last bit says whether any is set.
+        field is not kept: beyond `FIELD_BITS` the last bit says whether any is set. Nor is what
+        of an address the bus does not have: the bit above those that it has says so.
     number : Out(32)
         Of the command at ``o``.
     """
 
     def __init__(self, *, address_bits, length_bits, data_bytes):
-        self.data_bytes = data_bytes
+        self.data_bytes, self.bus_bits = data_bytes, address_bits - 1
         super().__init__({
             "enable": In(1), "base": In(address_bits), "size_log2": In(5),
             "tail": In(COUNT_BITS), "completed": In(COUNT_BITS),
@@ -57,14 +59,13 @@ class DescriptorReader(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         words = BYTES // self.data_bytes
-        asked = Signal(COUNT_BITS, reset_less=True)
-        place = Signal(COUNT_BITS)
+        ahead = Signal(range(AHEAD + 1))  # asked for and not taken
+        asked, place = Signal(COUNT_BITS), Signal(COUNT_BITS)  # the command that comes next
         arrived = Signal(range(words))
-        mask = Signal(COUNT_BITS)
         m.d.comb += [
-            mask.eq((1 << self.size_log2) - 1), place.eq(asked & mask),
-            self.segments.valid.eq(self.enable & (asked != self.tail)
-                                   & ((asked - self.number)[:COUNT_BITS] < AHEAD)),
+            asked.eq(self.number + ahead),
+            place.eq(asked & ones_below(m, self.size_log2, COUNT_BITS, name="mask")),
+            self.segments.valid.eq(self.enable & (asked != self.tail) & (ahead != AHEAD)),
             self.segments.p.address.eq(self.base + (place << 7) + (place << 6)),
             self.segments.p.length.eq(BYTES),
             self.words.ready.eq(~self.o.valid),
@@ -79,7 +80,7 @@ class DescriptorReader(wiring.Component):
                     kept = fields.word_select(word, 8 * self.data_bytes)
                     m.d.comb += is_more.eq(self.words.p.data[len(kept):].any())
                     with m.If(self.words.valid & self.words.ready):
-                        m.d.sync += kept.eq(self.words.p.data)
+                        m.d.sync += kept.eq(self._reached(word))
         with m.If(self.words.valid & self.words.ready):
             m.d.sync += [
                 was_more.eq((arrived != 0) & was_more | is_more),
@@ -89,9 +90,18 @@ class DescriptorReader(wiring.Component):
                 self.o.valid.eq(arrived == words - 1)]
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += [self.o.valid.eq(0), self.number.eq(self.number + 1)]
-        with m.If(self.segments.valid & self.segments.ready):
-            m.d.sync += asked.eq(asked + 1)
+        m.d.sync += ahead.eq(ahead + (self.segments.valid & self.segments.ready)
+                             - (self.o.valid & self.o.ready))
         with m.If(~self.enable):
-            m.d.sync += [asked.eq(self.completed), self.number.eq(self.completed), arrived.eq(0),
+            m.d.sync += [ahead.eq(0), self.number.eq(self.completed), arrived.eq(0),
                          self.o.valid.eq(0)]
         return m
+
+    def _reached(self, word):
+        """Give a word of a descriptor, what lies beyond the bus's addresses put into one bit."""
+        bits, size, first = list(self.words.p.data), 8 * self.data_bytes, self.bus_bits
+        for place in ADDRESS_PLACES:
+            if place // size == word and first < ADDRESS_BITS - 1:
+                above = slice(place % size + first, place % size + ADDRESS_BITS)
+                bits[above] = [Cat(bits[above]).any(), *[Const(0, 1)] * (ADDRESS_BITS - first - 1)]
+        return Cat(bits)

@@ -3,7 +3,7 @@
 from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
+from amaranth.utils import bits_for, exact_log2
 
 from golden.formats import BLOCK_SIZE, FP32
 from golden.memory.descriptor import JobFlag, Operation
@@ -26,6 +26,7 @@ from .work import (
     Walk,
     fence_layout,
     holds,
+    largest_group,
     results_layout,
     rows_layout,
     tiles_layout,
@@ -148,6 +149,7 @@ class Dispatcher(wiring.Component):
         with m.FSM():
             with m.State("CHECK"):
                 with m.If(self.i.valid & self.room):
+                    m.d.comb += walk.begins.eq(1)
                     m.next = "START"
                     with m.If(check.found != Fault.NONE):
                         m.next = "WRONG"
@@ -244,7 +246,8 @@ class Dispatcher(wiring.Component):
     def _describe(self, m, command, walk, fences, k_blocks):
         """Say what an iteration reads and writes."""
         config, act, weight, results = self.config, self.act.p, self.weight.p, self.results.p
-        row_bytes, group_rows = Signal(self.length_bits), Signal(32)
+        row_bytes = Signal(self.length_bits)
+        group_rows = Signal(bits_for(largest_group(config)))  # of a job that is not refused
         is_wide = command.format == FORMAT_CODES[FP32.name]
         converts = (command.kind & JobKind.CONVERT.value).any()
         packs = command.output >= Output.MX6.value

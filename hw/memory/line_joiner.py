@@ -30,7 +30,8 @@ class LineJoiner(wiring.Component):
     line for each row of a group; the next word of its row that lies in another line, be it of the
     next group, drives it out. The last word of a command's rows drives all lines out.
 
-    A word per cycle, but every other cycle where one follows another of the same row.
+    A word per cycle, since the line of the row that comes next is read meanwhile; every other cycle
+    where one follows another of the same row, and two for the first.
 
     Parameters
     ----------
@@ -61,12 +62,14 @@ class LineJoiner(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        word = Signal(self.i.p.shape(), reset_less=True)  # whose row's line has been read
-        has = Signal()
+        word = self.i.p
+        was_read = Signal()
+        row_read = Signal.like(word.row, reset_less=True)  # whose line is `old` then
         kept = Signal(range(self.rows + 1))  # rows, from the first on, that have a line
-        was_kept = Signal(reset_less=True)
         old, new = Signal(self.line), Signal(self.line)
-        fits, moves, flushes = Signal(), Signal(), Signal()
+        is_shown, is_kept, fits, moves, flushes = (
+            Signal(name=name) for name in ("is_shown", "is_kept", "fits", "moves", "flushes"))
+        ends = Signal(reset_less=True)  # with what flushes
         m.submodules.lines = lines = Sram(width=self.line.size, depth=self.rows)
         m.submodules.leaving = leaving = MemoryFIFO(
             data.StructLayout({"line": self.line, "ends": 1}), depth=leaving_lines(self.rows))
@@ -79,18 +82,18 @@ class LineJoiner(wiring.Component):
         split = exact_log2(self.line_words)
         m.d.comb += [
             old.as_value().eq(lines.read_data),
-            fits.eq(was_kept & (old.place == word.word[split:])),
+            is_shown.eq(self.i.valid & was_read & (row_read == word.row) & ~flushes),
+            is_kept.eq(word.row < kept),
+            fits.eq(is_kept & (old.place == word.word[split:])),
             new.place.eq(word.word[split:]),
-            moves.eq(has & (~was_kept | fits | leaving.i.ready)),
-            self.i.ready.eq(~flushes & (~has | moves & ~word.is_last
-                                        & (self.i.p.row != word.row))),
+            moves.eq(is_shown & (~is_kept | fits | leaving.i.ready)), self.i.ready.eq(moves),
             lines.write_en.eq(moves), lines.write_addr.eq(word.row),
             lines.write_data.eq(new.as_value()),
-            leaving.i.p.line.eq(old), leaving.i.p.ends.eq(flushes & word.ends & (at == kept - 1)),
-            leaving.i.valid.eq(Mux(flushes, is_read, has & was_kept & ~fits)),
-            lines.read_en.eq(Mux(flushes, ~is_read, self.i.valid & self.i.ready)),
-            lines.read_addr.eq(Mux(flushes, at, self.i.p.row)),
-            self.is_empty.eq(~has & ~flushes & (kept == 0) & (inside == 0))]
+            leaving.i.p.line.eq(old), leaving.i.p.ends.eq(flushes & ends & (at == kept - 1)),
+            leaving.i.valid.eq(Mux(flushes, is_read, is_shown & is_kept & ~fits)),
+            lines.read_en.eq(Mux(flushes, ~is_read, moves | self.i.valid & ~is_shown)),
+            lines.read_addr.eq(Mux(flushes, at, Mux(moves, word.next_row, word.row))),
+            self.is_empty.eq(~flushes & (kept == 0) & (inside == 0))]
         for place in range(self.line_words):
             own = word.word[:split] == place
             strobes = Mux(own, word.strobes, 0)
@@ -99,14 +102,16 @@ class LineJoiner(wiring.Component):
                 m.d.comb += new.data[place].word_select(byte, 8).eq(Mux(
                     strobes[byte], word.data.word_select(byte, 8),
                     old.data[place].word_select(byte, 8)))
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [has.eq(1), word.eq(self.i.p), was_kept.eq(self.i.p.row < kept)]
-            with m.If(self.i.p.row >= kept):
-                m.d.sync += kept.eq(self.i.p.row + 1)
-        with m.Elif(moves):
-            m.d.sync += has.eq(0)
-        with m.If(moves & word.is_last):
-            m.d.sync += [flushes.eq(1), at.eq(0), is_read.eq(0)]
+        with m.If(lines.read_en):
+            # A line that is written in this cycle is not what is read.
+            m.d.sync += [row_read.eq(lines.read_addr),
+                         was_read.eq(~flushes & ~(moves & (word.next_row == word.row)))]
+        with m.If(moves):
+            m.d.sync += ends.eq(word.ends)
+            with m.If(~is_kept):
+                m.d.sync += kept.eq(word.row + 1)
+            with m.If(word.is_last):
+                m.d.sync += [flushes.eq(1), at.eq(0), is_read.eq(0)]
         with m.If(flushes):
             m.d.sync += is_read.eq(~is_read | ~leaving.i.ready)
             with m.If(is_read & leaving.i.ready):

@@ -25,7 +25,7 @@ class OperandPath(wiring.Component):
         That wait.
     beat_bytes : int
         Of a beat, a word of the bus or a part of one.
-    address_bits, length_bits, data_bytes, ahead : int
+    address_bits, length_bits, data_bytes, unit_bytes, ahead : int
         As in `OperandReader`.
 
     Members
@@ -38,11 +38,13 @@ class OperandPath(wiring.Component):
     o : Out(stream of aligned_layout)
     """
 
-    def __init__(self, loop, *, works, beat_bytes, address_bits, length_bits, data_bytes, ahead):
+    def __init__(self, loop, *, works, beat_bytes, address_bits, length_bits, data_bytes,
+                 unit_bytes, ahead):
         self.loop, self.works = loop, works
         self.beat_bytes, self.data_bytes = beat_bytes, data_bytes
         inside = {"address_bits": address_bits, "length_bits": length_bits}
-        self.reader = OperandReader(data_bytes=data_bytes, ahead=ahead, **inside)
+        self.reader = OperandReader(data_bytes=data_bytes, unit_bytes=unit_bytes, ahead=ahead,
+                                    **inside)
         super().__init__({
             "work": loop.signature.members["work"],
             "completed": In(COUNT_BITS),

@@ -19,6 +19,8 @@ class OperandReader(wiring.Component):
     Parameters
     ----------
     address_bits, length_bits, data_bytes : int
+    unit_bytes : int
+        As in `Aligner`.
     ahead : int
         Pieces that are asked for and have not come.
 
@@ -30,8 +32,9 @@ class OperandReader(wiring.Component):
     o : Out(stream of aligned_layout)
     """
 
-    def __init__(self, *, address_bits, length_bits, data_bytes, ahead):
+    def __init__(self, *, address_bits, length_bits, data_bytes, unit_bytes, ahead):
         self.data_bytes, self.length_bits, self.ahead = data_bytes, length_bits, ahead
+        self.unit_bytes = unit_bytes
         sizes = {"address_bits": address_bits, "length_bits": length_bits}
         super().__init__({
             "pieces": In(stream.Signature(piece_layout(**sizes))),
@@ -44,7 +47,7 @@ class OperandReader(wiring.Component):
         m = Module()
         sizes = {"data_bytes": self.data_bytes, "length_bits": self.length_bits}
         m.submodules.cuts = cuts = MemoryFIFO(cut_layout(**sizes), depth=self.ahead)
-        m.submodules.aligner = aligner = Aligner(**sizes)
+        m.submodules.aligner = aligner = Aligner(unit_bytes=self.unit_bytes, **sizes)
         wiring.connect(m, cuts.o, aligner.cuts)
         wiring.connect(m, wiring.flipped(self.words), aligner.words)
         wiring.connect(m, aligner.o, wiring.flipped(self.o))

@@ -3,14 +3,15 @@
 from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
+from amaranth.utils import bits_for, exact_log2
 
 from golden.formats import BLOCK_SIZE
 from hw.parts.bits import ones_below
+from hw.parts.ring import index_signal
 from hw.streams.packet_guard import beat_layout
 
 from .axi4 import advance
-from .work import SIZE_BITS, Form, results_layout, store_layout
+from .work import SIZE_BITS, Form, largest_group, results_layout, store_layout
 
 _BLOCKS_BITS = SIZE_BITS - exact_log2(BLOCK_SIZE) + 1
 """Of a number of blocks along N."""
@@ -64,11 +65,13 @@ class PackedWriter(wiring.Component):
         inside, full, short, full_after, short_after = (
             Signal(len(work.stride) - shift, name=name, reset_less=True)
             for name in ("inside", "full", "short", "full_after", "short_after"))
-        rows_left, lines_left, columns_left = (
-            Signal.like(work.m, name=name, reset_less=True)
-            for name in ("rows_left", "lines_left", "columns_left"))
-        block, first_block = (Signal(_BLOCKS_BITS, name=name, reset_less=True)
-                              for name in ("block", "first_block"))
+        rows_left, columns_left = (Signal.like(work.m, name=name, reset_less=True)
+                                   for name in ("rows_left", "columns_left"))
+        of_group = work.group_rows[:bits_for(largest_group(config))]
+        lines_left = Signal.like(of_group, name="lines_left", reset_less=True)
+        block, first_block = (Signal(range(covered), name=name, reset_less=True)
+                              for name in ("block", "first_block"))  # of their precision bits
+        done = index_signal(together, "done")  # blocks of this column tile
         goes, at_tags = Signal(), Signal()
 
         in_blocks, is_alone, fits, is_stored, moves, packet_ends = (
@@ -78,7 +81,7 @@ class PackedWriter(wiring.Component):
         blocks_end, tiles_end, columns_end, all_end = (
             Signal(name=name) for name in ("blocks_end", "tiles_end", "columns_end", "all_end"))
         stride = Signal.like(inside)
-        group_lines = Signal.like(work.m)
+        group_lines = Signal.like(of_group)
         place, split = Signal.like(tile), exact_log2(parts)  # of a beat, and bits in its word
         tags = Signal(covered)
         here = Signal(_BLOCKS_BITS)  # blocks from this one on
@@ -86,13 +89,13 @@ class PackedWriter(wiring.Component):
         m.d.comb += [
             in_blocks.eq(work.form == Form.BLOCKS), stride.eq(work.stride >> shift),
             blocks_left.eq((columns_left + (BLOCK_SIZE - 1)) >> exact_log2(BLOCK_SIZE)),
-            here.eq(blocks_left - (block - first_block)),
-            blocks_end.eq((here == 1) | (block - first_block == together - 1)),
+            here.eq(blocks_left - done),
+            blocks_end.eq((here == 1) | (done == together - 1)),
             tiles_end.eq(lines_left <= config.rows),
             columns_end.eq(Mux(in_blocks, blocks_left <= together, columns_left <= config.cols)),
             all_end.eq(columns_end & (~in_blocks | blocks_end & tiles_end
-                                      & (rows_left <= work.group_rows))),
-            group_lines.eq(least(rows_left, work.group_rows)),
+                                      & (rows_left <= of_group))),
+            group_lines.eq(least(rows_left, of_group)),
             marked.eq(Mux(work.is_mx9, least(here, covered), 0)),
             tags.eq(ones_below(m, marked, covered, name="marks")),
 
@@ -114,11 +117,11 @@ class PackedWriter(wiring.Component):
         ]
         next_tile = advance(tile, stride)
         with m.If(~goes):
-            lines = least(work.m, work.group_rows)
+            lines = least(work.m, of_group)
             m.d.sync += [
                 goes.eq(self.work.valid), at_tags.eq(in_blocks), inside.eq(0),
                 tile.eq(work.address >> shift), group.eq(work.address >> shift),
-                full.eq(0), short.eq(0), block.eq(0), first_block.eq(0),
+                full.eq(0), short.eq(0), block.eq(0), first_block.eq(0), done.eq(0),
                 rows_left.eq(work.m), lines_left.eq(lines), columns_left.eq(work.n)]
         with m.Elif(moves):
             m.d.sync += [inside.eq(inside + 1), at_tags.eq(0)]
@@ -126,8 +129,10 @@ class PackedWriter(wiring.Component):
                 m.d.sync += [tile.eq(next_tile), inside.eq(0),
                              columns_left.eq(columns_left - config.cols)]
             with m.If(packet_ends & in_blocks):
-                m.d.sync += [block.eq(block + 1), at_tags.eq((block + 1) % covered == 0)]
+                m.d.sync += [block.eq(block + 1), done.eq(done + 1),
+                             at_tags.eq(block == covered - 1)]
                 with m.If(blocks_end):
+                    m.d.sync += done.eq(0)
                     is_short = lines_left < config.rows
                     with m.If(is_short):
                         m.d.sync += short_after.eq(inside + 1)
@@ -137,7 +142,7 @@ class PackedWriter(wiring.Component):
                         m.d.sync += [
                             tile.eq(next_tile), lines_left.eq(lines_left - config.rows),
                             inside.eq(Mux(lines_left < 2 * config.rows, short, full)),
-                            block.eq(first_block), at_tags.eq(first_block % covered == 0)]
+                            block.eq(first_block), at_tags.eq(first_block == 0)]
                     with m.Elif(~columns_end):  # the first tile, the next blocks
                         next_full = Mux(is_short, full_after, inside + 1)
                         next_short = Mux(is_short, inside + 1, short_after)
@@ -147,12 +152,12 @@ class PackedWriter(wiring.Component):
                             inside.eq(Mux(group_lines < config.rows, next_short, next_full)),
                             columns_left.eq(columns_left - BLOCK_SIZE * together)]
                     with m.Else():  # the next group
-                        left = rows_left - work.group_rows
+                        left = rows_left - of_group
                         m.d.sync += [
                             tile.eq(next_tile), group.eq(next_tile), inside.eq(0),
                             full.eq(0), short.eq(0), block.eq(0), first_block.eq(0),
                             at_tags.eq(1), columns_left.eq(work.n), rows_left.eq(left),
-                            lines_left.eq(least(left, work.group_rows))]
+                            lines_left.eq(least(left, of_group))]
             with m.If(packet_ends & all_end):
                 m.d.sync += goes.eq(0)
         return m

@@ -10,9 +10,9 @@ from .beat_splitter import BeatSplitter
 from .count_writer import CountWriter
 from .line_joiner import LINE_BYTES, LineJoiner
 from .packed_writer import PackedWriter
-from .row_writer import RowWriter, group_rows
+from .row_writer import RowWriter
 from .word_joiner import WordJoiner
-from .work import INDEX_BITS, Form, results_layout, store_layout
+from .work import INDEX_BITS, Form, largest_group, results_layout, store_layout
 
 
 class ResultSink(wiring.Component):
@@ -48,7 +48,7 @@ class ResultSink(wiring.Component):
         m.submodules.packed = packed = PackedWriter(self.config, **self.sizes)
         m.submodules.count = count = CountWriter(**self.sizes)
         m.submodules.lines = lines = LineJoiner(
-            rows=group_rows(self.config), line_words=max(2, LINE_BYTES // self.data_bytes),
+            rows=largest_group(self.config), line_words=max(2, LINE_BYTES // self.data_bytes),
             **self.sizes)
         wiring.connect(m, rows.o, lines.i)
         beats, store = self._split(m, packed), self._join(m)

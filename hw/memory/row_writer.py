@@ -1,21 +1,17 @@
 """Results that are numbers, from the machine's packets to words of memory."""
 
-from amaranth import Array, Module, Mux, Signal
+from amaranth import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
+from amaranth.utils import bits_for, exact_log2
 
-from hw.parts.bits import ones_below
+from hw.parts.bits import ones_below, rotated
 from hw.parts.ring import index_signal
 from hw.streams.packet_guard import beat_layout
 
 from .axi4 import advance
-from .work import results_layout, row_store_layout
-
-
-def group_rows(config):
-    """Give the rows of the largest group of resident token tiles."""
-    return config.tile_slots * config.rows
+from .packed_writer import least
+from .work import largest_group, results_layout, row_store_layout
 
 
 class RowWriter(wiring.Component):
@@ -44,7 +40,7 @@ class RowWriter(wiring.Component):
             "work": In(stream.Signature(results_layout(address_bits=address_bits))),
             "i": In(stream.Signature(beat_layout(config.result_bytes))),
             "o": Out(stream.Signature(row_store_layout(
-                rows=group_rows(config), address_bits=address_bits, data_bytes=data_bytes))),
+                rows=largest_group(config), address_bits=address_bits, data_bytes=data_bytes))),
         })
 
     def elaborate(self, platform):
@@ -52,7 +48,8 @@ class RowWriter(wiring.Component):
         config, work = self.config, self.work.p
         piece = data.StructLayout({"address": work.address.shape(), "bytes": range(
             config.row_bytes + 1), "data": 8 * config.row_bytes, "ends": 1,
-            "is_last": 1, "row": self.o.p.row.shape()})
+            "is_last": 1, "row": self.o.p.row.shape(),
+            "next_row": self.o.p.row.shape()})
         pieces = stream.Signature(piece).create(path=("pieces",))
         self._cut(m, work, pieces)
         self._place(m, pieces)
@@ -64,11 +61,14 @@ class RowWriter(wiring.Component):
         goes = Signal()
         group, next_group, row = (Signal.like(work.address, name=name, reset_less=True)
                                   for name in ("group", "next_group", "row"))
-        rows_left, group_left, tile_left, columns_left = (
-            Signal.like(work.m, name=name, reset_less=True)
-            for name in ("rows_left", "group_left", "tile_left", "columns_left"))
+        rows_left, columns_left = (Signal.like(work.m, name=name, reset_less=True)
+                                   for name in ("rows_left", "columns_left"))
+        tile_left = Signal(range(config.rows + 1), reset_less=True)
+        group_left = Signal(bits_for(largest_group(config)), reset_less=True)
+        of_group = work.group_rows[:len(group_left)]
         place = index_signal(config.drain_rows, "place")  # of the row in its packet
         index = Signal.like(pieces.p.row, name="index", reset_less=True)  # and in its group
+        next_index = Signal.like(index)
         columns = Signal(range(config.cols + 1))
         tile_bytes = Signal(range(4 * config.cols + 1))
         is_first = Signal()  # column tile of its group
@@ -85,27 +85,28 @@ class RowWriter(wiring.Component):
             tile_bytes.eq(Mux(work.is_wide, 4 * config.cols, 2 * config.cols)),
             group_ends.eq(group_left == 1), tile_ends.eq((tile_left == 1) | group_ends),
             tiles_end.eq(columns_left <= config.cols),
-            all_end.eq(group_ends & tiles_end & (rows_left <= work.group_rows)),
+            all_end.eq(group_ends & tiles_end & (rows_left <= of_group)),
             pieces.valid.eq(goes & self.i.valid), moves.eq(pieces.valid & pieces.ready),
             self.i.ready.eq(moves & (tile_ends | (place == config.drain_rows - 1))),
             self.work.ready.eq(moves & all_end),
-            pieces.p.address.eq(row), pieces.p.row.eq(index), pieces.p.ends.eq(all_end & work.ends),
+            pieces.p.address.eq(row), pieces.p.row.eq(index), pieces.p.next_row.eq(next_index),
+            pieces.p.ends.eq(all_end & work.ends), next_index.eq(Mux(group_ends, 0, index + 1)),
             pieces.p.is_last.eq(all_end & work.is_last),
             pieces.p.bytes.eq(Mux(work.is_wide, columns << 2, columns << 1)),
-            pieces.p.data.eq(Mux(work.is_wide, wide, narrow)),
+            # Bytes beyond those of the piece are anything.
+            pieces.p.data.eq(Cat(Mux(work.is_wide, wide[:len(narrow)], narrow),
+                                 wide[len(narrow):])),
         ]
         next_row, next_tile = advance(row, work.stride), advance(group, tile_bytes)
-        group_rows = Signal.like(work.m)
-        m.d.comb += group_rows.eq(Mux(rows_left < work.group_rows, rows_left, work.group_rows))
         with m.If(~goes):
             m.d.sync += [
                 goes.eq(self.work.valid), group.eq(work.address), row.eq(work.address),
                 rows_left.eq(work.m), columns_left.eq(work.n), tile_left.eq(config.rows),
-                group_left.eq(Mux(work.m < work.group_rows, work.m, work.group_rows)),
+                group_left.eq(least(work.m, of_group)),
                 place.eq(0), is_first.eq(1), index.eq(0)]
         with m.Elif(moves):
             m.d.sync += [row.eq(next_row), group_left.eq(group_left - 1),
-                         index.eq(Mux(group_ends, 0, index + 1)),
+                         index.eq(next_index),
                          tile_left.eq(Mux(tile_ends, config.rows, tile_left - 1)),
                          place.eq(Mux(tile_ends, 0, place + 1))]
             with m.If(place == config.drain_rows - 1):
@@ -115,37 +116,56 @@ class RowWriter(wiring.Component):
                     m.d.sync += next_group.eq(next_row)
                 with m.If(tiles_end):
                     after = Mux(is_first, next_row, next_group)
-                    left = rows_left - work.group_rows
+                    left = rows_left - of_group
                     m.d.sync += [
                         group.eq(after), row.eq(after), is_first.eq(1), columns_left.eq(work.n),
                         rows_left.eq(left),
-                        group_left.eq(Mux(left < work.group_rows, left, work.group_rows))]
+                        group_left.eq(least(left, of_group))]
                 with m.Else():
                     m.d.sync += [
                         group.eq(next_tile), row.eq(next_tile), is_first.eq(0),
-                        columns_left.eq(columns_left - config.cols), group_left.eq(group_rows)]
+                        columns_left.eq(columns_left - config.cols),
+                        group_left.eq(least(rows_left, of_group))]
             with m.If(all_end):
                 m.d.sync += goes.eq(0)
 
     def _place(self, m, pieces):
         """Bring a piece to its bytes of one or several words."""
         size, shift = self.data_bytes, exact_log2(self.data_bytes)
-        words = max(1, self.config.row_bytes // size) + 1  # at most
+        parts = max(1, self.config.row_bytes // size)  # as long as a word, of a piece
         store, piece = self.o.p, pieces.p
-        offset = piece.address[:shift]
-        strobes, octets = Signal(words * size), Signal(8 * words * size)
-        at = index_signal(words, "at")  # which of its words
+        # Numbers have two or four bytes, so all is counted in pairs of bytes.
+        pairs, offset = size // 2, piece.address[1:shift]
+        at = index_signal(parts + 1, "at")  # which of its words
+        strobes = Signal(pairs * (parts + 1))
+        wanted = ones_below(m, piece.bytes[1:], pairs * parts, name="wanted")
+        strobes_of = Array(strobes.word_select(word, pairs) for word in range(parts + 1))
         is_final = Signal()
-        strobes_of, data_of = ([whole.word_select(word, width) for word in range(words)]
-                               for whole, width in ((strobes, size), (octets, 8 * size)))
-        goes_on = Array([*(part.any() for part in strobes_of[1:]), 0])[at]
         m.d.comb += [
-            strobes.eq(ones_below(m, piece.bytes, self.config.row_bytes, name="wanted") << offset),
-            octets.eq(piece.data << (offset << 3)),
-            is_final.eq(~goes_on),
-            store.row.eq(piece.row), store.word.eq(advance(piece.address[shift:], at)),
-            store.data.eq(Array(data_of)[at]), store.strobes.eq(Array(strobes_of)[at]),
+            strobes.eq(wanted << offset),
+            is_final.eq(~Array([*(part.any() for part in strobes_of[1:]), 0])[at]),
+            store.row.eq(piece.row), store.next_row.eq(piece.next_row),
+            store.word.eq(advance(piece.address[shift:], at)),
+            store.data.eq(rotated(m, self._part(m, piece.data, at, offset), offset, unit=16,
+                                  name="data")),
+            store.strobes.eq(Cat(pair.replicate(2) for pair in strobes_of[at])),
             store.ends.eq(piece.ends & is_final), store.is_last.eq(piece.is_last & is_final),
             self.o.valid.eq(pieces.valid), pieces.ready.eq(self.o.ready & is_final)]
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += at.eq(Mux(is_final, 0, at + 1))
+
+    def _part(self, m, octets, at, offset):
+        """Give what a word gets of a piece, before it is brought to its place.
+
+        The upper end of a part, as much of it as the offset moves beyond a word, is of the word
+        after it.
+        """
+        size = self.data_bytes
+        if len(octets) <= 8 * size:  # the same in both words
+            return Cat(octets, Const(0, 8 * size - len(octets)))
+        own, before = Signal(8 * size, name="own"), Signal(8 * size, name="before")
+        parts = [octets.word_select(part, 8 * size) for part in range(len(octets) // (8 * size))]
+        over = ones_below(m, offset, size // 2, name="over")
+        m.d.comb += [own.eq(Array([*parts, 0])[at]), before.eq(Array([0, *parts])[at])]
+        return Cat(Mux(over[size // 2 - 1 - pair], before.word_select(pair, 16),
+                       own.word_select(pair, 16)) for pair in range(size // 2))

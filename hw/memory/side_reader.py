@@ -56,7 +56,8 @@ class SideReader(wiring.Component):
             self._read_for(m, watcher)
         with m.Else():
             self._read_for(m, loader)
-        m.d.comb += [self.load_resp.eq(loader.resp), self.watch_resp.eq(watcher.resp),
+        m.d.comb += [loader.words.p.eq(self.words.p), watcher.words.p.eq(self.words.p),
+                     self.load_resp.eq(loader.resp), self.watch_resp.eq(watcher.resp),
                      self.waits.eq(watcher.waits)]
         for name, member in self.table_members.items():
             outer, inner = getattr(self, name), getattr(loader, name)
@@ -64,5 +65,7 @@ class SideReader(wiring.Component):
         return m
 
     def _read_for(self, m, part):
-        wiring.connect(m, part.segments, wiring.flipped(self.segments))
-        wiring.connect(m, wiring.flipped(self.words), part.words)
+        m.d.comb += [
+            self.segments.valid.eq(part.segments.valid), self.segments.p.eq(part.segments.p),
+            part.segments.ready.eq(self.segments.ready),
+            part.words.valid.eq(self.words.valid), self.words.ready.eq(part.words.ready)]

@@ -78,12 +78,11 @@ class TableLoader(wiring.Component):
         m = Module()
         load, word = self.i.p, self.words.p
         size = exact_log2(self.data_bytes)
-        channels, tags = (
-            Array(word.data.word_select(at, bits) for at in range(8 * self.data_bytes // bits))
-            for bits in (ENTRY_BITS, 1))
+        tags, channels = 8 * self.data_bytes, 8 * self.data_bytes // ENTRY_BITS  # of a word
         left = Signal(BLOCKS_BITS)  # entries that have not been looked at
         done = Signal(BLOCKS_BITS)  # that have been written
-        at = Signal(range(len(tags)))  # the next one in its word
+        at = Signal(range(tags))  # the next one in its word
+        entry = Signal(ENTRY_BITS)  # a channel, or sixteen tags
         word_ends = Signal()
         exists = Signal()
         steps = Signal()
@@ -93,11 +92,14 @@ class TableLoader(wiring.Component):
             self.segments.p.address.eq(load.address),
             self.segments.p.length.eq(Mux(load.is_tags, (load.count + 7) >> 3, load.count << 1)),
             self.order_entry.place.eq(done),
-            self.order_entry.channel.eq(channels[at[: size - 1]]),
-            self.tag_entry.k_block.eq(done), self.tag_entry.mx9.eq(tags[at]),
+            entry.eq(Array(word.data.word_select(each, ENTRY_BITS) for each in range(channels))[
+                Mux(load.is_tags, at >> exact_log2(ENTRY_BITS), at)[: size - 1]]),
+            self.order_entry.channel.eq(entry),
+            self.tag_entry.k_block.eq(done),
+            self.tag_entry.mx9.eq(Array(entry)[at[: exact_log2(ENTRY_BITS)]]),
             exists.eq(load.is_tags | (self.order_entry.channel < self.config.k_max)),
-            word_ends.eq((left == 1) | Mux(load.is_tags, at == len(tags) - 1,
-                                           at == len(channels) - 1))]
+            word_ends.eq((left == 1) | Mux(load.is_tags, at == tags - 1,
+                                           at == channels - 1))]
         with m.FSM():
             with m.State("CLEAR"):
                 m.d.comb += self.table_clear_write.eq(self.i.valid & ~self.table_clear_busy)

@@ -3,10 +3,11 @@
 from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
 from .axi4 import advance
 from .tile_extent import tile_extent
-from .work import COUNT_BITS, holds, piece_layout, tiles_layout
+from .work import COUNT_BITS, holds, largest_group, piece_layout, tiles_layout
 
 BIAS_BYTES = 4
 
@@ -49,11 +50,12 @@ class TileReader(wiring.Component):
                                                        ("columns_left", work.n)))
         is_last = Signal()  # tile of its group
         is_last_group = Signal()
+        of_group = work.group_rows[:bits_for(largest_group(config))]
         columns = Signal(range(config.cols + 1))
         extent = tile_extent(m, columns, work.k_blocks, work.stride, most=config.cols,
                              beat_bytes=config.weight_bytes)
         m.d.comb += [
-            is_last.eq(columns_left <= config.cols), is_last_group.eq(rows_left <= work.group_rows),
+            is_last.eq(columns_left <= config.cols), is_last_group.eq(rows_left <= of_group),
             self.o.valid.eq(goes), piece.index.eq(work.index),
             piece.last.eq(~at_bias),
             piece.address.eq(Mux(at_bias, bias, tile)),
@@ -76,7 +78,7 @@ class TileReader(wiring.Component):
                     bias.eq(advance(bias, config.cols * BIAS_BYTES)),
                     columns_left.eq(columns_left - config.cols)]
                 with m.If(is_last):
-                    m.d.sync += [*begins_group, rows_left.eq(rows_left - work.group_rows)]
+                    m.d.sync += [*begins_group, rows_left.eq(rows_left - of_group)]
                     with m.If(is_last_group):
                         m.d.sync += goes.eq(0)
         return m

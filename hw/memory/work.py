@@ -9,6 +9,10 @@ COUNT_BITS = 32
 UNDER_WAY = 8
 """Most commands that have begun and not ended."""
 
+FENCE_BITS = 9
+"""Of a count that is waited for: it is at most 254 below the count of ended commands, since a
+distance has eight bits, and at most `UNDER_WAY` above it."""
+
 INDEX_BITS = exact_log2(UNDER_WAY)
 """Of ``index``, which tells commands under way apart: the lowest bits of their sequence numbers."""
 
@@ -20,6 +24,11 @@ BLOCKS_BITS = 16
 """Of a number of K-blocks."""
 
 
+def largest_group(config):
+    """Give the rows of the largest group of resident token tiles that a job may have."""
+    return config.tile_slots * config.rows
+
+
 def fence_layout():
     """Describe what has to have ended before an operand is read.
 
@@ -27,15 +36,15 @@ def fence_layout():
     -------
     waits : unsigned(1)
         There is such a thing.
-    ended : unsigned(32)
-        The count of ended commands that has to be reached, modulo 2^32.
+    ended : unsigned(FENCE_BITS)
+        The count of ended commands that has to be reached, modulo ``2**FENCE_BITS``.
     """
-    return data.StructLayout({"waits": 1, "ended": COUNT_BITS})
+    return data.StructLayout({"waits": 1, "ended": FENCE_BITS})
 
 
 def holds(fence, completed):
     """Tell whether a fence still holds its reader back, as an expression."""
-    return fence.waits & (completed - fence.ended)[COUNT_BITS - 1]
+    return fence.waits & (completed - fence.ended)[FENCE_BITS - 1]
 
 
 class Walk(enum.Enum, shape=2):
@@ -174,8 +183,8 @@ def row_store_layout(*, rows, address_bits, data_bytes):
 
     Members
     -------
-    row : unsigned
-        Of its group, below `rows`.
+    row, next_row : unsigned
+        Of its group, below `rows`; and of the piece that comes next, if the guess is right.
     is_last : unsigned(1)
         It is the last of its command's rows.
     ...
@@ -183,4 +192,4 @@ def row_store_layout(*, rows, address_bits, data_bytes):
     """
     return data.StructLayout({
         **dict(store_layout(address_bits=address_bits, data_bytes=data_bytes).members),
-        "row": range(max(2, rows)), "is_last": 1})
+        "row": range(max(2, rows)), "next_row": range(max(2, rows)), "is_last": 1})

@@ -1,4 +1,4 @@
-"""Combinational helpers: balanced trees, a row of ones and a normalizing shift.
+"""Combinational helpers: balanced trees, a row of ones and shifters.
 
 Amaranth writes an expression out again wherever it is used, so what is used twice becomes a signal.
 """
@@ -162,3 +162,66 @@ def ones_below(m, count, width, *, name):
         m.d.comb += wider.eq(Cat(bit.replicate(len(ones)) | ones, bit.replicate(len(ones)) & ones))
         ones = wider
     return Cat(ones, Const(0, max(0, width - len(ones))))[:width]
+
+
+def part_of(m, value, offset, count, *, unit, name):
+    """Take a number of neighbouring units out of a value, from any offset on.
+
+    Long steps come first, so that what follows is narrower: three quarters of what synthesis makes
+    of ``>>``, which begins with short ones.
+
+    Parameters
+    ----------
+    m : amaranth.Module
+        Receives the logic.
+    value : Value
+        At least ``count + 2**len(offset) - 1`` units; those above are not looked at.
+    offset : Value
+        Unsigned, in units.
+    count : int
+        Units that are taken.
+    unit : int
+        Bits of a unit.
+    name : str
+        Prefix of the shifter's signals.
+
+    Returns
+    -------
+    Value
+        Of ``count * unit`` bits.
+    """
+    for level in reversed(range(len(offset))):
+        places = unit << level
+        width = unit * (count + (1 << level) - 1)
+        shorter = Signal(width, name=f"{name}_by_{1 << level}")
+        m.d.comb += shorter.eq(Mux(offset[level], value[places : places + width], value[:width]))
+        value = shorter
+    return value
+
+
+def rotated(m, value, places, *, unit, name):
+    """Rotate towards the upper bits, in units.
+
+    Parameters
+    ----------
+    m : amaranth.Module
+        Receives the logic.
+    value : Value
+        Of ``2**len(places)`` units.
+    places : Value
+        Unsigned.
+    unit : int
+        Bits of a unit.
+    name : str
+        Prefix of the shifter's signals.
+
+    Returns
+    -------
+    Value
+        As wide as `value`.
+    """
+    for level, places_bit in enumerate(places):
+        turned = Signal(len(value), name=f"{name}_by_{1 << level}")
+        m.d.comb += turned.eq(Mux(places_bit, value.rotate_left(unit << level), value))
+        value = turned
+    return value

@@ -12,16 +12,16 @@ from golden.memory.jobs import FORMAT_CODES, JobKind, Output, Selection
 from golden.memory.layouts import check_places
 from hw.contract.config import Config
 from hw.memory.axi4 import OUTSIDE
-from hw.memory.work import Form, Walk
+from hw.memory.work import FENCE_BITS, Form, Walk
 from sim_tests.memory.addresses import reached
 
 ADDRESS_BITS = 41
 """Inside."""
 
+COUNTS = 1 << 32
 PLACE = 1 << 39
 """Of a descriptor; no command reads or writes there."""
 
-COUNTS = 1 << 32
 
 def good(rng: np.random.Generator, **values: Any) -> Command:
     """Draw a command in which the dispatcher finds nothing: kinds, sizes and places of any value.
@@ -47,7 +47,7 @@ def good(rng: np.random.Generator, **values: Any) -> Command:
             places[f"{name}_stride"] = number(32, unit)
     flags = int(rng.integers(8))
     drawn = {
-        "kind": kind, "m": number(32), "n": number(32), "k": number(16), "tiles": number(16),
+        "kind": kind, "m": number(32), "n": number(32), "k": number(16), "tiles": number(3),
         "flags": flags & ~JobFlag.BIAS if kind.converts else flags, "table": number(8),
         "selection": Selection(rng.integers(4)), "units": number(16), "threshold": number(32),
         "count_0": int(rng.integers(1, 5)), "count_1": int(rng.integers(1, 5)),
@@ -128,7 +128,7 @@ def _fence(sequence: int, distance: int) -> dict[str, int]:
     """Say that the command so many before this one has to have ended."""
     if not distance:
         return {"waits": 0}
-    return {"waits": 1, "ended": (sequence - distance + 1) % COUNTS}
+    return {"waits": 1, "ended": (sequence - distance + 1) % (1 << FENCE_BITS)}
 
 
 def _activations(command: Command, address: int, sequence: int) -> dict[str, Any]:

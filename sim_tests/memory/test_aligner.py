@@ -14,8 +14,8 @@ LENGTH_BITS = 12
 
 def draw_cuts(rng, count):
     """Draw cuts, with every offset and many short ones."""
-    size = drive.parameters()["data_bytes"]
-    return {"offset": np.resize(rng.permutation(size), count),
+    size, unit = (drive.parameters()[name] for name in ("data_bytes", "unit_bytes"))
+    return {"offset": np.resize(unit * rng.permutation(size // unit), count),
             "length": np.where(rng.random(count) < 0.6, rng.integers(1, 3 * size, count),
                                rng.integers(1, 20 * size, count))
             + (rng.random(count) < 0.02) * rng.integers(0, (1 << LENGTH_BITS) - 20 * size, count),
@@ -86,12 +86,13 @@ async def takes_a_word_each_cycle(dut):
     assert cycles <= words + 2, f"{cycles} cycles for {words} words"
 
 
-@pytest.mark.parametrize("data_bytes", [4, 32])
-def test_aligner(data_bytes):
-    bench.simulate(Aligner(data_bytes=data_bytes, length_bits=LENGTH_BITS), __name__,
-                   f"aligner_{data_bytes}", parameters={"data_bytes": data_bytes})
+@pytest.mark.parametrize(("data_bytes", "unit_bytes"), [(4, 1), (32, 2), (32, 4)])
+def test_aligner(data_bytes, unit_bytes):
+    sizes = {"data_bytes": data_bytes, "unit_bytes": unit_bytes}
+    bench.simulate(Aligner(length_bits=LENGTH_BITS, **sizes), __name__,
+                   f"aligner_{data_bytes}_{unit_bytes}", parameters=sizes)
 
 
 def test_refuses_lengths_of_few_bits():
     with pytest.raises(ValueError, match="lengths need more than the 5 bits of an offset, not 5"):
-        Aligner(data_bytes=32, length_bits=5)
+        Aligner(data_bytes=32, length_bits=5, unit_bytes=2)

@@ -10,8 +10,9 @@ from hw.registers.model import REGISTER_BITS
 from sim_tests import bench, drive
 
 SIZES = {"address_bits": 40, "data_bytes": 8, "id_bits": 2}
+OUTSTANDING = 300
 COUNTS = 1 << REGISTER_BITS
-OWED_BITS = 16
+
 CHANNELS = ("ar", "r", "aw", "w", "b")
 HANDSHAKES = tuple(f"{channel}{end}" for channel in CHANNELS for end in ("valid", "ready"))
 UNUSED = tuple(name for name in axi4_signature(**SIZES).members
@@ -174,7 +175,7 @@ async def long_times_are_told_apart(dut):
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
 @cocotb.parametrize(side=["read", "write"])
-async def as_much_may_be_owed_as_there_are_numbers(dut, side):
+async def as_much_may_be_owed_as_is_outstanding(dut, side):
     """Up to all and down again; at every power of two it still owes something."""
     await drive.reset(dut)
     asks, answers = ("ar", "r") if side == "read" else ("aw", "b")
@@ -192,7 +193,7 @@ async def as_much_may_be_owed_as_there_are_numbers(dut, side):
         put(channel, 0)
 
     there = 0
-    for bit in range(OWED_BITS):
+    for bit in range(OUTSTANDING.bit_length()):
         await move(asks, (1 << bit) - there)
         owed += sum(range(there, 1 << bit))
         there = 1 << bit
@@ -213,5 +214,5 @@ async def as_much_may_be_owed_as_there_are_numbers(dut, side):
 
 @pytest.mark.parametrize("first", [(1 << 31) - 16, COUNTS - 16])
 def test_bus_watch(first):
-    bench.simulate(BusWatch(first=first, **SIZES), __name__, f"bus_watch_{first}",
-                   parameters={"first": first})
+    bench.simulate(BusWatch(first=first, outstanding=OUTSTANDING, **SIZES), __name__,
+                   f"bus_watch_{first}", parameters={"first": first})

@@ -15,10 +15,11 @@ def sizes():
     return {"address_bits": ADDRESS_BITS, "data_bytes": drive.parameters()["data_bytes"]}
 
 
-def draw(rng, groups, *, rows=None, tiles=None, piece=None, aligned=False):
+def draw(rng, groups, *, rows=None, tiles=None, piece=None, aligned=False, guess=False):
     """Draw commands as words: groups of rows, column tile by column tile.
 
-    Some groups end a command; the last one does. A piece that lies in two words is two.
+    Some groups end a command; the last one does. A piece that lies in two words is two. The row
+    that comes next may be a guess.
     """
     size, words = sizes()["data_bytes"], []
     for group in range(groups):
@@ -40,6 +41,7 @@ def draw(rng, groups, *, rows=None, tiles=None, piece=None, aligned=False):
                         last = final and (second or not parts[1])
                         words.append({
                             "word": address // size + second, "strobes": part, "row": row,
+                            "next_row": int(rng.integers(ROWS)) if guess else (row + 1) % count,
                             "data": int.from_bytes(rng.bytes(size), "little"),
                             "is_last": int(last), "ends": int(last and ends)})
     return words
@@ -117,6 +119,11 @@ async def survives_a_long_pause(dut, side):
         await join(dut, words, idle=pause)
     else:
         await join(dut, words, stall=0.9)
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def a_wrong_guess_costs_nothing_but_time(dut):
+    await join(dut, draw(drive.rng(), drive.amount(30, 300), guess=True))
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")

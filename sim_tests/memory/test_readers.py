@@ -10,13 +10,18 @@ from golden.memory.layouts import longest_packet
 from hw.contract.config import Config
 from hw.memory.row_reader import RowReader
 from hw.memory.tile_reader import TileReader
-from hw.memory.work import Walk, piece_layout, rows_layout, tiles_layout
+from hw.memory.work import FENCE_BITS, Walk, piece_layout, rows_layout, tiles_layout
 from sim_tests import bench, drive
 from sim_tests.memory.addresses import near_the_last, reached
 from sim_tests.stimuli.operands import configuration, handed_over
 
 SIZES = {"address_bits": 40, "length_bits": 24}
 NO_FENCE = {"waits": 0, "ended": 0}
+
+
+def fence(waits, ended):
+    """Give a fence as a work has it."""
+    return {"waits": waits, "ended": ended % (1 << FENCE_BITS)}
 
 
 def rows_pieces(config, work):
@@ -157,7 +162,8 @@ async def tiles_begin_works_of_any_size(dut):
     await begin_works_of_any_size(
         dut, tiles_layout(address_bits=40), lambda: draw_tiles(rng, config) | {
             "m": int(rng.integers(1, 1 << 32)), "n": int(rng.integers(4 * config.cols, 1 << 32)),
-            "group_rows": int(rng.integers(1, 1 << 32)), "index": int(rng.integers(8)),
+            "group_rows": int(rng.integers(1, config.tile_slots * config.rows + 1)),
+            "index": int(rng.integers(8)),
             "stride": int(rng.integers(1 << 32))},
         lambda config, work: ((inside(address), length, last)
                               for address, length, last in tiles_pieces(config, work)))
@@ -185,8 +191,9 @@ async def rows_wait_for_what_has_to_end(dut):
     for (ended, completed, holds), waits in itertools.product(
             [(5, 4, True), (5, 5, False), (5, 6, False), (2, (1 << 32) - 1, True),
              ((1 << 32) - 1, 3, False), (0, (1 << 32) - 3, True),
-             (0x5555_5556, 0x5555_5555, True), (0x5555_5555, 0xAAAA_AAAA, False)], (0, 1)):
-        fenced = work | {"fence": {"waits": waits, "ended": ended}}
+             (0x5555_5556, 0x5555_5555, True), (0x5555_5555, 0x5555_5653, False),
+             (0x5555_5555, 0x5555_554D, True)], (0, 1)):
+        fenced = work | {"fence": fence(waits, ended)}
         await hold(dut, rows_layout(**SIZES), fenced, completed, holds and waits, ended)
 
 
@@ -196,8 +203,8 @@ async def tiles_wait_for_weights_and_for_biases(dut):
     work = draw_tiles(drive.rng(), configuration()) | {"n": 3, "m": 1}
     for first, has_bias, waits, side_waits in itertools.product(
             (8, 0x5555_5555, 0xAAAA_AAAA), (0, 1), (0, 1), (0, 1)):
-        fenced = work | {"has_bias": has_bias, "fence": {"waits": waits, "ended": first + 1},
-                         "side_fence": {"waits": side_waits, "ended": first + 3}}
+        fenced = work | {"has_bias": has_bias, "fence": fence(waits, first + 1),
+                         "side_fence": fence(side_waits, first + 3)}
         for past in range(4):
             holds = (waits and past < 1) or (has_bias and side_waits and past < 3)
             await hold(dut, tiles_layout(address_bits=40), fenced, first + past, bool(holds),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from golden.memory.layouts import result_bytes, tile_lines
 from hw.contract.config import Config
 from hw.memory.line_joiner import LINE_BYTES, leaving_lines
-from hw.memory.row_writer import group_rows
+from hw.memory.work import largest_group
 from perf.rtl.bus_schedule.beats import Beats
 from perf.rtl.bus_schedule.network import Process, Step
 from perf.rtl.bus_schedule.queues import Queue
@@ -15,7 +15,7 @@ from perf.rtl.bus_schedule.work import Work
 from perf.rtl.schedule.latencies import NOT_YET, RELEASED
 
 READ = 1
-"""A word is taken; the line of its row has been read in the next cycle."""
+"""A line is asked for; it is there in the next cycle."""
 
 FLUSHED = 2
 """Cycles for each line that the end of a command drives out: read, and let go."""
@@ -30,6 +30,8 @@ class Row(NamedTuple):
         Where its bytes go.
     index : int
         Of its group of resident token tiles.
+    follower : int
+        Index of the row that comes next, if the job goes on.
     ends_beat : bool
         It is the last of its beat of the result stream.
     """
@@ -37,6 +39,7 @@ class Row(NamedTuple):
     address: int
     size: int
     index: int
+    follower: int
     ends_beat: bool
 
 
@@ -52,7 +55,8 @@ def result_rows(config: Config, work: Work) -> Iterator[Row]:
                 ends = index == group - 1 or place == config.rows - 1 or (
                     place % config.drain_rows == config.drain_rows - 1)
                 address = work.at.c + (first + index) * command.c_stride
-                yield Row(address + column * config.cols * each, lanes * each, index, ends)
+                yield Row(address + column * config.cols * each, lanes * each, index,
+                          (index + 1) % group, ends)
 
 
 class RowWriter:
@@ -70,11 +74,11 @@ class RowWriter:
         self._config, self._beats, self._stores = config, beats, stores
         self._word = config.bus_bytes
         self._line = max(2, LINE_BYTES // config.bus_bytes)
-        self._leaving = Queue(leaving_lines(group_rows(config)))
+        self._leaving = Queue(leaving_lines(largest_group(config)))
         self._left: list[list[Store]] = []  # words of each line that leaves
         self._lines: dict[int, tuple[int, dict[int, int]]] = {}  # of each row: place, words
-        self._moved = self._accepted = NOT_YET
-        self._row = -1  # of the word that was accepted last
+        self._moved = NOT_YET
+        self._shown = -1  # row whose line is read while a word moves
 
     def write_job(self, work: Work, since: int) -> Process[int]:
         """Write a job's rows, none of which is taken before a cycle; return when the last is."""
@@ -89,26 +93,26 @@ class RowWriter:
             first, end = row.address // self._word, -(-(row.address + row.size) // self._word)
             for word in range(first, end):
                 is_last = work.is_last and number == len(rows) - 1 and word == end - 1
-                cycle = self._accept(row.index, cycle)
+                yield from self._move(row, word, cycle)
                 if row.ends_beat and word == end - 1:
-                    beats.taken.append(cycle)
-                yield from self._move(row, word)
+                    beats.taken.append(self._moved)
+                cycle = self._moved + 1
                 if is_last:
+                    taken = self._moved
                     yield from self._flush(work.ends)
-                cycle += 1
             begins = row.ends_beat
             place += begins
-        return self._accepted
+        return taken if work.is_last else self._moved
 
-    def _accept(self, row: int, offered: int) -> int:
-        """Take a word: while the one before moves, if that is of another row."""
-        self._accepted = max(offered, self._moved + (row == self._row))
-        self._row = row
-        return self._accepted
+    def _move(self, row: Row, word: int, offered: int) -> Step:
+        """Put the word into its line, and let another line of its row go.
 
-    def _move(self, row: Row, word: int) -> Step:
-        """Put the word into its line, and let another line of its row go."""
-        place, moved = word // self._line, self._accepted + READ
+        Its line has been read while the word before moved, if that knew which.
+        """
+        place = word // self._line
+        moved = max(offered, self._moved + 1)
+        if self._shown != row.index:
+            moved += READ
         kept, words = self._lines.get(row.index, (place, {}))
         if kept != place:
             moved = max(moved, (yield from self._leaving.room()))
@@ -119,6 +123,7 @@ class RowWriter:
         words[word] = words.get(word, 0) | (1 << end) - (1 << begin)
         self._lines[row.index] = place, words
         self._moved = moved
+        self._shown = row.follower if row.follower != row.index else -1
 
     def _flush(self, ends: bool) -> Step:
         """Let all lines go, row by row."""
@@ -127,7 +132,7 @@ class RowWriter:
             cycle = max(cycle + FLUSHED, (yield from self._leaving.room()))
             self._let_go(self._lines[row][1], cycle, ends=ends and row == last)
         self._lines.clear()
-        self._moved, self._row = cycle + RELEASED, -1
+        self._moved, self._shown = cycle, -1
 
     def _let_go(self, words: dict[int, int], cycle: int, ends: bool) -> None:
         self._left.append([Store(word, words[word], ends=ends and word == max(words))
