@@ -50,7 +50,9 @@ def stages(command: Command, at: Iteration, read: Read, x: NDArray[np.float32], 
     if JobFlag.CHANNEL in flags:
         operands["channel_factor"] = _numbers(read, "channel", at.channel, columns)
     if JobFlag.RESIDUAL in flags:
-        operands["residual"] = _residual(command, at.residual, read, x.shape)
+        operands["residual"] = np.stack([
+            _numbers(read, "residual", at.residual + row * command.residual_stride, columns)
+            for row in range(len(x))])
     function = Function(command.function)
     outcome = pipe(x, function=None if function is Function.NONE else function.name.lower(),
                    **operands)
@@ -74,16 +76,6 @@ def _of_rows(command: Command, x: NDArray[np.float32], a: MXTensor | None) -> Op
             return {"row_factor": row_factors(row_sums(a))[0][:, None]}
         case _:
             return {}
-
-
-def _residual(command: Command, address: int, read: Read,
-              shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Read a residual, or the one row that is added to all."""
-    rows, columns = shape
-    if not command.residual_stride:
-        return _numbers(read, "residual", address, columns)
-    return np.stack([_numbers(read, "residual", address + row * command.residual_stride, columns)
-                     for row in range(rows)])
 
 
 def _numbers(read: Read, operand: str, address: int, count: int) -> NDArray[np.float32]:
