@@ -54,6 +54,7 @@ class Bug:
 VECTOR_FUNCTIONS = "golden/tests/test_vector_functions.py"
 VECTOR_ROWS = "golden/tests/test_vector_rows.py"
 VECTOR_SOFTMAX = "golden/tests/test_vector_softmax.py"
+VECTOR_JOBS = "golden/tests/memory/test_vector_jobs.py"
 MACHINE = "sim_tests/accelerator/test_accelerator.py -k 4x4"
 FAULTS = "sim_tests/accelerator/test_faults.py -k 4x4"
 ICARUS = "sim_tests/accelerator/test_icarus.py -k nothing_unknown"
@@ -353,6 +354,17 @@ BUGS = (
     Bug("vector: a sum of zero is divided by", "golden/vector/softmax.py",
         "np.where(is_zero, np.float32(0), reciprocal(sums))",
         "reciprocal(sums)", VECTOR_SOFTMAX),
+    Bug("vector jobs: the first row of a residual for all", "golden/memory/stages.py",
+        " + row * command.residual_stride", "", VECTOR_JOBS),
+    Bug("vector jobs: columns have a factor too many", "golden/memory/checks.py",
+        "function in (Function.GELU, Function.SILU) and", "False and", VECTOR_JOBS),
+    Bug("vector jobs: a saturated power goes on", "golden/memory/stages.py",
+        "if outcome.saturated:", "if False:", VECTOR_JOBS),
+    Bug("vector jobs: tags of A for blocks of results", "golden/memory/checks.py",
+        "command.n if command.flags & JobFlag.TAGGED else command.columns", "command.columns",
+        VECTOR_JOBS),
+    Bug("vector jobs: one fence for all that is beside A and B", "golden/memory/fences.py",
+        '"residual": "wait_residual"', '"residual": "wait_side"', VECTOR_JOBS),
     Bug("vector: terms in another order", "golden/vector/combination.py",
         "in terms:",
         "in reversed(terms):", VECTOR_ROWS),

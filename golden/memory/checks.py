@@ -7,11 +7,20 @@ import numpy as np
 from golden.formats import BLOCK_SIZE
 from golden.memory.descriptor import Command, JobFlag
 from golden.memory.faults import CommandError, Fault
-from golden.memory.jobs import FORMAT_CODES, JobKind, Output, Selection
+from golden.memory.jobs import FORMAT_CODES, Function, JobKind, Output, Rows, Selection
 from golden.memory.machine import Machine
 from golden.memory.tables import Table
 
-FP32_INFINITY = 0x7F800000
+FP32_SMALLEST, FP32_INFINITY = 0x00800000, 0x7F800000
+"""Patterns of the smallest normal number, and of infinity."""
+
+BASE_FLAGS = JobFlag.BIAS | JobFlag.REORDER | JobFlag.MEASURE
+"""Of machines without a vector unit."""
+
+STAGE_FLAGS = JobFlag.TAGGED | JobFlag.CHANNEL | JobFlag.RESIDUAL | JobFlag.SCALED
+ALL_FLAGS = BASE_FLAGS | STAGE_FLAGS
+
+NORMS = (Rows.LAYER_NORM, Rows.RMS_NORM)
 
 
 def check_job(machine: Machine, command: Command) -> None:
@@ -43,8 +52,21 @@ def uses_order(command: Command) -> bool:
 
 def uses_tags(command: Command) -> bool:
     """Return whether a job takes the static tags of its table."""
-    return (JobKind(command.kind) is not JobKind.GEMM_PACKED
-            and Selection(command.selection) is Selection.STATIC)
+    return bool(command.flags & JobFlag.TAGGED) or (
+        selects(command) and Selection(command.selection) is Selection.STATIC)
+
+
+def selects(command: Command) -> bool:
+    """Return whether a job chooses blocks for MX9 among numbers."""
+    if command.is_vector:
+        return command.output == Output.MX6.value
+    return JobKind(command.kind) is not JobKind.GEMM_PACKED
+
+
+def tagged_blocks(command: Command) -> int:
+    """Return how many blocks static tags are for: those of K, or of a row of results."""
+    columns = command.n if command.flags & JobFlag.TAGGED else command.columns
+    return -(-columns // BLOCK_SIZE)
 
 
 def _refuse_first(reasons: Iterator[tuple[str, bool]]) -> None:
@@ -55,30 +77,40 @@ def _refuse_first(reasons: Iterator[tuple[str, bool]]) -> None:
 
 def _reasons(machine: Machine, command: Command) -> Iterator[tuple[str, bool]]:
     """List reasons, and whether each holds; one is asked for when none before it holds."""
-    flags, blocks = JobFlag(command.flags & 7), -(-command.k // BLOCK_SIZE)
+    flags, columns = JobFlag(command.flags & ALL_FLAGS), command.columns
+    blocks = -(-columns // BLOCK_SIZE)
     yield "UNKNOWN_KIND", not _is_code(JobKind, command.kind)
-    kind = JobKind(command.kind)
+    kind, is_vector = JobKind(command.kind), command.is_vector
     straight = kind in (JobKind.GEMM, JobKind.CONVERT)
+    if machine.has_vector:
+        yield "UNKNOWN_FUNCTION", not _is_code(Function, command.function)
+        yield "UNKNOWN_ROWS", not _is_code(Rows, command.rows)
     yield "BAD_COMBINATION", bool(
-        command.flags > 7 or (kind.converts and (command.output or flags & JobFlag.BIAS))
-        or (not straight and flags & (JobFlag.REORDER | JobFlag.MEASURE)))
-    yield "ZERO_SIZE", (not kind.converts and command.m == 0) or 0 in (command.n, command.k)
-    yield "K_TOO_LARGE", command.k > machine.k_max
-    yield "TILES_OUT_OF_RANGE", not kind.converts and not (
+        command.flags > (ALL_FLAGS if machine.has_vector else BASE_FLAGS)
+        or (kind.converts and (command.output or flags & JobFlag.BIAS))
+        or ((not straight or is_vector) and flags & (JobFlag.REORDER | JobFlag.MEASURE))
+        or (machine.has_vector and any(_bad_stages(command))))
+    yield "ZERO_SIZE", (not kind.converts and command.m == 0) or 0 in (command.n, columns)
+    # A table has tags for the blocks of the largest K.
+    yield "K_TOO_LARGE", max(columns, command.n * (JobFlag.TAGGED in flags)) > machine.k_max
+    yield "TILES_OUT_OF_RANGE", not kind.converts and not is_vector and not (
         1 <= command.tiles <= machine.tile_slots and command.tiles * blocks <= machine.act_depth)
     floating = kind is not JobKind.GEMM_PACKED
     codes = {FORMAT_CODES[name] for name in machine.float_formats}
     yield "UNKNOWN_FORMAT", floating and command.format not in codes
     yield "UNKNOWN_OUTPUT", not (_is_code(Output, command.output)
                                  and Output(command.output) in machine.outputs)
-    yield "UNKNOWN_SELECTION", floating and not _is_code(Selection, command.selection)
-    if floating:
+    selecting = selects(command)
+    yield "UNKNOWN_SELECTION", selecting and not _is_code(Selection, command.selection)
+    if selecting:
         selection = Selection(command.selection)
         most = {Selection.TOP: blocks, Selection.HEAD: 1}.get(selection, command.units)
         yield "TOO_MANY_UNITS", command.units > most
         yield "BAD_THRESHOLD", (selection is Selection.THRESHOLD
                                 and command.threshold > FP32_INFINITY)
-    names = floating and (uses_order(command) or uses_tags(command))
+    if machine.has_vector and Rows(command.rows) in NORMS:
+        yield "BAD_SCALAR", not FP32_SMALLEST <= command.scalar < FP32_INFINITY
+    names = (floating and uses_order(command)) or uses_tags(command)
     loads = command.loads_order or command.loads_tags
     yield "UNKNOWN_TABLE", bool((names or loads) and command.table >= machine.tables)
 
@@ -88,7 +120,23 @@ def _reasons_of_table(command: Command, table: Table) -> Iterator[tuple[str, boo
         yield "ORDER_DOUBLE", len(np.unique(table.order)) < len(table.order)
         yield "ORDER_INCOMPLETE", sorted(table.order) != list(range(command.k))
     if uses_tags(command):
-        yield "TAGS_INCOMPLETE", len(table.tags) != -(-command.k // BLOCK_SIZE)
+        yield "TAGS_INCOMPLETE", len(table.tags) != tagged_blocks(command)
+
+
+def _bad_stages(command: Command) -> Iterator[bool]:
+    """List what excludes each other of the stages on the way out."""
+    kind, flags = JobKind(command.kind), JobFlag(command.flags & ALL_FLAGS)
+    function, rows, is_vector = Function(command.function), Rows(command.rows), command.is_vector
+    yield kind.converts and bool(function.value or rows.value or flags & STAGE_FLAGS)
+    yield rows in (*NORMS, Rows.MAXIMUM) and not is_vector
+    yield rows is Rows.SUM and (is_vector or kind is not JobKind.GEMM_PACKED)
+    # There is one adder before the row factor, one row factor, and one multiplier behind it.
+    yield rows in (Rows.LAYER_NORM, Rows.MAXIMUM) and JobFlag.BIAS in flags
+    yield rows in (*NORMS, Rows.SUM) and JobFlag.SCALED in flags
+    yield function in (Function.GELU, Function.SILU) and JobFlag.CHANNEL in flags
+    if JobFlag.TAGGED in flags:  # a table has tags of one row
+        yield is_vector or command.output != Output.MX6.value
+        yield kind is JobKind.GEMM and command.selection == Selection.STATIC.value
 
 
 def _is_code(codes: type, value: int) -> bool:

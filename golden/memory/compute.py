@@ -1,29 +1,27 @@
 """What one iteration of a job makes of the bytes of its operands."""
 
 from fractions import Fraction
-from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from golden.formats import BLOCK_SIZE, FLOAT_FORMATS, MX6, MX9
+from golden.floats import narrow, widen
+from golden.formats import BLOCK_SIZE, FLOAT_FORMATS, FP32, MX6, MX9
 from golden.gemm import gemm
+from golden.memory.checks import selects
 from golden.memory.descriptor import Command, JobFlag
 from golden.memory.jobs import JobKind, Output, Selection
-from golden.memory.layouts import BIAS_BYTES, Iteration, element_bytes, take_packet, tile_lines
+from golden.memory.layouts import Iteration, element_bytes, take_packet, tile_lines
 from golden.memory.layouts import longest_packet as longest
 from golden.memory.machine import Machine
+from golden.memory.reading import Read
+from golden.memory.stages import stages
 from golden.memory.tables import Table
 from golden.mx import MXTensor, quantize
 from golden.packing import activation_tiles, weight_stream
 from golden.policy import Policy
-from golden.precision import apply_policy, convert
+from golden.precision import apply_policy, convert, mix
 from golden.unpacking import read_activation_tiles, read_weight_stream
-
-
-class Read(Protocol):
-    """Reads so many bytes of an operand ("a", "b" or "bias") at an address, or raises an error."""
-
-    def __call__(self, operand: str, address: int, size: int) -> bytes: ...
 
 
 def results(machine: Machine, command: Command, table: Table, at: Iteration,
@@ -49,17 +47,32 @@ def results(machine: Machine, command: Command, table: Table, at: Iteration,
     if command.converts:
         return weight_stream(converted(machine, command, table, at, read), machine.cols,
                              machine.weight_bytes)
-    bias = None
-    if command.flags & JobFlag.BIAS:
-        bias = np.frombuffer(read("bias", at.bias, command.n * BIAS_BYTES), "<f4")
-    output = "fp32" if command.is_packed else Output(command.output).name.lower()
-    c = gemm(activations(machine, command, table, at, read), weights(machine, command, at, read),
-             acc_width=machine.acc_width, k_max=machine.k_max, bias=bias, output=output)
-    if command.is_packed:
+    if command.is_vector:
+        x = numbers(command, at, read, command.m, command.n)
+        c = stages(command, at, read, widen(x, FLOAT_FORMATS[command.float_format]))
+        return _leave(machine, command, table, c)
+    a = activations(machine, command, table, at, read)
+    c = gemm(a, weights(machine, command, at, read), acc_width=machine.acc_width,
+             k_max=machine.k_max)
+    return _leave(machine, command, table, stages(command, at, read, c, a=a))
+
+
+def _leave(machine: Machine, command: Command, table: Table, c: NDArray[np.float32]) -> list[bytes]:
+    """Bring FP32 results into their format and their layout."""
+    if not command.is_packed:
+        fmt = FLOAT_FORMATS[Output(command.output).name.lower()]
+        rows = c if fmt == FP32 else narrow(c, fmt)
+        return [row.astype(row.dtype.newbyteorder("<"), copy=False).tobytes() for row in rows]
+    if command.is_vector and selects(command):
+        packed = apply_policy(c.view(np.uint32), _policy(command, table, machine.rows),
+                              rounding=machine.rounding, float_format=FP32)
+    elif command.flags & JobFlag.TAGGED:
+        six, nine = (quantize(c, fmt, rounding=machine.rounding) for fmt in (MX6, MX9))
+        packed = mix(six, nine, np.broadcast_to(table.tags, (len(c), len(table.tags))))
+    else:
         fmt = MX9 if Output(command.output) is Output.MX9 else MX6
-        return activation_tiles(quantize(c, fmt, rounding=machine.rounding), machine.rows,
-                                machine.act_bytes)
-    return [row.astype(row.dtype.newbyteorder("<"), copy=False).tobytes() for row in c]
+        packed = quantize(c, fmt, rounding=machine.rounding)
+    return activation_tiles(packed, machine.rows, machine.act_bytes)
 
 
 def activations(machine: Machine, command: Command, table: Table, at: Iteration,
@@ -70,7 +83,7 @@ def activations(machine: Machine, command: Command, table: Table, at: Iteration,
                            machine.act_bytes)
         return read_activation_tiles(packets, (command.m, command.k), machine.rows,
                                      machine.act_bytes)
-    return apply_policy(_numbers(command, at, read, command.m, command.k),
+    return apply_policy(numbers(command, at, read, command.m, command.k),
                         _policy(command, table, machine.rows), rounding=machine.rounding,
                         float_format=FLOAT_FORMATS[command.float_format])
 
@@ -87,13 +100,13 @@ def converted(machine: Machine, command: Command, table: Table, at: Iteration,
     """Read what a conversion makes weights of, and make them; parameters as of `results`."""
     transposed = JobKind(command.kind) is JobKind.CONVERT_TRANSPOSED
     rows, length = (command.k, command.n) if transposed else (command.n, command.k)
-    return convert(_numbers(command, at, read, rows, length),
+    return convert(numbers(command, at, read, rows, length),
                    _policy(command, table, machine.cols), transposed=transposed,
                    rounding=machine.rounding, float_format=FLOAT_FORMATS[command.float_format])
 
 
-def _numbers(command: Command, at: Iteration, read: Read, rows: int, length: int) -> np.ndarray:
-    """Read rows of numbers, as patterns."""
+def numbers(command: Command, at: Iteration, read: Read, rows: int, length: int) -> np.ndarray:
+    """Read rows of numbers from A, as patterns."""
     size = element_bytes(command)
     data = b"".join(read("a", at.a + row * command.a_stride, length * size) for row in range(rows))
     return np.frombuffer(data, f"<u{size}").reshape(rows, length)
@@ -118,7 +131,8 @@ def _policy(command: Command, table: Table, tile_rows: int) -> Policy:
         choices |= {"order": "calibrated", "permutation": table.order}
     match Selection(command.selection):
         case Selection.TOP:
-            return Policy(fraction=Fraction(command.units, -(-command.k // BLOCK_SIZE)), **choices)
+            blocks = -(-command.columns // BLOCK_SIZE)
+            return Policy(fraction=Fraction(command.units, blocks), **choices)
         case Selection.HEAD:
             return Policy(fraction=command.units, **choices)
         case Selection.STATIC:

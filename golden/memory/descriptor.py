@@ -25,6 +25,9 @@ class Operation(Enum):
     """A job of the machine, for every iteration of both batch levels."""
     WAIT = 2
     """Wait until a word in memory, which others write, has come to a sequence number."""
+    VECTOR = 3
+    """A pass of the vector unit over rows of numbers, for every iteration of both batch levels.
+    Only machines that have one do it."""
 
 
 class JobFlag(IntFlag):
@@ -33,6 +36,14 @@ class JobFlag(IntFlag):
     BIAS = 1
     REORDER = 2
     MEASURE = 4
+    TAGGED = 8
+    """Blocks of results are MX9 where the job's table says so."""
+    CHANNEL = 16
+    """There is a factor for each column."""
+    RESIDUAL = 32
+    """A residual, or a shift, is added."""
+    SCALED = 64
+    """SCALAR is the factor of all rows."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,8 @@ class Field:
         That look at it; in the others it is zero.
     doc : str
         One sentence.
+    of_vector : bool
+        Only machines with a vector unit have it.
     """
 
     name: str
@@ -58,6 +71,7 @@ class Field:
     width: int
     operations: tuple[Operation, ...]
     doc: str
+    of_vector: bool = False
 
     @property
     def mask(self) -> int:
@@ -77,68 +91,94 @@ class Field:
         return (bits & self.mask) >> self._at
 
 
+BASE_OPERATIONS = (Operation.JOB, Operation.WAIT)
+"""Of machines without a vector unit."""
+
 _ALL = tuple(Operation)
 _JOB = (Operation.JOB,)
+_ROWS = (Operation.JOB, Operation.VECTOR)
 _WAIT = (Operation.WAIT,)
 _STEPPED = ("A", "B", "C", "BIAS")
 
+
+def _steps(operand: str, word: int, *, of_vector: bool = False) -> list[Field]:
+    """Return the two steps of an operand."""
+    return [Field(f"{operand}_STEP_{level}", word + level, 0, 32, _JOB if operand == "B" else _ROWS,
+                  f"Bytes from {operand} of an iteration of level {level} to that of the next.",
+                  of_vector) for level in (0, 1)]
+
+
 FIELDS = (
     Field("VERSION", 0, 0, 8, _ALL, "Of the descriptor: 1."),
-    Field("OPERATION", 0, 8, 8, _ALL, "1 JOB, 2 WAIT."),
+    Field("OPERATION", 0, 8, 8, _ALL, "1 JOB, 2 WAIT, 3 VECTOR."),
     Field("INTERRUPT", 0, 16, 1, _ALL, "Interrupts when the command has ended."),
     Field("NOTIFY", 0, 17, 1, _ALL, "Writes the count of ended commands to NOTIFY_ADDRESS when "
           "the command has ended."),
     Field("GOES_ON", 0, 18, 1, _ALL, "A fault of the command does not stop the ring: the command "
           "counts as ended, notifies nobody, and what it would have written may hold anything."),
     Field("LOADS_ORDER", 0, 19, 1, _JOB, "The order at ORDER goes into the table TABLE first."),
-    Field("LOADS_TAGS", 0, 20, 1, _JOB, "The static tags at TAGS go into the table TABLE first."),
-    Field("WAIT_A", 1, 0, 8, _JOB, "A is read when the command so many before this one has ended; "
+    Field("LOADS_TAGS", 0, 20, 1, _ROWS, "The static tags at TAGS go into the table TABLE first."),
+    Field("WAIT_A", 1, 0, 8, _ROWS, "A is read when the command so many before this one has ended; "
           "0: at once."),
     Field("WAIT_B", 1, 8, 8, _JOB, "The same for B."),
-    Field("WAIT_SIDE", 1, 16, 8, _JOB, "The same for biases, order and tags."),
+    Field("WAIT_SIDE", 1, 16, 8, _ROWS, "The same for biases, order, tags and column factors."),
+    Field("WAIT_RESIDUAL", 1, 24, 8, _ROWS, "The same for the residual.", True),
     Field("KIND", 2, 0, 8, _JOB, "As the register JOB_KIND."),
-    Field("FORMAT", 2, 8, 8, _JOB, "As the register JOB_FORMAT."),
-    Field("OUTPUT", 2, 16, 8, _JOB, "As the register JOB_OUTPUT."),
-    Field("FLAGS", 2, 24, 8, _JOB, "As the register JOB_FLAGS."),
-    Field("TABLE", 3, 0, 8, _JOB, "As the register JOB_TABLE."),
-    Field("SELECTION", 3, 8, 8, _JOB, "As the register JOB_SELECTION."),
-    Field("M", 4, 0, 32, _JOB, "As the register JOB_M."),
-    Field("N", 5, 0, 32, _JOB, "As the register JOB_N."),
+    Field("FORMAT", 2, 8, 8, _ROWS, "As the register JOB_FORMAT."),
+    Field("OUTPUT", 2, 16, 8, _ROWS, "As the register JOB_OUTPUT."),
+    Field("FLAGS", 2, 24, 8, _ROWS, "As the register JOB_FLAGS."),
+    Field("TABLE", 3, 0, 8, _ROWS, "As the register JOB_TABLE."),
+    Field("SELECTION", 3, 8, 8, _ROWS, "As the register JOB_SELECTION."),
+    Field("FUNCTION", 3, 16, 8, _ROWS, "0 none, 1 exp2, 2 GELU, 3 SiLU.", True),
+    Field("ROWS", 3, 24, 8, _ROWS, "What rows are measured for: 0 nothing, 1 LayerNorm, 2 RMSNorm, "
+          "3 their maximum, 4 the sum of a packed A.", True),
+    Field("M", 4, 0, 32, _ROWS, "As the register JOB_M."),
+    Field("N", 5, 0, 32, _ROWS, "As the register JOB_N."),
     Field("K", 6, 0, 16, _JOB, "As the register JOB_K."),
     Field("TILES", 6, 16, 16, _JOB, "As the register JOB_TILES."),
-    Field("UNITS", 7, 0, 16, _JOB, "As the register JOB_UNITS."),
-    Field("THRESHOLD", 8, 0, 32, _JOB, "As the register JOB_THRESHOLD."),
+    Field("UNITS", 7, 0, 16, _ROWS, "As the register JOB_UNITS."),
+    Field("THRESHOLD", 8, 0, 32, _ROWS, "As the register JOB_THRESHOLD."),
     Field("SEQUENCE", 8, 0, 32, _WAIT, "The count that the word at A has to reach, modulo 2^32."),
-    Field("COUNT_0", 9, 0, 16, _JOB, "Iterations of the inner batch level."),
-    Field("COUNT_1", 9, 16, 16, _JOB, "Iterations of the outer batch level."),
+    Field("COUNT_0", 9, 0, 16, _ROWS, "Iterations of the inner batch level."),
+    Field("COUNT_1", 9, 16, 16, _ROWS, "Iterations of the outer batch level."),
     Field("A", 10, 0, 64, _ALL, "Address of the activations; of WAIT, of its word."),
     Field("B", 12, 0, 64, _JOB, "Address of the packed weights."),
-    Field("C", 14, 0, 64, _JOB, "Address of the results."),
-    Field("BIAS", 16, 0, 64, _JOB, "Address of the biases."),
+    Field("C", 14, 0, 64, _ROWS, "Address of the results."),
+    Field("BIAS", 16, 0, 64, _ROWS, "Address of the biases."),
     Field("ORDER", 18, 0, 64, _JOB, "Address of the order that is loaded."),
-    Field("TAGS", 20, 0, 64, _JOB, "Address of the static tags that are loaded."),
-    Field("A_STRIDE", 22, 0, 32, _JOB, "Bytes from a row of A, or a packed token tile, to the "
+    Field("TAGS", 20, 0, 64, _ROWS, "Address of the static tags that are loaded."),
+    Field("A_STRIDE", 22, 0, 32, _ROWS, "Bytes from a row of A, or a packed token tile, to the "
           "next."),
     Field("B_STRIDE", 23, 0, 32, _JOB, "Bytes from a column tile of B to the next."),
-    Field("C_STRIDE", 24, 0, 32, _JOB, "Bytes from a row of C, or a packed tile, to the next."),
-    *(Field(f"{operand}_STEP_{level}", 25 + 2 * place + level, 0, 32, _JOB,
-            f"Bytes from {operand} of an iteration of level {level} to that of the next.")
-      for place, operand in enumerate(_STEPPED) for level in (0, 1)),
+    Field("C_STRIDE", 24, 0, 32, _ROWS, "Bytes from a row of C, or a packed tile, to the next."),
+    *(field for place, operand in enumerate(_STEPPED) for field in _steps(operand, 25 + 2 * place)),
+    Field("SCALAR", 33, 0, 32, _ROWS, "FP32: the factor of SCALED; of LayerNorm and RMSNorm "
+          "epsilon times the square of N.", True),
+    Field("CHANNEL", 34, 0, 64, _ROWS, "Address of the column factors.", True),
+    Field("RESIDUAL", 36, 0, 64, _ROWS, "Address of the residual.", True),
+    Field("RESIDUAL_STRIDE", 38, 0, 32, _ROWS, "Bytes from a row of the residual to the next; 0 "
+          "for a row that is added to all.", True),
+    *_steps("CHANNEL", 39, of_vector=True), *_steps("RESIDUAL", 41, of_vector=True),
 )
-"""Every field, from the lowest word up. All other bits are zero; words 33 to 47 are kept for what
-is done to results on their way, and for operations to come."""
+"""Every field, from the lowest word up. All other bits are zero; words 43 to 47 are kept for what
+is to come."""
 
 FIELD = {field.name: field for field in FIELDS}
+BASE_FIELDS = tuple(field for field in FIELDS if not field.of_vector)
+"""Of machines without a vector unit."""
 
 
-def _mask(operation: Operation) -> int:
-    return sum(field.mask for field in FIELDS if operation in field.operations)
+def _reserved(operations: tuple[Operation, ...], fields: tuple[Field, ...]) -> dict[Operation, int]:
+    return {operation: (1 << 8 * BYTES) - 1 - sum(
+        field.mask for field in fields if operation in field.operations)
+        for operation in operations}
 
 
-_CODES = {operation.value for operation in Operation}
+RESERVED = _reserved(BASE_OPERATIONS, BASE_FIELDS)
+"""Bits that are zero in a descriptor of each operation, on a machine without a vector unit."""
 
-RESERVED = {operation: ((1 << 8 * BYTES) - 1) & ~_mask(operation) for operation in Operation}
-"""Bits that are zero in a descriptor of each operation."""
+RESERVED_WITH_VECTOR = _reserved(_ALL, FIELDS)
+"""The same, on a machine that has one."""
 
 
 class Command:
@@ -199,8 +239,8 @@ class Command:
         return bits.to_bytes(BYTES, "little")
 
     @classmethod
-    def unpack(cls, descriptor: bytes) -> Self:
-        """Read a descriptor.
+    def unpack(cls, descriptor: bytes, *, has_vector: bool = False) -> Self:
+        """Read a descriptor, as a machine with or without a vector unit does.
 
         Raises
         ------
@@ -211,14 +251,25 @@ class Command:
         version, code = (FIELD[name].take(bits) for name in ("VERSION", "OPERATION"))
         if version != VERSION:
             raise CommandError(Fault.UNKNOWN_VERSION, f"it is {version}")
-        if code not in _CODES:
+        reserved = RESERVED_WITH_VECTOR if has_vector else RESERVED
+        if code not in {operation.value for operation in reserved}:
             raise CommandError(Fault.UNKNOWN_OPERATION, f"it is {code}")
         operation = Operation(code)
-        if wrong := bits & RESERVED[operation]:
+        if wrong := bits & reserved[operation]:
             first = (wrong & -wrong).bit_length() - 1
             raise CommandError(Fault.RESERVED, f"bit {first % 32} of word {first // 32} is set")
         return cls(**{field.name.lower(): field.take(bits) for field in FIELDS
                       if operation in field.operations})
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether it is a pass over rows of numbers."""
+        return self.operation == Operation.VECTOR.value
+
+    @property
+    def columns(self) -> int:
+        """Numbers in a row of A: K, or N where a pass has no other."""
+        return self.n if self.is_vector else self.k
 
     @property
     def converts(self) -> bool:

@@ -17,7 +17,7 @@ class Fault(IntEnum):
 
     NONE = 0, "nothing is wrong"
     UNKNOWN_VERSION = 1, "VERSION of the descriptor must be 1"
-    UNKNOWN_OPERATION = 2, "OPERATION must be JOB or WAIT"
+    UNKNOWN_OPERATION = 2, "OPERATION must be JOB or WAIT, or VECTOR where there is a vector unit"
     RESERVED = 3, "bits that the operation does not have must be zero"
     NO_COUNT = 4, "both batch counts must be at least 1"
     UNALIGNED = 5, "an address or a stride is no multiple of what its layout asks for"
@@ -30,6 +30,7 @@ class Fault(IntEnum):
     WRITE_DECERR = 12, "a write was answered with DECERR"
     TIMEOUT = 13, "the bus gave no answer for as many cycles as BUS_TIMEOUT allows"
     OVERRUN = 14, "TAIL is further ahead of COMPLETED than the ring is long"
+    SATURATED = 15, "exp2 had a number of 96 or more, whose power would not be right"
 
 
 class CommandError(Exception):

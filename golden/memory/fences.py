@@ -3,7 +3,7 @@
 from golden.memory.descriptor import Command
 
 WAITS = {"a": "wait_a", "b": "wait_b", "bias": "wait_side", "order": "wait_side",
-         "tags": "wait_side"}
+         "tags": "wait_side", "channel": "wait_side", "residual": "wait_residual"}
 """The field that holds the reading of an operand back."""
 
 

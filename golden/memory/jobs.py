@@ -47,3 +47,26 @@ class Selection(Enum):
     """The K-blocks that the job's table marks."""
     HEAD = 3
     """The whole job: all of its K-blocks if `units` is 1, none if it is 0."""
+
+
+class Function(Enum):
+    """Of each number, on its way out."""
+
+    NONE = 0
+    EXP2 = 1
+    GELU = 2
+    SILU = 3
+
+
+class Rows(Enum):
+    """What is measured of each row, and becomes its offset and its factor."""
+
+    NONE = 0
+    LAYER_NORM = 1
+    """Minus the mean, over the deviation."""
+    RMS_NORM = 2
+    """Over the root of the mean square."""
+    MAXIMUM = 3
+    """Minus the largest number, with its sign."""
+    SUM = 4
+    """Over the sum of the quantized row of A: of GEMM_PACKED alone."""

@@ -11,7 +11,7 @@ from golden.memory.machine import Machine
 from golden.planes import BASE_BYTES, RESIDUAL_BYTES
 
 BIAS_BYTES, ORDER_BYTES = 4, 2
-"""Of a bias, FP32, and of an entry of an order."""
+"""Of a bias, FP32, as column factors and residuals are; and of an entry of an order."""
 
 
 class Iteration(NamedTuple):
@@ -21,6 +21,8 @@ class Iteration(NamedTuple):
     b: int
     c: int
     bias: int
+    channel: int
+    residual: int
 
 
 def iterations(command: Command) -> Iterator[Iteration]:
@@ -49,7 +51,7 @@ def check_places(machine: Machine, command: Command) -> None:
     that the bus does not have, and rows of results that are longer than their stride. This comes
     before the job is looked at, and so holds for codes that stand for nothing too.
     """
-    wanted = _units(command)
+    wanted = _units(machine, command)
     for operand, unit in wanted.items():
         for end in ("", "_stride", "_step_0", "_step_1"):
             value = getattr(command, f"{operand}{end}", 0)
@@ -66,17 +68,19 @@ def check_places(machine: Machine, command: Command) -> None:
                            f"{command.c_stride}")
 
 
-def _units(command: Command) -> dict[str, int]:
+def _units(machine: Machine, command: Command) -> dict[str, int]:
     """Return what the places of each operand that the command has are multiples of."""
     converts = bool(command.kind & JobKind.CONVERT.value)
     packed_c = converts or command.output >= Output.MX6.value
     packed_a = command.kind == JobKind.GEMM_PACKED.value
     wanted = {"a": ALIGNMENT if packed_a else element_bytes(command),
               "c": ALIGNMENT if packed_c else result_bytes(command)}
-    if not converts:
+    if not converts and not command.is_vector:
         wanted["b"] = ALIGNMENT
-    if command.flags & JobFlag.BIAS:
-        wanted["bias"] = BIAS_BYTES
+    beside = (JobFlag.BIAS, JobFlag.CHANNEL, JobFlag.RESIDUAL)
+    for flag in beside if machine.has_vector else beside[:1]:
+        if command.flags & flag:
+            wanted[str(flag.name).lower()] = BIAS_BYTES
     for name in ("order", "tags"):
         if getattr(command, f"loads_{name}"):
             wanted[name] = ALIGNMENT

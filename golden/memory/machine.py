@@ -28,6 +28,8 @@ class Machine:
     outputs : tuple of Output
     address_bits : int
         Of the bus.
+    has_vector : bool
+        It has a vector unit.
     """
 
     rows: int = 8
@@ -43,6 +45,7 @@ class Machine:
     float_formats: tuple[str, ...] = tuple(FLOAT_FORMATS)
     outputs: tuple[Output, ...] = field(default=tuple(Output))
     address_bits: int = 40
+    has_vector: bool = False
 
     def __post_init__(self) -> None:
         for name in ("rows", "cols", "act_bytes", "weight_bytes", "acc_width", "k_max",

@@ -1,10 +1,9 @@
 """The command ring: which commands run, in what order, and what a fault leaves behind."""
 
 from golden.arguments import whole
-from golden.formats import BLOCK_SIZE
 from golden.memory import layouts
 from golden.memory.byte_memory import BusError, Memory
-from golden.memory.checks import check_job, check_table
+from golden.memory.checks import check_job, check_table, tagged_blocks
 from golden.memory.compute import Read, results
 from golden.memory.descriptor import ALIGNMENT, BYTES, Command, Operation
 from golden.memory.faults import CommandError, Fault
@@ -142,7 +141,7 @@ class Ring:
                 return
             goes_on = self._has_begun = False
             try:
-                command = Command.unpack(self._read(self.address_of(self.completed), BYTES))
+                command = self._unpack(self._read(self.address_of(self.completed), BYTES))
                 goes_on = bool(command.goes_on)
                 self.is_waiting = not self._carry_out(command)
                 if not self.is_waiting:
@@ -156,6 +155,9 @@ class Ring:
                 else:
                     self.fault = error.fault
                     self.refusal = error.detail if error.fault is Fault.REFUSED else ""
+
+    def _unpack(self, descriptor: bytes) -> Command:
+        return Command.unpack(descriptor, has_vector=self.machine.has_vector)
 
     def _carry_out(self, command: Command) -> bool:
         """Carry a command out; return False if it has to wait."""
@@ -208,7 +210,7 @@ class Ring:
 
     def _load(self, command: Command, table: Table) -> None:
         """Load what a command brings for its table."""
-        blocks, read = -(-command.k // BLOCK_SIZE), self._reader(command)
+        blocks, read = tagged_blocks(command), self._reader(command)
         if command.loads_order:
             table.order = NO_ORDER  # if it cannot be read
             order = order_of(read("order", command.order, command.k * layouts.ORDER_BYTES))
@@ -233,7 +235,7 @@ class Ring:
         for number in range((self.tail - self.completed) % _COUNTS):
             try:
                 address = self.address_of(self.completed + number)
-                command = Command.unpack(self._read(address, BYTES))
+                command = self._unpack(self._read(address, BYTES))
                 if Operation(command.operation) is Operation.WAIT:
                     if not self._has_come(command):
                         return

@@ -9,8 +9,15 @@ from golden.vector.functions import exp2, exp2_saturates, gelu, reciprocal, reci
 from golden.vector.lane import multiply, to_lane
 from golden.vector.norms import layer_norm, rms_norm
 from golden.vector.pipe import Outcome, pipe
-from golden.vector.softmax import Softmax, softmax
-from golden.vector.statistics import RowStatistics, row_maximum, row_mean, row_scale, row_statistics
+from golden.vector.softmax import Softmax, row_factors, softmax
+from golden.vector.statistics import (
+    RowStatistics,
+    row_maximum,
+    row_mean,
+    row_scale,
+    row_scale_of,
+    row_statistics,
+)
 from golden.vector.sums import row_sums
 
 __all__ = [
@@ -28,9 +35,11 @@ __all__ = [
     "reciprocal",
     "reciprocal_root",
     "rms_norm",
+    "row_factors",
     "row_maximum",
     "row_mean",
     "row_scale",
+    "row_scale_of",
     "row_statistics",
     "row_sums",
     "silu",

@@ -97,7 +97,7 @@ def softmax(
         rounding=rounding,
     )
     sums = row_sums(passed.result)
-    factor, zero_rows = _row_factor(sums)
+    factor, zero_rows = row_factors(sums)
     return Softmax(passed.result, sums, factor, passed.saturated, zero_rows)
 
 
@@ -111,7 +111,7 @@ def _valid_maximum(
     return row_maximum(np.where(is_valid, scores, np.float32(-np.inf)))
 
 
-def _row_factor(sums: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
-    """Return one over sums, +0 where they are zero, and how many are."""
+def row_factors(sums: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
+    """Return one over sums of rows, in V24, +0 where they are zero, and how many are."""
     is_zero = (sums.view(np.uint32) & MAGNITUDE_MASK) == 0
     return np.where(is_zero, np.float32(0), reciprocal(sums)), int(np.count_nonzero(is_zero))

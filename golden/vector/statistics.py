@@ -117,7 +117,14 @@ def row_scale(
     ValueError
         If ``N**2 * epsilon`` is not within FP32's positive normal numbers.
     """
-    offset = scaled_epsilon(statistics.columns, epsilon)
+    return row_scale_of(statistics, scaled_epsilon(statistics.columns, epsilon),
+                        is_centred=is_centred)
+
+
+def row_scale_of(
+    statistics: RowStatistics, offset: np.float32, *, is_centred: bool
+) -> NDArray[np.float32]:
+    """Return what `row_scale` does, of `scaled_epsilon` instead of epsilon."""
     spread = statistics.columns * statistics.squares
     if is_centred:
         spread = spread - statistics.coarse_total**2

@@ -55,7 +55,7 @@ class DescriptorCheck(wiring.Component):
             *((fault, self.resp == resp) for resp, fault in READ_FAULTS.items()),
             (Fault.UNKNOWN_VERSION, command.version != VERSION),
             (Fault.UNKNOWN_OPERATION, ~Cat(
-                command.operation == operation.value for operation in Operation).any()),
+                command.operation == operation.value for operation in RESERVED_BITS).any()),
             (Fault.RESERVED, reserved)]
         converts = (command.kind & JobKind.CONVERT.value).any()
         numbers = ~converts & (command.output < Output.MX6.value)

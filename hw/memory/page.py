@@ -28,14 +28,15 @@ EXAMPLE = Command(
 
 def fields_table():
     """List the fields of a descriptor."""
-    lines = ["| byte | bits | field | of | |", "|---:|---|---|---|---|"]
+    lines = ["| byte | bits | field | of | V | |", "|---:|---|---|---|---|---|"]
     for field in FIELDS:
         of = "all" if set(field.operations) == set(Operation) else ", ".join(
             operation.name for operation in field.operations)
         last = field.low + field.width - 1
         bits = f"{last}:{field.low}" if field.width > 1 else f"{field.low}"
         at = field.word * WORD_BYTES
-        lines.append(f"| {at} | {bits} | `{field.name}` | {of} | {field.doc} |")
+        mark = "V" if field.of_vector else ""
+        lines.append(f"| {at} | {bits} | `{field.name}` | {of} | {mark} | {field.doc} |")
     return "\n".join(lines) + "\n"
 
 

@@ -4,17 +4,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden.memory.descriptor import BYTES, FIELD, FIELDS, RESERVED, Command, Operation
+from golden.memory.descriptor import (
+    BASE_FIELDS,
+    BYTES,
+    FIELD,
+    FIELDS,
+    RESERVED,
+    RESERVED_WITH_VECTOR,
+    Command,
+    Operation,
+)
 from golden.memory.faults import CommandError, Fault
 from golden.memory.jobs import JobKind
 
 NUMBERS = [field for field in FIELDS if field.name not in ("VERSION", "OPERATION")]
 
 
-@pytest.mark.parametrize("operation", Operation)
-def test_no_bit_belongs_to_two_fields(operation):
-    here = [field for field in FIELDS if operation in field.operations]
-    assert sum(field.mask for field in here) == ((1 << 8 * BYTES) - 1) ^ RESERVED[operation]
+MACHINES = pytest.mark.parametrize("operation, fields, reserved, has_vector", [
+    *((operation, BASE_FIELDS, RESERVED, False) for operation in RESERVED),
+    *((operation, FIELDS, RESERVED_WITH_VECTOR, True) for operation in Operation)])
+
+
+@MACHINES
+def test_no_bit_belongs_to_two_fields(operation, fields, reserved, has_vector):
+    here = [field for field in fields if operation in field.operations]
+    assert sum(field.mask for field in here) == ((1 << 8 * BYTES) - 1) ^ reserved[operation]
     assert all(bin(field.mask).count("1") == field.width for field in here)
 
 
@@ -32,7 +46,7 @@ def test_a_descriptor_is_read_as_it_was_written(data):
     command = Command(operation=operation, **values)
     packed = command.pack()
     assert len(packed) == BYTES
-    assert Command.unpack(packed) == command
+    assert Command.unpack(packed, has_vector=True) == command
 
 
 def test_bytes_by_hand():
@@ -43,19 +57,20 @@ def test_bytes_by_hand():
     assert packed[40:48] == bytes([4, 5, 6, 7, 8, 0, 0, 0])
 
 
-@pytest.mark.parametrize("operation", Operation)
-def test_every_reserved_bit_is_refused(operation):
+@MACHINES
+def test_every_reserved_bit_is_refused(operation, fields, reserved, has_vector):
     good = int.from_bytes(Command(operation=operation).pack(), "little")
     for bit in range(8 * BYTES):
-        if RESERVED[operation] >> bit & 1:
+        if reserved[operation] >> bit & 1:
             with pytest.raises(CommandError, match=f"bit {bit % 32} of word {bit // 32} is set"):
-                Command.unpack((good | 1 << bit).to_bytes(BYTES, "little"))
+                Command.unpack((good | 1 << bit).to_bytes(BYTES, "little"), has_vector=has_vector)
 
 
 @pytest.mark.parametrize("packed, fault", [
     (bytes(BYTES), Fault.UNKNOWN_VERSION), (b"\xa5" * BYTES, Fault.UNKNOWN_VERSION),
     (b"\x01" + bytes(BYTES - 1), Fault.UNKNOWN_OPERATION),
-    (b"\x01\x03" + bytes(BYTES - 2), Fault.UNKNOWN_OPERATION)])
+    (b"\x01\x03" + bytes(BYTES - 2), Fault.UNKNOWN_OPERATION),
+    (b"\x01\x04" + bytes(BYTES - 2), Fault.UNKNOWN_OPERATION)])
 def test_what_is_no_command_is_refused(packed, fault):
     with pytest.raises(CommandError) as error:
         Command.unpack(packed)
@@ -65,11 +80,11 @@ def test_what_is_no_command_is_refused(packed, fault):
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="k has 16 bits: 65536 does not fit"):
         Command(k=1 << FIELD["K"].width)
-    with pytest.raises(ValueError, match="a command has no field 'rows'; it has version, operat"):
-        Command(rows=3)
+    with pytest.raises(ValueError, match="a command has no field 'lanes'; it has version, operat"):
+        Command(lanes=3)
     with pytest.raises(ValueError, match="WAIT has no M"):
         Command(operation=Operation.WAIT, m=1).pack()
-    with pytest.raises(AttributeError, match="no field 'rows'"):
-        _ = Command().rows
+    with pytest.raises(AttributeError, match="no field 'lanes'"):
+        _ = Command().lanes
     with pytest.raises(TypeError, match="m must be a whole number"):
         Command(m=1.5)

@@ -13,7 +13,7 @@ enum mixdit_result mixdit_command_pack(const struct mixdit_command *command, uin
 {
     const uint32_t operation = command->operation;
 
-    if (operation != MIXDIT_OPERATION_JOB && operation != MIXDIT_OPERATION_WAIT)
+    if (operation < MIXDIT_OPERATION_JOB || operation > MIXDIT_OPERATION_VECTOR)
         return MIXDIT_BAD_COMMAND;
     for (uint32_t byte = 0; byte < MIXDIT_DESCRIPTOR_BYTES; byte++)
         descriptor[byte] = 0u;

@@ -309,7 +309,8 @@ enum mixdit_ring_status_fault {
     MIXDIT_RING_STATUS_FAULT_WRITE_SLVERR = 11,
     MIXDIT_RING_STATUS_FAULT_WRITE_DECERR = 12,
     MIXDIT_RING_STATUS_FAULT_TIMEOUT = 13,
-    MIXDIT_RING_STATUS_FAULT_OVERRUN = 14
+    MIXDIT_RING_STATUS_FAULT_OVERRUN = 14,
+    MIXDIT_RING_STATUS_FAULT_SATURATED = 15
 };
 
 /* X(member, offset) of every build parameter. */
@@ -390,7 +391,7 @@ enum mixdit_ring_status_fault {
 #define MIXDIT_RING_FAULTS(X) \
     X(MIXDIT_RING_STATUS_FAULT_NONE, "nothing is wrong") \
     X(MIXDIT_RING_STATUS_FAULT_UNKNOWN_VERSION, "VERSION of the descriptor must be 1") \
-    X(MIXDIT_RING_STATUS_FAULT_UNKNOWN_OPERATION, "OPERATION must be JOB or WAIT") \
+    X(MIXDIT_RING_STATUS_FAULT_UNKNOWN_OPERATION, "OPERATION must be JOB or WAIT, or VECTOR where there is a vector unit") \
     X(MIXDIT_RING_STATUS_FAULT_RESERVED, "bits that the operation does not have must be zero") \
     X(MIXDIT_RING_STATUS_FAULT_NO_COUNT, "both batch counts must be at least 1") \
     X(MIXDIT_RING_STATUS_FAULT_UNALIGNED, "an address or a stride is no multiple of what its layout asks for") \
@@ -402,7 +403,8 @@ enum mixdit_ring_status_fault {
     X(MIXDIT_RING_STATUS_FAULT_WRITE_SLVERR, "a write was answered with SLVERR") \
     X(MIXDIT_RING_STATUS_FAULT_WRITE_DECERR, "a write was answered with DECERR") \
     X(MIXDIT_RING_STATUS_FAULT_TIMEOUT, "the bus gave no answer for as many cycles as BUS_TIMEOUT allows") \
-    X(MIXDIT_RING_STATUS_FAULT_OVERRUN, "TAIL is further ahead of COMPLETED than the ring is long")
+    X(MIXDIT_RING_STATUS_FAULT_OVERRUN, "TAIL is further ahead of COMPLETED than the ring is long") \
+    X(MIXDIT_RING_STATUS_FAULT_SATURATED, "exp2 had a number of 96 or more, whose power would not be right")
 
 /* X(flag, what is wrong). */
 #define MIXDIT_FAULTS(X) \
