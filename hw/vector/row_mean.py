@@ -103,6 +103,5 @@ class RowMean(wiring.Component):
                 m.d.sync += is_busy.eq(0)
 
         rounded = rounded_magnitude(m, Cat(remainder.any(), quotient), exponent)
-        is_zero = ~quotient[-1]
-        m.d.comb += self.mean.eq(Mux(is_nan, QUIET_NAN, Cat(rounded, is_negative & ~is_zero)))
+        m.d.comb += self.mean.eq(Mux(is_nan, QUIET_NAN, Cat(rounded, is_negative)))
         return m
