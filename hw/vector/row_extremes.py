@@ -66,7 +66,7 @@ class RowExtremes(wiring.Component):
         elements, fields = [], []
         for lane, pattern in enumerate(self.block):
             element = Signal(Candidate, name=f"element_{lane}")
-            field = Signal(FP32.exponent_bits, name=f"exponent_{lane}")
+            field = Signal(FP32.exponent_bits, name=f"exponent_of_{lane}")
             m.d.comb += [
                 element.pattern.eq(pattern), element.is_there.eq(self.is_valid[lane]),
                 field.eq(Mux(self.is_valid[lane], _exponent(pattern), 0)),
@@ -75,7 +75,8 @@ class RowExtremes(wiring.Component):
             fields.append(field)
         number_1 = Signal(Candidate, reset_less=True)
         exponent_1 = Signal(FP32.exponent_bits, reset_less=True)
-        has_nan_1, first_1 = Signal(reset_less=True), Signal(reset_less=True)
+        has_nan_1 = Signal(reset_less=True)
+        first_1 = Signal(reset_less=True)
         last_1 = Signal()
         m.d.sync += [
             number_1.eq(_largest(m, elements, name="block")),

@@ -84,7 +84,8 @@ class RowScale(wiring.Component):
         total = Signal(signed(COARSE_WIDTH))
         m.d.comb += total.eq(Mux(self.is_centred, self.coarse_total, 0))
 
-        is_normal, is_far = Signal(), Signal()
+        is_normal = Signal()
+        is_far = Signal()
         m.d.comb += [is_normal.eq(value[-1] | ~value.any()), is_far.eq(~value[-FAST:].any())]
         is_new = Signal()  # in the first cycle of a state that asks
         m.d.sync += is_new.eq(0)
