@@ -3,6 +3,7 @@
 from functools import partial
 
 from golden.formats import BLOCK_SIZE
+from golden.vector.formats import MOST_COLUMNS
 from hw.accelerator import Accelerator
 from hw.activations.outlier_detector import OutlierDetector
 from hw.activations.reorder import Reorder
@@ -52,6 +53,7 @@ _DETECTOR = {"k_blocks_max": DEFAULT.k_blocks_max}
 _NORMALIZER = {"acc_width": DEFAULT.acc_width, "fraction_bits": DEFAULT.fraction_bits}
 _ROW_SUM = {"columns_max": DEFAULT.k_max}
 _BLOCK = {"lanes": BLOCK_SIZE}
+_COLUMNS = {"columns_max": MOST_COLUMNS}
 _CELLS = ("mac_row", "mac_cell")
 
 MACHINE = (
@@ -65,10 +67,10 @@ MACHINE = (
          configuration=describe(_DETECTOR)),
     Unit("reorder", lambda: Reorder(DEFAULT), configuration=DEFAULT.describe()),
     Unit("normalizer", lambda: Normalizer(**_NORMALIZER), configuration=describe(_NORMALIZER)),
-    Unit("row_extremes", RowExtremes),
+    Unit("row_extremes", RowExtremes, configuration=describe(_BLOCK)),
     Unit("row_totals", lambda: RowTotals(**_BLOCK), configuration=describe(_BLOCK)),
-    Unit("row_mean", RowMean),
-    Unit("row_scale", RowScale),
+    Unit("row_mean", RowMean, configuration=describe(_COLUMNS)),
+    Unit("row_scale", RowScale, configuration=describe(_COLUMNS)),
     Unit("row_sum", lambda: RowSum(**_ROW_SUM), configuration=describe(_ROW_SUM)),
     Unit("controller", lambda: Controller(DEFAULT), configuration=DEFAULT.describe()),
     Unit("csr", CSR, configuration="all registers"),
