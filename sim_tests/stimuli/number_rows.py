@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from golden.vector.formats import MOST_COLUMNS
 from sim_tests import drive
+from sim_tests.stimuli.operands import bits
 
 Row = NDArray[np.uint32]
 """Patterns of shape (columns,)."""
@@ -63,9 +64,25 @@ def longest_rows() -> list[Row]:
     return [np.full(MOST_COLUMNS, LARGEST | sign, np.uint32) for sign in (0, SIGN)]
 
 
+def _places(
+    rng: np.random.Generator, columns: int, lanes: int, has_holes: bool
+) -> NDArray[np.bool_]:
+    """Say in which lanes of which blocks a row's elements stand: shape (blocks, lanes)."""
+    if not has_holes:
+        return (np.arange(-(-columns // lanes) * lanes) < columns).reshape(-1, lanes)
+    blocks: list[NDArray[np.bool_]] = []
+    left = columns
+    while left:
+        is_valid = rng.random(lanes) < rng.random()
+        is_valid &= np.cumsum(is_valid) <= left
+        left -= np.count_nonzero(is_valid)
+        blocks.append(is_valid)
+    return np.array(blocks)
+
+
 async def pass_over(
     dut: Any, rows: Sequence[Row], *, layout: Any, latency: int, idle: float = 0.0,
-    exponents: Sequence[int] | None = None,
+    exponents: Sequence[int] | None = None, has_holes: bool = False,
 ) -> list[dict[str, int]]:
     """Show rows to a component, back to back, and collect what it says of each.
 
@@ -84,6 +101,8 @@ async def pass_over(
         Share of cycles without a block.
     exponents : sequence of int, optional
         Of each row, for ``exponent``.
+    has_holes : bool
+        Any elements of a block count, or none, and not the first ones.
 
     Returns
     -------
@@ -96,14 +115,15 @@ async def pass_over(
     garbage_words = drive.pack(layout, garbage)
     steps: list[tuple[int, int, int, int, int] | None] = []
     for number, row in enumerate(rows):
-        blocks = -(-len(row) // lanes)
+        is_valid = _places(rng, len(row), lanes, has_holes)
+        blocks = len(is_valid)
         padded = rng.integers(0, 1 << 32, (blocks, lanes), np.uint32)
-        padded.reshape(-1)[: len(row)] = row
+        padded[is_valid] = row
+        masks = bits(is_valid)
         for block, word in enumerate(drive.pack(layout, padded)):
             while idle and rng.random() < idle:
                 steps.append(None)
-            count = min(lanes, len(row) - block * lanes)
-            steps.append((word, (1 << count) - 1, int(block == 0), int(block == blocks - 1),
+            steps.append((word, int(masks[block]), int(block == 0), int(block == blocks - 1),
                           int(exponents[number]) if exponents is not None else 0))
     outputs = [name for name in ("exponent", "maximum", "totals")
                if hasattr(dut, name) and not (name == "exponent" and exponents is not None)]

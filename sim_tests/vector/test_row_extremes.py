@@ -10,9 +10,10 @@ from sim_tests import bench, drive
 from sim_tests.stimuli.number_rows import INFINITY, SIGN, corner_rows, pass_over, random_rows
 
 
-async def check(dut, rows, what, idle=0.0):
+async def check(dut, rows, what, idle=0.0, **options):
     """Compare what is said of rows with golden."""
-    seen = await pass_over(dut, rows, layout=Elements, latency=RowExtremes.latency, idle=idle)
+    seen = await pass_over(
+        dut, rows, layout=Elements, latency=RowExtremes.latency, idle=idle, **options)
     numbers = [row.view(np.float32) for row in rows]
     drive.compare([each["maximum"] for each in seen],
                   [row_maximum(row).view(np.uint32) for row in numbers], f"maximum, {what}")
@@ -32,6 +33,13 @@ async def finds_the_largest_of_corner_rows(dut, idle):
 async def finds_the_largest_of_random_rows(dut, idle):
     await drive.reset(dut)
     await check(dut, random_rows(drive.rng(), drive.amount(400, 10_000)), "random row", idle)
+
+
+@cocotb.test
+async def any_elements_of_a_block_may_count(dut):
+    await drive.reset(dut)
+    rows = random_rows(drive.rng(), drive.amount(400, 10_000))
+    await check(dut, rows, "row with holes", has_holes=True)
 
 
 @cocotb.test

@@ -13,12 +13,12 @@ from sim_tests.stimuli.number_rows import corner_rows, longest_rows, pass_over, 
 INFINITY_FIELD = 255
 
 
-async def check(dut, rows, what, idle=0.0):
+async def check(dut, rows, what, idle=0.0, **options):
     """Compare sums with golden; those of rows with an infinity or a NaN mean nothing."""
     statistics = [row_statistics(row.view(np.float32)) for row in rows]
     layout = data.ArrayLayout(32, drive.parameters()["lanes"])
     seen = await pass_over(dut, rows, layout=layout, latency=RowTotals.latency, idle=idle,
-                           exponents=[each.exponent for each in statistics])
+                           exponents=[each.exponent for each in statistics], **options)
     assert len(seen) == len(rows)
     totals = drive.unpack(Totals, [each["totals"] for each in seen])
     is_finite = np.array([each.exponent != INFINITY_FIELD for each in statistics])
@@ -40,6 +40,13 @@ async def adds_up_corner_rows(dut, idle):
 async def adds_up_random_rows(dut, idle):
     await drive.reset(dut)
     await check(dut, random_rows(drive.rng(), drive.amount(400, 10_000)), "random row", idle)
+
+
+@cocotb.test
+async def any_elements_of_a_block_may_count(dut):
+    await drive.reset(dut)
+    rows = random_rows(drive.rng(), drive.amount(200, 5_000))
+    await check(dut, rows, "row with holes", has_holes=True)
 
 
 @cocotb.test
