@@ -4,7 +4,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from golden.floats import add
+from golden.floats import add, from_integer
 from golden.vector import RowStatistics, multiply, reciprocal_root, row_scale, row_statistics
 from golden.vector.formats import MOST_COLUMNS, SQUARE_BITS
 from golden.vector.statistics import scaled_epsilon
@@ -42,8 +42,11 @@ def expected_latency(row, is_centred, waits):
 UNITS = {"sum": (add, "ab"), "reciprocal_root": (reciprocal_root, "x"), "product": (multiply, "ab")}
 
 
-async def answer(dut, name, waits):
-    """Answer questions as golden does, each after some cycles; count those in ``waits``."""
+async def answer(dut, name, waits, asked):
+    """Answer questions as golden does, each after some cycles.
+
+    The cycles are added to ``waits``, operands to ``asked``.
+    """
     function, operands = UNITS[name]
     ports = [getattr(dut, f"{name}__{operand}") for operand in operands]
     ask, answered, result = (getattr(dut, f"{name}__{port}")
@@ -65,15 +68,27 @@ async def answer(dut, name, waits):
         assert [int(port.value) for port in ports] == patterns, f"{name}: an operand changed"
         answered.value = 0
         waits.append(wait + 1)
+        asked += patterns
 
 
-async def check(dut, statistics, epsilons, what):
-    """Scale rows, one behind the other, with and without their means, and compare with golden."""
-    waits, actual, expected = [], [], []
-    tasks = [cocotb.start_soon(answer(dut, name, waits)) for name in UNITS]
+def expected_operands(row, is_centred, offset):
+    """Say what the sum, the root and the product are asked for, as patterns."""
+    spread = row.columns * int(row.squares) - (int(row.coarse_total) ** 2 if is_centred else 0)
+    exact = from_integer(spread, 2 * (int(row.exponent) - 127 - (SQUARE_BITS - 1)))
+    under = add(exact, number(offset))
+    root = bits(reciprocal_root(under))
+    is_unseen = not np.isfinite(under) or row.exponent == 255
+    return [bits(exact), offset, bits(under), QUIET_NAN if is_unseen else root, bits(row.columns)]
+
+
+async def check(dut, statistics, epsilons, what, is_centred=None):
+    """Scale rows, one behind the other, and compare with golden; also what is asked on the way."""
+    waits, asked, actual, expected = [], [], [], []
+    tasks = [cocotb.start_soon(answer(dut, name, waits, asked)) for name in UNITS]
     rng = drive.rng("schedule")
+    chosen = is_centred
     for row, epsilon in zip(statistics, np.broadcast_to(epsilons, len(statistics)), strict=True):
-        is_centred = int(rng.integers(0, 2))
+        is_centred = int(rng.integers(0, 2)) if chosen is None else chosen
         given = {"squares": row.squares, "coarse_total": row.coarse_total,
                  "exponent": row.exponent, "columns": row.columns, "is_centred": is_centred,
                  "offset": bits(scaled_epsilon(row.columns, float(epsilon)))}
@@ -81,6 +96,7 @@ async def check(dut, statistics, epsilons, what):
             getattr(dut, port).value = int(value)
         dut.start.value = 1
         waits.clear()
+        asked.clear()
         await drive.ticks(dut, 1)
         dut.start.value = 0
         latency = 0
@@ -90,6 +106,9 @@ async def check(dut, statistics, epsilons, what):
             assert latency < 300, "no scale"
         assert len(waits) == len(UNITS)
         assert latency == expected_latency(row, is_centred, waits), f"{latency} cycles, {waits}"
+        with np.errstate(all="ignore"):
+            drive.compare(asked, expected_operands(row, is_centred, given["offset"]),
+                          f"operands, {what}", row=row)
         actual.append(int(dut.scale.value))
         with np.errstate(all="ignore"):
             expected.append(bits(row_scale(row, float(epsilon), is_centred=bool(is_centred))))
@@ -110,7 +129,7 @@ async def scales_corner_rows(dut):
 @cocotb.test
 async def scales_random_rows(dut):
     await drive.reset(dut)
-    rng, n = drive.rng(), drive.amount(200, 4_000)
+    rng, n = drive.rng(), drive.amount(80, 4_000)
     statistics = [row_statistics(row.view(np.float32)) for row in random_rows(rng, n)]
     await check(dut, statistics, 2.0 ** rng.integers(-100, 60, n), "random row")
 
@@ -118,7 +137,7 @@ async def scales_random_rows(dut):
 @cocotb.test
 async def scales_random_sums(dut):
     await drive.reset(dut)
-    rng, n = drive.rng(), drive.amount(300, 10_000)
+    rng, n = drive.rng(), drive.amount(120, 10_000)
     statistics = []
     for _ in range(n):
         columns = int(rng.choice([rng.integers(1, MOST_COLUMNS + 1), 1 << rng.integers(0, 17)]))
@@ -131,6 +150,20 @@ async def scales_random_sums(dut):
         statistics.append(RowStatistics(columns, np.array(int(rng.integers(1, 255))), np.array(0),
                                         np.array(coarse), np.array(squares)))
     await check(dut, statistics, 2.0 ** rng.integers(-90, 30, n), "random sums")
+
+
+@cocotb.test
+async def rounds_ties_to_even(dut):
+    await drive.reset(dut)
+    rng, n = drive.rng(), drive.amount(80, 5_000)
+    statistics = []
+    for _ in range(n):
+        power = int(rng.integers(0, 17))
+        doubled = int(rng.integers(1 << 24, 1 << 25)) | 1  # 24 bits and a half
+        squares = (doubled << int(rng.integers(0, power + 2))) + int(rng.choice([-1, 0, 0, 1]))
+        statistics.append(RowStatistics(1 << power, np.array(127), np.array(0), np.array(7),
+                                        np.array(squares)))
+    await check(dut, statistics, 2.0**-60, "tie", is_centred=0)
 
 
 @cocotb.test
