@@ -3,6 +3,7 @@
 from functools import partial
 
 from golden.formats import BLOCK_SIZE
+from golden.vector.formats import MOST_COLUMNS
 from hw.accelerator import Accelerator
 from hw.activations.outlier_detector import OutlierDetector
 from hw.activations.reorder import Reorder
@@ -16,6 +17,11 @@ from hw.memory_machine import MemoryMachine
 from hw.registers.csr import CSR
 from hw.registers.map import RING_REGISTERS
 from hw.results.normalizer import Normalizer
+from hw.vector.row_extremes import RowExtremes
+from hw.vector.row_mean import RowMean
+from hw.vector.row_scale import RowScale
+from hw.vector.row_sum import RowSum
+from hw.vector.row_totals import RowTotals
 
 from .references import REFERENCES
 from .unit import Unit
@@ -45,6 +51,9 @@ def describe(parameters):
 
 _DETECTOR = {"k_blocks_max": DEFAULT.k_blocks_max}
 _NORMALIZER = {"acc_width": DEFAULT.acc_width, "fraction_bits": DEFAULT.fraction_bits}
+_ROW_SUM = {"columns_max": DEFAULT.k_max}
+_BLOCK = {"lanes": BLOCK_SIZE}
+_COLUMNS = {"columns_max": MOST_COLUMNS}
 _CELLS = ("mac_row", "mac_cell")
 
 MACHINE = (
@@ -58,6 +67,11 @@ MACHINE = (
          configuration=describe(_DETECTOR)),
     Unit("reorder", lambda: Reorder(DEFAULT), configuration=DEFAULT.describe()),
     Unit("normalizer", lambda: Normalizer(**_NORMALIZER), configuration=describe(_NORMALIZER)),
+    Unit("row_extremes", RowExtremes, configuration=describe(_BLOCK)),
+    Unit("row_totals", lambda: RowTotals(**_BLOCK), configuration=describe(_BLOCK)),
+    Unit("row_mean", RowMean, configuration=describe(_COLUMNS)),
+    Unit("row_scale", RowScale, configuration=describe(_COLUMNS)),
+    Unit("row_sum", lambda: RowSum(**_ROW_SUM), configuration=describe(_ROW_SUM)),
     Unit("controller", lambda: Controller(DEFAULT), configuration=DEFAULT.describe()),
     Unit("csr", CSR, configuration="all registers"),
     Unit("csr, ring", partial(CSR, RING_REGISTERS), configuration="all registers"),

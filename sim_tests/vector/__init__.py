@@ -1,0 +1,1 @@
+"""What stands between GEMMs: statistics of rows and sums of quantized ones."""
