@@ -64,7 +64,7 @@ MACHINE = (
     Unit("memory system", lambda: MemoryMachine(RING), left_out=("engines", "controller"),
          configuration=RING.describe()),
     Unit("accelerator 4x4", lambda: Accelerator(SMALL), BLOCK_SIZE * SMALL.rows * SMALL.cols, 4,
-         (*_CELLS, "normalizer", "bias_adder"), configuration=SMALL.describe()),
+         (*_CELLS, "normalizer", "fp32_adder"), configuration=SMALL.describe()),
 )
 """The machine's parts."""
 
