@@ -1,1 +1,1 @@
-"""Arithmetic of FP32 numbers, which several engines have: their sum, and how results are rounded."""
+"""Arithmetic of FP32 numbers that several engines have: their sum, and how results are rounded."""

@@ -16,6 +16,10 @@ from hw.memory_machine import MemoryMachine
 from hw.registers.csr import CSR
 from hw.registers.map import RING_REGISTERS
 from hw.results.normalizer import Normalizer
+from hw.vector.functions import TABLES, Functions
+from hw.vector.lane import Lane
+from hw.vector.product import Product
+from hw.vector.reciprocal import Reciprocal
 
 from .references import REFERENCES
 from .unit import Unit
@@ -45,6 +49,7 @@ def describe(parameters):
 
 _DETECTOR = {"k_blocks_max": DEFAULT.k_blocks_max}
 _NORMALIZER = {"acc_width": DEFAULT.acc_width, "fraction_bits": DEFAULT.fraction_bits}
+_ALL = tuple(TABLES)
 _CELLS = ("mac_row", "mac_cell")
 
 MACHINE = (
@@ -58,6 +63,15 @@ MACHINE = (
          configuration=describe(_DETECTOR)),
     Unit("reorder", lambda: Reorder(DEFAULT), configuration=DEFAULT.describe()),
     Unit("normalizer", lambda: Normalizer(**_NORMALIZER), configuration=describe(_NORMALIZER)),
+    Unit("product", Product),
+    Unit("functions, exp2", lambda: Functions(("exp2",)), configuration="functions=exp2"),
+    Unit("functions, gates", lambda: Functions(("gelu", "silu")),
+         configuration="functions=gelu,silu"),
+    Unit("functions", lambda: Functions(_ALL), configuration=f"functions={','.join(_ALL)}"),
+    Unit("reciprocal", Reciprocal),
+    Unit("lane, narrow", lambda: Lane(functions=("exp2",), is_full=False),
+         configuration="functions=exp2 is_full=False"),
+    Unit("lane", lambda: Lane(functions=_ALL), configuration=f"functions={','.join(_ALL)}"),
     Unit("controller", lambda: Controller(DEFAULT), configuration=DEFAULT.describe()),
     Unit("csr", CSR, configuration="all registers"),
     Unit("csr, ring", partial(CSR, RING_REGISTERS), configuration="all registers"),
