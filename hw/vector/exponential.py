@@ -17,7 +17,7 @@ ARGUMENT_WIDTH = PLACE + (FP32.bias + 1).bit_length() - 1
 
 LARGEST_EXPONENT = largest_exponent(PLACE, ARGUMENT_WIDTH)
 
-Power = data.StructLayout({"number": FP32.width, "takes_value": 1, "saturated": 1})
+Power = data.StructLayout({"number": FP32.width, "stays": 1, "takes_value": 1, "saturated": 1})
 
 
 def power_of_two(m, whole, x, overflows):
@@ -45,13 +45,14 @@ def power_of_two(m, whole, x, overflows):
     m.d.comb += [
         is_below.eq(Mux(overflows, sign, whole.as_signed() < 1 - FP32.bias)),
         is_above.eq(Mux(overflows, ~sign, whole.as_signed() >= EXP2_LIMIT)),
-        # Infinity and the NaN are their own powers.
-        stays.eq(is_special & (is_nan | ~sign))]
+        # Infinity and the NaN, which has no sign, are their own powers.
+        stays.eq(is_special & ~sign)]
     largest = (FP32.bias + EXP2_LIMIT << FP32.mantissa_bits) - (1 << DROPPED_BITS)
     exponent = Cat(Const(0, FP32.mantissa_bits), (whole + FP32.bias)[:FP32.exponent_bits])
     power = Signal(Power)
     m.d.comb += [
-        power.number.eq(Mux(stays, x, Mux(is_above, largest, Mux(is_below, 0, exponent)))),
+        power.number.eq(Mux(is_above, largest, Mux(is_below, 0, exponent))),
+        power.stays.eq(stays),
         power.takes_value.eq(~(stays | is_above | is_below)),
         power.saturated.eq(is_above & ~(is_special & is_nan))]
     return power

@@ -119,8 +119,10 @@ class Functions(wiring.Component):
         if self.has_exp2:
             power = exponential.power_of_two(m, argument[exponential.PLACE:], number, is_over)
             with m.If(function == Function.EXP2):
-                m.d.comb += [side.number.eq(power.number), side.takes_value.eq(power.takes_value),
+                m.d.comb += [side.takes_value.eq(power.takes_value),
                              side.saturated.eq(power.saturated)]
+                with m.If(~power.stays):
+                    m.d.comb += side.number.eq(power.number)
 
         # Cycle 3, with gates: the table's second half.
         value = table.o

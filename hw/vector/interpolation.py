@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.vector.segments import Segments
+from hw.parts.bits import inverted_product_tree
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class Interpolation(wiring.Component):
     Latency `latency` cycles: 1, behind the product of the second degree, or 0 where no table has
     one; a value each cycle; never stalls.
 
-    Differences are sums of complements, ~(~x + y) = x - y, and complements of constants are free.
+    Products come inverted, which takes fewer gates: x - y = x + ~y + 1, x + y = ~(~x + ~y + 1).
 
     Parameters
     ----------
@@ -157,23 +158,29 @@ class Interpolation(wiring.Component):
         c0, c1, c2 = self._look_up(m, segment)
         inner = c1
         if shared.top_bits:
-            # (c1 << s) - c2 * top, shifted back by s, which rounds down; or up where c1 is negative
-            # and golden rounds the signed number down.
-            low = Const(0 if shared.falls else -1, shared.inner_shift)
-            inverted = Signal(len(c1) + shared.inner_shift)
-            m.d.comb += inverted.eq(Cat(low, ~c1) + c2 * rest[-shared.top_bits:])
+            # c1 less the product, both signs rounded down: the magnitude of a falling slope up.
+            inverted, is_whole = self._shifted(m, "slope", c2, rest[-shared.top_bits:],
+                                               shared.inner_shift, len(c1))
+            slope = Signal(len(c1))
+            m.d.comb += slope.eq(c1 + inverted + (1 if shared.falls else is_whole))
             held = [Signal(len(value), name=name, reset_less=True) for value, name in (
                 (c0, "c0_held"), (c1, "inner_held"), (rest, "rest_held"))]
-            m.d.sync += [held[0].eq(c0), held[1].eq(~inverted[shared.inner_shift:]),
-                         held[2].eq(rest)]
+            m.d.sync += [held[0].eq(c0), held[1].eq(slope), held[2].eq(rest)]
             c0, inner, rest = held
-        width = self.most.bit_length()
-        start, total = Signal(width), Signal(width)
-        flip = Const(-1 if shared.falls else 0, width)
-        m.d.comb += [start.eq(Cat(Const(0, shared.outer_shift), c0) ^ flip),
-                     total.eq(start + inner * rest),
-                     self.o.eq((total ^ flip)[self.dropped_bits:])]
+        total = Signal(self.most.bit_length() - shared.outer_shift)
+        inverted, is_whole = self._shifted(m, "rise", inner, rest, shared.outer_shift, len(total))
+        if shared.falls:
+            m.d.comb += total.eq(c0 + inverted + is_whole)
+        else:
+            m.d.comb += total.eq(~(~Cat(c0, Const(0, len(total)))[:len(total)] + inverted + 1))
+        m.d.comb += self.o.eq(total[self.dropped_bits - shared.outer_shift:])
         return m
+
+    def _shifted(self, m, name, x, y, places, width):
+        """Return ~(x * y >> places) of some width, and whether the shift loses nothing."""
+        product = Signal(len(x) + len(y), name=f"{name}_inverted")
+        m.d.comb += product.eq(inverted_product_tree(m, y, x, name=name))
+        return Cat(product[places:], Const(-1, width))[:width], product[:places].all()
 
     def _split(self, m):
         """Return an argument's segment and its fraction, aligned at the top."""

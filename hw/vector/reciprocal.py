@@ -17,13 +17,18 @@ INFINITY = EXPONENT_OF_INFINITY << V24.mantissa_bits
 """V24 pattern."""
 
 
+Side = data.StructLayout({
+    "exponent": signed(FP32.exponent_bits + 2), "sign": 1, "is_infinite": 1, "is_nan": 1})
+"""What the result is beside the table's value."""
+
+
 class Reciprocal(wiring.Component):
     """Give one over a number, or over its square root.
 
     The number is rounded to V24 first. Zeros give infinities of their signs; what is below FP32's
     normals is the zero of its sign. NaNs, and roots of numbers below zero, give the quiet NaN.
 
-    Latency `latency` (2) cycles; a number each cycle; never stalls.
+    Latency `latency` (3) cycles; a number each cycle; never stalls.
 
     Members
     -------
@@ -35,7 +40,7 @@ class Reciprocal(wiring.Component):
         V24 pattern of what was given `latency` cycles ago.
     """
 
-    latency = 2
+    latency = 3
 
     i: In(FP32.width)
     of_root: In(1)
@@ -57,25 +62,31 @@ class Reciprocal(wiring.Component):
         turned = Signal(signed(FP32.exponent_bits + 2))
         m.d.comb += turned.eq(
             Mux(self.of_root, 3 * FP32.bias - 1, 2 * FP32.bias - 1) - x.exponent)
-        exponent = Signal.like(turned, name="exponent", reset_less=True)
-        sign, becomes_infinite, is_nan = (Signal(name=name, reset_less=True) for name in (
-            "sign", "becomes_infinite", "is_nan"))
-        m.d.sync += [
-            exponent.eq(Mux(is_infinite, -1, Mux(self.of_root, turned >> 1, turned))),
-            sign.eq(x.sign), becomes_infinite.eq(is_zero),
-            is_nan.eq(is_infinite & x.mantissa.any() | self.of_root & x.sign & ~is_zero)]
+        side = Signal(Side)
+        m.d.comb += [
+            side.exponent.eq(Mux(is_infinite, -1, Mux(self.of_root, turned >> 1, turned))),
+            side.sign.eq(x.sign), side.is_infinite.eq(is_zero),
+            side.is_nan.eq(is_infinite & x.mantissa.any() | self.of_root & x.sign & ~is_zero)]
 
-        # Cycle 2: its second half. A value of 1 carries into the exponent.
+        # Cycle 2: its second half.
+        value = Signal(len(table.o), reset_less=True)
+        m.d.sync += value.eq(table.o)
+        for cycle in (1, 2):
+            held = Signal(Side, name=f"side_{cycle}", reset_less=True)
+            m.d.sync += held.eq(side)
+            side = held
+
+        # Cycle 3: a number. A value of 1 carries into the exponent.
         magnitude = Signal(V24.width + 1)
-        m.d.comb += magnitude.eq(Cat(table.o[:V24.mantissa_bits], exponent) + (
-            table.o[V24.mantissa_bits + 1] << V24.mantissa_bits))
+        m.d.comb += magnitude.eq(Cat(value[:V24.mantissa_bits], side.exponent) + (
+            value[V24.mantissa_bits + 1] << V24.mantissa_bits))
         biased = magnitude[V24.mantissa_bits:].as_signed()
         result = Signal(V24.width, reset_less=True)
         m.d.comb += self.o.eq(result)
-        with m.If(is_nan):
+        with m.If(side.is_nan):
             m.d.sync += result.eq(Const(QUIET_NAN >> DROPPED_BITS, V24.width))
-        with m.Elif(becomes_infinite):
-            m.d.sync += result.eq(Cat(Const(INFINITY, V24.width - 1), sign))
+        with m.Elif(side.is_infinite):
+            m.d.sync += result.eq(Cat(Const(INFINITY, V24.width - 1), side.sign))
         with m.Else():
-            m.d.sync += result.eq(Cat(Mux(biased <= 0, 0, magnitude)[:V24.width - 1], sign))
+            m.d.sync += result.eq(Cat(Mux(biased <= 0, 0, magnitude)[:V24.width - 1], side.sign))
         return m
