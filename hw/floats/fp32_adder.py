@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.formats import FP32
 from hw.floats.fp32_rounding import INFINITY, QUIET_NAN, SIGNIFICAND_BITS, rounded_magnitude
-from hw.parts.bits import is_larger, normalize_left
+from hw.parts.bits import normalize_left
 
 MINUS_ZERO = 1 << FP32.width - 1
 EXPONENT_OF_INFINITY = (1 << FP32.exponent_bits) - 1
@@ -57,8 +57,7 @@ class FP32Adder(wiring.Component):
         b = Signal(Pattern, name="b_or_zero")
         m.d.comb += b.as_value().eq(Mux(self.enable, self.b, MINUS_ZERO))
         swaps = Signal()
-        m.d.comb += swaps.eq(
-            is_larger(m, b.as_value()[:-1], self.a[:-1], name="b_above_a"))
+        m.d.comb += swaps.eq(self.a[:-1] < b.as_value()[:-1])
         larger = Signal(Pattern, name="larger")
         smaller = Signal(Pattern, name="smaller")
         m.d.comb += [larger.eq(Mux(swaps, b.as_value(), self.a)),
