@@ -24,6 +24,14 @@ async def rounds_special_values(dut):
 
 
 @cocotb.test
+async def sees_every_bit_of_a_mantissa(dut):
+    await drive.reset(dut)
+    exponent, bit = np.meshgrid(np.arange(256) << 23, 1 << np.arange(23))
+    for beside in (0, 0x80):
+        await check(dut, (exponent | bit | beside).ravel().astype(np.uint32))
+
+
+@cocotb.test
 async def rounds_the_neighbourhood_of_ties(dut):
     await drive.reset(dut)
     rng = drive.rng()
