@@ -11,6 +11,7 @@ from golden.vector import fixed, lane
 from hw.vector.fixed import largest_exponent, to_fixed
 from sim_tests import bench, drive
 from sim_tests.vector.side_by_side import (
+    LANES,
     SIGN,
     SPECIAL,
     SideBySide,
@@ -67,7 +68,7 @@ async def check(dut, x):
 @cocotb.test
 async def takes_special_values(dut):
     await drive.reset(dut)
-    await check(dut, SPECIAL)
+    await check(dut, np.repeat(SPECIAL, LANES))  # in every lane
 
 
 @cocotb.test

@@ -6,7 +6,14 @@ import numpy as np
 from golden.vector import lane
 from hw.vector.v24 import V24Rounder
 from sim_tests import bench, drive
-from sim_tests.vector.side_by_side import SPECIAL, SideBySide, compare, numbers, results_of
+from sim_tests.vector.side_by_side import (
+    LANES,
+    SPECIAL,
+    SideBySide,
+    compare,
+    numbers,
+    results_of,
+)
 
 PARTS = SideBySide(V24Rounder, "v24_rounder")
 
@@ -20,7 +27,7 @@ async def check(dut, x):
 @cocotb.test
 async def rounds_special_values(dut):
     await drive.reset(dut)
-    await check(dut, SPECIAL)
+    await check(dut, np.repeat(SPECIAL, LANES))  # in every lane
 
 
 @cocotb.test
@@ -28,7 +35,8 @@ async def sees_every_bit_of_a_mantissa(dut):
     await drive.reset(dut)
     exponent, bit = np.meshgrid(np.arange(256) << 23, 1 << np.arange(23))
     for beside in (0, 0x80):
-        await check(dut, (exponent | bit | beside).ravel().astype(np.uint32))
+        x = (exponent | bit | beside).ravel().astype(np.uint32)
+        await check(dut, np.repeat(x, LANES))
 
 
 @cocotb.test
