@@ -24,7 +24,7 @@ CUT_OFF = ((module, ("ActivationPath", "TileRouter", "MXPacker", "ResultWriter",
                      "OperandStore", "JobQueue")),
            (hw.operands.weight_loader, ("ChunkReader",)),
            (hw.array.mac_array, ("MACRow",)),
-           (hw.results.result_path, ("Normalizer", "BiasAdder")))
+           (hw.results.result_path, ("Normalizer", "FP32Adder")))
 """Components whose outputs are anything, and where they are named."""
 
 DEPTH = CONFIG.result_depth

@@ -3,9 +3,9 @@
 from amaranth import Cat, Const, Mux, Signal, signed
 
 import hw.results.normalizer as module
+from formal.floats.nearest import is_nearest
 from formal.harness import Harness
 from formal.proof import Mutant, Proof
-from formal.results.nearest import is_nearest
 from golden.formats import FP32
 from hw.contract.config import Config
 
@@ -78,8 +78,8 @@ PROOFS = (Proof(
          "of the accumulator; a NaN the quiet NaN.",
     bounds="The default machine's accumulator.",
     mutants=(
-        Mutant("hw.results.fp32_rounding", "(guard & (sticky | kept[0]))", "guard"),
-        Mutant("hw.results.fp32_rounding", "(biased <= 0)", "(biased < 0)"),
+        Mutant("hw.floats.fp32_rounding", "(guard & (sticky | kept[0]))", "guard"),
+        Mutant("hw.floats.fp32_rounding", "(biased <= 0)", "(biased < 0)"),
         Mutant(module.__name__, "side.exponent_sum + offset - leading_zeros",
                "side.exponent_sum + offset"),
         Mutant(module.__name__, "inverted.as_unsigned() + is_negative", "inverted.as_unsigned()"),

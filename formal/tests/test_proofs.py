@@ -11,7 +11,8 @@ from formal.page import PAGE, page
 from formal.proof import Mutant, Proof, planted, prove
 from formal.proofs import choose, find_proofs
 from formal.verdict import judge
-from hw.results import fp32_rounding, normalizer
+from hw.floats import fp32_rounding
+from hw.results import normalizer
 from hw.streams import stream_fifo
 from hw.streams.stream_buffer import StreamBuffer
 
@@ -85,7 +86,7 @@ def test_a_mutant_that_changes_nothing_is_told(tmp_path):
 
 def test_a_mutant_is_seen_by_those_who_imported_it():
     before = fp32_rounding.rounded_magnitude
-    with planted(Mutant("hw.results.fp32_rounding", "(guard & (sticky | kept[0]))", "guard")):
+    with planted(Mutant("hw.floats.fp32_rounding", "(guard & (sticky | kept[0]))", "guard")):
         assert normalizer.rounded_magnitude is fp32_rounding.rounded_magnitude is not before
     assert normalizer.rounded_magnitude is fp32_rounding.rounded_magnitude is before
 

@@ -23,7 +23,7 @@ from golden.vector import (
 )
 from golden.vector.fixed import to_fixed
 from golden.vector.formats import EXP2_LIMIT
-from golden.vector.functions import gelu_gate, silu_gate
+from golden.vector.gate import gelu_gate, silu_gate
 
 PATTERNS = st.integers(0, (1 << 32) - 1)
 FINITE = PATTERNS.filter(lambda pattern: pattern & 0x7F800000 != 0x7F800000)

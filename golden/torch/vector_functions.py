@@ -1,4 +1,4 @@
-"""The functions of the vector unit in PyTorch, with the bits of `golden.vector.functions`."""
+"""The functions of the vector unit in PyTorch, with the bits of `golden.vector`."""
 
 import torch
 

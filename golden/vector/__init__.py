@@ -4,11 +4,13 @@ docs/vector.md is the specification in words.
 """
 
 from golden.vector.combination import linear_combination
+from golden.vector.exponential import exp2, exp2_saturates
 from golden.vector.formats import V24
-from golden.vector.functions import exp2, exp2_saturates, gelu, reciprocal, reciprocal_root, silu
+from golden.vector.gate import gelu, silu
 from golden.vector.lane import multiply, to_lane
 from golden.vector.norms import layer_norm, rms_norm
 from golden.vector.pipe import Outcome, pipe
+from golden.vector.reciprocal import reciprocal, reciprocal_root
 from golden.vector.softmax import Softmax, row_factors, softmax
 from golden.vector.statistics import (
     RowStatistics,

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from golden.floats import flush, from_exact, widen
-from golden.vector.formats import DROPPED_BITS
+from golden.formats import FP32
+from golden.vector.formats import DROPPED_BITS, V24
 
 
 def canonical(x: ArrayLike) -> NDArray[np.float32]:
@@ -73,3 +74,17 @@ def multiply(x: ArrayLike, y: ArrayLike) -> NDArray[np.float32]:
     left, right = to_lane(x).astype(np.float64), to_lane(y).astype(np.float64)
     with np.errstate(invalid="ignore"):
         return from_exact(left * right)
+
+
+def pack(exponent: NDArray[np.int64], significand: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """Return the patterns of V24 numbers.
+
+    Parameters
+    ----------
+    exponent : ndarray of int64
+        Biased, of FP32.
+    significand : ndarray of int64
+        From ``2**15`` to ``2**16``, which carries into the exponent.
+    """
+    fraction = significand - (1 << V24.mantissa_bits) << DROPPED_BITS
+    return ((exponent << FP32.mantissa_bits) + fraction).astype(np.uint32)

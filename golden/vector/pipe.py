@@ -15,7 +15,8 @@ from golden.floats import add, narrow
 from golden.formats import BLOCK_SIZE, FLOAT_FORMATS, FP32, MX6, MX9, FloatFormat, MXFormat
 from golden.mx import MXTensor, check_rounding, quantize
 from golden.precision import MIXED_ROUNDINGS, mix
-from golden.vector.functions import exp2, exp2_saturates, gelu, silu
+from golden.vector.exponential import exp2, exp2_saturates
+from golden.vector.gate import gelu, silu
 from golden.vector.lane import canonical, multiply
 
 FUNCTIONS = ("exp2", "gelu", "silu")

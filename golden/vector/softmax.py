@@ -8,9 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 from golden.floats import MAGNITUDE_MASK
 from golden.formats import MX6, MXFormat
 from golden.mx import MXTensor, mx_format
-from golden.vector.functions import reciprocal
 from golden.vector.lane import canonical
 from golden.vector.pipe import columns_that_count, pipe
+from golden.vector.reciprocal import reciprocal
 from golden.vector.statistics import row_maximum
 from golden.vector.sums import row_sums
 

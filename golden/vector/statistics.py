@@ -15,8 +15,8 @@ from golden.floats import add, from_exact, from_integer, nearest_magnitude
 from golden.formats import FP32
 from golden.vector.fixed import to_fixed
 from golden.vector.formats import MOST_COLUMNS, SQUARE_BITS, SUM_BITS
-from golden.vector.functions import reciprocal_root
 from golden.vector.lane import canonical, multiply
+from golden.vector.reciprocal import reciprocal_root
 
 _INFINITY_FIELD = 255
 

@@ -225,3 +225,39 @@ def rotated(m, value, places, *, unit, name):
         m.d.comb += turned.eq(Mux(places_bit, value.rotate_left(unit << level), value))
         value = turned
     return value
+
+
+def inverted_product_tree(m, a, b, *, name):
+    """Multiply two unsigned values exactly, as a tree of adders that no two rows' overlap leaves.
+
+    Rows of NANDs add up to an inverted product, since ~x + ~y + 1 = ~(x + y), and what lies above
+    or below an inverted row are ones. The bits below the upper one of two rows pass it by, so a
+    tree has hardly more adders than a product row by row, and a third of its depth.
+
+    Parameters
+    ----------
+    m : amaranth.Module
+        Receives the logic.
+    a, b : Value
+        A row for each bit of ``a``.
+    name : str
+        Prefix of the signals.
+
+    Returns
+    -------
+    Value
+        ~(a * b), as wide as both together.
+    """
+    rows = [~(b & bit.replicate(len(b))) for bit in a]
+    places = 1
+    while len(rows) > 1:
+        sums = []
+        for low, high in zip(rows[::2], rows[1::2], strict=False):
+            width = len(high) + 1
+            total = Signal(width, name=f"{name}_{places}_{len(sums)}")
+            m.d.comb += total.eq(Cat(low[places:], Const(-1, width))[:width]
+                                 + Cat(high, Const(1, 1)) + 1)
+            sums.append(Cat(low[:places], total))
+        rows = sums + rows[2 * len(sums):]
+        places *= 2
+    return Cat(rows[0], Const(-1, len(a) + len(b)))[:len(a) + len(b)]

@@ -16,7 +16,7 @@ class Narrow(wiring.Component):
     """Round an FP32 number to FP16 or BF16, half to even, or leave it.
 
     FP16's subnormals are kept and what exceeds its range becomes infinity. BF16 has FP32's
-    exponents: a subnormal counts as the zero of its sign (none comes from a `BiasAdder`). Every NaN
+    exponents: a subnormal counts as the zero of its sign (none comes from a `FP32Adder`). Every NaN
     becomes the format's positive quiet NaN.
 
     Latency 1 cycle; a number each cycle.

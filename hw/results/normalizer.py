@@ -5,12 +5,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.formats import FP32
+from hw.floats.fp32_rounding import QUIET_NAN, rounded_magnitude
 from hw.parts.bits import normalize_left
-
-from .fp32_rounding import rounded_magnitude
-
-QUIET_NAN = 0x7FC00000
-"""The NaN that leaves the machine."""
 
 PRODUCT_BINADES = 8
 """A beat's D weighs 2^(Ea + Eb - 8)."""

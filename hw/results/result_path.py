@@ -9,10 +9,10 @@ from golden.formats import FP32
 from hw.contract.block_bits import NAN_EXPONENT
 from hw.contract.output_tile import output_tile_layout
 from hw.contract.result_rows import result_rows_layout
+from hw.floats.fp32_adder import FP32Adder
 from hw.parts.emit import instantiate
 from hw.streams.stream_fifo import StreamFIFO
 
-from .bias_adder import BiasAdder
 from .normalizer import Normalizer
 
 
@@ -46,7 +46,7 @@ class ResultPath(wiring.Component):
         A group left the queue.
     """
 
-    latency = Normalizer.latency + BiasAdder.latency
+    latency = Normalizer.latency + FP32Adder.latency
 
     def __init__(self, config):
         self.config = config
@@ -160,7 +160,7 @@ class ResultPath(wiring.Component):
             m.d.sync += [bias.eq(leaving.bias), has_bias.eq(leaving.tile.has_bias)]
         for index, pattern in enumerate(patterns):
             row, col = divmod(index, config.cols)
-            adder = instantiate(m, platform, BiasAdder, module="bias_adder",
+            adder = instantiate(m, platform, FP32Adder, module="fp32_adder",
                                 name=f"bias_adder_{row}_{col}")
             m.d.comb += [
                 adder.a.eq(pattern), adder.b.eq(bias.word_select(col, FP32.width)),

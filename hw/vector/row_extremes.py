@@ -6,9 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from golden.formats import BLOCK_SIZE, FP32
 from hw.blocks.widen import Elements
+from hw.floats.fp32_rounding import INFINITY, QUIET_NAN
 from hw.parts.bits import any_of, is_larger, largest_of
-from hw.results.fp32_rounding import INFINITY
-from hw.results.normalizer import QUIET_NAN
 
 MINUS_INFINITY = INFINITY | 1 << FP32.width - 1
 

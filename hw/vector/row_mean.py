@@ -6,8 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.formats import FP32
 from golden.vector.formats import MOST_COLUMNS, SUM_BITS
-from hw.results.fp32_rounding import SIGNIFICAND_BITS, rounded_magnitude
-from hw.results.normalizer import QUIET_NAN
+from hw.floats.fp32_rounding import QUIET_NAN, SIGNIFICAND_BITS, rounded_magnitude
 
 from .row_totals import COLUMN_BITS, TOTAL_WIDTH
 

@@ -6,8 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.formats import FP32
 from golden.vector.formats import SQUARE_BITS
-from hw.results.fp32_rounding import rounded_magnitude
-from hw.results.normalizer import QUIET_NAN
+from hw.floats.fp32_rounding import QUIET_NAN, rounded_magnitude
 
 from .question import question
 from .row_totals import COARSE_WIDTH, COLUMN_BITS, SQUARES_WIDTH
@@ -46,7 +45,7 @@ class RowScale(wiring.Component):
     offset : In(32)
         N^2 epsilon, a normal number of FP32 above zero.
     sum : Out(question("a", "b"))
-        FP32, as `hw.results.bias_adder` adds.
+        FP32, as `hw.floats.fp32_adder` adds.
     reciprocal_root : Out(question("x"))
         1/sqrt(x), V24.
     product : Out(question("a", "b"))

@@ -1,1 +1,1 @@
-"""What stands between GEMMs: statistics of rows and sums of quantized ones."""
+"""What stands between GEMMs: functions, rows, and the pipe that they are part of."""

@@ -45,6 +45,7 @@ TESTED = {
     "formats.MXFormat.largest_mantissa": "swept with `encode.encode`, which saturates there",
     "formats.FloatFormat.bias": "swept with `floats.widen`",
     "formats.FloatFormat.width": "test_arguments.py: patterns of another width are refused",
+    "vector.lane.pack": "swept with `vector.exponential.exp2` and `vector.reciprocal.reciprocal`",
     "policy.check_policy": SENTENCES,
     "units.check_granularity": SENTENCES,
     "units.check_tile_rows": SENTENCES,

@@ -1,6 +1,7 @@
 """V24 and the functions of the vector unit beside float64 and integers."""
 
 from fractions import Fraction
+from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,11 @@ from golden.tests.proof import floats as narrowing
 from golden.tests.proof import reals
 from golden.tests.proof.drawn import CORNERS
 from golden.tests.proof.sweep import Sweep, assert_equal
+from golden.vector import exponential, fixed, gate, interpolation, lane
 from golden.vector import fit as definitions
-from golden.vector import fixed, functions, interpolation, lane
 from golden.vector import tables as data
+
+dividing = import_module("golden.vector.reciprocal")  # the function of that name hides it
 
 PART = 1 << 20
 """V24 numbers of a chunk: 16 of these are all of them."""
@@ -126,12 +129,12 @@ def powers(chunk: int) -> int:
     x = np.concatenate([exact.astype(np.float32), CORNERS.view(np.float32)])
     off = np.random.default_rng(chunk).uniform(-(2.0**-17), 2.0**-17, size)
     x = np.concatenate([x, (exact + off).astype(np.float32)])
-    ours, value = functions.exp2(x), reals.taken(x)
+    ours, value = exponential.exp2(x), reals.taken(x)
     found = assert_equal(ours.view(np.uint32), reals.patterns(reals.exp2(value)),
                          x.view(np.uint32))  # fmt: skip
     with np.errstate(invalid="ignore"):
         beyond = value >= 96 - 2.0**-16
-    saturates = functions.exp2_saturates(x)
+    saturates = exponential.exp2_saturates(x)
     found += assert_equal(saturates.astype(int), beyond.astype(int), x.view(np.uint32))
     power = np.exp2(np.clip(exact, -126, 96))
     is_there = (exact >= -126) & (exact < 96)
@@ -143,15 +146,16 @@ def gates(chunk: int) -> int:
     """Multiply V24 numbers by the gates of GELU and of SiLU."""
     x = lanes(chunk)
     value, found = reals.taken(x), 0
-    gelu, silu = functions.gelu(x), functions.silu(x)
-    for name, ours, theirs, gate in (("gelu", gelu, reals.gelu, definitions.gelu_gate),
-                                     ("silu", silu, reals.silu, definitions.logistic)):  # fmt: skip
+    for name, ours, theirs, factor in (
+        ("gelu", gate.gelu(x), reals.gelu, definitions.gelu_gate),
+        ("silu", gate.silu(x), reals.silu, definitions.logistic),
+    ):
         found += assert_equal(ours.view(np.uint32), reals.patterns(theirs(value)),
                               x.view(np.uint32))  # fmt: skip
         small = np.abs(value) < 1e30
-        within(name, ours[small], value[small] * gate(value[small]), value[small])
-    for ours, table, stop in ((functions.gelu_gate(x), data.GELU_GATE, 8),
-                              (functions.silu_gate(x), data.SILU_GATE, 16)):  # fmt: skip
+        within(name, ours[small], value[small] * factor(value[small]), value[small])
+    for ours, table, stop in ((gate.gelu_gate(x), data.GELU_GATE, 8),
+                              (gate.silu_gate(x), data.SILU_GATE, 16)):  # fmt: skip
         theirs = reals.patterns(reals.gate(table, stop, value))
         found += assert_equal(ours.view(np.uint32), theirs, x.view(np.uint32))
     return found
@@ -161,12 +165,12 @@ def reciprocals(chunk: int) -> int:
     """Divide one by V24 numbers, and by their roots."""
     x = lanes(chunk)
     value, bits = reals.taken(x), x.view(np.uint32)
-    one = functions.reciprocal(x)
+    one = dividing.reciprocal(x)
     found = assert_equal(one.view(np.uint32), reals.patterns(reals.reciprocal(value)), bits)
     is_there = (np.abs(value) <= 2.0**126) & (value != 0)
     exact = 1 / value[is_there]
     within("reciprocal", one[is_there], exact, exact)
-    root = functions.reciprocal_root(x)
+    root = dividing.reciprocal_root(x)
     found += assert_equal(root.view(np.uint32), reals.patterns(reals.reciprocal_root(value)), bits)
     is_there = (value > 0) & np.isfinite(value)
     exact = 1 / np.sqrt(value[is_there])
@@ -194,16 +198,16 @@ SWEEPS = (
            "vector.segments.Segments"),
           "the polynomial in float64, rounded down where it is cut", "all arguments",
           len(TABLES), look_up),
-    Sweep("exp2", ("vector.functions.exp2", "vector.functions.exp2_saturates"),
+    Sweep("exp2", ("vector.exponential.exp2", "vector.exponential.exp2_saturates"),
           "float64; NumPy's exp2, within the bound of the error",
           "all multiples of 2^-15 to 128, numbers beside them, corners", 8, powers),
     Sweep("GELU and SiLU",
-          ("vector.functions.gelu", "vector.functions.silu", "vector.functions.gelu_gate",
-           "vector.functions.silu_gate"),
+          ("vector.gate.gelu", "vector.gate.silu", "vector.gate.gelu_gate",
+           "vector.gate.silu_gate"),
           "float64; the functions themselves, within the bounds of the errors", ALL_LANES, 16,
           gates),
     Sweep("1/x and 1/sqrt(x)",
-          ("vector.functions.reciprocal", "vector.functions.reciprocal_root"),
+          ("vector.reciprocal.reciprocal", "vector.reciprocal.reciprocal_root"),
           "float64; the functions themselves, within the bounds of the errors", ALL_LANES, 16,
           reciprocals),
 )  # fmt: skip

@@ -17,6 +17,10 @@ from hw.memory_machine import MemoryMachine
 from hw.registers.csr import CSR
 from hw.registers.map import RING_REGISTERS
 from hw.results.normalizer import Normalizer
+from hw.vector.functions import TABLES, Functions
+from hw.vector.lane import Lane
+from hw.vector.product import Product
+from hw.vector.reciprocal import Reciprocal
 from hw.vector.row_extremes import RowExtremes
 from hw.vector.row_mean import RowMean
 from hw.vector.row_scale import RowScale
@@ -54,6 +58,7 @@ _NORMALIZER = {"acc_width": DEFAULT.acc_width, "fraction_bits": DEFAULT.fraction
 _ROW_SUM = {"columns_max": DEFAULT.k_max}
 _BLOCK = {"lanes": BLOCK_SIZE}
 _COLUMNS = {"columns_max": MOST_COLUMNS}
+_ALL = tuple(TABLES)
 _CELLS = ("mac_row", "mac_cell")
 
 MACHINE = (
@@ -72,13 +77,22 @@ MACHINE = (
     Unit("row_mean", RowMean, configuration=describe(_COLUMNS)),
     Unit("row_scale", RowScale, configuration=describe(_COLUMNS)),
     Unit("row_sum", lambda: RowSum(**_ROW_SUM), configuration=describe(_ROW_SUM)),
+    Unit("product", Product, configuration="V24 times V24 to FP32"),
+    Unit("functions, exp2", lambda: Functions(("exp2",)), configuration="functions=exp2"),
+    Unit("functions, gates", lambda: Functions(("gelu", "silu")),
+         configuration="functions=gelu,silu"),
+    Unit("functions", lambda: Functions(_ALL), configuration=f"functions={','.join(_ALL)}"),
+    Unit("reciprocal", Reciprocal, configuration="1/x and 1/sqrt(x)"),
+    Unit("lane, narrow", lambda: Lane(functions=("exp2",), is_full=False),
+         configuration="functions=exp2 is_full=False"),
+    Unit("lane", lambda: Lane(functions=_ALL), configuration=f"functions={','.join(_ALL)}"),
     Unit("controller", lambda: Controller(DEFAULT), configuration=DEFAULT.describe()),
     Unit("csr", CSR, configuration="all registers"),
     Unit("csr, ring", partial(CSR, RING_REGISTERS), configuration="all registers"),
     Unit("memory system", lambda: MemoryMachine(RING), left_out=("engines", "controller"),
          configuration=RING.describe()),
     Unit("accelerator 4x4", lambda: Accelerator(SMALL), BLOCK_SIZE * SMALL.rows * SMALL.cols, 4,
-         (*_CELLS, "normalizer", "bias_adder"), configuration=SMALL.describe()),
+         (*_CELLS, "normalizer", "fp32_adder"), configuration=SMALL.describe()),
 )
 """The machine's parts."""
 

@@ -1,11 +1,11 @@
-"""Proof of `hw.results.bias_adder`."""
+"""Proof of `hw.floats.fp32_adder`."""
 
 from amaranth import Cat, Const, Mux, Signal, signed
 
-import hw.results.bias_adder as module
+import hw.floats.fp32_adder as module
+from formal.floats.nearest import is_nearest
 from formal.harness import Harness
 from formal.proof import Mutant, Proof
-from formal.results.nearest import is_nearest
 from golden.formats import FP32
 
 SIGNIFICAND_BITS = FP32.mantissa_bits + 1
@@ -20,7 +20,7 @@ INFINITY = 0x7F800000
 QUIET_NAN = 0x7FC00000
 
 
-class BiasAdderHarness(Harness):
+class FP32AdderHarness(Harness):
     """The sum of two patterns as a whole number, and how near the result must be to it.
 
     Units are those of the smaller number's lowest bit, while the larger is fewer than `FAR` binades
@@ -28,7 +28,7 @@ class BiasAdderHarness(Harness):
     """
 
     def prove(self, m):
-        m.submodules.dut = dut = module.BiasAdder()
+        m.submodules.dut = dut = module.FP32Adder()
         self.free_inputs(m, dut)
         a, b = dut.a, Mux(dut.enable, dut.b, 1 << 31)
         for cycle in range(dut.latency):
@@ -103,12 +103,12 @@ class BiasAdderHarness(Harness):
 
 
 PROOFS = (Proof(
-    name="bias_adder", make=BiasAdderHarness, depth=5, steps=6, one_by_one=True,
+    name="fp32_adder", make=FP32AdderHarness, depth=5, steps=6, one_by_one=True,
     says="The sum of two FP32 numbers, rounded to the nearest, of two as near the even one; beyond "
          "FP32's range infinity, below its normals the zero of its sign; x - x is +0; subnormals "
          "count as zeros; what has no value is the quiet NaN.",
     mutants=(
-        Mutant("hw.results.fp32_rounding", "(guard & (sticky | kept[0]))", "guard"),
+        Mutant("hw.floats.fp32_rounding", "(guard & (sticky | kept[0]))", "guard"),
         Mutant(module.__name__, "fallen.eq(sticky | distance", "fallen.eq(distance"),
         Mutant(module.__name__, "larger.mantissa != 0) | (", "larger.mantissa != 0) & ("),
         Mutant(module.__name__, "sign_of_zero.eq(a.sign & b.sign)", "sign_of_zero.eq(a.sign)"))),)

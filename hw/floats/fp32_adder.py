@@ -1,14 +1,12 @@
-"""Addition of two FP32 numbers: a result of the array and the bias of its column."""
+"""Addition of two FP32 numbers, the one of all sums of the machine."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.formats import FP32
+from hw.floats.fp32_rounding import INFINITY, QUIET_NAN, SIGNIFICAND_BITS, rounded_magnitude
 from hw.parts.bits import normalize_left
-
-from .fp32_rounding import INFINITY, SIGNIFICAND_BITS, rounded_magnitude
-from .normalizer import QUIET_NAN
 
 MINUS_ZERO = 1 << FP32.width - 1
 EXPONENT_OF_INFINITY = (1 << FP32.exponent_bits) - 1
@@ -26,7 +24,7 @@ only where the exponents differ by at most one, and then the sum is exact.
 SUM_BITS = SIGNIFICAND_BITS + EXTRA_BITS + 1
 
 
-class BiasAdder(wiring.Component):
+class FP32Adder(wiring.Component):
     """Add two FP32 numbers, rounded half to even.
 
     Subnormal inputs count as zero of their sign, and a sum below FP32's normals becomes the zero of
@@ -39,7 +37,8 @@ class BiasAdder(wiring.Component):
     a, b : In(32)
         FP32 patterns.
     enable : In(1)
-        Add ``b``; else -0, which changes no result that a `Normalizer` gives, not even -0.
+        Add ``b``; else -0, which changes no number, not even -0: ``o`` is ``a``, a subnormal the
+        zero of its sign and every NaN 0x7FC00000.
     o : Out(32)
         The sum of what was given `latency` cycles ago.
     """

@@ -9,6 +9,9 @@ SIGNIFICAND_BITS = FP32.mantissa_bits + 1
 INFINITY = (1 << FP32.exponent_bits) - 1 << FP32.mantissa_bits
 """Magnitude of an infinity, as a pattern."""
 
+QUIET_NAN = 0x7FC00000
+"""The NaN that leaves the machine."""
+
 
 def rounded_magnitude(m, significand, exponent):
     """Round a normalized significand to FP32, half to even, as if exponents had no limit.

@@ -7,8 +7,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.floats import add, flush
+from hw.floats.fp32_adder import FP32Adder
 from hw.parts.emit import instantiate
-from hw.results.bias_adder import BiasAdder
 from sim_tests import bench, drive
 
 LANES = 16
@@ -23,7 +23,7 @@ SPECIAL = np.array([magnitude | sign for sign in (0, SIGN) for magnitude in (
 """Zeros, subnormals, ends of the range, half units in the last place of 1 and of the largest."""
 
 
-class BiasAdders(wiring.Component):
+class FP32Adders(wiring.Component):
     """Adders side by side, so that a cycle tests many sums."""
 
     a: In(PATTERNS)
@@ -34,7 +34,7 @@ class BiasAdders(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         for lane in range(LANES):
-            adder = instantiate(m, platform, BiasAdder, module="bias_adder", name=f"adder_{lane}")
+            adder = instantiate(m, platform, FP32Adder, module="fp32_adder", name=f"adder_{lane}")
             m.d.comb += [adder.a.eq(self.a[lane]), adder.b.eq(self.b[lane]),
                          adder.enable.eq(self.enable[lane]), self.o[lane].eq(adder.o)]
         return m
@@ -52,14 +52,14 @@ async def results_of(dut, a, b, enable):
     words = [drive.pack(PATTERNS, x) for x in (a, b)]
     enables = drive.pack(data.ArrayLayout(1, LANES), enable)
     results = []
-    for cycle in range(rows + BiasAdder.latency):
+    for cycle in range(rows + FP32Adder.latency):
         if cycle < rows:
             dut.a.value, dut.b.value = words[0][cycle], words[1][cycle]
             dut.enable.value = enables[cycle]
         else:
             dut.enable.value = 0
         await drive.ticks(dut, 1)  # what is read now was there before this edge
-        if cycle >= BiasAdder.latency:
+        if cycle >= FP32Adder.latency:
             results.append(int(dut.o.value))
     return drive.unpack(PATTERNS, results)
 
@@ -170,5 +170,5 @@ async def passes_results_through_without_a_bias(dut):
     drive.compare(actual, expected, "sum or result")
 
 
-def test_bias_adder():
-    bench.simulate(BiasAdders(), __name__, "bias_adders")
+def test_fp32_adder():
+    bench.simulate(FP32Adders(), __name__, "fp32_adders")

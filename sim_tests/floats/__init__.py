@@ -1,0 +1,1 @@
+"""Arithmetic of FP32 numbers."""
