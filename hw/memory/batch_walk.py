@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .axi4 import advance, reach
-from .descriptor import DESCRIPTOR, DESCRIPTOR_BITS
+from .descriptor import DESCRIPTOR, FIELD_BITS
 
 OPERANDS = ("a", "b", "c", "bias")
 """That have steps."""
@@ -21,7 +21,7 @@ class BatchWalk(wiring.Component):
 
     Members
     -------
-    bits : In(DESCRIPTOR_BITS)
+    bits : In(FIELD_BITS)
         The command, from `begins` until its last iteration has moved.
     begins : In(1)
         The walk through the command begins in the next cycle.
@@ -36,7 +36,7 @@ class BatchWalk(wiring.Component):
     def __init__(self, *, address_bits):
         self.address_bits = address_bits
         super().__init__({
-            "bits": In(DESCRIPTOR_BITS), "begins": In(1), "moves": In(1),
+            "bits": In(FIELD_BITS), "begins": In(1), "moves": In(1),
             **{name: Out(address_bits) for name in OPERANDS},
             "is_first": Out(1), "is_last": Out(1)})
 

@@ -6,8 +6,9 @@ from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.memory.descriptor import BYTES, JobFlag, Operation
+from golden.memory.descriptor import BYTES, RESERVED, JobFlag, Operation
 from golden.memory.jobs import Selection
+from hw.memory.descriptor import FIELD_BITS
 from hw.memory.dispatcher import JOB_FIELDS, OF_A_TABLE
 from hw.memory.ledger import Ledger
 from hw.memory.table_loader import load_layout
@@ -46,6 +47,12 @@ def uses_table(command):
 def bits_of(command):
     """Give a command's descriptor as a number."""
     return int.from_bytes(command.pack(), "little")
+
+
+def as_read(bits, resp=0):
+    """Give a descriptor as it comes, as a number."""
+    reserved = sum(bool(bits & mask) << place for place, mask in enumerate(RESERVED.values()))
+    return bits & (1 << FIELD_BITS) - 1 | (reserved | resp << len(RESERVED)) << FIELD_BITS
 
 
 class Accounted(wiring.Component):
@@ -120,8 +127,8 @@ class Run:
         has_more = self.at < len(self.commands)
         self.is_offered = has_more and (self.is_offered or flips.random() >= self.idle)
         dut.i__valid.value = int(self.is_offered)
-        dut.i__payload.value = (bits_of(self.commands[self.at]) if self.is_offered
-                                else int.from_bytes(flips.bytes(BYTES), "little"))
+        dut.i__payload.value = as_read(bits_of(self.commands[self.at]) if self.is_offered
+                                       else int.from_bytes(flips.bytes(BYTES), "little"))
         dut.number.value = (FIRST + self.at) % COUNTS
         dut.refused.value = int(self.at == self.refused)
         dut.notify_address.value = self.notify
