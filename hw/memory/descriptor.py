@@ -16,9 +16,9 @@ DESCRIPTOR = data.FlexibleLayout(FIELD_BITS, {
     for field in BASE_FIELDS})
 """Every field by its name in lower case."""
 
-ADDRESS_PLACES = tuple(
-    8 * WORD_BYTES * field.word for field in BASE_FIELDS if field.width == ADDRESS_BITS)
-"""First bits of the fields that hold addresses."""
+PLACES = {field.name.lower(): 8 * WORD_BYTES * field.word
+          for field in BASE_FIELDS if field.width == ADDRESS_BITS}
+"""First bits of the fields that hold addresses, by their names."""
 
 
 def read_layout():
@@ -34,3 +34,20 @@ def read_layout():
         The largest answer of the bus for a part of it.
     """
     return data.StructLayout({"bits": FIELD_BITS, "reserved": len(RESERVED), "resp": 2})
+
+
+STEPPED = ("a", "b", "c", "bias")
+"""Addresses that have steps."""
+
+
+def renewal_layout(address_bits):
+    """Describe where the next round of a command's iterations begins.
+
+    Members
+    -------
+    valid : unsigned(1)
+        The descriptor on offer is to say so from the next cycle on.
+    a, b, c, bias : unsigned(address_bits)
+        Addresses with their reach.
+    """
+    return data.StructLayout({"valid": 1, **dict.fromkeys(STEPPED, address_bits)})

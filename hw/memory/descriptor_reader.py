@@ -8,7 +8,14 @@ from golden.memory.descriptor import BYTES, RESERVED
 from hw.parts.bits import ones_below
 
 from .axi4 import segment_layout
-from .descriptor import ADDRESS_BITS, ADDRESS_PLACES, FIELD_BITS, read_layout
+from .descriptor import (
+    ADDRESS_BITS,
+    FIELD_BITS,
+    PLACES,
+    STEPPED,
+    read_layout,
+    renewal_layout,
+)
 from .read_channel import word_layout
 from .work import COUNT_BITS
 
@@ -37,6 +44,8 @@ class DescriptorReader(wiring.Component):
     words : In(stream of word_layout)
     o : Out(stream of read_layout)
         What has no field is looked at as it comes, and not kept.
+    renewed : In(renewal_layout)
+        Addresses of the descriptor on offer change to these.
     number : Out(32)
         Of the command at ``o``.
     """
@@ -49,7 +58,7 @@ class DescriptorReader(wiring.Component):
             "segments": Out(stream.Signature(
                 segment_layout(address_bits=address_bits, length_bits=length_bits))),
             "words": In(stream.Signature(word_layout(data_bytes))),
-            "o": Out(stream.Signature(read_layout())),
+            "o": Out(stream.Signature(read_layout())), "renewed": In(renewal_layout(address_bits)),
             "number": Out(COUNT_BITS),
         })
 
@@ -68,6 +77,10 @@ class DescriptorReader(wiring.Component):
             self.words.ready.eq(~self.o.valid),
         ]
         fields = Signal(FIELD_BITS, reset_less=True)
+        with m.If(self.renewed.valid):
+            for name in STEPPED:
+                place = PLACES[name]
+                m.d.sync += fields[place:place + len(self.renewed[name])].eq(self.renewed[name])
         reserved = Signal(len(RESERVED), reset_less=True)
         m.d.comb += [self.o.p.bits.eq(fields), self.o.p.reserved.eq(reserved)]
         with m.Switch(arrived):
@@ -95,7 +108,7 @@ class DescriptorReader(wiring.Component):
     def _reached(self, word):
         """Give a word of a descriptor, what lies beyond the bus's addresses put into one bit."""
         bits, size, first = list(self.words.p.data), 8 * self.data_bytes, self.bus_bits
-        for place in ADDRESS_PLACES:
+        for place in PLACES.values():
             if place // size == word and first < ADDRESS_BITS - 1:
                 above = slice(place % size + first, place % size + ADDRESS_BITS)
                 bits[above] = [Cat(bits[above]).any(), *[Const(0, 1)] * (ADDRESS_BITS - first - 1)]

@@ -14,7 +14,7 @@ from hw.registers.ring_map import FAULT_BITS
 
 from .axi4 import OKAY, reach
 from .batch_walk import BatchWalk
-from .descriptor import DESCRIPTOR, read_layout
+from .descriptor import DESCRIPTOR, STEPPED, read_layout, renewal_layout
 from .descriptor_check import DescriptorCheck
 from .ledger import NOTE, READ_FAULTS, fault_of
 from .table_loader import load_layout
@@ -52,6 +52,8 @@ class Dispatcher(wiring.Component):
     Members
     -------
     i : In(stream of read_layout)
+    renewed : Out(renewal_layout)
+        As `DescriptorReader` takes it.
     number : In(32)
         Of that command.
     completed : In(32)
@@ -87,6 +89,7 @@ class Dispatcher(wiring.Component):
         inside = {"address_bits": address_bits}
         super().__init__({
             "i": In(stream.Signature(read_layout())),
+            "renewed": Out(renewal_layout(address_bits)),
             "number": In(COUNT_BITS), "completed": In(COUNT_BITS),
             "notify_address": In(address_bits),
             **{f"job_{name}": Out(32) for name in JOB_FIELDS},
@@ -110,6 +113,8 @@ class Dispatcher(wiring.Component):
             command.as_value().eq(self.i.p.bits),
             *(getattr(check, name).eq(self.i.p[name]) for name in ("bits", "reserved", "resp")),
             check.notify_address.eq(self.notify_address), walk.bits.eq(self.i.p.bits),
+            self.renewed.valid.eq(walk.renews),
+            *(self.renewed[name].eq(getattr(walk, f"{name}_after")) for name in STEPPED),
             *(getattr(self, f"job_{name}").eq(command[name]) for name in JOB_FIELDS),
             self.loads.eq(command.loads_order | command.loads_tags)]
         fences = {name: self._fence(m, name, command[f"wait_{name}"])

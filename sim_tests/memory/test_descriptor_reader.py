@@ -7,7 +7,7 @@ from cocotb.triggers import gather
 
 from golden.memory.descriptor import BYTES, RESERVED
 from hw.memory.axi4 import segment_layout
-from hw.memory.descriptor import ADDRESS_BITS, ADDRESS_PLACES, FIELD_BITS
+from hw.memory.descriptor import ADDRESS_BITS, FIELD_BITS, PLACES
 from hw.memory.descriptor_reader import AHEAD, DescriptorReader
 from sim_tests import bench, drive
 
@@ -28,7 +28,7 @@ def shown(bits):
     """
     fields = bits & (1 << FIELD_BITS) - 1
     reserved = sum(bool(bits & mask) << place for place, mask in enumerate(RESERVED.values()))
-    for place in ADDRESS_PLACES:
+    for place in PLACES.values():
         above = place + SIZES["address_bits"] - 1
         mask = (1 << place + ADDRESS_BITS) - (1 << above)
         fields = fields & ~mask | (fields & mask != 0) << above
