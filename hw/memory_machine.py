@@ -284,6 +284,7 @@ class MemoryMachine(wiring.Component):
             descriptors.enable.eq(ring.runs), descriptors.completed.eq(ledger.completed),
             dispatcher.number.eq(descriptors.number)]
         wiring.connect(m, descriptors.o, dispatcher.i)
+        m.d.comb += descriptors.renewed.eq(dispatcher.renewed)
         wiring.connect(m, descriptors.segments, getattr(reader, f"segments_{DESCRIPTORS}"))
         wiring.connect(m, getattr(reader, f"o_{DESCRIPTORS}"), descriptors.words)
 

@@ -9,7 +9,7 @@ import itertools
 import json
 import os
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -192,7 +192,8 @@ async def send(dut: Any, name: str, words: Iterable[int], pause: Pause = 0.0) ->
 
 
 async def receive(
-    dut: Any, name: str, count: int, pause: Pause = 0.0, patience: int = PATIENCE
+    dut: Any, name: str, count: int, pause: Pause = 0.0, patience: int = PATIENCE,
+    of_word: Callable[[int], int] = lambda word: word,
 ) -> list[int]:
     """Receive words from an output stream, and check that a stalled word does not change.
 
@@ -208,6 +209,8 @@ async def receive(
         When ready stays low.
     patience : int
         Cycles ready without a word after which the stream counts as hung.
+    of_word : callable
+        What of a word must not change, and is returned.
 
     Returns
     -------
@@ -222,7 +225,7 @@ async def receive(
         taking = not next(pauses)
         ready.value = int(taking)
         await edge
-        word = int(payload.value) if int(valid.value) else None
+        word = of_word(int(payload.value)) if int(valid.value) else None
         if stalled is not None:
             assert word == stalled, f"{name}: word {len(words)} changed or went away while stalled"
         stalled = None if taking else word

@@ -92,9 +92,14 @@ class AlignerHarness(Harness):
         self.check(m, "keep", ~dut.o.valid | (beat.keep == keep))
         self.check(m, "last", ~dut.o.valid | (beat.last == (self.is_last & self.cut.last)))
         stalled, before = Signal(), Signal(beat.shape())
-        m.d.sync += [stalled.eq(dut.o.valid & ~dut.o.ready), before.eq(beat)]
+        kept = Signal(beat.shape(), name="kept")  # bytes of the cut alone
+        m.d.comb += kept.eq(beat)
+        for byte in range(DATA_BYTES):
+            with m.If(~beat.keep[byte]):
+                m.d.comb += kept.data.word_select(byte, 8).eq(0)
+        m.d.sync += [stalled.eq(dut.o.valid & ~dut.o.ready), before.eq(kept)]
         self.check(m, "offer_stays", ~stalled | dut.o.valid
-                   & (beat.as_value() == before.as_value()))
+                   & (kept.as_value() == before.as_value()))
 
     def _follow(self, m, dut):
         """The byte of this number in a cut leaves in the beat and the byte of this number."""
@@ -134,8 +139,8 @@ PROOFS = (Proof(
     says="Every byte of a cut leaves in its beat, at its place; a cut has as many beats as its "
          "bytes fill, and takes just the words that it touches, each once. `keep` is the bytes "
          "that are there, `last` with the last beat of a cut that has it, `resp` the largest of "
-         "the words that a beat has bytes of. A beat is offered when they have come, and stays "
-         "until it is taken; the next cut is taken with the last one.",
+         "the words that a beat has bytes of. A beat is offered when they have come, and its bytes "
+         "stay until it is taken; the next cut is taken with the last one.",
     assumes="Words on offer stay until they are taken; a cut has a byte.",
     bounds=f"Words of {DATA_BYTES} bytes, lengths of {LENGTH_BITS} bits.",
     mutants=(Mutant(module.__name__, "begins & ~needs_next", "begins"),

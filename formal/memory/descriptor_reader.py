@@ -3,8 +3,9 @@
 from contextlib import ExitStack
 from unittest.mock import patch
 
-from amaranth import Cat, Mux, Signal
+from amaranth import Array, Cat, Mux, Signal
 from amaranth.hdl import Fragment
+from amaranth.lib import data
 
 import hw.memory.descriptor_reader as module
 from formal.harness import Harness
@@ -19,8 +20,18 @@ BYTES = DATA_BYTES * WORDS
 KEPT = 6
 """Bytes that have fields."""
 
-REDUCED = {"COUNT_BITS": COUNT_BITS, "BYTES": BYTES, "DESCRIPTOR_BITS": 8 * BYTES,
-           "FIELD_BITS": 8 * KEPT, "ADDRESS_PLACES": (0,), "ADDRESS_BITS": 8 * (DATA_BYTES - 1)}
+BEYOND = (1 << 8 * BYTES) - (1 << 8 * KEPT)
+"""Bits without a field."""
+
+RESERVED = {0: BEYOND, 1: BEYOND | 0x0F00_FFF0_0020}
+"""Two operations, one of which has fewer fields."""
+
+REDUCED = {"COUNT_BITS": COUNT_BITS, "BYTES": BYTES, "RESERVED": RESERVED,
+           "FIELD_BITS": 8 * KEPT, "PLACES": {"a": 0}, "ADDRESS_BITS": 8 * (DATA_BYTES - 1),
+           "STEPPED": ("a",),
+           "renewal_layout": lambda bits: data.StructLayout({"valid": 1, "a": bits}),
+           "read_layout": lambda: data.StructLayout({
+               "bits": 8 * KEPT, "reserved": len(RESERVED), "resp": 2})}
 
 
 class DescriptorReaderHarness(Harness):
@@ -46,10 +57,14 @@ class DescriptorReaderHarness(Harness):
         self._words(m, dut, asks, comes, leaves)
         was_on, waits = Signal(), Signal()
         offer = Cat(dut.o.p.as_value(), dut.number)
-        before = Signal.like(offer)
+        before, renews = Signal.like(offer), Signal()
+        address = Signal.like(dut.renewed.a)
         m.d.sync += [was_on.eq(dut.enable), waits.eq(dut.o.valid & ~dut.o.ready & dut.enable),
-                     before.eq(offer)]
-        self.check(m, "offer_stays", ~waits | dut.o.valid & (offer == before))
+                     before.eq(offer), renews.eq(dut.renewed.valid), address.eq(dut.renewed.a)]
+        self.assume(m, ~dut.renewed.valid | dut.o.valid)
+        self.check(m, "offer_stays", ~waits | dut.o.valid & (
+            (offer[len(address):] == before[len(address):])
+            & (dut.o.p.bits[:len(address)] == Mux(renews, address, before[:len(address)]))))
         self.check(m, "nothing_left_over", was_on | ~dut.o.valid)
 
     def _count(self, m, dut, asks, leaves):
@@ -99,36 +114,43 @@ class DescriptorReaderHarness(Harness):
             comes, Mux(place == WORDS - 1, 0, place + 1), place))),
             owed.eq(Mux(dut.enable, owed + WORDS * asks - comes, 0))]
         self.assume(m, ~dut.words.valid | ~dut.enable | (owed != 0))
-        own, largest, more = Signal(8), Signal(2), Signal()
-        beyond = Signal(8 * DATA_BYTES)  # of a word, what has no field
-        m.d.comb += beyond.eq(dut.words.p.data >> Mux(
-            place > KEPT // DATA_BYTES, 0, 8 * (KEPT % DATA_BYTES)))
+        own, largest, reserved = Signal(8), Signal(2), Signal(len(RESERVED))
+        size = 8 * DATA_BYTES
+        is_set = Cat((dut.words.p.data & Array(  # of a word
+            mask >> size * word & (1 << size) - 1 for word in range(WORDS))[place]).any()
+            for mask in RESERVED.values())
         # The first word has an address: all above those of the bus is one bit.
         reached, bus_bits = Signal(8 * DATA_BYTES), ADDRESS_BITS - 1
         end = REDUCED["ADDRESS_BITS"]
         m.d.comb += reached.eq(dut.words.p.data)
         with m.If(place == 0):
             m.d.comb += reached[bus_bits:end].eq(dut.words.p.data[bus_bits:end].any())
+        was_renewed = Signal()
+        with m.If(dut.renewed.valid):
+            m.d.sync += was_renewed.eq(1)
         with m.If(comes):
             m.d.sync += [
+                was_renewed.eq(0),
                 largest.eq(Mux((place == 0) | (dut.words.p.resp > largest),
                                dut.words.p.resp, largest)),
-                more.eq((place != 0) & more | (place >= KEPT // DATA_BYTES) & beyond.any())]
+                reserved.eq(Mux(place == 0, 0, reserved) | is_set)]
             with m.If(place == byte // DATA_BYTES):
                 m.d.sync += own.eq(reached.word_select(byte % DATA_BYTES, 8))
         self.cover(m, "byte", leaves & (byte == 5) & (own == 0x5A) & (largest == 2))
         kept = dut.o.p.bits.word_select(byte, 8)
-        self.check(m, "byte", ~dut.o.valid | (byte >= KEPT) | (kept == own))
-        self.check(m, "beyond", ~dut.o.valid
-                   | (dut.o.p.bits[8 * KEPT:] == more << 8 * (BYTES - KEPT) - 1))
-        self.check(m, "more", ((place == 0) & ~dut.o.valid) | (self.look("dut.was_more") == more))
+        is_new = was_renewed & (byte < REDUCED["ADDRESS_BITS"] // 8)
+        self.check(m, "renewed", ~was_renewed | (place == 0))
+        self.check(m, "byte", ~dut.o.valid | (byte >= KEPT) | is_new | (kept == own))
+        self.cover(m, "reserved", leaves & (reserved == 2))
+        self.check(m, "reserved", ((place == 0) & ~dut.o.valid) | (dut.o.p.reserved == reserved))
         self.check(m, "answer", ((place == 0) & ~dut.o.valid) | (dut.o.p.resp == largest))
         self.check(m, "place", (self.look("dut.arrived", 2) == place) & (place < WORDS)
                    & (~dut.o.valid | (place == 0)))
         # A descriptor at `o`, the words of one that has begun, and words to come are all there is.
         self.check(m, "owed", owed + place + WORDS * dut.o.valid
                    == WORDS * (self.asked - self.handed))
-        self.check(m, "byte_kept", (byte // DATA_BYTES >= place) | (byte >= KEPT) | (kept == own))
+        self.check(m, "byte_kept", (byte // DATA_BYTES >= place) | (byte >= KEPT) | is_new
+                   | (kept == own))
 
 
 PROOFS = (Proof(
@@ -138,8 +160,8 @@ PROOFS = (Proof(
          f"{STEP}; none from the tail on, and at most {module.AHEAD} before the oldest that has "
          "not been carried out. They are handed out in that order, each once, with their numbers: "
          "every byte with a field that came for them, what an address has beyond the bus as one "
-         "bit, whether any bit without a field is set, and the largest answer. Offers stay until "
-         "they are taken.",
+         "bit, for each operation whether a bit is set that it does not have, and the largest "
+         "answer. Offers stay until they are taken, but for addresses that are renewed.",
     assumes="While the ring is enabled its base and size stay, and the tail goes forward; words "
             "come only if they were asked for. `enable` is low first.",
     bounds=f"Counts of {COUNT_BITS} bits, addresses of {ADDRESS_BITS}, descriptors of {WORDS} "
@@ -155,7 +177,8 @@ PROOFS = (Proof(
              Mutant(module.__name__, "(arrived == 0) | (self.words.p.resp", "(self.words.p.resp"),
              Mutant(module.__name__, "self.number.eq(self.completed), arrived.eq(0)",
                     "self.number.eq(self.completed)"),
-             Mutant(module.__name__, "(arrived != 0) & was_more | is_more",
-                    "was_more | is_more"),
-             Mutant(module.__name__, "(arrived != 0) & was_more | is_more", "is_more"),
+             Mutant(module.__name__, "Mux(arrived == 0, 0, reserved) | ", "reserved | "),
+             Mutant(module.__name__, "Mux(arrived == 0, 0, reserved) | ", ""),
+             Mutant(module.__name__, "with m.If(self.renewed.valid):", "with m.If(0):"),
+             Mutant(module.__name__, "mask >> word * size + bit & 1", "mask >> bit & 1"),
              Mutant(module.__name__, "ahead.eq(0), ", ""))),)

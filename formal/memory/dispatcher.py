@@ -11,7 +11,7 @@ from golden.memory.descriptor import JobFlag, Operation
 from golden.memory.faults import Fault
 from hw.contract.config import Config
 from hw.contract.job_codes import Selection
-from hw.memory.descriptor import DESCRIPTOR
+from hw.memory.descriptor import ADDRESS_BITS, DESCRIPTOR, PLACES, STEPPED
 from hw.memory.work import COUNT_BITS, FENCE_BITS, INDEX_BITS, UNDER_WAY
 
 CONFIG = Config.sized(rows=2, cols=2, k_max=16)
@@ -35,19 +35,25 @@ class DispatcherHarness(Harness):
         (check,), (walk,) = made["DescriptorCheck"], made["BatchWalk"]
         self.command = command = Signal(DESCRIPTOR)
         m.d.comb += command.as_value().eq(dut.i.p.bits)
-        self.offers_stay(m, dut.i, "i")
-        self._stays(m, dut, check)
+        self._stays(m, dut, check, walk)
         self.has_begun = Signal()
         self._ledger(m, dut)
         self._order(m, dut, check, walk)
         self._tables(m, dut)
 
-    def _stays(self, m, dut, check):
-        """Assume that what is said of a command stays with it."""
-        said = Cat(check.found, check.is_readable)
-        before, waits = Signal.like(said), Signal()
-        m.d.sync += [before.eq(said), waits.eq(dut.i.valid & ~dut.i.ready)]
-        self.assume(m, ~waits | (said == before))
+    def _stays(self, m, dut, check, walk):
+        """Assume that a command stays, and what is said of it, but for addresses that change."""
+        said = Cat(check.found, dut.i.p.as_value())
+        places = sum((1 << ADDRESS_BITS) - 1 << PLACES[name] for name in STEPPED)
+        kept = Cat(check.is_readable, dut.i.p.as_value() & ~places)
+        said_before, kept_before = Signal.like(said), Signal.like(kept)
+        waits, self.renews = Signal(), Signal()
+        renews = self.renews
+        m.d.sync += [said_before.eq(said), kept_before.eq(kept),
+                     waits.eq(dut.i.valid & ~dut.i.ready), renews.eq(dut.renewed.valid)]
+        self.assume(m, ~walk.renews | walk.moves)
+        self.assume(m, ~waits | dut.i.valid & (kept == kept_before)
+                    & (renews | (said == said_before)))
 
     def _ledger(self, m, dut):
         """Count commands that are under way, and those that have ended, in order."""
@@ -112,8 +118,11 @@ class DispatcherHarness(Harness):
                    & (self.under_way <= self.limit))
         self.check(m, "room_stays", has_begun | (self.under_way < self.limit) | (state == CHECK))
         self.check(m, "late", (late == 0) | (state == WRONG))
+        self.check(m, "renewed_where", ~self.renews | (state == START) | (state == CHECK)
+                   | (state == COUNT))
         self.check(m, "why", Mux(state == WRONG, (late != 0) | (check.found != Fault.NONE),
-                                 (state == CHECK) | (check.found == Fault.NONE)))
+                                 (state == CHECK) | has_begun
+                                 | (check.found == Fault.NONE)))
         self.check(m, "operation", (state == CHECK) | (state == WRONG) | (state == COUNT)
                    | ((state == WATCH) == is_wait))
         self.check(m, "counts", (state != COUNT) | self.command.notify)
@@ -159,8 +168,9 @@ PROOFS = (Proof(
          "of a command, and no other, says that it ends it, and the command is taken with it. No "
          "table is loaded before the command that its fence waits for has ended, nor while one "
          "that uses it has begun and not ended.",
-    assumes="Descriptors stay until they are taken, and are numbered; commands end in order, after "
-            "their last work; a job is refused in its command's first iteration or in none.",
+    assumes="Descriptors stay until they are taken, but for addresses where the walk says so, and "
+            "are numbered; commands end in order, after their last work; a job is refused in its "
+            "command's first iteration or in none.",
     bounds="A 2x2 machine. What `DescriptorCheck` and `BatchWalk` say is anything that stays with "
            "the command.",
     mutants=(Mutant(module.__name__, " & ~in_use):", "):"),

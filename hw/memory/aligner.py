@@ -57,7 +57,8 @@ class Aligner(wiring.Component):
     cuts : In(stream of cut_layout)
     words : In(stream of word_layout)
     o : Out(stream of aligned_layout)
-        ``resp`` is the largest that its words had. Bytes outside ``keep`` are anything.
+        ``resp`` is the largest that its words had. Bytes outside ``keep`` are anything, and may
+        change while the beat waits.
 
     Raises
     ------
@@ -126,7 +127,7 @@ class Aligner(wiring.Component):
                 beats_left.eq((cut.length + (size - 1)) >> shift),
                 words_left.eq(first_words - (takes_first & self.words.valid))]
 
-        both = Cat(held.data, Mux(needs_next, word.data, 0))
+        both = Cat(held.data, word.data)
         m.d.comb += [
             beat.data.eq(part_of(m, both, offset[exact_log2(unit):], size // unit, unit=8 * unit,
                                  name="part")),

@@ -5,14 +5,13 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .axi4 import advance, reach
-from .descriptor import DESCRIPTOR, DESCRIPTOR_BITS
-
-OPERANDS = ("a", "b", "c", "bias")
-"""That have steps."""
+from .descriptor import DESCRIPTOR, FIELD_BITS, STEPPED
 
 
 class BatchWalk(wiring.Component):
     """Give the addresses of each iteration, level 0 inside level 1.
+
+    Where a round of level 0 begins stands in the command itself, and changes there.
 
     Parameters
     ----------
@@ -21,7 +20,7 @@ class BatchWalk(wiring.Component):
 
     Members
     -------
-    bits : In(DESCRIPTOR_BITS)
+    bits : In(FIELD_BITS)
         The command, from `begins` until its last iteration has moved.
     begins : In(1)
         The walk through the command begins in the next cycle.
@@ -29,6 +28,9 @@ class BatchWalk(wiring.Component):
         The iteration is done.
     a, b, c, bias : Out(address_bits)
         Of this iteration.
+    renews : Out(1), a_after, b_after, c_after, bias_after : Out(address_bits)
+        With the last iteration of a round: where the next one begins, which `bits` have to say
+        from the next cycle on.
     is_first, is_last : Out(1)
         Iteration of its command.
     """
@@ -36,8 +38,9 @@ class BatchWalk(wiring.Component):
     def __init__(self, *, address_bits):
         self.address_bits = address_bits
         super().__init__({
-            "bits": In(DESCRIPTOR_BITS), "begins": In(1), "moves": In(1),
-            **{name: Out(address_bits) for name in OPERANDS},
+            "bits": In(FIELD_BITS), "begins": In(1), "moves": In(1),
+            **{name: Out(address_bits) for name in STEPPED},
+            **{f"{name}_after": Out(address_bits) for name in STEPPED}, "renews": Out(1),
             "is_first": Out(1), "is_last": Out(1)})
 
     def elaborate(self, platform):
@@ -53,17 +56,15 @@ class BatchWalk(wiring.Component):
             m.d.sync += [self.is_first.eq(0), inner.eq(inner - 1)]
             with m.If(inner == 1):
                 m.d.sync += [inner.eq(command.count_0), outer.eq(outer - 1)]
-        for name in OPERANDS:
-            here, first = getattr(self, name), Signal(
-                self.address_bits, name=f"{name}_first", reset_less=True)  # of this round
-            begin = reach(command[name], self.address_bits - 1)
-            after = advance(
+        m.d.comb += self.renews.eq(self.moves & (inner == 1))
+        for name in STEPPED:
+            here, after = getattr(self, name), getattr(self, f"{name}_after")
+            first = reach(command[name], self.address_bits - 1)  # of this round of level 0
+            m.d.comb += after.eq(advance(
                 Mux(inner == 1, first, here),
-                Mux(inner == 1, command[f"{name}_step_1"], command[f"{name}_step_0"]))
+                Mux(inner == 1, command[f"{name}_step_1"], command[f"{name}_step_0"])))
             with m.If(self.begins):
-                m.d.sync += [here.eq(begin), first.eq(begin)]
+                m.d.sync += here.eq(first)
             with m.Elif(self.moves):
                 m.d.sync += here.eq(after)
-                with m.If(inner == 1):
-                    m.d.sync += first.eq(after)
         return m

@@ -6,13 +6,13 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from golden.formats import FP32
-from golden.memory.descriptor import ALIGNMENT, VERSION, WORD_BYTES, JobFlag, Operation
+from golden.memory.descriptor import ALIGNMENT, RESERVED, VERSION, WORD_BYTES, JobFlag, Operation
 from golden.memory.faults import Fault
 from hw.contract.job_codes import FORMAT_CODES, JobKind, Output
 from hw.registers.ring_map import FAULT_BITS
 
 from .axi4 import reach
-from .descriptor import DESCRIPTOR, DESCRIPTOR_BITS, RESERVED_BITS
+from .descriptor import DESCRIPTOR, FIELD_BITS
 from .ledger import READ_FAULTS
 from .tile_reader import BIAS_BYTES
 
@@ -27,8 +27,8 @@ class DescriptorCheck(wiring.Component):
 
     Members
     -------
-    bits : In(DESCRIPTOR_BITS), resp : In(2)
-        What was read, and how the bus answered.
+    bits : In(FIELD_BITS), reserved : In(len(RESERVED)), resp : In(2)
+        As in `read_layout`.
     notify_address : In(address_bits)
     found : Out(FAULT_BITS)
     is_readable : Out(1)
@@ -38,7 +38,8 @@ class DescriptorCheck(wiring.Component):
     def __init__(self, *, address_bits):
         self.bus_bits = address_bits - 1
         super().__init__({
-            "bits": In(DESCRIPTOR_BITS), "resp": In(2), "notify_address": In(address_bits),
+            "bits": In(FIELD_BITS), "reserved": In(len(RESERVED)), "resp": In(2),
+            "notify_address": In(address_bits),
             "found": Out(FAULT_BITS), "is_readable": Out(1)})
 
     def elaborate(self, platform):
@@ -48,14 +49,14 @@ class DescriptorCheck(wiring.Component):
         is_wait = command.operation == Operation.WAIT.value
         reserved = Signal()
         with m.Switch(command.operation):
-            for operation, bits in RESERVED_BITS.items():
+            for operation, is_set in zip(RESERVED, self.reserved, strict=True):
                 with m.Case(operation.value):
-                    m.d.comb += reserved.eq(Cat(command.as_value()[bit] for bit in bits).any())
+                    m.d.comb += reserved.eq(is_set)
         unreadable = [
             *((fault, self.resp == resp) for resp, fault in READ_FAULTS.items()),
             (Fault.UNKNOWN_VERSION, command.version != VERSION),
             (Fault.UNKNOWN_OPERATION, ~Cat(
-                command.operation == operation.value for operation in RESERVED_BITS).any()),
+                command.operation == operation.value for operation in RESERVED).any()),
             (Fault.RESERVED, reserved)]
         converts = (command.kind & JobKind.CONVERT.value).any()
         numbers = ~converts & (command.output < Output.MX6.value)

@@ -1,14 +1,21 @@
 """Fetches descriptors from the ring, ahead of who carries them out."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.memory.descriptor import BYTES
+from golden.memory.descriptor import BYTES, RESERVED
 from hw.parts.bits import ones_below
 
 from .axi4 import segment_layout
-from .descriptor import ADDRESS_BITS, ADDRESS_PLACES, DESCRIPTOR_BITS, FIELD_BITS
+from .descriptor import (
+    ADDRESS_BITS,
+    FIELD_BITS,
+    PLACES,
+    STEPPED,
+    read_layout,
+    renewal_layout,
+)
 from .read_channel import word_layout
 from .work import COUNT_BITS
 
@@ -35,10 +42,10 @@ class DescriptorReader(wiring.Component):
         Commands that there are; those that have ended.
     segments : Out(stream of segment_layout)
     words : In(stream of word_layout)
-    o : Out(stream of struct)
-        ``bits``, a descriptor, and ``resp``, the largest answer for a part of it. What has no
-        field is not kept: beyond `FIELD_BITS` the last bit says whether any is set. Nor is what
-        of an address the bus does not have: the bit above those that it has says so.
+    o : Out(stream of read_layout)
+        What has no field is looked at as it comes, and not kept.
+    renewed : In(renewal_layout)
+        Addresses of the descriptor on offer change to these.
     number : Out(32)
         Of the command at ``o``.
     """
@@ -51,8 +58,7 @@ class DescriptorReader(wiring.Component):
             "segments": Out(stream.Signature(
                 segment_layout(address_bits=address_bits, length_bits=length_bits))),
             "words": In(stream.Signature(word_layout(data_bytes))),
-            "o": Out(stream.Signature(
-                data.StructLayout({"bits": DESCRIPTOR_BITS, "resp": 2}))),
+            "o": Out(stream.Signature(read_layout())), "renewed": In(renewal_layout(address_bits)),
             "number": Out(COUNT_BITS),
         })
 
@@ -71,19 +77,21 @@ class DescriptorReader(wiring.Component):
             self.words.ready.eq(~self.o.valid),
         ]
         fields = Signal(FIELD_BITS, reset_less=True)
-        is_more, was_more = Signal(), Signal(reset_less=True)  # than fields
-        m.d.comb += self.o.p.bits.eq(
-            Cat(fields, Const(0, DESCRIPTOR_BITS - FIELD_BITS - 1), was_more))
+        with m.If(self.renewed.valid):
+            for name in STEPPED:
+                place = PLACES[name]
+                m.d.sync += fields[place:place + len(self.renewed[name])].eq(self.renewed[name])
+        reserved = Signal(len(RESERVED), reset_less=True)
+        m.d.comb += [self.o.p.bits.eq(fields), self.o.p.reserved.eq(reserved)]
         with m.Switch(arrived):
             for word in range(words):
                 with m.Case(word):
                     kept = fields.word_select(word, 8 * self.data_bytes)
-                    m.d.comb += is_more.eq(self.words.p.data[len(kept):].any())
                     with m.If(self.words.valid & self.words.ready):
                         m.d.sync += kept.eq(self._reached(word))
         with m.If(self.words.valid & self.words.ready):
             m.d.sync += [
-                was_more.eq((arrived != 0) & was_more | is_more),
+                reserved.eq(Mux(arrived == 0, 0, reserved) | self._reserved(m, arrived)),
                 self.o.p.resp.eq(Mux((arrived == 0) | (self.words.p.resp > self.o.p.resp),
                                      self.words.p.resp, self.o.p.resp)),
                 arrived.eq(Mux(arrived == words - 1, 0, arrived + 1)),
@@ -100,8 +108,25 @@ class DescriptorReader(wiring.Component):
     def _reached(self, word):
         """Give a word of a descriptor, what lies beyond the bus's addresses put into one bit."""
         bits, size, first = list(self.words.p.data), 8 * self.data_bytes, self.bus_bits
-        for place in ADDRESS_PLACES:
+        for place in PLACES.values():
             if place // size == word and first < ADDRESS_BITS - 1:
                 above = slice(place % size + first, place % size + ADDRESS_BITS)
                 bits[above] = [Cat(bits[above]).any(), *[Const(0, 1)] * (ADDRESS_BITS - first - 1)]
         return Cat(bits)
+
+    def _reserved(self, m, arrived):
+        """Tell for each operation whether the word that comes has a bit that must be zero."""
+        size, words = 8 * self.data_bytes, BYTES // self.data_bytes
+        alike = {}  # bits that are reserved in the same words for the same operations
+        for bit in range(size):
+            where = tuple(tuple(word for word in range(words) if mask >> word * size + bit & 1)
+                          for mask in RESERVED.values())
+            alike.setdefault(where, []).append(self.words.p.data[bit])
+        found = [[] for _ in RESERVED]
+        for number, (where, bits) in enumerate(alike.items()):
+            is_set = Signal(name=f"is_set_{number}")
+            m.d.comb += is_set.eq(Cat(bits).any())
+            for terms, places in zip(found, where, strict=True):
+                if places:
+                    terms.append(is_set & Cat(arrived == word for word in places).any())
+        return Cat(Cat(terms).any() for terms in found)

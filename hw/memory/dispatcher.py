@@ -1,7 +1,7 @@
 """Carries commands out: starts their iterations, and tells readers and writer."""
 
 from amaranth import Array, Cat, Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
@@ -14,7 +14,7 @@ from hw.registers.ring_map import FAULT_BITS
 
 from .axi4 import OKAY, reach
 from .batch_walk import BatchWalk
-from .descriptor import DESCRIPTOR, DESCRIPTOR_BITS
+from .descriptor import DESCRIPTOR, STEPPED, read_layout, renewal_layout
 from .descriptor_check import DescriptorCheck
 from .ledger import NOTE, READ_FAULTS, fault_of
 from .table_loader import load_layout
@@ -51,8 +51,9 @@ class Dispatcher(wiring.Component):
 
     Members
     -------
-    i : In(stream of struct)
-        ``bits``, a descriptor, and ``resp``.
+    i : In(stream of read_layout)
+    renewed : Out(renewal_layout)
+        As `DescriptorReader` takes it.
     number : In(32)
         Of that command.
     completed : In(32)
@@ -87,7 +88,8 @@ class Dispatcher(wiring.Component):
         self.address_bits, self.length_bits = address_bits, length_bits
         inside = {"address_bits": address_bits}
         super().__init__({
-            "i": In(stream.Signature(data.StructLayout({"bits": DESCRIPTOR_BITS, "resp": 2}))),
+            "i": In(stream.Signature(read_layout())),
+            "renewed": Out(renewal_layout(address_bits)),
             "number": In(COUNT_BITS), "completed": In(COUNT_BITS),
             "notify_address": In(address_bits),
             **{f"job_{name}": Out(32) for name in JOB_FIELDS},
@@ -109,8 +111,10 @@ class Dispatcher(wiring.Component):
         m.submodules.walk = walk = BatchWalk(address_bits=self.address_bits)
         m.d.comb += [
             command.as_value().eq(self.i.p.bits),
-            check.bits.eq(self.i.p.bits), check.resp.eq(self.i.p.resp),
+            *(getattr(check, name).eq(self.i.p[name]) for name in ("bits", "reserved", "resp")),
             check.notify_address.eq(self.notify_address), walk.bits.eq(self.i.p.bits),
+            self.renewed.valid.eq(walk.renews),
+            *(self.renewed[name].eq(getattr(walk, f"{name}_after")) for name in STEPPED),
             *(getattr(self, f"job_{name}").eq(command[name]) for name in JOB_FIELDS),
             self.loads.eq(command.loads_order | command.loads_tags)]
         fences = {name: self._fence(m, name, command[f"wait_{name}"])

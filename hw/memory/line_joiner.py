@@ -56,9 +56,10 @@ class LineJoiner(wiring.Component):
             "i": In(stream.Signature(row_store_layout(rows=rows, **sizes))),
             "o": Out(stream.Signature(store_layout(**sizes))), "is_empty": Out(1)})
         place_bits = len(self.i.p.word) - exact_log2(line_words)
+        self.mark = data.StructLayout({
+            "place": place_bits, "strobes": data.ArrayLayout(data_bytes, line_words)})
         self.line = data.StructLayout({
-            "place": place_bits, "data": data.ArrayLayout(8 * data_bytes, line_words),
-            "strobes": data.ArrayLayout(data_bytes, line_words)})
+            "data": data.ArrayLayout(8 * data_bytes, line_words), "mark": self.mark})
 
     def elaborate(self, platform):
         m = Module()
@@ -66,11 +67,15 @@ class LineJoiner(wiring.Component):
         was_read = Signal()
         row_read = Signal.like(word.row, reset_less=True)  # whose line is `old` then
         kept = Signal(range(self.rows + 1))  # rows, from the first on, that have a line
-        old, new = Signal(self.line), Signal(self.line)
+        old, new = Signal(self.mark), Signal(self.mark)
         is_shown, is_kept, fits, moves, flushes = (
             Signal(name=name) for name in ("is_shown", "is_kept", "fits", "moves", "flushes"))
         ends = Signal(reset_less=True)  # with what flushes
-        m.submodules.lines = lines = Sram(width=self.line.size, depth=self.rows)
+        reads, read_row = Signal(), Signal.like(word.row)
+        # Bytes are written where they are; which of them a line has stands beside its place.
+        octets = self.line_words * self.data_bytes
+        m.submodules.lines = lines = Sram(width=8 * octets, depth=self.rows, granules=octets)
+        m.submodules.marks = marks = Sram(width=self.mark.size, depth=self.rows)
         m.submodules.leaving = leaving = MemoryFIFO(
             data.StructLayout({"line": self.line, "ends": 1}), depth=leaving_lines(self.rows))
         at = index_signal(self.rows, "at")  # row that is driven out
@@ -81,30 +86,31 @@ class LineJoiner(wiring.Component):
 
         split = exact_log2(self.line_words)
         m.d.comb += [
-            old.as_value().eq(lines.read_data),
+            old.as_value().eq(marks.read_data),
             is_shown.eq(self.i.valid & was_read & (row_read == word.row) & ~flushes),
             is_kept.eq(word.row < kept),
             fits.eq(is_kept & (old.place == word.word[split:])),
             new.place.eq(word.word[split:]),
             moves.eq(is_shown & (~is_kept | fits | leaving.i.ready)), self.i.ready.eq(moves),
-            lines.write_en.eq(moves), lines.write_addr.eq(word.row),
-            lines.write_data.eq(new.as_value()),
-            leaving.i.p.line.eq(old), leaving.i.p.ends.eq(flushes & ends & (at == kept - 1)),
+            marks.write_en.eq(moves), marks.write_data.eq(new),
+            lines.write_data.eq(word.data.replicate(self.line_words)),
+            leaving.i.p.line.data.eq(lines.read_data), leaving.i.p.line.mark.eq(old),
+            leaving.i.p.ends.eq(flushes & ends & (at == kept - 1)),
             leaving.i.valid.eq(Mux(flushes, is_read, is_shown & is_kept & ~fits)),
-            lines.read_en.eq(Mux(flushes, ~is_read, moves | self.i.valid & ~is_shown)),
-            lines.read_addr.eq(Mux(flushes, at, Mux(moves, word.next_row, word.row))),
+            reads.eq(Mux(flushes, ~is_read, moves | self.i.valid & ~is_shown)),
+            read_row.eq(Mux(flushes, at, Mux(moves, word.next_row, word.row))),
             self.is_empty.eq(~flushes & (kept == 0) & (inside == 0))]
+        for memory in (lines, marks):
+            m.d.comb += [memory.write_addr.eq(word.row), memory.read_en.eq(reads),
+                         memory.read_addr.eq(read_row)]
         for place in range(self.line_words):
-            own = word.word[:split] == place
-            strobes = Mux(own, word.strobes, 0)
-            m.d.comb += new.strobes[place].eq(Mux(fits, old.strobes[place], 0) | strobes)
-            for byte in range(self.data_bytes):
-                m.d.comb += new.data[place].word_select(byte, 8).eq(Mux(
-                    strobes[byte], word.data.word_select(byte, 8),
-                    old.data[place].word_select(byte, 8)))
-        with m.If(lines.read_en):
+            own = Mux(word.word[:split] == place, word.strobes, 0)
+            m.d.comb += [
+                new.strobes[place].eq(Mux(fits, old.strobes[place], 0) | own),
+                lines.write_en.word_select(place, self.data_bytes).eq(Mux(moves, own, 0))]
+        with m.If(reads):
             # A line that is written in this cycle is not what is read.
-            m.d.sync += [row_read.eq(lines.read_addr),
+            m.d.sync += [row_read.eq(read_row),
                          was_read.eq(~flushes & ~(moves & (word.next_row == word.row)))]
         with m.If(moves):
             m.d.sync += ends.eq(word.ends)
@@ -128,14 +134,15 @@ class LineJoiner(wiring.Component):
         left = Signal(self.line_words)
         first = index_signal(self.line_words, "first")
         m.d.comb += left.eq(~sent & Cat(
-            line.strobes[place].any() for place in range(self.line_words)))
+            line.mark.strobes[place].any() for place in range(self.line_words)))
         for place in reversed(range(self.line_words)):
             with m.If(left[place]):
                 m.d.comb += first.eq(place)
         is_last = (left & (left - 1))[:self.line_words] == 0
         m.d.comb += [
-            self.o.valid.eq(leaving.valid), store.word.eq(Cat(first, line.place)),
-            store.data.eq(Array(line.data)[first]), store.strobes.eq(Array(line.strobes)[first]),
+            self.o.valid.eq(leaving.valid), store.word.eq(Cat(first, line.mark.place)),
+            store.data.eq(Array(line.data)[first]),
+            store.strobes.eq(Array(line.mark.strobes)[first]),
             store.ends.eq(leaving.p.ends & is_last), leaving.ready.eq(self.o.ready & is_last)]
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += sent.eq(Mux(is_last, 0, sent | (1 << first)))

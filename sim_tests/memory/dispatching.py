@@ -6,8 +6,10 @@ from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.memory.descriptor import BYTES, JobFlag, Operation
+from golden.memory.descriptor import BYTES, RESERVED, JobFlag, Operation
 from golden.memory.jobs import Selection
+from hw.memory.descriptor import ADDRESS_BITS as BUS_ADDRESS_BITS
+from hw.memory.descriptor import FIELD_BITS, PLACES, STEPPED, renewal_layout
 from hw.memory.dispatcher import JOB_FIELDS, OF_A_TABLE
 from hw.memory.ledger import Ledger
 from hw.memory.table_loader import load_layout
@@ -46,6 +48,12 @@ def uses_table(command):
 def bits_of(command):
     """Give a command's descriptor as a number."""
     return int.from_bytes(command.pack(), "little")
+
+
+def as_read(bits, resp=0):
+    """Give a descriptor as it comes, as a number."""
+    reserved = sum(bool(bits & mask) << place for place, mask in enumerate(RESERVED.values()))
+    return bits & (1 << FIELD_BITS) - 1 | (reserved | resp << len(RESERVED)) << FIELD_BITS
 
 
 class Accounted(wiring.Component):
@@ -113,6 +121,7 @@ class Run:
         self.ending, self.ends, self.held = deque(), True, ""
         self.flips, self.before = drive.rng("run"), None
         self.completed = self.interrupt = 0
+        self.bits, self.bits_at = 0, None  # of the command that is offered
 
     async def step(self):
         """Drive everything for a cycle, and note what comes."""
@@ -120,8 +129,10 @@ class Run:
         has_more = self.at < len(self.commands)
         self.is_offered = has_more and (self.is_offered or flips.random() >= self.idle)
         dut.i__valid.value = int(self.is_offered)
-        dut.i__payload.value = (bits_of(self.commands[self.at]) if self.is_offered
-                                else int.from_bytes(flips.bytes(BYTES), "little"))
+        if self.bits_at != self.at and has_more:
+            self.bits, self.bits_at = as_read(bits_of(self.commands[self.at])), self.at
+        dut.i__payload.value = self.bits if self.is_offered else as_read(
+            int.from_bytes(flips.bytes(BYTES), "little"))
         dut.number.value = (FIRST + self.at) % COUNTS
         dut.refused.value = int(self.at == self.refused)
         dut.notify_address.value = self.notify
@@ -137,6 +148,10 @@ class Run:
                     and flips.random() < 0.4)
         dut.ended.value = int(ends)
         await drive.ticks(dut, 1)
+        renewed = renewal_layout(ADDRESS_BITS).from_bits(int(dut.renewed.value))
+        for name in STEPPED if renewed["valid"] else ():
+            self.bits &= ~((1 << BUS_ADDRESS_BITS) - 1 << PLACES[name])
+            self.bits |= renewed[name] << PLACES[name]
         if int(dut.ends.value):
             self.ending.popleft()
         completed = (int(dut.completed.value) - FIRST) % COUNTS

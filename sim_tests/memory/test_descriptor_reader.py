@@ -5,14 +5,16 @@ import pytest
 from cocotb.queue import Queue
 from cocotb.triggers import gather
 
-from golden.memory.descriptor import BYTES
+from golden.memory.descriptor import BYTES, RESERVED
 from hw.memory.axi4 import segment_layout
-from hw.memory.descriptor import ADDRESS_BITS, ADDRESS_PLACES, DESCRIPTOR_BITS, FIELD_BITS
+from hw.memory.descriptor import ADDRESS_BITS, FIELD_BITS, PLACES
 from hw.memory.descriptor_reader import AHEAD, DescriptorReader
 from sim_tests import bench, drive
 
 SIZES = {"address_bits": 40, "length_bits": 24}
 COUNTS = 1 << 32
+BITS = FIELD_BITS + len(RESERVED)
+"""Of a descriptor, before its answer."""
 PATIENCE = 2_000
 """Cycles within which a descriptor comes."""
 WRAP = COUNTS - 5
@@ -20,16 +22,17 @@ WRAP = COUNTS - 5
 
 
 def shown(bits):
-    """Give what is handed on of a descriptor: its fields, and whether anything else is set.
+    """Give what is handed on of a descriptor: its fields, and whether what is reserved is set.
 
     Of an address the bits of the bus, and one more for all above.
     """
-    fields, more = bits & (1 << FIELD_BITS) - 1, bits >> FIELD_BITS != 0
-    for place in ADDRESS_PLACES:
+    fields = bits & (1 << FIELD_BITS) - 1
+    reserved = sum(bool(bits & mask) << place for place, mask in enumerate(RESERVED.values()))
+    for place in PLACES.values():
         above = place + SIZES["address_bits"] - 1
         mask = (1 << place + ADDRESS_BITS) - (1 << above)
         fields = fields & ~mask | (fields & mask != 0) << above
-    return fields | more << DESCRIPTOR_BITS - 1
+    return fields | reserved << FIELD_BITS
 
 
 class RingBench:
@@ -61,11 +64,12 @@ class RingBench:
         for _ in range(count):
             assert self.next - self.completed < self.size
             octets = bytearray(self.rng.bytes(BYTES))
-            if self.rng.random() < 0.5:
-                octets[FIELD_BITS // 8:] = bytes(BYTES - FIELD_BITS // 8)
-            if self.rng.random() < 0.3:
-                octets[int(self.rng.integers(FIELD_BITS // 8, BYTES))] |= 1 << int(
-                    self.rng.integers(8))
+            if self.rng.random() < 0.7:  # what one operation must not have, but for a bit
+                mask = list(RESERVED.values())[int(self.rng.integers(len(RESERVED)))]
+                bits = int.from_bytes(octets, "little") & ~mask
+                bit = int(self.rng.integers(8 * BYTES))
+                bits |= (mask >> bit & 1) << bit if self.rng.random() < 0.7 else 0
+                octets = bytearray(bits.to_bytes(BYTES, "little"))
             # EXOKAY is the least of the answers that are not OKAY.
             answers = [int(self.rng.choice([0, 0, 0, 1, 2, 3])) * int(self.rng.random() < 0.2)
                        for _ in range(words)]
@@ -124,8 +128,7 @@ class RingBench:
                 raise AssertionError(f"descriptor {number} does not come")
             word = int(dut.o__payload.value)
             self.owed -= 1
-            self.taken.append((int(dut.number.value), word & (1 << DESCRIPTOR_BITS) - 1,
-                               word >> DESCRIPTOR_BITS))
+            self.taken.append((int(dut.number.value), word & (1 << BITS) - 1, word >> BITS))
             if flips.random() < 0.6 or number == count - 1 or self._is_full():
                 self.end_all()
         dut.o__ready.value = 0

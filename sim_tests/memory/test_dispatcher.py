@@ -7,12 +7,11 @@ from golden.memory import Command, Fault, Machine, Operation
 from golden.memory.descriptor import BYTES, FIELD, RESERVED
 from golden.memory.jobs import JobKind, Output
 from hw.contract.config import Config
-from hw.memory.descriptor import DESCRIPTOR_BITS
 from hw.memory.dispatcher import Dispatcher
 from hw.memory.work import UNDER_WAY
 from sim_tests import bench, drive
 from sim_tests.memory.commands import ADDRESS_BITS, fault_of, good
-from sim_tests.memory.dispatching import LAYOUTS, SIZES, Accounted, Run, bits_of
+from sim_tests.memory.dispatching import LAYOUTS, SIZES, Accounted, Run, as_read, bits_of
 from sim_tests.stimuli.operands import configuration, handed_over
 
 PLAIN = {"loads_order": 0, "loads_tags": 0, "notify": 0}
@@ -30,7 +29,7 @@ async def find(dut, bits, resp=0, notify=0):
     dut.rst.value = 1
     await drive.ticks(dut, 1)
     dut.rst.value, dut.i__valid.value = 0, 1
-    dut.i__payload.value = bits | resp << DESCRIPTOR_BITS
+    dut.i__payload.value = as_read(bits, resp)
     dut.free.value, dut.notify_address.value = 1, notify
     for name in LAYOUTS:
         getattr(dut, f"{name}__ready").value = 1
