@@ -15,7 +15,7 @@ from golden.memory.layouts import Iteration, element_bytes, take_packet, tile_li
 from golden.memory.layouts import longest_packet as longest
 from golden.memory.machine import Machine
 from golden.memory.reading import Read
-from golden.memory.stages import stages
+from golden.memory.stages import read_beside, stages
 from golden.memory.tables import Table
 from golden.mx import MXTensor, quantize
 from golden.packing import activation_tiles, weight_stream
@@ -47,14 +47,15 @@ def results(machine: Machine, command: Command, table: Table, at: Iteration,
     if command.converts:
         return weight_stream(converted(machine, command, table, at, read), machine.cols,
                              machine.weight_bytes)
+    beside = read_beside(command, at, read)
     if command.is_vector:
         x = numbers(command, at, read, command.m, command.n)
-        c = stages(command, at, read, widen(x, FLOAT_FORMATS[command.float_format]))
+        c = stages(command, beside, widen(x, FLOAT_FORMATS[command.float_format]))
         return _leave(machine, command, table, c)
     a = activations(machine, command, table, at, read)
     c = gemm(a, weights(machine, command, at, read), acc_width=machine.acc_width,
              k_max=machine.k_max)
-    return _leave(machine, command, table, stages(command, at, read, c, a=a))
+    return _leave(machine, command, table, stages(command, beside, c, a=a))
 
 
 def _leave(machine: Machine, command: Command, table: Table, c: NDArray[np.float32]) -> list[bytes]:

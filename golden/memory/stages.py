@@ -16,9 +16,8 @@ from golden.vector.sums import row_sums
 Operands = dict[str, NDArray[np.float32]]
 
 
-def stages(command: Command, at: Iteration, read: Read, x: NDArray[np.float32], *,
-           a: MXTensor | None = None) -> NDArray[np.float32]:
-    """Send rows through the stages of a command.
+def read_beside(command: Command, at: Iteration, read: Read) -> Operands:
+    """Read what the stages of a command need beside its rows.
 
     Parameters
     ----------
@@ -27,6 +26,37 @@ def stages(command: Command, at: Iteration, read: Read, x: NDArray[np.float32], 
     at : Iteration
         Where its operands lie.
     read : callable
+
+    Returns
+    -------
+    dict of str to ndarray
+        As `golden.vector.pipe` names and takes them.
+    """
+    flags, columns = JobFlag(command.flags), command.n
+    operands = {}
+    if JobFlag.BIAS in flags:
+        operands["bias"] = _numbers(read, "bias", at.bias, columns)
+    if JobFlag.SCALED in flags:
+        operands["row_factor"] = np.uint32(command.scalar).view(np.float32)
+    if JobFlag.CHANNEL in flags:
+        operands["channel_factor"] = _numbers(read, "channel", at.channel, columns)
+    if JobFlag.RESIDUAL in flags:
+        operands["residual"] = np.stack([
+            _numbers(read, "residual", at.residual + row * command.residual_stride, columns)
+            for row in range(command.m)])
+    return operands
+
+
+def stages(command: Command, beside: Operands, x: NDArray[np.float32], *,
+           a: MXTensor | None = None) -> NDArray[np.float32]:
+    """Send rows through the stages of a command.
+
+    Parameters
+    ----------
+    command : Command
+        A job that the machine takes.
+    beside : dict of str to ndarray
+        From `read_beside`.
     x : ndarray of float32, shape (rows, columns)
         Results of the array, or what a VECTOR job reads.
     a : MXTensor, optional
@@ -41,21 +71,9 @@ def stages(command: Command, at: Iteration, read: Read, x: NDArray[np.float32], 
     CommandError
         SATURATED, if a power of two does not exist.
     """
-    flags, columns = JobFlag(command.flags), x.shape[1]
-    operands = _of_rows(command, x, a)
-    if JobFlag.BIAS in flags:
-        operands["bias"] = _numbers(read, "bias", at.bias, columns)
-    if JobFlag.SCALED in flags:
-        operands["row_factor"] = np.uint32(command.scalar).view(np.float32)
-    if JobFlag.CHANNEL in flags:
-        operands["channel_factor"] = _numbers(read, "channel", at.channel, columns)
-    if JobFlag.RESIDUAL in flags:
-        operands["residual"] = np.stack([
-            _numbers(read, "residual", at.residual + row * command.residual_stride, columns)
-            for row in range(len(x))])
     function = Function(command.function)
     outcome = pipe(x, function=None if function is Function.NONE else function.name.lower(),
-                   **operands)
+                   **beside, **_of_rows(command, x, a))
     if outcome.saturated:
         raise CommandError(Fault.SATURATED, f"{outcome.saturated} numbers of {x.size}")
     return np.asarray(outcome.result, np.float32)

@@ -264,6 +264,7 @@ def combinations(chunk: int) -> int:
 SWEEPS = (
     Sweep("statistics of rows",
           ("vector.statistics.row_mean", "vector.statistics.row_scale",
+           "vector.statistics.row_scale_of",
            "vector.statistics.row_statistics", "vector.statistics.row_maximum",
            "vector.statistics.scaled_epsilon"),
           "rationals, row by row", "random and constant rows, corners", 50, rows),
@@ -277,7 +278,7 @@ SWEEPS = (
     Sweep("norms", ("vector.norms.layer_norm", "vector.norms.rms_norm"),
           "rationals for the statistics, float64 behind them", "random rows, corners", 50,
           normalized),
-    Sweep("softmax", ("vector.softmax.softmax",),
+    Sweep("softmax", ("vector.softmax.softmax", "vector.softmax.row_factors"),
           "float64, and rationals for sums", "random scores, corners, padding", 50, softmaxes),
     Sweep("linear combinations", ("vector.combination.linear_combination",), "float64",
           "random tensors and coefficients, corners", 50, combinations),
