@@ -101,7 +101,8 @@ class MemoryMachine(wiring.Component):
             beat = words[name]
             m.d.comb += [port.valid.eq(beat.valid), beat.ready.eq(port.ready),
                          *(port.p[field].eq(beat.p[field]) for field in ("data", "keep", "last"))]
-        m.d.comb += engines.weight.p.keep.eq(~0)  # biases end within a beat, as zeros would fill it
+        # Biases may end within a beat. What follows there is anything, of columns that are not.
+        m.d.comb += engines.weight.p.keep.eq(~0)
         writer = self._write(m, dispatcher, ledger, engines.o, window)
         self._keep_account(m, dispatcher, ledger, words)
         self._watch_packets(m, controller, dispatcher, ledger)

@@ -142,7 +142,7 @@ PROOFS = (Proof(
          "the words that a beat has bytes of. A beat is offered when they have come, and its bytes "
          "stay until it is taken; the next cut is taken with the last one.",
     assumes="Words on offer stay until they are taken; a cut has a byte.",
-    bounds=f"Words of {DATA_BYTES} bytes, lengths of {LENGTH_BITS} bits.",
+    bounds=f"Words of {DATA_BYTES} bytes, units of one, lengths of {LENGTH_BITS} bits.",
     mutants=(Mutant(module.__name__, "begins & ~needs_next", "begins"),
              Mutant(module.__name__, "Mux(ends & (tail != 0)", "Mux((tail != 0)"),
              Mutant(module.__name__, "(cut.length + cut.offset + (size - 1))",

@@ -61,7 +61,7 @@ PROOFS = (Proof(
     name="beat_splitter", make=BeatSplitterHarness, depth=1,
     says="A beat leaves as so many short ones as its kept bytes need, each byte and its `keep` at "
          "its place, `last` with the last of them, the rest with each; it is taken with that one.",
-    assumes="A beat on offer stays until it is taken; its kept bytes are the first, one or more.",
+    assumes="Kept bytes of a beat stay until it is taken; they are the first, one or more.",
     bounds=f"Beats of {WIDE} bytes to beats of {NARROW}.",
     mutants=(Mutant(module.__name__, "for part in keep[1:]), 0])", "for part in keep[1:]), 1])"),
              Mutant(module.__name__, "narrow.last.eq(wide.last & is_final)",

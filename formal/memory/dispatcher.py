@@ -172,7 +172,7 @@ PROOFS = (Proof(
             "are numbered; commands end in order, after their last work; a job is refused in its "
             "command's first iteration or in none.",
     bounds="A 2x2 machine. What `DescriptorCheck` and `BatchWalk` say is anything that stays with "
-           "the command.",
+           "the command until its addresses change.",
     mutants=(Mutant(module.__name__, " & ~in_use):", "):"),
              Mutant(module.__name__, "~holds(side_fence, self.completed) & ", ""),
              Mutant(module.__name__, "free_at[number].eq(self.number + 1)",

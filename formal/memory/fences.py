@@ -4,7 +4,7 @@ from amaranth import Cat, Mux, Signal
 
 from formal.harness import Harness
 from hw.contract.config import Config
-from hw.memory.work import COUNT_BITS
+from hw.memory.work import COUNT_BITS, FENCE_BITS
 
 CONFIG = Config.sized(rows=2, cols=2, k_max=16)
 
@@ -56,13 +56,13 @@ class FenceHarness(Harness):
         m.d.comb += is_open.eq(1)
         for name, counts in self.fences:
             fence = getattr(work.p, name)
-            ahead, left = Signal(COUNT_BITS, name=f"{name}_ahead"), Signal(COUNT_BITS)
+            ahead, left = Signal(FENCE_BITS, name=f"{name}_ahead"), Signal(FENCE_BITS)
             old_left = Signal(range(MOST + 1), name=f"{name}_left")
             m.d.comb += [
                 ahead.eq(fence.ended - completed), left.eq(Mux(
                     is_new, Mux(ahead[-1], 0, ahead), old_left - (ends & (old_left != 0))))]
             m.d.sync += old_left.eq(left)
-            self.assume(m, ~work.valid | ((ahead + MOST)[:COUNT_BITS] <= 2 * MOST))
+            self.assume(m, ~work.valid | ((ahead + MOST)[:FENCE_BITS] <= 2 * MOST))
             held = counts(work.p) & fence.waits & (left != 0)
             with m.If(held):
                 m.d.comb += [is_open.eq(0), some_wait.eq(1)]

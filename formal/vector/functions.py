@@ -7,6 +7,7 @@ from formal.harness import Harness
 from formal.hollow import with_hollows
 from formal.proof import Mutant, Proof
 from formal.vector.delayed import delayed, is_known
+from golden.memory.jobs import Function
 from golden.vector.formats import EXP2_LIMIT
 
 INFINITY, QUIET_NAN = 0x7F800000, 0x7FC00000
@@ -23,7 +24,7 @@ class FunctionsHarness(Harness):
         self.assume(m, (dut.i[:31] <= INFINITY) | (dut.i == QUIET_NAN))
         self.assume(m, (dut.i[23:31] != 0) | (dut.i[:23] == 0))
         ours, x = is_known(m, dut.latency), delayed(m, dut.i, dut.latency, "x")
-        is_exp2 = delayed(m, dut.chosen, dut.latency, "chosen").as_value() == 1
+        is_exp2 = delayed(m, dut.chosen, dut.latency, "chosen") == Function.EXP2
         value = delayed(m, table.o, 1, "value")
         argument = delayed(m, table.argument, 1, "argument")
 

@@ -10,6 +10,7 @@ from golden.memory.faults import CommandError, Fault
 from golden.memory.jobs import FORMAT_CODES, Function, JobKind, Output, Rows, Selection
 from golden.memory.machine import Machine
 from golden.memory.tables import Table
+from golden.vector.formats import MOST_COLUMNS
 
 FP32_SMALLEST, FP32_INFINITY = 0x00800000, 0x7F800000
 """Patterns of the smallest normal number, and of infinity."""
@@ -92,7 +93,8 @@ def _reasons(machine: Machine, command: Command) -> Iterator[tuple[str, bool]]:
         or (machine.has_vector and any(_bad_stages(command))))
     yield "ZERO_SIZE", (not kind.converts and command.m == 0) or 0 in (command.n, columns)
     # A table has tags for the blocks of the largest K.
-    yield "K_TOO_LARGE", max(columns, command.n * (JobFlag.TAGGED in flags)) > machine.k_max
+    most = min(machine.k_max, MOST_COLUMNS) if is_vector else machine.k_max
+    yield "K_TOO_LARGE", max(columns, command.n * (JobFlag.TAGGED in flags)) > most
     yield "TILES_OUT_OF_RANGE", not kind.converts and not is_vector and not (
         1 <= command.tiles <= machine.tile_slots and command.tiles * blocks <= machine.act_depth)
     floating = kind is not JobKind.GEMM_PACKED
@@ -130,8 +132,9 @@ def _bad_stages(command: Command) -> Iterator[bool]:
     yield kind.converts and bool(function.value or rows.value or flags & STAGE_FLAGS)
     yield rows in (*NORMS, Rows.MAXIMUM) and not is_vector
     yield rows is Rows.SUM and (is_vector or kind is not JobKind.GEMM_PACKED)
-    # There is one adder before the row factor, one row factor, and one multiplier behind it.
-    yield rows in (Rows.LAYER_NORM, Rows.MAXIMUM) and JobFlag.BIAS in flags
+    # There is one adder before the row factor, one row factor, and one multiplier behind it; and
+    # rows are measured as they are read, so none is measured with a bias.
+    yield rows in (*NORMS, Rows.MAXIMUM) and JobFlag.BIAS in flags
     yield rows in (*NORMS, Rows.SUM) and JobFlag.SCALED in flags
     yield function in (Function.GELU, Function.SILU) and JobFlag.CHANNEL in flags
     if JobFlag.TAGGED in flags:  # a table has tags of one row

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from golden.accumulator import round_shift
 from golden.encode import NAN_EXPONENT
 from golden.floats import from_integer
-from golden.formats import FP32, MX9
+from golden.formats import BLOCK_SIZE, FP32, MX9
 from golden.mx import MXTensor
 from golden.residual import RESIDUAL_BITS
 from golden.vector.formats import MOST_BLOCKS, SUM_FRACTION_BITS
@@ -48,8 +48,13 @@ def row_sums(tensor: MXTensor) -> NDArray[np.float32]:
 
 
 def block_sums(tensor: MXTensor) -> NDArray[np.int64]:
-    """Return the sums of blocks, in units of ``2**(E - 127 - 7)``, shape (..., blocks)."""
+    """Return the sums of blocks, in units of ``2**(E - 127 - 7)``, shape (..., blocks).
+
+    What stands behind the end of a row, in its last block, is not in them.
+    """
     to_mx9 = np.where(tensor.is_mx9, 0, RESIDUAL_BITS)[..., None]
     magnitude = tensor.aligned_mantissa.astype(np.int64) << to_mx9
     magnitude = magnitude << (1 - np.repeat(tensor.microexponent.astype(np.int64), 2, axis=-1))
+    place = np.arange(magnitude.shape[-2] * BLOCK_SIZE).reshape(-1, BLOCK_SIZE)
+    magnitude = np.where(place < tensor.shape[-1], magnitude, 0)
     return np.where(tensor.sign == 1, -magnitude, magnitude).sum(axis=-1)

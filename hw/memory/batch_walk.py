@@ -1,11 +1,11 @@
 """Walks through both batch levels of a command."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .axi4 import advance, reach
-from .descriptor import DESCRIPTOR, FIELD_BITS, STEPPED
+from .descriptor import ADDRESS_BITS, DESCRIPTOR, FIELD_BITS, STEPPED
 
 
 class BatchWalk(wiring.Component):
@@ -59,7 +59,7 @@ class BatchWalk(wiring.Component):
         m.d.comb += self.renews.eq(self.moves & (inner == 1))
         for name in STEPPED:
             here, after = getattr(self, name), getattr(self, f"{name}_after")
-            first = reach(command[name], self.address_bits - 1)  # of this round of level 0
+            first = self._first(m, name, command[name], after)
             m.d.comb += after.eq(advance(
                 Mux(inner == 1, first, here),
                 Mux(inner == 1, command[f"{name}_step_1"], command[f"{name}_step_0"])))
@@ -68,3 +68,18 @@ class BatchWalk(wiring.Component):
             with m.Elif(self.moves):
                 m.d.sync += here.eq(after)
         return m
+
+    def _first(self, m, name, address, after):
+        """Give where this round of level 0 begins, with its reach.
+
+        The command has no place for that of an address of 64 bits, so it is kept here.
+        """
+        first = reach(address, self.address_bits - 1)
+        if self.address_bits <= ADDRESS_BITS:
+            return first
+        is_beyond = Signal(name=f"{name}_is_beyond")
+        with m.If(self.begins):
+            m.d.sync += is_beyond.eq(0)
+        with m.Elif(self.renews):
+            m.d.sync += is_beyond.eq(after[-1])
+        return Cat(first[:-1], is_beyond & ~self.begins)

@@ -48,6 +48,6 @@ def renewal_layout(address_bits):
     valid : unsigned(1)
         The descriptor on offer is to say so from the next cycle on.
     a, b, c, bias : unsigned(address_bits)
-        Addresses with their reach.
+        Addresses with their reach, for which an address of 64 bits has no place.
     """
     return data.StructLayout({"valid": 1, **dict.fromkeys(STEPPED, address_bits)})

@@ -79,8 +79,8 @@ class DescriptorReader(wiring.Component):
         fields = Signal(FIELD_BITS, reset_less=True)
         with m.If(self.renewed.valid):
             for name in STEPPED:
-                place = PLACES[name]
-                m.d.sync += fields[place:place + len(self.renewed[name])].eq(self.renewed[name])
+                first, address = PLACES[name], self.renewed[name][:ADDRESS_BITS]
+                m.d.sync += fields[first:first + len(address)].eq(address)
         reserved = Signal(len(RESERVED), reset_less=True)
         m.d.comb += [self.o.p.bits.eq(fields), self.o.p.reserved.eq(reserved)]
         with m.Switch(arrived):

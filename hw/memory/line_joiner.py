@@ -30,8 +30,8 @@ class LineJoiner(wiring.Component):
     line for each row of a group; the next word of its row that lies in another line, be it of the
     next group, drives it out. The last word of a command's rows drives all lines out.
 
-    A word per cycle, since the line of the row that comes next is read meanwhile; every other cycle
-    where one follows another of the same row, and two for the first.
+    A word per cycle, since the line of the row that comes next is read meanwhile; one more for a
+    word whose row was not expected: the first, and each that follows one of its own row.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from golden.formats import BLOCK_SIZE
-from hw.parts.bits import ones_below
+from hw.parts.bits import least, ones_below
 from hw.parts.ring import index_signal
 from hw.streams.packet_guard import beat_layout
 
@@ -161,8 +161,3 @@ class PackedWriter(wiring.Component):
             with m.If(packet_ends & all_end):
                 m.d.sync += goes.eq(0)
         return m
-
-
-def least(a, b):
-    """Give the smaller of two unsigned numbers, as an expression."""
-    return Mux(a < b, a, b)

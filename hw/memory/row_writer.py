@@ -5,12 +5,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from hw.parts.bits import ones_below, rotated
+from hw.parts.bits import least, ones_below, rotated
 from hw.parts.ring import index_signal
 from hw.streams.packet_guard import beat_layout
 
 from .axi4 import advance
-from .packed_writer import least
 from .work import largest_group, results_layout, row_store_layout
 
 

@@ -11,6 +11,11 @@ def any_of(bits):
     return Cat(bits).any()
 
 
+def least(a, b):
+    """Give the smaller of two unsigned numbers, as an expression."""
+    return Mux(a < b, a, b)
+
+
 def largest_of(m, values, *, name, at_once=2):
     """Find the largest of several unsigned values, as a tree of depth log2(length).
 

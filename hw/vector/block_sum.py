@@ -24,7 +24,8 @@ class BlockSum(wiring.Component):
     Members
     -------
     i : In(block_layout)
-        Element 0 and pair 0 in the least significant bits.
+        Element 0 and pair 0 in the least significant bits. Who hands a row's last block in clears
+        what stands behind the row's end.
     enable : In(1)
         ``i`` is a beat to add.
     is_residual : In(1)

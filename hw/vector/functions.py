@@ -1,12 +1,14 @@
 """The function of the pipe: exp2 of a number, or the gate that it is to be multiplied by."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
-from amaranth.lib import data, enum, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.formats import FP32
+from golden.memory.jobs import Function
 from golden.vector.formats import V24
 from golden.vector.tables import EXP2
+from hw.contract.named import Named
 from hw.floats.fp32_adder import Pattern
 
 from . import exponential, gate
@@ -15,15 +17,6 @@ from .interpolation import Interpolation, Shared
 
 TABLES = {"exp2": EXP2, **gate.TABLES}
 """Every function's table, by its name in `golden.vector.pipe`."""
-
-
-class Function(enum.Enum, shape=2):
-    """What a number's function is."""
-
-    NONE = 0
-    EXP2 = 1
-    GELU = 2
-    SILU = 3
 
 
 Side = data.StructLayout({
@@ -68,7 +61,7 @@ class Functions(wiring.Component):
     -------
     i : In(32)
         FP32 pattern, no subnormal, every NaN 0x7FC00000: what an adder or a product hands out.
-    chosen : In(Function)
+    chosen : In(Named(Function))
         What is not built in counts as none.
     o : Out(32)
         exp2 of ``i``; the number itself where the function is another one, or none.
@@ -91,7 +84,7 @@ class Functions(wiring.Component):
         self.has_exp2 = "exp2" in self.functions
         self.gates = tuple(name for name in self.functions if name in gate.TABLES)
         self.latency = latency_of(self.functions)
-        members = {"i": In(FP32.width), "chosen": In(Function), "o": Out(FP32.width),
+        members = {"i": In(FP32.width), "chosen": In(Named(Function)), "o": Out(FP32.width),
                    "saturated": Out(1)}
         if self.gates:
             members |= {"gate": Out(V24.width), "uses_gate": Out(1)}
@@ -105,7 +98,8 @@ class Functions(wiring.Component):
         units, overflows = self._to_argument(m)
         number, argument = (Signal(len(value), name=name, reset_less=True) for value, name in (
             (self.i, "number_1"), (units, "argument_1")))
-        function, is_over = Signal(Function, reset_less=True), Signal(reset_less=True)
+        function, is_over = (Signal(Named(Function), name="function_1", reset_less=True),
+                             Signal(reset_less=True))
         m.d.sync += [number.eq(self.i), argument.eq(units), is_over.eq(overflows),
                      function.eq(self.chosen)]
 

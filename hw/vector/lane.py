@@ -5,10 +5,12 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.formats import FP32
+from golden.memory.jobs import Function
 from golden.vector.formats import V24
+from hw.contract.named import Named
 from hw.floats.fp32_adder import FP32Adder
 
-from .functions import Function, Functions, check_functions, latency_of
+from .functions import Functions, check_functions, latency_of
 from .product import Product
 
 Addend = data.StructLayout({"value": FP32.width, "enable": 1, "subtracts": 1})
@@ -45,7 +47,7 @@ class Lane(wiring.Component):
         FP32; with ``subtracts`` the number less it.
     row_factor : In(Factor)
         V24, see `V24Rounder`. In a full lane only.
-    chosen : In(Function)
+    chosen : In(Named(Function))
         If there are functions.
     channel_factor : In(Factor)
         V24; not enabled with GELU and SiLU, which take its multiplier. In a full lane only.
@@ -79,7 +81,7 @@ class Lane(wiring.Component):
         if is_full:
             stages.append(("row_factor", Factor, Product.latency))
         if self.functions:
-            stages.append(("chosen", Function, latency_of(self.functions)))
+            stages.append(("chosen", Named(Function), latency_of(self.functions)))
         if is_full:
             stages += [("channel_factor", Factor, Product.latency),
                        ("residual", Residual, FP32Adder.latency)]

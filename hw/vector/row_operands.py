@@ -1,11 +1,13 @@
 """What a row says of itself: the offset and the factor that its numbers go through."""
 
 from amaranth import Module, Mux, Signal
-from amaranth.lib import data, enum, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.formats import BLOCK_SIZE, FP32
+from golden.memory.jobs import Rows
 from hw.blocks.widen import Elements
+from hw.contract.named import Named
 
 from .lane import Addend, Factor
 from .row_mean import RowMean
@@ -14,22 +16,13 @@ from .row_totals import COLUMN_BITS, RowTotals
 from .scalar_unit import ScalarUnit
 from .v24 import V24Rounder
 
-
-class Rows(enum.Enum, shape=2):
-    """What rows are measured for; codes of `golden.memory.jobs.Rows`, but SUM is the array's."""
-
-    NONE = 0
-    LAYER_NORM = 1
-    RMS_NORM = 2
-    MAXIMUM = 3
-
-
-Measure = data.StructLayout({"rows": Rows, "columns": COLUMN_BITS, "epsilon": FP32.width})
+Measure = data.StructLayout({"rows": Named(Rows), "columns": COLUMN_BITS, "epsilon": FP32.width})
 """How a row is measured.
 
 Members
 -------
-rows : Rows
+rows : Named(Rows)
+    SUM, which is the array's, is as NONE.
 columns : unsigned(17)
     N.
 epsilon : unsigned(32)
@@ -59,7 +52,7 @@ class RowOperands(wiring.Component):
     block : In(16 x unsigned(32)), is_valid : In(16), first, last : In(1)
         As in `RowTotals`; of rows that are added up.
     operands : Out(Operands)
-        Since `done`, until the next start.
+        In the cycle of `done`.
     done : Out(1)
     """
 

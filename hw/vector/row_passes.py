@@ -54,7 +54,7 @@ class RowPasses(wiring.Component):
 
     There is room for two rows. One comes and is measured while the one before leaves, `lanes`
     numbers per cycle without a gap. Rows come at a block per cycle; they are read for their sums in
-    the cycles in which no block is read that leaves, all but one of 16 / lanes.
+    the cycles in which no block is read that leaves, all but one of 16 / lanes unless ``o`` stalls.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class RowPasses(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.rows = self.rows = Sram(
-            width=BLOCK_SIZE * FP32.width, depth=2 << address_bits(self.blocks_max))
+            width=BLOCK_SIZE * FP32.width, depth=2 * self.blocks_max)
         row = data.StructLayout({
             "last": address_bits(self.blocks_max), "count": bits_for(BLOCK_SIZE),
             "measure": Measure, "exponent": FP32.exponent_bits, "maximum": FP32.width,
@@ -115,7 +115,7 @@ class RowPasses(wiring.Component):
         m.d.comb += [
             self.i.ready.eq(~self.is_taken[half]),
             comes.eq(self.i.valid & self.i.ready), ends.eq(comes & block.row_last),
-            self.rows.write_en.eq(comes), self.rows.write_addr.eq(Cat(number, half)),
+            self.rows.write_en.eq(comes), self.rows.write_addr.eq(Cat(half, number)),
             self.rows.write_data.eq(block.elements.as_value()),
             extremes.block.as_value().eq(block.elements.as_value()), extremes.first.eq(number == 0),
             extremes.last.eq(ends), extremes.is_valid.eq(Mux(comes, is_valid, 0))]
@@ -153,7 +153,7 @@ class RowPasses(wiring.Component):
         m.d.sync += [was_read.eq(reads), was_first.eq(reads & (number == 0)),
                      was_last.eq(reads & is_last)]
         with m.If(reads):
-            m.d.comb += [self.rows.read_en.eq(1), self.rows.read_addr.eq(Cat(number, half))]
+            m.d.comb += [self.rows.read_en.eq(1), self.rows.read_addr.eq(Cat(half, number))]
             m.d.sync += number.eq(Mux(is_last, 0, number + 1))
         with m.FSM():
             with m.State("WAIT"):
@@ -194,7 +194,7 @@ class RowPasses(wiring.Component):
             self.o.p.count.eq(Mux(ends, left, self.lanes)),
             self.o.p.row_last.eq(ends & held_last), self.o.p.operands.eq(
                 self.about[of_half].operands),
-            # The next block is read when what is held leaves with the number after this one.
+            # The next block is read when what is held leaves with the group after this one.
             is_last.eq(number == about.last),
             wants.eq(self.is_measured[half] & ~is_there
                      & (left <= 2 * self.lanes))]
@@ -208,7 +208,7 @@ class RowPasses(wiring.Component):
                 of_half.eq(there_half),
                 left.eq(Mux(there_last, self.about[there_half].count, BLOCK_SIZE))]
         with m.If(wants):
-            m.d.comb += [self.rows.read_en.eq(1), self.rows.read_addr.eq(Cat(number, half))]
+            m.d.comb += [self.rows.read_en.eq(1), self.rows.read_addr.eq(Cat(half, number))]
             m.d.sync += [is_there.eq(1), there_last.eq(is_last), there_half.eq(half),
                          number.eq(Mux(is_last, 0, number + 1))]
             with m.If(is_last):

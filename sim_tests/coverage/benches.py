@@ -29,7 +29,7 @@ OTHER_BENCHES = {
     "row_reader": "readers", "tile_reader": "readers", "tile_extent": "readers",
     "memory_machine": OF_A_RING, "operand_reader": OF_A_RING, "operand_path": OF_A_RING,
     "side_reader": OF_A_RING, "burst_former": "write_port",
-    "batch_walk": "dispatcher", "descriptor_check": "dispatcher", "count_writer": "result_sink",
+    "descriptor_check": "dispatcher", "count_writer": "result_sink",
 }
 """The bench of a module that has none of its own name, or several."""
 

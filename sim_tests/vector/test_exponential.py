@@ -4,9 +4,10 @@ import cocotb
 import numpy as np
 import pytest
 
+from golden.memory.jobs import Function
 from golden.vector import exponential, lane
 from golden.vector.formats import EXP2_LIMIT
-from hw.vector.functions import Function, Functions
+from hw.vector.functions import Functions
 from sim_tests import bench, drive
 from sim_tests.vector.side_by_side import (
     SIGN,

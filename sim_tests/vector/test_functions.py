@@ -4,8 +4,9 @@ import cocotb
 import numpy as np
 import pytest
 
+from golden.memory.jobs import Function
 from golden.vector import exponential, gate, lane
-from hw.vector.functions import Function, Functions
+from hw.vector.functions import Functions
 from sim_tests import bench, drive
 from sim_tests.vector.side_by_side import (
     SPECIAL,

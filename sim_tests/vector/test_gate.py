@@ -4,10 +4,11 @@ import cocotb
 import numpy as np
 import pytest
 
+from golden.memory.jobs import Function
 from golden.vector import gate, lane
 from golden.vector.formats import GELU_LIMIT, SILU_LIMIT
 from golden.vector.tables import GELU_GATE, SILU_GATE
-from hw.vector.functions import Function, Functions
+from hw.vector.functions import Functions
 from sim_tests import bench, drive
 from sim_tests.vector.side_by_side import (
     SIGN,

@@ -6,9 +6,9 @@ import cocotb
 import numpy as np
 import pytest
 
+from golden.memory.jobs import Function
 from golden.vector import exponential, pipe
 from golden.vector.lane import to_lane
-from hw.vector.functions import Function
 from hw.vector.lane import Addend, Factor, Lane, Residual
 from sim_tests import bench, drive
 from sim_tests.vector.side_by_side import (

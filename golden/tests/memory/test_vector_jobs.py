@@ -173,6 +173,25 @@ def test_an_attention_is_a_list(by_maximum):
     assert bench.ring.completed == len(commands)
 
 
+def test_a_sum_ends_where_the_row_of_a_does():
+    """K may end within a packed block; what stands behind it is not in the sum."""
+    bench = VectorBench()
+    p = vector.softmax(np.zeros((3, 32), np.float32), MX6).p
+    v = quantize(np.ones((17, 4), np.float32), MX6, axis=0)
+    at, a_stride = bench.place_tiles(activation_tiles(p, 4, 32))
+    b, b_stride = bench.place_tiles(weight_stream(v, 4, 16))
+    # One over 17 in V24 is a little more than that.
+    expected = vector.multiply(np.full((3, 4), 17, np.float32), vector.reciprocal(np.float32(17)))
+    fields, writes = bench.results(expected)
+    bench.run(job(JobKind.GEMM_PACKED, m=3, n=4, k=17, rows=Rows.SUM, a=at, a_stride=a_stride, b=b,
+                  b_stride=b_stride, **fields), writes=writes)
+
+
+def test_rows_that_are_too_long_to_be_measured_are_refused():
+    with pytest.raises(CommandError, match="K_TOO_LARGE"):
+        check_job(replace(WITH_VECTOR, k_max=100_000), Command(**NORM | {"n": 65_537}))
+
+
 def test_a_power_that_does_not_exist_stops_the_list():
     bench = VectorBench()
     x = bench.matrix(M, K)
@@ -230,7 +249,7 @@ TAGGED = {"flags": JobFlag.TAGGED, "output": Output.MX6}
 
 
 @pytest.mark.parametrize("values", [
-    VECTOR, NORM, VECTOR | {"table": 9}, NORM | {"rows": Rows.RMS_NORM, "flags": 1},
+    VECTOR, NORM, VECTOR | {"table": 9}, NORM | {"rows": Rows.RMS_NORM},
     VECTOR | {"output": Output.MX9, "selection": 9, "units": 99}, PACKED | {"rows": Rows.SUM},
     VECTOR | {"rows": Rows.MAXIMUM, "flags": JobFlag.SCALED}, GEMM | TAGGED,
     GEMM | {"flags": 127 & ~JobFlag.TAGGED, "function": Function.EXP2}, PACKED | TAGGED,
@@ -246,7 +265,8 @@ def test_what_fits_together_is_taken(values):
     ("BAD_COMBINATION", VECTOR | {"flags": JobFlag.MEASURE}),
     ("BAD_COMBINATION", VECTOR | {"rows": Rows.SUM}), ("BAD_COMBINATION", GEMM | {"rows": 4}),
     *(("BAD_COMBINATION", PACKED | {"rows": rows}) for rows in (1, 2, 3)),
-    ("BAD_COMBINATION", NORM | {"flags": JobFlag.BIAS}),
+    *(("BAD_COMBINATION", NORM | {"rows": rows, "flags": JobFlag.BIAS})
+      for rows in (Rows.LAYER_NORM, Rows.RMS_NORM)),
     ("BAD_COMBINATION", VECTOR | {"rows": Rows.MAXIMUM, "flags": JobFlag.BIAS}),
     ("BAD_COMBINATION", NORM | {"flags": JobFlag.SCALED}),
     ("BAD_COMBINATION", PACKED | {"rows": Rows.SUM, "flags": JobFlag.SCALED}),
