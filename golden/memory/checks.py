@@ -90,7 +90,8 @@ def _reasons(machine: Machine, command: Command) -> Iterator[tuple[str, bool]]:
         command.flags > (ALL_FLAGS if machine.has_vector else BASE_FLAGS)
         or (kind.converts and (command.output or flags & JobFlag.BIAS))
         or ((not straight or is_vector) and flags & (JobFlag.REORDER | JobFlag.MEASURE))
-        or (machine.has_vector and any(_bad_stages(command))))
+        or (machine.has_vector and any(_bad_stages(command)))
+        or (not is_vector and not machine.has_epilogue and _has_stages(command)))
     yield "ZERO_SIZE", (not kind.converts and command.m == 0) or 0 in (command.n, columns)
     # A table has tags for the blocks of the largest K.
     most = min(machine.k_max, MOST_COLUMNS) if is_vector else machine.k_max
@@ -125,11 +126,16 @@ def _reasons_of_table(command: Command, table: Table) -> Iterator[tuple[str, boo
         yield "TAGS_INCOMPLETE", len(table.tags) != tagged_blocks(command)
 
 
+def _has_stages(command: Command) -> bool:
+    """Return whether numbers go through more than a bias on their way out."""
+    return bool(command.function or command.rows or command.flags & STAGE_FLAGS)
+
+
 def _bad_stages(command: Command) -> Iterator[bool]:
     """List what excludes each other of the stages on the way out."""
     kind, flags = JobKind(command.kind), JobFlag(command.flags & ALL_FLAGS)
     function, rows, is_vector = Function(command.function), Rows(command.rows), command.is_vector
-    yield kind.converts and bool(function.value or rows.value or flags & STAGE_FLAGS)
+    yield kind.converts and _has_stages(command)
     yield rows in (*NORMS, Rows.MAXIMUM) and not is_vector
     yield rows is Rows.SUM and (is_vector or kind is not JobKind.GEMM_PACKED)
     # There is one adder before the row factor, one row factor, and one multiplier behind it; and

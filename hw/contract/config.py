@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 
-from golden.formats import BLOCK_SIZE, FLOAT_FORMATS
+from golden.formats import BLOCK_SIZE, FLOAT_FORMATS, FP32
 
 from .job_codes import ROUNDINGS, Output
 from .parameter import is_power_of_two, parameter, parameters_of
@@ -94,6 +94,9 @@ class Config:
         128, "Most reads, and most writes, that the bus owes an answer.", least=1, most=256)
     bus_clock: int = parameter(
         0, "1: m_axi has a clock of its own, m_axi_aclk; 0: it has the machine's.", least=0, most=1)
+    vector_lanes: int = parameter(
+        0, "Numbers that the vector unit takes per cycle: 1, 2, 4 or 8; 0: there is none.",
+        least=0, most=8)
 
     @classmethod
     def sized(cls, *, k_max=6144, rows=8, cols=8, **others):
@@ -146,6 +149,8 @@ class Config:
         self._check_memories()
         if self.bus_bytes:
             self._check_bus()
+        if self.vector_lanes:
+            self._check_vector()
         for name in BUS_PARAMETERS:
             if not self.bus_bytes and getattr(self, name) != PARAMETERS[name].default:
                 raise ValueError(f"{name}={getattr(self, name)} is for a machine with a bus: give "
@@ -178,6 +183,23 @@ class Config:
         if self.read_depth < self.burst_beats:
             raise ValueError(f"read_depth={self.read_depth} has no room for a burst of "
                              f"burst_beats={self.burst_beats}")
+
+    def _check_vector(self):
+        lanes = self.vector_lanes
+        if not is_power_of_two(lanes):
+            raise ValueError(f"vector_lanes must be 1, 2, 4 or 8, or 0 for none, not {lanes}")
+        if not self.bus_bytes:
+            raise ValueError(f"vector_lanes={lanes} is for a machine with a bus: give it bus_bytes "
+                             "of 8 to 64, or leave it out")
+        if FP32.width // 8 * lanes > self.bus_bytes:
+            raise ValueError(f"vector_lanes={lanes} numbers of {FP32.width // 8} bytes must not be "
+                             f"more than a word of bus_bytes={self.bus_bytes}")
+        if self.cols % lanes:
+            raise ValueError(f"vector_lanes={lanes} must divide cols={self.cols}: results leave "
+                             "in beats of as many numbers")
+        if FP32.name not in self.float_formats:
+            raise ValueError(f"vector_lanes={lanes}: what a vector unit computes is read as "
+                             f"{FP32.name}, which float_formats must have")
 
     def _check_memories(self):
         for name, least in (("act_depth", self.k_blocks_max), ("weight_depth", self.k_blocks_max),
@@ -260,10 +282,12 @@ class Config:
     def describe(self):
         """Give the configuration as one line, as it stands in the Verilog's header.
 
-        Without a bus its parameters are left out.
+        Without a bus its parameters are left out, and without a vector unit those of it.
         """
+        absent = {*(() if self.bus_bytes else BUS_PARAMETERS),
+                  *(() if self.vector_lanes else VECTOR_PARAMETERS)}
         values = {field.name: getattr(self, field.name) for field in fields(self)
-                  if self.bus_bytes or field.name not in BUS_PARAMETERS}
+                  if field.name not in absent}
         values["float_formats"] = ",".join(self.float_formats)
         return " ".join(f"{name}={value}" for name, value in values.items())
 
@@ -293,3 +317,6 @@ PARAMETERS = parameters_of(Config)
 BUS_PARAMETERS = ("bus_bytes", "address_bits", "burst_beats", "read_depth", "outstanding",
                   "bus_clock")
 """Those of a machine that works on memory."""
+
+VECTOR_PARAMETERS = ("vector_lanes",)
+"""Those of a machine that has a vector unit."""

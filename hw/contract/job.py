@@ -5,8 +5,10 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import Out
 from amaranth.utils import bits_for
 
+from golden.formats import FP32
+
 from .config import DIMENSION_BITS
-from .job_codes import FORMAT_BITS, JobKind, Output, Selection
+from .job_codes import FORMAT_BITS, AnyKind, Function, JobKind, Output, Rows, Selection
 from .named import Named
 from .outlier_policy import policy_layout
 
@@ -37,9 +39,12 @@ def job_layout(config):
     blocks are MX9; ``reorder`` puts their channels into the order of ``table``, whose static tags
     the policy may name too; ``measure`` records each channel's largest magnitude; ``has_bias`` says
     that FP32 biases travel at the head of each column tile's weights.
+
+    With a vector unit there are passes over m rows of n numbers too, whose ``k`` is n; and
+    ``stages``: see `stages_layout`.
     """
     return data.StructLayout({
-        "kind": Named(JobKind),
+        "kind": Named(AnyKind if config.vector_lanes else JobKind),
         "m": DIMENSION_BITS,
         "n": DIMENSION_BITS,
         "k": bits_for(config.k_max),
@@ -52,7 +57,27 @@ def job_layout(config):
         "measure": 1,
         "table": bits_for(config.tables - 1),
         "policy": policy_layout(config.k_blocks_max),
+        **({"stages": stages_layout()} if config.vector_lanes else {}),
     })
+
+
+def stages_layout():
+    """Describe what numbers go through on their way out, besides a bias.
+
+    Members
+    -------
+    function : Named(Function)
+    rows : Named(Rows)
+        What is measured of each row.
+    scalar : unsigned(32)
+        FP32 pattern: the factor of all rows, where ``is_scaled``; else what `rows` needs.
+    is_scaled, has_channel, has_residual : unsigned(1)
+    is_shift : unsigned(1)
+        The residual is one row for all.
+    """
+    return data.StructLayout({
+        "function": Named(Function), "rows": Named(Rows), "scalar": FP32.width,
+        "is_scaled": 1, "has_channel": 1, "has_residual": 1, "is_shift": 1})
 
 
 def report_signature(shape):

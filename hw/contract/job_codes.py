@@ -1,9 +1,11 @@
 """Kinds of jobs that belong together; their codes are those of `golden.memory.jobs`."""
 
-from golden.memory.jobs import FORMAT_CODES, JobKind, Output, Selection
+from enum import Enum
 
-__all__ = ["FLOATING", "FORMAT_BITS", "FORMAT_CODES", "GEMMS", "PACKED", "ROUNDINGS", "JobKind",
-           "Output", "Selection"]
+from golden.memory.jobs import FORMAT_CODES, Function, JobKind, Output, Rows, Selection
+
+__all__ = ["FLOATING", "FORMAT_BITS", "FORMAT_CODES", "GEMMS", "PACKED", "PASSES", "ROUNDINGS",
+           "AnyKind", "Function", "JobKind", "Output", "Rows", "Selection"]
 
 ROUNDINGS = ("half_even", "truncate")
 """How a machine's converter rounds mantissas, by its code."""
@@ -11,6 +13,12 @@ ROUNDINGS = ("half_even", "truncate")
 FORMAT_BITS = 2
 """Bits of the format select."""
 
+AnyKind = Enum("AnyKind", [*((kind.name, kind.value) for kind in JobKind), ("VECTOR", 4)])
+"""Kinds of jobs of a machine with a vector unit. A pass over rows is no kind of software's: it has
+an operation of its own."""
+
+PASSES = {AnyKind.VECTOR}
+"""Jobs that send rows of numbers through the vector unit."""
 
 PACKED = {JobKind.GEMM_PACKED}
 """Jobs whose activations arrive in MX."""

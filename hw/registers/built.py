@@ -5,7 +5,7 @@ from hw.contract.config import JOBS_UNDER_WAY, PARAMETERS, Config
 from hw.contract.job_codes import FORMAT_CODES
 
 from .codes import Rounding
-from .map import BUILD, IDENTIFICATION, VERSION
+from .map import BUILD, IDENTIFICATION, REGISTER, VERSION
 
 
 def build_values(config):
@@ -22,7 +22,9 @@ def build_values(config):
     coded = {
         "ID": IDENTIFICATION, "VERSION": VERSION, "JOB_SLOTS": JOBS_UNDER_WAY,
         "FORMATS": sum(1 << FORMAT_CODES[name] for name in config.float_formats),
-        "OUTPUTS": sum(1 << output.value for output in config.outputs),
+        "OUTPUTS": REGISTER["OUTPUTS"].pack(
+            formats=sum(1 << output.value for output in config.outputs),
+            vector_lanes=config.vector_lanes),
         "ROUNDING": Rounding[config.rounding.upper()].value,
     }
     return {register.name: coded[register.name] if register.name in coded
@@ -42,8 +44,9 @@ def build_config(values):
     Config
         Its `float_formats` in the order of `golden.formats.FLOAT_FORMATS`.
     """
-    numbers = {name: values[name.upper()] for name, parameter in PARAMETERS.items()
-               if parameter.is_number}
+    outputs = REGISTER["OUTPUTS"].unpack(values["OUTPUTS"])
+    numbers = {name: outputs.get(name, values.get(name.upper()))
+               for name, parameter in PARAMETERS.items() if parameter.is_number}
     formats = tuple(name for name in FLOAT_FORMATS if values["FORMATS"] >> FORMAT_CODES[name] & 1)
     return Config(float_formats=formats, rounding=Rounding(values["ROUNDING"]).name.lower(),
                   **numbers)

@@ -31,7 +31,6 @@ DERIVED = {
     "FORMATS": "Bit f is set when JOB_FORMAT may be f.",
     "JOB_SLOTS": "Most jobs under way at a time.",
     "FRACTION_BITS": "Bits of the accumulator below a block product's unit.",
-    "OUTPUTS": "Bit o is set when JOB_OUTPUT may be o.",
     "WEIGHT_SLOTS": "Most column tiles on chip at a time.",
     "RESULT_DEPTH": "Groups of results, DRAIN_LANES each, that wait for m_axis_out.",
 }
@@ -44,7 +43,11 @@ BUILD = consecutive(
         Field("MINOR", 0, 16, "Counts what software may ignore."),
         Field("MAJOR", 16, 16, "Counts what it may not."),
     ), "Version of this register map.", VERSION),
-    *(whole(name, DERIVED.get(name) or PARAMETERS[name.lower()].doc, reset=None,
+    *(("OUTPUTS", (
+        Field("FORMATS", 0, 16, "Bit o is set when JOB_OUTPUT may be o."),
+        Field("VECTOR_LANES", 16, 4, PARAMETERS["vector_lanes"].doc),
+    ), "How results may leave.", None) if name == "OUTPUTS" else
+      whole(name, DERIVED.get(name) or PARAMETERS[name.lower()].doc, reset=None,
             values=Rounding if name == "ROUNDING" else None)
       for name in (
         "ROWS", "COLS", "ACC_WIDTH", "K_MAX", "ACT_BYTES", "WEIGHT_BYTES", "RESULT_BYTES",

@@ -32,7 +32,7 @@ extern "C" {
 #define MIXDIT_REG_TABLES 0x040u /* Calibration tables: channel order and static tags. */
 #define MIXDIT_REG_FRACTION_BITS 0x044u /* Bits of the accumulator below a block product's unit. */
 #define MIXDIT_REG_ROUNDING 0x048u /* How activations are rounded to MX. */
-#define MIXDIT_REG_OUTPUTS 0x04Cu /* Bit o is set when JOB_OUTPUT may be o. */
+#define MIXDIT_REG_OUTPUTS 0x04Cu /* How results may leave. */
 #define MIXDIT_REG_CELL_STAGES 0x050u /* Pipeline registers of a cell before its accumulator. */
 #define MIXDIT_REG_WEIGHT_SLOTS 0x054u /* Most column tiles on chip at a time. */
 #define MIXDIT_REG_RESULT_DEPTH 0x058u /* Groups of results, DRAIN_LANES each, that wait for m_axis_out. */
@@ -128,6 +128,10 @@ extern "C" {
 #define MIXDIT_VERSION_MINOR_MASK 0x0000FFFFu
 #define MIXDIT_VERSION_MAJOR_SHIFT 16 /* Counts what it may not. */
 #define MIXDIT_VERSION_MAJOR_MASK 0xFFFF0000u
+#define MIXDIT_OUTPUTS_FORMATS_SHIFT 0 /* Bit o is set when JOB_OUTPUT may be o. */
+#define MIXDIT_OUTPUTS_FORMATS_MASK 0x0000FFFFu
+#define MIXDIT_OUTPUTS_VECTOR_LANES_SHIFT 16 /* Numbers that the vector unit takes per cycle: 1, 2, 4 or 8; 0: there is none. */
+#define MIXDIT_OUTPUTS_VECTOR_LANES_MASK 0x000F0000u
 #define MIXDIT_JOB_FLAGS_BIAS_SHIFT 0 /* FP32 biases head each column tile's weights and are added to C. */
 #define MIXDIT_JOB_FLAGS_BIAS_MASK 0x00000001u
 #define MIXDIT_JOB_FLAGS_REORDER_SHIFT 1 /* Channels of A are put into the order of table JOB_TABLE. */
