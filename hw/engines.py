@@ -12,9 +12,9 @@ from .array.mac_array import MACArray
 from .blocks.mx_packer import MXPacker
 from .contract.config import JOBS_UNDER_WAY
 from .contract.job import job_layout
-from .contract.job_codes import FLOATING, GEMMS, PACKED
+from .contract.job_codes import FLOATING, GEMMS, PACKED, PASSES, AnyKind
 from .control.job_queue import JobQueue
-from .control.scoreboard import SCORE, Scoreboard
+from .control.scoreboard import Scoreboard, score_layout
 from .operands.operand_store import OperandStore
 from .operands.tile_router import TileRouter
 from .operands.tile_writer import TileWriter
@@ -25,6 +25,8 @@ from .results.result_path import ResultPath
 from .results.result_writer import ResultWriter
 from .streams.packet_guard import beat_layout
 from .streams.stream_buffer import StreamBuffer
+from .vector.vector_unit import ENGINES as OF_VECTOR
+from .vector.vector_unit import VectorUnit
 
 
 class Engines(wiring.Component):
@@ -53,7 +55,7 @@ class Engines(wiring.Component):
         Always ready; not more than `JOBS_UNDER_WAY` at a time.
     act, weight : In(stream of beat_layout)
     o : Out(stream of beat_layout)
-    job_ended : Out(1), score : Out(SCORE)
+    job_ended : Out(1), score : Out(score_layout)
         The last result of the oldest job has left, and its score.
     faults : Out(4)
         As in `StreamFault`, at once.
@@ -63,6 +65,8 @@ class Engines(wiring.Component):
         As in `CalibrationTables`.
     channel : In(16), maximum : Out(32), forget_maxima : In(1)
         As in `ChannelMaxima`.
+    beside : In(stream of beat_layout)
+        With a vector unit, as in `OperandLoader`.
 
     Raises
     ------
@@ -81,11 +85,13 @@ class Engines(wiring.Component):
             "act": In(stream.Signature(beat_layout(config.act_bytes))),
             "weight": In(stream.Signature(beat_layout(config.weight_bytes))),
             "o": Out(stream.Signature(beat_layout(config.result_bytes))),
-            "job_ended": Out(1), "score": Out(SCORE), "faults": Out(len(StreamFault)),
+            "job_ended": Out(1), "score": Out(score_layout(config)), "faults": Out(len(StreamFault)),
             "under_way": Out(range(JOBS_UNDER_WAY + 1)), "tables_in_use": Out(config.tables),
             "order_write": In(order_write_signature(config)),
             "tag_write": In(tag_write_signature(config)),
             "channel": In(16), "maximum": Out(32), "forget_maxima": In(1),
+            **({"beside": In(stream.Signature(beat_layout(4 * config.vector_lanes)))}
+               if config.vector_lanes else {}),
         })
 
     def elaborate(self, platform):
@@ -105,9 +111,11 @@ class Engines(wiring.Component):
 
         engines = (  # who reads the queue, and which kinds of jobs
             *((getattr(activation_path.jobs, name), kinds) for name, kinds in ENGINES.items()),
-            (router.jobs, FLOATING | PACKED), (tile_writer.jobs, GEMMS),
+            (router.jobs, FLOATING | PACKED | {AnyKind.VECTOR_PACKED}), (tile_writer.jobs, GEMMS),
             (weight_loader.jobs, GEMMS), (walker.jobs, GEMMS),
-            (result_writer.jobs, FLOATING | PACKED))
+            (result_writer.jobs, FLOATING | PACKED | PASSES))
+        if config.vector_lanes:
+            engines += self._transform(m, activation_path, router, result_writer, scoreboard)
         m.submodules.queue = queue = JobQueue(config, [kinds for _, kinds in engines])
         wiring.connect(m, wiring.flipped(self.jobs), queue.i)
         for jobs, (engine, _) in zip(queue.o, engines, strict=True):
@@ -144,6 +152,27 @@ class Engines(wiring.Component):
             activation_path.forget_maxima.eq(self.forget_maxima),
         ]
         return m
+
+    def _transform(self, m, activation_path, router, result_writer, scoreboard):
+        """Send rows of passes through the vector unit; return who reads the queue for that."""
+        m.submodules.vector_unit = unit = VectorUnit(self.config)
+        m.submodules.beside_buffer = buffer = StreamBuffer(self.beside.p.shape())
+        m.d.comb += [
+            buffer.i.valid.eq(self.beside.valid), buffer.i.p.eq(self.beside.p),
+            self.beside.ready.eq(buffer.i.ready & ~ResetSignal()),
+            unit.i.valid.eq(activation_path.to_vector.valid),
+            activation_path.to_vector.ready.eq(unit.i.ready),
+            *(unit.i.p[name].eq(activation_path.to_vector.p[name]) for name, _ in unit.i.p.shape()),
+            activation_path.row_left.eq(unit.row_left)]
+        wiring.connect(m, buffer.o, unit.beside)
+        wiring.connect(m, unit.blocks, activation_path.from_vector)
+        wiring.connect(m, unit.rows, result_writer.pass_rows)
+        wiring.connect(m, unit.saturated, scoreboard.pass_saturated)
+        wiring.connect(m, router.passes, result_writer.pass_blocks)
+        wiring.connect(m, activation_path.pass_tags, result_writer.pass_tags)
+        return (*((getattr(unit.jobs, name), kinds) for name, kinds in OF_VECTOR.items()),
+                (result_writer.order.rows, GEMMS | {AnyKind.VECTOR}),
+                (result_writer.order.blocks, GEMMS | {AnyKind.VECTOR_PACKED}))
 
     def _multiply(self, m, walker, tile_writer, weight_loader, scoreboard):
         """Store operands, issue beats to the array, and drain its results."""

@@ -10,7 +10,15 @@ from golden.formats import FP16, FP32
 from hw.blocks.block_aligner import BlockAligner, Compared, largest_in_fours
 from hw.blocks.widen import Widen
 from hw.contract.job import job_layout, report_signature
-from hw.contract.job_codes import FLOATING, FORMAT_CODES, PACKED, JobKind, Selection
+from hw.contract.job_codes import (
+    FLOATING,
+    FORMAT_CODES,
+    PACKED,
+    PASSES,
+    AnyKind,
+    JobKind,
+    Selection,
+)
 from hw.contract.outlier_policy import Tag
 from hw.contract.tile_block import raw_block_layout, tile_block_layout
 from hw.streams.job_switch import JobSwitch, PacketSwitch
@@ -27,12 +35,13 @@ from .calibration_tables import (
 from .channel_maxima import ChannelMaxima
 from .outlier_detector import OutlierDetector
 from .packed_unpacker import PackedUnpacker
+from .pass_gate import PassGate
 from .reorder import Reorder
 from .row_unpacker import RowUnpacker
 from .tile_stage import TileStage
 
-ENGINES = {"input": FLOATING | PACKED, "unpacker": FLOATING, "stage": FLOATING,
-           "packed_unpacker": PACKED}
+ENGINES = {"input": FLOATING | PACKED | PASSES, "unpacker": FLOATING | PASSES,
+           "stage": FLOATING | {AnyKind.VECTOR_PACKED}, "packed_unpacker": PACKED}
 """Who reads jobs in an `ActivationPath`, and which kinds."""
 
 
@@ -64,10 +73,19 @@ class ActivationPath(wiring.Component):
         As in `ChannelMaxima`.
     faults : Out(2), job_faults : Out(report_signature(2))
         As in `RowUnpacker`.
+    to_vector : Out(stream of raw_block_layout), from_vector : In(stream of raw_block_layout)
+        With a vector unit: widened blocks of passes, and what comes back of those that pack.
+    row_left : In(1)
+        As in `PassGate`.
+    pass_tags : Out(stream of Tag)
+        Of tiles that came back, ahead of their blocks.
     """
 
     def __init__(self, config, *, surplus=False):
         self.config, self.surplus = config, surplus
+        blocks = stream.Signature(raw_block_layout(config))
+        of_vector = {"to_vector": Out(blocks), "from_vector": In(blocks), "row_left": In(1),
+                     "pass_tags": Out(stream.Signature(Tag))}
         super().__init__({
             "jobs": In(wiring.Signature({
                 name: Out(stream.Signature(job_layout(config))) for name in ENGINES})),
@@ -79,6 +97,7 @@ class ActivationPath(wiring.Component):
             "tag_write": In(tag_write_signature(config)),
             "channel": In(16), "maximum": Out(32), "forget_maxima": In(1),
             "faults": Out(2), "job_faults": Out(report_signature(2)),
+            **(of_vector if config.vector_lanes else {}),
         })
 
     def elaborate(self, platform):
@@ -120,6 +139,8 @@ class ActivationPath(wiring.Component):
         self._convert(m, reorder, stage)
         wiring.connect(m, stage.o, wiring.flipped(self.floating))
         wiring.connect(m, stage.tags_o, wiring.flipped(self.tags))
+        if config.vector_lanes:
+            wiring.connect(m, stage.pass_tags, wiring.flipped(self.pass_tags))
         return m
 
     def _route(self, m, jobs, unpacker, packed_unpacker):
@@ -155,7 +176,8 @@ class ActivationPath(wiring.Component):
         m.submodules.detector = detector = OutlierDetector(k_blocks_max=config.k_blocks_max)
         # Cycle 0: put into order. Cycle 1: widen. Then the aligner's cycles.
         raw = reorder.o.signature.create(path=("raw",))
-        register_slice(m, reorder.o, raw, reorder.o.p)
+        blocks = self._merge(m, reorder.o) if config.vector_lanes else reorder.o
+        register_slice(m, blocks, raw, blocks.p)
         widened = Signal(data.StructLayout({
             "block": raw_block_layout(config),
             "largest_at": Compared.as_shape()["largest_at"].shape}))
@@ -170,6 +192,8 @@ class ActivationPath(wiring.Component):
                 widened.largest_at, largest_in_fours(m, self._magnitudes(raw.p)), strict=True)),
         ]
         register_slice(m, raw, wide, widened)
+        if config.vector_lanes:
+            wide = self._split(m, wide)
         aligned, place = aligner.o, self._beside(m, wide.p.block, wide.valid, aligner)
         m.d.comb += [
             aligner.i.p.elements.eq(wide.p.block.elements),
@@ -188,6 +212,24 @@ class ActivationPath(wiring.Component):
             detector.i.p.tile_last.eq(place.tile_last),
         ]
         wiring.connect(m, detector.o, stage.tags)
+
+    def _merge(self, m, blocks):
+        """Merge blocks with what comes back from the vector unit."""
+        m.submodules.gate = gate = PassGate(self.config)
+        wiring.connect(m, blocks, gate.i)
+        wiring.connect(m, wiring.flipped(self.from_vector), gate.back)
+        m.d.comb += gate.row_left.eq(self.row_left)
+        return gate.o
+
+    def _split(self, m, wide):
+        """Give blocks of passes to the vector unit; return the stream of all others."""
+        others = wide.signature.create(path=("others",))
+        block = wide.p.block
+        m.d.comb += [
+            self.to_vector.valid.eq(wide.valid & block.job.is_pass), self.to_vector.p.eq(block),
+            others.valid.eq(wide.valid & ~block.job.is_pass), others.p.eq(wide.p),
+            wide.ready.eq(Mux(block.job.is_pass, self.to_vector.ready, others.ready))]
+        return others
 
     def _magnitudes(self, block):
         """List the magnitudes of raw elements, as patterns of their own format."""

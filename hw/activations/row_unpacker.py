@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from golden.formats import BLOCK_SIZE, FLOAT_FORMATS
-from hw.contract.job import job_layout, report_signature
-from hw.contract.job_codes import FORMAT_CODES, JobKind
+from hw.contract.job import is_pass, job_layout, report_signature
+from hw.contract.job_codes import FORMAT_CODES, AnyKind, JobKind
 from hw.contract.tile_block import raw_block_layout
 from hw.streams.packet_guard import PacketGuard, beat_layout, gather_faults
 
@@ -89,6 +89,10 @@ class RowUnpacker(wiring.Component):
                   ("float_format", "reorder", "measure", "table", "policy")),
                 place.eq(Mux(block_ends, 0, place + 1)),
             ]
+            if config.vector_lanes:
+                m.d.sync += [
+                    block.job_last.eq(job_ends), block.job.is_pass.eq(is_pass(job.kind)),
+                    block.job.packs.eq(job.kind == AnyKind.VECTOR_PACKED)]
         with m.If(take & block_ends):
             m.d.sync += k_block.eq(Mux(row_ends, 0, k_block + 1))
         with m.Switch(job.float_format):

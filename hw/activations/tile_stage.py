@@ -38,7 +38,8 @@ class TileStage(wiring.Component):
     Members
     -------
     jobs : In(stream of job_layout)
-        GEMM, whose tiles have R of the m rows; CONVERT and CONVERT_TRANSPOSED: C of the n rows.
+        GEMM and VECTOR_PACKED, whose tiles have R of the m rows; CONVERT and CONVERT_TRANSPOSED: C
+        of the n rows.
     i : In(stream of AlignedBlock)
         A tile row by row; in CONVERT_TRANSPOSED, K-block by K-block.
     tags : In(stream of Tag)
@@ -46,8 +47,9 @@ class TileStage(wiring.Component):
     static_tags : Out(tag_read_signature)
         To the table that STATIC policies name.
     o : Out(stream of tile_block_layout)
-    tags_o : Out(stream of Tag)
-        Tags of CONVERT jobs as they were settled, each ahead of its K-block.
+    tags_o, pass_tags : Out(stream of Tag)
+        Tags of CONVERT jobs, and of passes if there is a vector unit, as they were settled, each
+        ahead of its K-block.
     """
 
     latency = 3 + StreamFIFO.latency
@@ -62,6 +64,7 @@ class TileStage(wiring.Component):
             "static_tags": Out(tag_read_signature(config)),
             "o": Out(stream.Signature(tile_block_layout(config))),
             "tags_o": Out(stream.Signature(Tag)),
+            **({"pass_tags": Out(stream.Signature(Tag))} if config.vector_lanes else {}),
         })
 
     def elaborate(self, platform):
@@ -82,6 +85,8 @@ class TileStage(wiring.Component):
         wiring.connect(m, wiring.flipped(self.tags), settle.i)
         wiring.connect(m, settle.static_tags, wiring.flipped(self.static_tags))
         wiring.connect(m, settle.converted, wiring.flipped(self.tags_o))
+        if config.vector_lanes:
+            wiring.connect(m, settle.passed, wiring.flipped(self.pass_tags))
         wiring.connect(m, settle.o, tags.i)
 
         # Cycle 0: a block is read. Cycle 1: it is there. Cycle 2: it is rounded, and counted up.

@@ -6,7 +6,8 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from hw.contract.job import job_layout
+from hw.contract.job import converts as converts_kind
+from hw.contract.job import is_pass, job_layout
 from hw.contract.job_codes import JobKind, Selection
 from hw.contract.outlier_policy import Tag
 from hw.parts.ring import index_signal
@@ -49,15 +50,17 @@ class TileTags(wiring.Component):
     Members
     -------
     jobs : In(stream of job_layout)
-        GEMM, whose tiles have R of the m rows; CONVERT and CONVERT_TRANSPOSED: C of the n rows.
+        GEMM and VECTOR_PACKED, whose tiles have R of the m rows; CONVERT and CONVERT_TRANSPOSED: C
+        of the n rows.
     i : In(stream of Tag)
         From the `OutlierDetector`.
     static_tags : Out(tag_read_signature)
     tiles : Out(stream of staged_tile_layout)
         Each with its first tag or before.
     o : Out(stream of Tag)
-    converted : Out(stream of Tag)
-        Those of ``o`` that belong to a CONVERT job, in the same cycle.
+    converted, passed : Out(stream of Tag)
+        Those of ``o`` that belong to a CONVERT job, to a pass, in the same cycle; the second one
+        with a vector unit.
     """
 
     def __init__(self, config):
@@ -68,6 +71,7 @@ class TileTags(wiring.Component):
             "static_tags": Out(tag_read_signature(config)),
             "tiles": Out(stream.Signature(staged_tile_layout(config))),
             "o": Out(tag), "converted": Out(tag),
+            **({"passed": Out(tag)} if config.vector_lanes else {}),
         })
 
     def elaborate(self, platform):
@@ -82,7 +86,8 @@ class TileTags(wiring.Component):
         lanes = Signal.like(tile.rows)
         m.d.comb += [
             self.jobs.ready.eq(~busy),
-            converts.eq(job.kind != JobKind.GEMM),
+            converts.eq(converts_kind(job.kind) if config.vector_lanes
+                        else job.kind != JobKind.GEMM),
             lanes.eq(Mux(converts, config.cols, config.rows)),
             tile.rows.eq(Mux(tile.job_last, rows_left, lanes)),
             tile.k_blocks.eq(job.k_blocks),
@@ -91,7 +96,7 @@ class TileTags(wiring.Component):
         ]
         with m.If(self.jobs.valid & self.jobs.ready):
             m.d.sync += [busy.eq(1), job.eq(self.jobs.p),
-                         rows_left.eq(Mux(self.jobs.p.kind == JobKind.GEMM,
+                         rows_left.eq(Mux(self._has_rows(self.jobs.p.kind),
                                           self.jobs.p.m, self.jobs.p.n))]
 
         # Cycle 0: take a tag, ask the table for its own, announce the tile.
@@ -116,7 +121,8 @@ class TileTags(wiring.Component):
 
         # Cycle 1: hand it out, to both takers at once.
         settled = Signal(data.StructLayout({
-            "is_mx9": 1, "in_table": 1, "last": 1, "converts": 1}), reset_less=True)
+            "is_mx9": 1, "in_table": 1, "last": 1, "converts": 1,
+            **({"is_pass": 1} if config.vector_lanes else {})}), reset_less=True)
         is_settled = Signal()
         leaves = Signal()
         tag = Signal(Tag)
@@ -125,8 +131,7 @@ class TileTags(wiring.Component):
             tag.is_mx9.eq(Mux(settled.in_table, self.static_tags.is_mx9, settled.is_mx9)),
             tag.last.eq(settled.last),
             self.o.p.eq(tag), self.converted.p.eq(tag),
-            self.o.valid.eq(is_settled & (self.converted.ready | ~settled.converts)),
-            self.converted.valid.eq(is_settled & settled.converts & self.o.ready),
+            *self._hand_out(settled, is_settled),
             leaves.eq(self.o.valid & self.o.ready),
             can_settle.eq(~is_settled | leaves),
         ]
@@ -139,4 +144,23 @@ class TileTags(wiring.Component):
                 settled.in_table.eq(policy.selection == Selection.STATIC),
                 settled.last.eq(self.i.p.last), settled.converts.eq(converts),
             ]
+            if config.vector_lanes:
+                m.d.sync += settled.is_pass.eq(is_pass(job.kind))
         return m
+
+    def _has_rows(self, kind):
+        """Tell whether a job's tiles are rows of its results, or of A, as an expression."""
+        of_rows = kind == JobKind.GEMM
+        return of_rows | is_pass(kind) if self.config.vector_lanes else of_rows
+
+    def _hand_out(self, settled, is_settled):
+        """Offer a tag to all that take it, when all of them do."""
+        others = self.converted.ready | ~settled.converts
+        if not self.config.vector_lanes:
+            return [self.o.valid.eq(is_settled & others),
+                    self.converted.valid.eq(is_settled & settled.converts & self.o.ready)]
+        return [
+            self.o.valid.eq(is_settled & others & (self.passed.ready | ~settled.is_pass)),
+            self.converted.valid.eq(is_settled & settled.converts & self.o.ready),
+            self.passed.valid.eq(is_settled & settled.is_pass & self.o.ready),
+            self.passed.p.eq(self.o.p)]

@@ -34,11 +34,15 @@ class MXPacker(wiring.Component):
     unit_bytes : int
         Bytes per beat of the stream on which the packets will return; a power of two.
     with_tags : bool
+    chooses : bool
+        With tags or without: each job's blocks say it.
 
     Members
     -------
     i : In(stream of tile_block_layout)
         K-block by K-block, all rows of each, all of one precision.
+    has_tags : In(1), if it chooses
+        Of the block at ``i``.
     tags : In(stream of Tag), with tags only
         One per K-block of each tile. They come ahead of the blocks: no block leaves before the tags
         of ``8 * unit_bytes`` K-blocks, or of all that are left in the tile.
@@ -52,18 +56,20 @@ class MXPacker(wiring.Component):
         If units do not divide a beat.
     """
 
-    def __init__(self, config, *, lanes, unit_bytes, with_tags):
+    def __init__(self, config, *, lanes, unit_bytes, with_tags, chooses=False):
         if unit_bytes < 1 or config.result_bytes % unit_bytes:
             raise ValueError(f"unit_bytes must divide the {config.result_bytes} bytes of a beat, "
                              f"not {unit_bytes}")
         self.config, self.lanes, self.unit_bytes = config, lanes, unit_bytes
-        self.with_tags = with_tags
+        self.with_tags, self.chooses = with_tags or chooses, chooses
         members = {
             "i": In(stream.Signature(tile_block_layout(config))),
             "o": Out(stream.Signature(packet_beat_layout(config))),
         }
-        if with_tags:
+        if self.with_tags:
             members["tags"] = In(stream.Signature(Tag))
+        if chooses:
+            members["has_tags"] = In(1)
         super().__init__(members)
 
     def elaborate(self, platform):
@@ -74,6 +80,14 @@ class MXPacker(wiring.Component):
         m.submodules.units = units = SkidBuffer(data.StructLayout({
             "bits": unit_bits, "last": 1, "job_last": 1}))
         self._fill(m, chunks)
+        if self.chooses:
+            # Of the K-block that fills up, and of the one that leaves.
+            self.tagged, self.leaves_tagged = (
+                Signal(name=name, reset_less=True) for name in ("tagged", "leaves_tagged"))
+            with m.If(self.i.valid & self.i.ready):
+                m.d.sync += self.tagged.eq(self.has_tags)
+            with m.If(chunks.ready):
+                m.d.sync += self.leaves_tagged.eq(self.tagged)
         if self.with_tags:
             self._collect_tags(m, tag_units)
         self._cut(m, chunks, tag_units, units.i)
@@ -133,7 +147,7 @@ class MXPacker(wiring.Component):
             units.valid.eq(busy & has_bits), take.eq(units.valid & units.ready),
             chunk_ends.eq(content_ends & (
                 (content == Content.RESIDUALS) | (content == Content.BASES) & ~chunk.is_mx9)),
-            units.p.last.eq(chunk_ends & (chunk.k_last if self.with_tags else 1)),
+            units.p.last.eq(chunk_ends & self._ends_packet(chunk)),
             units.p.job_last.eq(chunk_ends & chunk.k_last & chunk.job_last),
             chunks.ready.eq(~busy | take & chunk_ends),
         ]
@@ -163,11 +177,21 @@ class MXPacker(wiring.Component):
             m.d.sync += [busy.eq(chunks.valid), chunk.eq(chunks.p), content.eq(Content.BASES),
                          *(last[which].eq(number) for which, number in coming.items())]
             if self.with_tags:
-                with m.If(chunks.p.k_first | (tags_left == 0)):
+                with m.If(self._needs_tags(chunks.p.k_first | (tags_left == 0))):
                     m.d.sync += content.eq(Content.TAGS)
         if self.with_tags:
             with m.If(chunks.valid & chunks.ready):
                 m.d.sync += tags_left.eq(Mux(chunks.p.k_first, 0, tags_left) - 1)
+
+    def _ends_packet(self, chunk):
+        """Tell whether a K-block ends its packet."""
+        if self.chooses:
+            return chunk.k_last | ~self.leaves_tagged
+        return chunk.k_last if self.with_tags else 1
+
+    def _needs_tags(self, are_due):
+        """Tell whether precision bits come before a K-block for which they are due."""
+        return are_due & self.tagged if self.chooses else are_due
 
     def _gather(self, m, units):
         """Lay units side by side until a beat is full or its packet ends."""

@@ -13,11 +13,14 @@ ROUNDINGS = ("half_even", "truncate")
 FORMAT_BITS = 2
 """Bits of the format select."""
 
-AnyKind = Enum("AnyKind", [*((kind.name, kind.value) for kind in JobKind), ("VECTOR", 4)])
-"""Kinds of jobs of a machine with a vector unit. A pass over rows is no kind of software's: it has
-an operation of its own."""
+AnyKind = Enum("AnyKind", [
+    *((kind.name, kind.value) for kind in JobKind), ("VECTOR", 4), ("VECTOR_PACKED", 5)])
+"""Kinds of jobs of a machine with a vector unit.
 
-PASSES = {AnyKind.VECTOR}
+A pass over rows is no kind of software's, since it has an operation of its own: it comes as VECTOR.
+VECTOR_PACKED is one whose results are MX."""
+
+PASSES = {AnyKind.VECTOR, AnyKind.VECTOR_PACKED}
 """Jobs that send rows of numbers through the vector unit."""
 
 PACKED = {JobKind.GEMM_PACKED}

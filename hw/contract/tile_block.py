@@ -30,6 +30,8 @@ def raw_block_layout(config):
         Its row is the last of its tile.
     job : struct
         What later stages must know of the job.
+    job_last : unsigned(1)
+        The last of its job. Of machines with a vector unit.
     """
     return data.StructLayout({
         "elements": data.ArrayLayout(ELEMENT_BITS, BLOCK_SIZE),
@@ -39,16 +41,22 @@ def raw_block_layout(config):
         "row_last": 1,
         "tile_last_row": 1,
         "job": block_job_layout(config),
+        **({"job_last": 1} if config.vector_lanes else {}),
     })
 
 
 def block_job_layout(config):
-    """Describe the part of a job that travels with its raw blocks; see `job_layout`."""
+    """Describe the part of a job that travels with its raw blocks; see `job_layout`.
+
+    With a vector unit ``is_pass`` says that the block is to go through it, and ``packs`` that it
+    comes back then.
+    """
     job = job_layout(config).members
     return data.StructLayout({
         "transposed": 1,
         **{name: job[name] for name in
            ("float_format", "reorder", "measure", "table", "policy")},
+        **({"is_pass": 1, "packs": 1} if config.vector_lanes else {}),
     })
 
 

@@ -7,14 +7,14 @@ from amaranth.lib.wiring import In, Out
 from hw.activations.calibration_tables import order_write_signature, tag_write_signature
 from hw.contract.config import JOBS_UNDER_WAY
 from hw.contract.counts import BEAT_COUNTS, CONVERSION_COUNTS, COUNT_BITS
-from hw.contract.job import job_layout
+from hw.contract.job import asked_stages_layout, job_layout
 from hw.registers.built import build_values
 from hw.registers.codes import Refusal, StreamFault
 from hw.registers.csr import fields_of, register_signature
 from hw.registers.map import COUNTERS
 
 from .job_check import JobCheck
-from .scoreboard import SCORE
+from .scoreboard import score_layout
 from .table_record import TableRecord
 
 COUNTED = {"SATURATED": "SATURATED_ELEMENTS"}
@@ -40,6 +40,8 @@ class Controller(wiring.Component):
     registers : In(register_signature())
     loads : In(1)
         Something will be loaded into the table that the job registers name.
+    stages : In(asked_stages_layout)
+        With a vector unit: what else the job asks for.
     checked : Out(Refusal)
         Why the job would be refused that the registers described in the cycle before; NONE if it
         would not.
@@ -48,8 +50,8 @@ class Controller(wiring.Component):
         To `CalibrationTables`; only to tables that no job under way uses.
     under_way, tables_in_use : In
         As in `Scoreboard`.
-    job_ended : In(1), score : In(SCORE)
-        The last result of a job has left, and its score: see `hw.control.scoreboard.SCORE`.
+    job_ended : In(1), score : In(score_layout)
+        The last result of a job has left, and its score: see `hw.control.scoreboard`.
     faults : In(4)
         As in `StreamFault`, at once.
     output_pending : In(1)
@@ -62,11 +64,12 @@ class Controller(wiring.Component):
         self.config = config
         super().__init__({
             "registers": In(register_signature()), "loads": In(1), "checked": Out(Refusal),
+            **({"stages": In(asked_stages_layout())} if config.vector_lanes else {}),
             "jobs": Out(stream.Signature(job_layout(config))),
             "order_write": Out(order_write_signature(config)),
             "tag_write": Out(tag_write_signature(config)),
             "under_way": In(range(JOBS_UNDER_WAY + 1)), "tables_in_use": In(config.tables),
-            "job_ended": In(1), "score": In(SCORE), "faults": In(len(StreamFault)),
+            "job_ended": In(1), "score": In(score_layout(config)), "faults": In(len(StreamFault)),
             "output_pending": In(1), "drain": Out(1), "irq": Out(1),
         })
 
@@ -85,6 +88,8 @@ class Controller(wiring.Component):
         refusal = Signal(Refusal)
         m.d.sync += self.checked.eq(check.refusal)
         m.d.comb += [check.loads.eq(self.loads), refusal.eq(self.checked)]
+        if self.config.vector_lanes:
+            m.d.comb += check.stages.eq(self.stages)
         with m.If(self.under_way == JOBS_UNDER_WAY):
             m.d.comb += refusal.eq(Refusal.QUEUE_FULL)
         command, status = fields_of(registers, "control"), fields_of(registers, "status")
@@ -126,7 +131,8 @@ class Controller(wiring.Component):
         has_beats = Signal()
         has_ended = Signal()
         with m.If(self.job_ended):
-            m.d.sync += [cycles.eq(score.cycles), has_beats.eq(score.has_beats), has_ended.eq(1)]
+            m.d.sync += [cycles.eq(score.cycles), has_beats.eq(score.has_beats),
+                         has_ended.eq(score.has_blocks if self.config.vector_lanes else 1)]
         shown = {
             "CYCLES": cycles,
             **{name.upper(): Mux(has_beats, score.beat_counts[name], 0)

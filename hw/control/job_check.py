@@ -5,8 +5,18 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.formats import BLOCK_SIZE
-from hw.contract.job import job_layout, reads_tags
-from hw.contract.job_codes import FORMAT_CODES, JobKind, Selection
+from golden.memory.checks import NORMS
+from golden.memory.descriptor import JobFlag
+from hw.contract.job import asked_stages_layout, job_layout, reads_tags
+from hw.contract.job_codes import (
+    FORMAT_CODES,
+    AnyKind,
+    Function,
+    JobKind,
+    Output,
+    Rows,
+    Selection,
+)
 from hw.registers.codes import Refusal
 from hw.registers.csr import fields_of
 from hw.registers.job_rules import CHECKS, USE
@@ -17,6 +27,12 @@ from .table_record import loaded_signature
 
 FP32_INFINITY = 0x7F800000
 """The largest pattern of a magnitude; those above it are NaNs or have a sign."""
+
+FP32_SMALLEST = 0x00800000
+"""Pattern of the smallest normal number."""
+
+PASS_FLAGS = (JobFlag.BIAS | JobFlag.CHANNEL | JobFlag.RESIDUAL | JobFlag.SCALED).value
+"""That a pass may have."""
 
 
 class JobCheck(wiring.Component):
@@ -32,6 +48,8 @@ class JobCheck(wiring.Component):
         As the registers of that name.
     loads : In(1)
         Something will be loaded into that table.
+    stages : In(asked_stages_layout)
+        With a vector unit: what results go through.
     loaded : In(loaded_signature)
         What the table that ``job_table`` names was loaded with.
     job : Out(job_layout)
@@ -44,6 +62,7 @@ class JobCheck(wiring.Component):
         super().__init__({
             **{register.name.lower(): In(REGISTER_BITS) for register in JOB},
             "loads": In(1), "loaded": In(loaded_signature(config)),
+            **({"stages": In(asked_stages_layout())} if config.vector_lanes else {}),
             "job": Out(job_layout(config)), "refusal": Out(Refusal),
         })
 
@@ -67,6 +86,7 @@ class JobCheck(wiring.Component):
             job.table.eq(self.job_table), job.policy.selection.eq(self.job_selection),
             job.policy.units.eq(self.job_units), job.policy.threshold.eq(self.job_threshold),
         ]
+        self.ignored = self._describe_pass(m) if config.vector_lanes else {}
         uses_units, uses_threshold = self._uses("UNITS"), self._uses("THRESHOLD")
         is_head = job.policy.selection == Selection.HEAD
         reorders = self._uses("REORDER") & job.reorder
@@ -98,12 +118,53 @@ class JobCheck(wiring.Component):
             Refusal.ORDER_INCOMPLETE: reorders & ~(loaded.is_whole & (loaded.channels == job.k)),
             Refusal.TAGS_INCOMPLETE: reads_tags(job) & (loaded.tags != job.k_blocks),
         }
+        if config.vector_lanes:
+            fails |= self._fails_of_pass(fails[Refusal.BAD_COMBINATION])
         m.d.comb += self.refusal.eq(Refusal.NONE)
         for code in reversed(CHECKS):  # the last one that is assigned stays
             if code in fails:
                 with m.If(fails[code]):
                     m.d.comb += self.refusal.eq(code)
         return m
+
+    def _describe_pass(self, m):
+        """Describe what a vector unit is asked for; return who ignores what, by its name.
+
+        The lower bits of a pass are a GEMM's kind, so it looks at what that does but for some.
+        """
+        job = self.job
+        self.is_pass, packs, chooses = (
+            Signal(name=name) for name in ("is_pass", "packs", "chooses"))
+        m.d.comb += [
+            self.is_pass.eq(self.job_kind == AnyKind.VECTOR),
+            chooses.eq(job.output == Output.MX6), packs.eq(chooses | (job.output == Output.MX9)),
+            *(job.stages[name].eq(self.stages[name]) for name, _ in job.stages.shape())]
+        with m.If(self.is_pass):
+            m.d.comb += job.kind.eq(Mux(packs, AnyKind.VECTOR_PACKED, AnyKind.VECTOR))
+            with m.If(~chooses):  # all blocks are MX9, or there are none
+                m.d.comb += [job.policy.selection.eq(Selection.HEAD), job.policy.units.eq(1)]
+        return {"TILES": self.is_pass, **dict.fromkeys(
+            ("SELECTION", "UNITS", "THRESHOLD"), self.is_pass & ~chooses)}
+
+    def _fails_of_pass(self, combined):
+        """Say what is wrong with what a vector unit is asked for; `combined` is so with a GEMM."""
+        asked = self.stages
+        is_norm = _is_one_of(asked.rows, NORMS)
+        is_measured = is_norm | (asked.rows == Rows.MAXIMUM)
+        is_gate = _is_one_of(asked.function, (Function.GELU, Function.SILU))
+        excluded = Cat(
+            (self.job_flags & ~PASS_FLAGS).any(), asked.rows == Rows.SUM,
+            is_measured & self.job.has_bias, is_norm & asked.is_scaled,
+            is_gate & asked.has_channel).any()
+        staged = asked.function.any() | asked.rows.any()
+        return {
+            Refusal.UNKNOWN_KIND: ~_is_one_of(self.job_kind, (*JobKind, AnyKind.VECTOR)),
+            Refusal.UNKNOWN_FUNCTION: ~_is_one_of(asked.function, Function),
+            Refusal.UNKNOWN_ROWS: ~_is_one_of(asked.rows, Rows),
+            Refusal.BAD_COMBINATION: Mux(self.is_pass, excluded, combined | staged),
+            Refusal.BAD_SCALAR: is_norm & ((asked.scalar < FP32_SMALLEST)
+                                           | (asked.scalar >= FP32_INFINITY)),
+        }
 
     def _uses(self, name):
         """Tell whether the job's kind and selection look at a register or flag: see `Use`."""
@@ -112,6 +173,8 @@ class JobCheck(wiring.Component):
         uses = _is_one_of(self.job_kind[:2], use.kinds)
         if use.selections and use.flag is None:
             uses &= _is_one_of(self.job_selection[:2], use.selections)
+        if name in self.ignored:
+            uses &= ~self.ignored[name]
         return uses
 
     def _not_zero(self, present):

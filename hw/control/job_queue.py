@@ -1,6 +1,6 @@
 """Hands every job to the engines that work on its kind, each at its own pace."""
 
-from amaranth import Array, Cat, Module, Signal
+from amaranth import Array, Cat, Module, Shape, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -18,7 +18,7 @@ class JobQueue(wiring.Component):
     Parameters
     ----------
     config : Config
-    engines : sequence of set of JobKind
+    engines : sequence of set of JobKind, or of AnyKind
         For each engine, the kinds that it takes.
 
     Members
@@ -32,6 +32,7 @@ class JobQueue(wiring.Component):
     def __init__(self, config, engines):
         self.engines = [sorted(kinds, key=lambda kind: kind.value) for kinds in engines]
         self.layout = job_layout(config)
+        self.codes = 1 << Shape.cast(self.layout["kind"].shape).width  # that kinds have here
         signature = stream.Signature(self.layout)
         super().__init__({"i": In(signature), "o": Out(signature).array(len(self.engines))})
 
@@ -52,7 +53,8 @@ class JobQueue(wiring.Component):
             passes = Signal(name=f"passes_{index}")
             m.d.comb += [
                 output.p.eq(head),
-                wanted.eq(Cat(output.p.kind == kind for kind in kinds).any()),
+                wanted.eq(Cat(output.p.kind == kind for kind in kinds
+                              if kind.value < self.codes).any()),
                 output.valid.eq((left != 0) & wanted),
                 passes.eq((left != 0) & (output.ready | ~wanted)),
             ]

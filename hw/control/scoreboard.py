@@ -7,7 +7,8 @@ from amaranth.lib.wiring import In, Out
 
 from hw.contract.config import JOBS_UNDER_WAY
 from hw.contract.counts import BEAT_COUNTS, CONVERSION_COUNTS, COUNT_BITS
-from hw.contract.job import converts, job_layout, report_signature, uses_table
+from hw.contract.job import converts, is_pass, job_layout, report_signature, uses_table
+from hw.contract.job_codes import AnyKind
 from hw.parts.ring import index_signal
 from hw.parts.sram import Sram
 from hw.registers.map import StreamFault
@@ -18,12 +19,24 @@ REPORTS = {"beat_counts": BEAT_COUNTS, "conversion_counts": CONVERSION_COUNTS,
 
 _OF_GEMMS = ("beat_counts", "weight_faults")
 
+
 SCORE = data.StructLayout({
     "faults": len(StreamFault), "cycles": COUNT_BITS, "has_beats": 1,
     "beat_counts": BEAT_COUNTS, "conversion_counts": CONVERSION_COUNTS})
 """A job's `StreamFault` flags and the cycles it took, in the cycle in which it ends, and whether it
 was a GEMM, which has beats to count. What was counted follows in the next cycle and stays until the
 next job ends, through an abort too: it is a memory's output."""
+
+
+def score_layout(config):
+    """Describe the score of a job.
+
+    With a vector unit: `SCORE`, and ``has_blocks``, which says whether MX blocks were made and
+    counted, and ``saturated``, whether a power of two did not exist.
+    """
+    if not config.vector_lanes:
+        return SCORE
+    return data.StructLayout(SCORE.members | {"has_blocks": 1, "saturated": 1})
 
 
 class Scoreboard(wiring.Component):
@@ -41,9 +54,11 @@ class Scoreboard(wiring.Component):
         A job starts.
     beat_counts, conversion_counts, act_faults, weight_faults : In(report_signature)
         What engines report of each job, before it ends.
+    pass_saturated : In(report_signature(1))
+        As in `VectorPipe`, with a vector unit.
     job_ended : In(1)
         The oldest job ends.
-    score : Out(SCORE)
+    score : Out(score_layout)
         The score of the oldest job, this cycle included.
     under_way : Out
         Jobs that have started and not ended.
@@ -56,18 +71,26 @@ class Scoreboard(wiring.Component):
         super().__init__({
             "started": In(1), "job": In(job_layout(config)),
             **{name: In(report_signature(shape)) for name, shape in REPORTS.items()},
-            "job_ended": In(1), "score": Out(SCORE),
+            **({"pass_saturated": In(report_signature(1))} if config.vector_lanes else {}),
+            "job_ended": In(1), "score": Out(score_layout(config)),
             "under_way": Out(range(JOBS_UNDER_WAY + 1)), "tables_in_use": Out(config.tables),
         })
 
     def elaborate(self, platform):
         m = Module()
         m.d.sync += self.under_way.eq(self.under_way + self.started - self.job_ended)
-        oldest_converts = self._remember(m)
+        oldest = self._remember(m)
+        multiplies, has_blocks = ~oldest.converts, 1
+        if self.config.vector_lanes:
+            multiplies &= ~oldest.is_pass
+            has_blocks = ~oldest.is_pass | oldest.packs
+            self._keep_saturated(m, oldest.is_pass)
+            m.d.comb += self.score.has_blocks.eq(has_blocks)
         faults = []
         for name in REPORTS:
             report = getattr(self, name)
-            exists = ~oldest_converts if name in _OF_GEMMS else 1
+            exists = multiplies if name in _OF_GEMMS else (
+                has_blocks if name == "conversion_counts" else 1)
             if name.endswith("counts"):
                 m.d.comb += getattr(self.score, name).eq(
                     self._keep_counts(m, name, report, self.job_ended & exists))
@@ -83,7 +106,7 @@ class Scoreboard(wiring.Component):
             m.d.sync += cycles.eq(0)
         with m.Else():
             m.d.sync += cycles.eq(cycles + 1)
-        m.d.comb += [self.score.cycles.eq(cycles + 1), self.score.has_beats.eq(~oldest_converts),
+        m.d.comb += [self.score.cycles.eq(cycles + 1), self.score.has_beats.eq(multiplies),
                      self.score.faults.eq(Cat(faults))]
         return m
 
@@ -102,10 +125,20 @@ class Scoreboard(wiring.Component):
         ]
         return words.read_data
 
+    def _keep_saturated(self, m, oldest_is_pass):
+        """Keep what passes say at their end until it is the machine's."""
+        report = self.pass_saturated
+        m.submodules.saturated = queue = SyncFIFOBuffered(width=1, depth=JOBS_UNDER_WAY)
+        m.d.comb += [queue.w_en.eq(report.valid), queue.w_data.eq(report.payload),
+                     queue.r_en.eq(self.job_ended & oldest_is_pass),
+                     self.score.saturated.eq(oldest_is_pass & queue.r_data)]
+
     def _remember(self, m):
-        """Keep of each job what its end must know; return whether the oldest one converts."""
+        """Keep of each job what its end must know; return that of the oldest one."""
+        has_vector = self.config.vector_lanes > 0
         kept = data.StructLayout({
-            "converts": 1, "uses_table": 1, "table": self.job.table.shape()})
+            "converts": 1, "uses_table": 1, "table": self.job.table.shape(),
+            **({"is_pass": 1, "packs": 1} if has_vector else {})})
         jobs = [Signal(kept, name=f"kept_{index}") for index in range(JOBS_UNDER_WAY)]
         # A shift register: job 0 is the oldest, and the new one comes behind the last.
         after = Signal(range(JOBS_UNDER_WAY + 1))
@@ -119,7 +152,10 @@ class Scoreboard(wiring.Component):
                     job.converts.eq(converts(self.job.kind)),
                     job.uses_table.eq(uses_table(self.job)), job.table.eq(self.job.table),
                 ]
+                if has_vector:
+                    m.d.sync += [job.is_pass.eq(is_pass(self.job.kind)),
+                                 job.packs.eq(self.job.kind == AnyKind.VECTOR_PACKED)]
         for table in range(self.config.tables):
             m.d.comb += self.tables_in_use[table].eq(
                 Cat(job.uses_table & (job.table == table) for job in jobs).any())
-        return jobs[0].converts
+        return jobs[0]

@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.contract.counts import CONVERSION_COUNTS
-from hw.contract.job import converts, job_layout, report_signature
+from hw.contract.job import converts, is_pass, job_layout, report_signature
 from hw.contract.job_codes import JobKind
 from hw.contract.tile_block import tile_block_layout
 from hw.streams.job_switch import JobSwitch
@@ -26,8 +26,8 @@ class TileRouter(wiring.Component):
         Every job.
     floating, packed : In(stream of tile_block_layout)
         Tiles that were rounded here, that arrived in MX.
-    operands, conversions : Out(stream of tile_block_layout)
-        Tiles of GEMMs, of conversions.
+    operands, conversions, passes : Out(stream of tile_block_layout)
+        Tiles of GEMMs, of conversions, and with a vector unit of passes.
     counts : Out(report_signature(CONVERSION_COUNTS))
         As in `ConversionCounter`.
     """
@@ -40,6 +40,7 @@ class TileRouter(wiring.Component):
             "floating": In(tiles), "packed": In(tiles),
             "operands": Out(tiles), "conversions": Out(tiles),
             "counts": Out(report_signature(CONVERSION_COUNTS)),
+            **({"passes": Out(tiles)} if config.vector_lanes else {}),
         })
 
     def elaborate(self, platform):
@@ -52,10 +53,16 @@ class TileRouter(wiring.Component):
         from_packed = kind == JobKind.GEMM_PACKED
         block = Mux(from_packed, self.packed.p.as_value(), self.floating.p.as_value())
         valid = switch.busy & Mux(from_packed, self.packed.valid, self.floating.valid)
-        ready = switch.busy & Mux(converts(kind), self.conversions.ready, self.operands.ready)
+        multiplies = ~converts(kind)
+        ready = Mux(converts(kind), self.conversions.ready, self.operands.ready)
+        if self.config.vector_lanes:
+            multiplies &= ~is_pass(kind)
+            ready = Mux(is_pass(kind), self.passes.ready, ready)
+            m.d.comb += [self.passes.p.eq(block), self.passes.valid.eq(valid & is_pass(kind))]
+        ready = switch.busy & ready
         m.d.comb += [
             self.operands.p.eq(block), self.conversions.p.eq(block),
-            self.operands.valid.eq(valid & ~converts(kind)),
+            self.operands.valid.eq(valid & multiplies),
             self.conversions.valid.eq(valid & converts(kind)),
             # Packed tiles are a GEMM's; they need not wait for what conversions wait for.
             self.packed.ready.eq(switch.busy & from_packed & self.operands.ready),

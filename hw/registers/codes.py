@@ -72,6 +72,9 @@ class Refusal(Code):
     ORDER_DOUBLE = 14, "no channel may stand at two places of the table's order"
     ORDER_INCOMPLETE = 15, "the table's order must hold each of the K channels, and no other"
     TAGS_INCOMPLETE = 16, "the table must hold a static tag for each K-block of K, and no more"
+    UNKNOWN_FUNCTION = 17, "the function must be none, exp2, GELU or SiLU"
+    UNKNOWN_ROWS = 18, "rows are measured for LayerNorm, RMSNorm, their maximum, their sum, or not"
+    BAD_SCALAR = 19, "N squared times epsilon must be a positive normal number"
 
 
 class StreamFault(Flag):

@@ -45,7 +45,7 @@ BUILD = consecutive(
     ), "Version of this register map.", VERSION),
     *(("OUTPUTS", (
         Field("FORMATS", 0, 16, "Bit o is set when JOB_OUTPUT may be o."),
-        Field("VECTOR_LANES", 16, 4, PARAMETERS["vector_lanes"].doc),
+        Field("VECTOR_LANES", 16, 16, PARAMETERS["vector_lanes"].doc),
     ), "How results may leave.", None) if name == "OUTPUTS" else
       whole(name, DERIVED.get(name) or PARAMETERS[name.lower()].doc, reset=None,
             values=Rounding if name == "ROUNDING" else None)

@@ -5,15 +5,22 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.blocks.mx_packer import MXPacker
-from hw.contract.job import job_layout
+from hw.contract.job import is_pass, job_layout
 from hw.contract.job_codes import Output
+from hw.contract.outlier_policy import Tag
 from hw.contract.result_rows import packet_beat_layout, result_rows_layout
+from hw.contract.tile_block import tile_block_layout
+from hw.streams.job_merge import JobMerge
 from hw.streams.packet_guard import beat_layout
 
 from .block_assembler import BlockAssembler
 from .float_packets import FloatPackets
 from .result_converter import ResultConverter
 from .result_stream import ResultStream
+
+
+def _packs(output):
+    return (output == Output.MX6) | (output == Output.MX9)
 
 
 class ResultWriter(wiring.Component):
@@ -32,21 +39,35 @@ class ResultWriter(wiring.Component):
     o : Out(stream of beat_layout)
     job_ended : Out(1)
         As in `ResultStream`.
+    order : In of streams of job_layout, ``rows`` and ``blocks``
+        With a vector unit: GEMMs, and passes whose results stay numbers; or that pack.
+    pass_rows : In(stream of result_rows_layout), pass_blocks : In(stream of tile_block_layout)
+        Of these passes.
+    pass_tags : In(stream of Tag)
+        Of the blocks, ahead of them.
     """
 
     def __init__(self, config):
         self.config = config
+        jobs = stream.Signature(job_layout(config))
+        of_vector = {
+            "order": In(wiring.Signature({"rows": Out(jobs), "blocks": Out(jobs)})),
+            "pass_rows": In(stream.Signature(result_rows_layout(config))),
+            "pass_blocks": In(stream.Signature(tile_block_layout(config))),
+            "pass_tags": In(stream.Signature(Tag))}
         super().__init__({
             "jobs": In(stream.Signature(job_layout(config))),
             "results": In(stream.Signature(result_rows_layout(config))),
             "conversions": In(stream.Signature(packet_beat_layout(config))),
             "o": Out(stream.Signature(beat_layout(config.result_bytes))),
             "job_ended": Out(1),
+            **(of_vector if config.vector_lanes else {}),
         })
 
     def elaborate(self, platform):
         m = Module()
-        config, results = self.config, self.results
+        config = self.config
+        results = self._merge_rows(m) if config.vector_lanes else self.results
         m.submodules.floats = floats = FloatPackets(config)
         m.submodules.merge = merge = ResultStream(config)
         wiring.connect(m, wiring.flipped(self.jobs), merge.jobs)
@@ -61,14 +82,41 @@ class ResultWriter(wiring.Component):
         m.submodules.assembler = assembler = BlockAssembler(config)
         m.submodules.converter = converter = ResultConverter(config)
         m.submodules.packer = packer = MXPacker(
-            config, lanes=config.rows, unit_bytes=config.act_bytes, with_tags=False)
+            config, lanes=config.rows, unit_bytes=config.act_bytes, with_tags=False,
+            chooses=bool(config.vector_lanes))
         wiring.connect(m, assembler.o, converter.i)
-        wiring.connect(m, converter.o, packer.i)
+        if config.vector_lanes:
+            self._merge_blocks(m, converter.o, packer)
+        else:
+            wiring.connect(m, converter.o, packer.i)
         wiring.connect(m, packer.o, merge.blocks)
-        packs = (results.p.output == Output.MX6) | (results.p.output == Output.MX9)
+        packs = _packs(results.p.output)
         m.d.comb += [
             assembler.i.p.eq(results.p), assembler.i.valid.eq(results.valid & packs),
             floats.i.valid.eq(results.valid & ~packs),
             results.ready.eq(Mux(packs, assembler.i.ready, floats.i.ready)),
         ]
         return m
+
+    def _merge_rows(self, m):
+        """Merge results of the array with those of passes; return them."""
+        m.submodules.row_merge = merge = JobMerge(
+            self.config, self.results.p.shape(), from_second=lambda job: is_pass(job.kind),
+            passes_by=lambda job: 0, ends=lambda rows: rows.job_last)
+        wiring.connect(m, wiring.flipped(self.order).rows, merge.jobs)
+        wiring.connect(m, wiring.flipped(self.results), merge.first)
+        wiring.connect(m, wiring.flipped(self.pass_rows), merge.second)
+        return merge.o
+
+    def _merge_blocks(self, m, converted, packer):
+        """Give the packer blocks of the array's results, and those of passes with their tags."""
+        m.submodules.block_merge = merge = JobMerge(
+            self.config, converted.p.shape(), from_second=lambda job: is_pass(job.kind),
+            passes_by=lambda job: ~_packs(job.output),
+            ends=lambda block: block.row_last & block.k_last & block.job_last)
+        wiring.connect(m, wiring.flipped(self.order).blocks, merge.jobs)
+        wiring.connect(m, converted, merge.first)
+        wiring.connect(m, wiring.flipped(self.pass_blocks), merge.second)
+        wiring.connect(m, merge.o, packer.i)
+        wiring.connect(m, wiring.flipped(self.pass_tags), packer.tags)
+        m.d.comb += packer.has_tags.eq(is_pass(self.order.blocks.p.kind))

@@ -5,8 +5,6 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.contract.job import job_layout
-from hw.contract.job_codes import JobKind
-from hw.contract.named import Named
 
 
 class JobSwitch(wiring.Component):
@@ -19,7 +17,7 @@ class JobSwitch(wiring.Component):
     Members
     -------
     jobs : In(stream of job_layout)
-    kind : Out(JobKind)
+    kind : Out, of the shape of a job's
         While ``busy``.
     busy : Out(1)
         There is a job; its transfers may go on.
@@ -30,7 +28,7 @@ class JobSwitch(wiring.Component):
     def __init__(self, config):
         super().__init__({
             "jobs": In(stream.Signature(job_layout(config))),
-            "kind": Out(Named(JobKind)), "busy": Out(1), "ended": In(1),
+            "kind": Out(job_layout(config).members["kind"]), "busy": Out(1), "ended": In(1),
         })
 
     def elaborate(self, platform):

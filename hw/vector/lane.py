@@ -21,6 +21,38 @@ Factor = data.StructLayout({"value": V24.width, "enable": 1})
 Residual = data.StructLayout({"value": FP32.width, "enable": 1})
 
 
+def _stages(functions, is_full):
+    """List the operands of a lane, their shapes, and the cycles of the stages that take them."""
+    stages = [("addend", Addend, FP32Adder.latency)]
+    if is_full:
+        stages.append(("row_factor", Factor, Product.latency))
+    if functions:
+        stages.append(("chosen", Named(Function), latency_of(functions)))
+    if is_full:
+        stages += [("channel_factor", Factor, Product.latency),
+                   ("residual", Residual, FP32Adder.latency)]
+    return [*stages, ("is_valid", 1, 0)]
+
+
+def schedule(functions, *, is_full=True):
+    """Say in which cycle after its number a lane takes each operand; the last one as it leaves.
+
+    Parameters
+    ----------
+    functions, is_full
+        As in `Lane`.
+
+    Returns
+    -------
+    dict of str to int
+    """
+    taken_at, cycle = {}, 0
+    for name, _, latency in _stages(functions, is_full):
+        taken_at[name] = cycle
+        cycle += latency
+    return taken_at
+
+
 class Lane(wiring.Component):
     """Take numbers through the stages of `golden.vector.pipe`.
 
@@ -77,19 +109,9 @@ class Lane(wiring.Component):
         if not is_full and set(self.functions) - {"exp2"}:
             raise ValueError("a narrow lane has no product, so of all functions it can have exp2 "
                              f"alone, not {', '.join(self.functions)}")
-        stages = [("addend", Addend, FP32Adder.latency)]
-        if is_full:
-            stages.append(("row_factor", Factor, Product.latency))
-        if self.functions:
-            stages.append(("chosen", Named(Function), latency_of(self.functions)))
-        if is_full:
-            stages += [("channel_factor", Factor, Product.latency),
-                       ("residual", Residual, FP32Adder.latency)]
-        stages.append(("is_valid", 1, 0))
-        self.taken_at, self.latency = {}, 0
-        for name, _, latency in stages:
-            self.taken_at[name] = self.latency
-            self.latency += latency
+        stages = _stages(self.functions, is_full)
+        self.taken_at = schedule(self.functions, is_full=is_full)
+        self.latency = self.taken_at["is_valid"]
         super().__init__({"i": In(FP32.width), "o": Out(FP32.width), "saturated": Out(1),
                           **{name: In(shape) for name, shape, _ in stages}})
 

@@ -16,7 +16,8 @@ from .row_totals import COLUMN_BITS, RowTotals
 from .scalar_unit import ScalarUnit
 from .v24 import V24Rounder
 
-Measure = data.StructLayout({"rows": Named(Rows), "columns": COLUMN_BITS, "epsilon": FP32.width})
+Measure = data.StructLayout({
+    "rows": Named(Rows), "columns": COLUMN_BITS, "scalar": FP32.width, "is_scaled": 1})
 """How a row is measured.
 
 Members
@@ -25,8 +26,10 @@ rows : Named(Rows)
     SUM, which is the array's, is as NONE.
 columns : unsigned(17)
     N.
-epsilon : unsigned(32)
-    FP32 pattern: N^2 epsilon.
+scalar : unsigned(32)
+    FP32 pattern. Of norms N^2 epsilon.
+is_scaled : unsigned(1)
+    The row's factor is ``scalar``; not of norms.
 """
 
 Operands = data.StructLayout({"addend": Addend, "row_factor": Factor})
@@ -83,13 +86,14 @@ class RowOperands(wiring.Component):
             mean.exponent.eq(self.exponent), mean.columns.eq(self.measure.columns),
             scale.start.eq(totals.done), scale.squares.eq(totals.totals.squares),
             scale.coarse_total.eq(totals.totals.coarse_total), scale.exponent.eq(self.exponent),
-            scale.columns.eq(self.measure.columns), scale.offset.eq(self.measure.epsilon),
+            scale.columns.eq(self.measure.columns), scale.offset.eq(self.measure.scalar),
             scale.is_centred.eq(is_centred),
             self.operands.addend.value.eq(Mux(is_centred, mean.mean, self.maximum)),
             self.operands.addend.enable.eq(is_centred | (rows == Rows.MAXIMUM)),
             self.operands.addend.subtracts.eq(1),
-            rounder.i.eq(scale.scale), self.operands.row_factor.value.eq(rounder.o),
-            self.operands.row_factor.enable.eq(is_norm(rows)),
+            rounder.i.eq(Mux(is_norm(rows), scale.scale, self.measure.scalar)),
+            self.operands.row_factor.value.eq(rounder.o),
+            self.operands.row_factor.enable.eq(is_norm(rows) | self.measure.is_scaled),
         ]
         for name in ("sum", "reciprocal_root", "product"):
             wiring.connect(m, getattr(scale, name), getattr(scalars, name))

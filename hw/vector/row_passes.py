@@ -24,12 +24,14 @@ def row_block_layout():
         FP32 patterns.
     count : unsigned
         How many of them there are, from lane 0: all but in the row's last block.
-    row_last : unsigned(1)
+    row_last, job_last : unsigned(1)
+        The last of its row, of its job.
     measure : Measure
         Of the row.
     """
     return data.StructLayout({
-        "elements": Elements, "count": bits_for(BLOCK_SIZE), "row_last": 1, "measure": Measure})
+        "elements": Elements, "count": bits_for(BLOCK_SIZE), "row_last": 1, "job_last": 1,
+        "measure": Measure})
 
 
 def row_numbers_layout(lanes):
@@ -40,13 +42,13 @@ def row_numbers_layout(lanes):
     numbers : lanes x unsigned(32)
     count : unsigned
         How many there are, from lane 0.
-    row_last : unsigned(1)
-        The last of the row.
+    row_last, job_last : unsigned(1)
+        The last of their row, of their job.
     operands : Operands
     """
     return data.StructLayout({
         "numbers": data.ArrayLayout(FP32.width, lanes), "count": bits_for(lanes), "row_last": 1,
-        "operands": Operands})
+        "job_last": 1, "operands": Operands})
 
 
 class RowPasses(wiring.Component):
@@ -67,6 +69,8 @@ class RowPasses(wiring.Component):
     -------
     i : In(stream of row_block_layout)
     o : Out(stream of row_numbers_layout)
+    row_left : Out(1)
+        A row's last number leaves; from the next cycle on there is room for another row.
 
     Raises
     ------
@@ -80,14 +84,14 @@ class RowPasses(wiring.Component):
         self.lanes, self.blocks_max = lanes, blocks_max
         super().__init__({
             "i": In(stream.Signature(row_block_layout())),
-            "o": Out(stream.Signature(row_numbers_layout(lanes)))})
+            "o": Out(stream.Signature(row_numbers_layout(lanes))), "row_left": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.rows = self.rows = Sram(
             width=BLOCK_SIZE * FP32.width, depth=2 * self.blocks_max)
         row = data.StructLayout({
-            "last": address_bits(self.blocks_max), "count": bits_for(BLOCK_SIZE),
+            "last": address_bits(self.blocks_max), "count": bits_for(BLOCK_SIZE), "job_last": 1,
             "measure": Measure, "exponent": FP32.exponent_bits, "maximum": FP32.width,
             "operands": Operands})
         # Of both halves of the memory.
@@ -125,7 +129,8 @@ class RowPasses(wiring.Component):
         with m.If(ends):
             m.d.sync += [
                 half.eq(~half), about.last.eq(number), about.count.eq(block.count),
-                about.measure.eq(block.measure), self.is_taken[half].eq(1)]
+                about.job_last.eq(block.job_last), about.measure.eq(block.measure),
+                self.is_taken[half].eq(1)]
         found = Signal()  # half whose extremes are found next
         with m.If(extremes.done):
             m.d.sync += [
@@ -184,23 +189,26 @@ class RowPasses(wiring.Component):
             Signal(name=name, reset_less=True)
             for name in ("held_last", "of_half", "there_last", "there_half"))
         is_there = Signal()  # a block was read, and waits for its place
-        takes, ends, fills, wants, is_last = (
-            Signal(name=name) for name in ("takes", "ends", "fills", "wants", "is_last"))
+        takes, ends, row_ends, fills, wants, is_last = (
+            Signal(name=name)
+            for name in ("takes", "ends", "row_ends", "fills", "wants", "is_last"))
         width = self.lanes * FP32.width
         m.d.comb += [
             self.o.valid.eq(left != 0), takes.eq(self.o.valid & self.o.ready),
             ends.eq(left <= self.lanes), fills.eq(is_there & ((left == 0) | takes & ends)),
             self.o.p.numbers.eq(held[:width]),
             self.o.p.count.eq(Mux(ends, left, self.lanes)),
-            self.o.p.row_last.eq(ends & held_last), self.o.p.operands.eq(
-                self.about[of_half].operands),
+            row_ends.eq(ends & held_last), self.o.p.row_last.eq(row_ends),
+            self.o.p.job_last.eq(row_ends & self.about[of_half].job_last),
+            self.o.p.operands.eq(self.about[of_half].operands),
             # The next block is read when what is held leaves with the group after this one.
             is_last.eq(number == about.last),
             wants.eq(self.is_measured[half] & ~is_there
                      & (left <= 2 * self.lanes))]
         with m.If(takes):
             m.d.sync += [held.eq(held >> width), left.eq(left - self.o.p.count)]
-            with m.If(self.o.p.row_last):
+            with m.If(row_ends):
+                m.d.comb += self.row_left.eq(1)
                 m.d.sync += [self.is_taken[of_half].eq(0)]
         with m.If(fills):
             m.d.sync += [

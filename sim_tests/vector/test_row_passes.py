@@ -15,6 +15,8 @@ from sim_tests.stimuli.number_rows import corner_rows, random_rows
 BLOCKS_MAX = 64
 EPSILON = np.float32(1e-3)
 MEASURES = (Rows.NONE, Rows.LAYER_NORM, Rows.RMS_NORM, Rows.MAXIMUM)
+SCALED = (Rows.NONE, Rows.MAXIMUM)
+"""Rows that may have a factor of their job."""
 
 
 def pattern(number):
@@ -22,9 +24,10 @@ def pattern(number):
     return int(np.asarray(number, np.float32).view(np.uint32))
 
 
-def expected_operands(row, rows):
+def expected_operands(row, rows, scalar):
     """Return offset and factor as the machine has them; None where it has none."""
     x = row.view(np.float32)
+    given = None if scalar is None else pattern(to_lane(scalar)) >> DROPPED_BITS
     match rows:
         case Rows.LAYER_NORM | Rows.RMS_NORM:
             statistics, is_centred = row_statistics(x), rows is Rows.LAYER_NORM
@@ -32,19 +35,21 @@ def expected_operands(row, rows):
             return (pattern(row_mean(statistics)) if is_centred else None,
                     pattern(to_lane(scale)) >> DROPPED_BITS)
         case Rows.MAXIMUM:
-            return pattern(row_maximum(x)), None
+            return pattern(row_maximum(x)), given
         case _:
-            return None, None
+            return None, given
 
 
-def blocks_of(rng, row, rows):
+def blocks_of(rng, row, rows, scalar, job_last):
     """Cut a row into blocks, with garbage behind its end."""
     blocks = -(-len(row) // 16)
     padded = rng.integers(0, 1 << 32, (blocks, 16), np.uint32)
     padded.reshape(-1)[:len(row)] = row
     return [{"elements": [int(each) for each in block],
              "count": min(16, len(row) - 16 * number), "row_last": int(number == blocks - 1),
-             "measure": {"rows": rows.value, "columns": len(row), "epsilon": pattern(EPSILON)}}
+             "job_last": int(number == blocks - 1 and job_last), "measure": {
+                 "rows": rows.value, "columns": len(row), "is_scaled": int(scalar is not None),
+                 "scalar": pattern(EPSILON if scalar is None else scalar)}}
             for number, block in enumerate(padded)]
 
 
@@ -52,8 +57,11 @@ async def pass_rows(dut, rows, measures, idle=0.0, stall=0.0):
     """Send rows, compare all that leaves, and return the cycles from the first block on."""
     await drive.reset(dut)
     lanes, rng = drive.parameters()["lanes"], drive.rng("padding")
-    blocks = [block for row, measure in zip(rows, measures, strict=True)
-              for block in blocks_of(rng, row, measure)]
+    scalars = [np.float32(rng.standard_normal()) if measure in SCALED and rng.random() < 0.5
+               else None for measure in measures]
+    ends = rng.random(len(rows)) < 0.3
+    blocks = [block for about in zip(rows, measures, scalars, ends, strict=True)
+              for block in blocks_of(rng, *about)]
     words = [row_block_layout().const(block).as_value().value for block in blocks]
     groups = sum(-(-len(row) // lanes) for row in rows)
     begin = drive.cycle()
@@ -61,14 +69,16 @@ async def pass_rows(dut, rows, measures, idle=0.0, stall=0.0):
                                drive.send(dut, "i", words, idle))
     cycles = drive.cycle() - begin
     layout, found = row_numbers_layout(lanes), iter(received)
-    for place, (row, measure) in enumerate(zip(rows, measures, strict=True)):
+    for place, (row, measure, scalar) in enumerate(zip(rows, measures, scalars, strict=True)):
         with np.errstate(all="ignore"):
-            offset, factor = expected_operands(row, measure)
+            offset, factor = expected_operands(row, measure, scalar)
         for at in range(0, len(row), lanes):
             group = layout.from_bits(next(found))
             count = min(lanes, len(row) - at)
             what = f"row {place}, {measure}, number {at}"
-            assert (group["count"], group["row_last"]) == (count, at + lanes >= len(row)), what
+            is_last = at + lanes >= len(row)
+            assert (group["count"], group["row_last"], group["job_last"]) == (
+                count, is_last, is_last and ends[place]), what
             assert [group["numbers"][lane] for lane in range(count)] == row[at:at + count].tolist()
             operands = group["operands"]
             for name, expected in (("addend", offset), ("row_factor", factor)):

@@ -1,0 +1,119 @@
+"""Passes over rows of numbers: what they ask for, what they meet, and what golden makes of them."""
+
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.memory.jobs import Function, Output, Rows
+from golden.vector import pipe, row_maximum, row_mean, row_scale_of, row_statistics
+
+Patterns = NDArray[np.uint32]
+
+NORMS = (Rows.LAYER_NORM, Rows.RMS_NORM)
+MEASURES = (Rows.NONE, *NORMS, Rows.MAXIMUM)
+RESIDUALS = (None, "shift", "rows")
+
+
+@dataclass(kw_only=True)
+class Pass:
+    """A pass over the rows of `x`.
+
+    Attributes
+    ----------
+    x : ndarray of uint32, shape (m, n)
+        FP32 patterns.
+    output : Output
+    function : Function
+    rows : Rows
+    scalar : ndarray of float32, shape ()
+        Of norms, or a factor where `is_scaled`.
+    bias, factor : ndarray of uint32, shape (n,), optional
+    residual : ndarray of uint32, shape (n,) or (m, n), optional
+    policy : dict of str to int
+    """
+
+    x: Patterns
+    output: Output = Output.FP32
+    function: Function = Function.NONE
+    rows: Rows = Rows.NONE
+    scalar: np.float32 = np.float32(0)
+    is_scaled: bool = False
+    bias: Patterns | None = None
+    factor: Patterns | None = None
+    residual: Patterns | None = None
+    policy: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def beside(self) -> list[Patterns]:
+        """Packets of rows of numbers that come beside those of the pass, in order."""
+        return [np.atleast_2d(each) for each in (self.bias, self.factor, self.residual)
+                if each is not None]
+
+    @property
+    def stages(self) -> dict[str, int]:
+        """Fields of `stages_layout`."""
+        return {
+            "function": self.function.value, "rows": self.rows.value,
+            "scalar": int(self.scalar.view(np.uint32)), "is_scaled": int(self.is_scaled),
+            "has_channel": int(self.factor is not None),
+            "has_residual": int(self.residual is not None),
+            "is_shift": int(self.residual is not None and self.residual.ndim == 1)}
+
+    def run(self) -> tuple[Patterns, int]:
+        """Return what golden makes of it, FP32 patterns, and how many numbers saturated."""
+        x = self.x.view(np.float32)
+        operands: dict[str, Any] = {}
+        if self.rows in NORMS:
+            statistics, is_centred = row_statistics(x), self.rows is Rows.LAYER_NORM
+            scale = row_scale_of(statistics, self.scalar, is_centred=is_centred)
+            operands["row_factor"] = scale[:, None]
+            if is_centred:
+                operands["row_offset"] = row_mean(statistics)[:, None]
+        if self.rows is Rows.MAXIMUM:
+            operands["row_offset"] = row_maximum(x)[:, None]
+        if self.is_scaled:
+            operands["row_factor"] = self.scalar
+        for name, values in (("bias", self.bias), ("channel_factor", self.factor),
+                             ("residual", self.residual)):
+            if values is not None:
+                operands[name] = values.view(np.float32)
+        function = None if self.function is Function.NONE else self.function.name.lower()
+        with np.errstate(all="ignore"):
+            outcome = pipe(x, function=function, **operands)
+        return np.asarray(outcome.result, np.float32).view(np.uint32), outcome.saturated
+
+
+CHOICES = [
+    (rows, scaled, function, bias, channel, residual) for rows, scaled, function, bias, channel,
+    residual in product(MEASURES, (False, True), Function, (False, True), (False, True), RESIDUALS)
+    if not (rows is not Rows.NONE and bias) and not (rows in NORMS and scaled)
+    and not (function in (Function.GELU, Function.SILU) and channel)]
+"""Every choice of stages that a machine takes."""
+
+
+def numbers(rng: np.random.Generator, *shape: int) -> Patterns:
+    """Draw FP32 patterns of a model's numbers; few are special."""
+    patterns = (2 * rng.standard_normal(shape)).astype(np.float32).view(np.uint32)
+    special = rng.choice(np.array([0, 1 << 31, 1, 0x7F7FFFFF, 0x7F800000, 0xFF800000, 0x7FC00000],
+                                  np.uint32), shape)
+    return np.where(rng.random(shape) < 0.002, special, patterns).astype(np.uint32)
+
+
+def draw_pass(rng: np.random.Generator, m: int, n: int, outputs: tuple[Output, ...],
+              choice: int | None = None) -> Pass:
+    """Draw a pass over m rows of n numbers, of any stages or of those of `CHOICES`."""
+    place = int(rng.integers(len(CHOICES))) if choice is None else choice
+    rows, is_scaled, function, bias, channel, residual = CHOICES[place]
+    scalar = np.float32(abs(rng.standard_normal()) + 1e-3)
+    shape = {None: None, "shift": (n,), "rows": (m, n)}[residual]
+    x = numbers(rng, m, n)
+    if function is Function.EXP2 and rng.random() < 0.1:
+        x = np.where(rng.random((m, n)) < 0.1, np.float32(300).view(np.uint32), x)
+    return Pass(
+        x=x.astype(np.uint32), output=outputs[rng.integers(len(outputs))], function=function,
+        rows=rows, scalar=scalar, is_scaled=is_scaled, bias=numbers(rng, n) if bias else None,
+        factor=numbers(rng, n) if channel else None,
+        residual=None if shape is None else numbers(rng, *shape))
