@@ -12,6 +12,9 @@ from .job_codes import FORMAT_BITS, AnyKind, Function, JobKind, Output, Rows, Se
 from .named import Named
 from .outlier_policy import policy_layout
 
+CODE_BITS = 8
+"""Of a code that a command gives."""
+
 
 def converts(kind):
     """Tell whether a kind of job converts, as an expression: its bit 1."""
@@ -78,6 +81,20 @@ def stages_layout():
     return data.StructLayout({
         "function": Named(Function), "rows": Named(Rows), "scalar": FP32.width,
         "is_scaled": 1, "has_channel": 1, "has_residual": 1, "is_shift": 1})
+
+
+def asked_stages_layout():
+    """Describe the stages of a job as a command asks for them: codes may stand for nothing.
+
+    Members
+    -------
+    function, rows : unsigned(8)
+        Codes of `Function` and of `Rows`.
+    scalar, is_scaled, has_channel, has_residual, is_shift
+        As in `stages_layout`.
+    """
+    return data.StructLayout({
+        **dict(stages_layout().members), "function": CODE_BITS, "rows": CODE_BITS})
 
 
 def report_signature(shape):
