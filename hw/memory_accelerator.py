@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from .accelerator import axi_lite_ports, connect_axi_lite
 from .memory.clock_crossing import ClockCrossing
-from .memory_machine import ID_BITS, MemoryMachine
+from .memory_machine import MemoryMachine
 from .registers.csr import CSR
 from .registers.map import RING_REGISTERS
 
@@ -53,6 +53,6 @@ class MemoryAccelerator(wiring.Component):
         m.domains.bus = domain = ClockDomain(local=True)
         m.d.comb += [domain.clk.eq(self.m_axi_aclk), domain.rst.eq(~self.m_axi_aresetn)]
         m.submodules.clock_crossing = crossing = ClockCrossing(
-            id_bits=ID_BITS, **self.machine.bus_sizes)
+            id_bits=self.machine.id_bits, **self.machine.bus_sizes)
         wiring.connect(m, bus, crossing.manager)
         return crossing.bus

@@ -3,6 +3,7 @@
 from amaranth import Cat, ClockDomain, ClockSignal, DomainRenamer, Module, Mux, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
 from golden.memory.descriptor import ALIGNMENT
 from golden.memory.faults import Fault
@@ -11,9 +12,10 @@ from .contract.config import JOBS_UNDER_WAY
 from .control.controller import Controller
 from .engines import Engines
 from .memory.axi4 import axi4_signature, reach
+from .memory.beside_reader import BesideReader
 from .memory.bus_reader import BusReader
 from .memory.bus_watch import COUNTERS, BusWatch
-from .memory.descriptor import DESCRIPTOR_BITS
+from .memory.descriptor import DESCRIPTOR_BITS, descriptor_of
 from .memory.descriptor_reader import AHEAD, DescriptorReader
 from .memory.dispatcher import JOB_FIELDS, Dispatcher
 from .memory.ledger import Ledger
@@ -34,14 +36,27 @@ from .streams.memory_fifo import MemoryFIFO
 WORKS = JOBS_UNDER_WAY
 """Jobs whose operands are not read, or whose results are not written."""
 
-DESCRIPTORS, ACTIVATIONS, WEIGHTS, SIDE = range(4)
-"""Channels of the bus's read side, and their IDs; tables and words that are watched are SIDE."""
+DESCRIPTORS, ACTIVATIONS, WEIGHTS, SIDE, BESIDE = range(5)
+"""Channels of the bus's read side, and their IDs; tables and words that are watched are SIDE, and
+what lies beside the rows of passes is BESIDE, of machines with a vector unit alone."""
 
 WEIGHTS_SHARE = 2
 """Words of weights that are read ahead, by those of activations. While both are read each gets a
 share of the port by its words; weights come for every group of token tiles, activations once."""
 
-ID_BITS = 2
+
+def id_bits(config):
+    """Give the bits of an ID."""
+    return bits_for(BESIDE if config.vector_lanes else SIDE)
+
+
+def beside_depth(config):
+    """Give the words that are read ahead of what lies beside the rows of passes.
+
+    As of activations, but that they are taken more slowly: a burst, and the latency's share.
+    """
+    share = (config.read_depth - config.burst_beats) * BIAS_BYTES * config.vector_lanes
+    return config.burst_beats + -(-share // config.bus_bytes)
 
 
 class MemoryMachine(wiring.Component):
@@ -70,9 +85,10 @@ class MemoryMachine(wiring.Component):
                              "bytes")
         self.config = config
         self.bus_sizes = {"address_bits": config.address_bits, "data_bytes": config.bus_bytes}
+        self.id_bits = id_bits(config)
         super().__init__({
             "registers": In(register_signature(RING_REGISTERS)),
-            "irq": Out(1), "bus": Out(axi4_signature(id_bits=ID_BITS, **self.bus_sizes)),
+            "irq": Out(1), "bus": Out(axi4_signature(id_bits=self.id_bits, **self.bus_sizes)),
         })
 
     def elaborate(self, platform):
@@ -84,7 +100,7 @@ class MemoryMachine(wiring.Component):
         m.submodules.engines = DomainRenamer("engines")(engines)
         dispatcher = Dispatcher(config, **inside)
         m.submodules.dispatcher = DomainRenamer("engines")(dispatcher)
-        m.submodules.ledger = ledger = Ledger()
+        m.submodules.ledger = ledger = Ledger(has_vector=bool(config.vector_lanes))
         m.submodules.ring = ring = RingControl()
         m.submodules.window = window = Window(address_bits=config.address_bits)
 
@@ -97,8 +113,8 @@ class MemoryMachine(wiring.Component):
         reader = self._read_bus(m, window, inside)
         words = self._read(m, reader, dispatcher, ledger, inside)
         self._read_aside(m, reader, dispatcher, controller, inside)
-        for name, port in (("act", engines.act), ("weight", engines.weight)):
-            beat = words[name]
+        for name, beat in words.items():
+            port = getattr(engines, name)
             m.d.comb += [port.valid.eq(beat.valid), beat.ready.eq(port.ready),
                          *(port.p[field].eq(beat.p[field]) for field in ("data", "keep", "last"))]
         # Biases may end within a beat. What follows there is anything, of columns that are not.
@@ -150,7 +166,7 @@ class MemoryMachine(wiring.Component):
         """Count what goes over the bus; return whether it has been silent for too long."""
         registers = self.registers
         m.submodules.bus_watch = watch = BusWatch(
-            id_bits=ID_BITS, outstanding=self.config.outstanding, **self.bus_sizes)
+            id_bits=self.id_bits, outstanding=self.config.outstanding, **self.bus_sizes)
         m.d.comb += [
             *(getattr(watch.bus, name).eq(getattr(self.bus, name))
               for name in self.bus.signature.members),
@@ -173,7 +189,7 @@ class MemoryMachine(wiring.Component):
                 getattr(ledger, f"{name}_index").eq(beat.p.index)]
 
     def _watch_packets(self, m, controller, dispatcher, ledger):
-        """Tell the ledger whose operands did not end within their strides.
+        """Tell the ledger whose operands did not end within their strides, or had no powers.
 
         A packet from memory has no other fault: one that is longer than it must be is none.
         """
@@ -184,6 +200,10 @@ class MemoryMachine(wiring.Component):
             indices.o.ready.eq(controller.job_ended),
             ledger.cut_off.eq(controller.job_ended & controller.score.faults.any()),
             ledger.cut_off_index.eq(indices.o.p)]
+        if self.config.vector_lanes:
+            m.d.comb += [
+                ledger.saturated.eq(controller.job_ended & controller.score.saturated),
+                ledger.saturated_index.eq(indices.o.p)]
 
     def _control(self, m, controller, engines, dispatcher, engines_reset):
         """Let commands start jobs; all else of the machine is the registers'."""
@@ -201,6 +221,8 @@ class MemoryMachine(wiring.Component):
             controller.loads.eq(dispatcher.loads), dispatcher.checked.eq(controller.checked),
             dispatcher.free.eq(engines.under_way != JOBS_UNDER_WAY),
         ]
+        if self.config.vector_lanes:
+            m.d.comb += controller.stages.eq(dispatcher.stages)
         wiring.connect(m, controller.jobs, engines.jobs)
         for name in ("order_write", "tag_write"):
             wiring.connect(m, getattr(controller, name), getattr(engines, name))
@@ -219,9 +241,12 @@ class MemoryMachine(wiring.Component):
         """Give every channel its part of the bus's read side."""
         config = self.config
         descriptors = max(AHEAD * DESCRIPTOR_BITS // (8 * config.bus_bytes), config.burst_beats)
+        depths = [descriptors, config.read_depth, WEIGHTS_SHARE * config.read_depth,
+                  config.burst_beats]
+        if config.vector_lanes:
+            depths.append(beside_depth(config))
         m.submodules.reader = reader = BusReader(
-            depths=(descriptors, config.read_depth, WEIGHTS_SHARE * config.read_depth,
-                    config.burst_beats),
+            depths=depths,
             domain="engines", burst_beats=config.burst_beats, outstanding=config.outstanding,
             length_bits=inside["length_bits"], **self.bus_sizes)
         m.d.comb += reader.window.eq(window.pages)
@@ -235,11 +260,15 @@ class MemoryMachine(wiring.Component):
         """Read operands; return their beats."""
         config = self.config
         operands = {}
-        for name, kind, channel, ahead, beat_bytes, unit_bytes in (
-                ("act", RowReader, ACTIVATIONS, config.read_depth, config.act_bytes,
-                 config.element_bytes[0]),
-                ("weight", TileReader, WEIGHTS, WEIGHTS_SHARE * config.read_depth,
-                 config.weight_bytes, BIAS_BYTES)):
+        paths = [
+            ("act", RowReader, ACTIVATIONS, config.read_depth, config.act_bytes,
+             config.element_bytes[0]),
+            ("weight", TileReader, WEIGHTS, WEIGHTS_SHARE * config.read_depth,
+             config.weight_bytes, BIAS_BYTES)]
+        if config.vector_lanes:
+            paths.append(("beside", BesideReader, BESIDE, beside_depth(config),
+                          BIAS_BYTES * config.vector_lanes, BIAS_BYTES))
+        for name, kind, channel, ahead, beat_bytes, unit_bytes in paths:
             path = OperandPath(kind(config, **inside), works=WORKS, ahead=ahead,
                                beat_bytes=beat_bytes, data_bytes=config.bus_bytes,
                                unit_bytes=unit_bytes, **inside)
@@ -275,7 +304,8 @@ class MemoryMachine(wiring.Component):
     def _fetch(self, m, reader, dispatcher, ledger, ring, inside):
         """Fetch descriptors."""
         registers = self.registers
-        descriptors = DescriptorReader(data_bytes=self.config.bus_bytes, **inside)
+        descriptors = DescriptorReader(data_bytes=self.config.bus_bytes,
+                                       descriptor=descriptor_of(self.config), **inside)
         m.submodules.descriptors = DomainRenamer("engines")(descriptors)
         m.d.comb += [
             descriptors.base.eq(self._address("ring_base")),
@@ -298,7 +328,7 @@ class MemoryMachine(wiring.Component):
         m.submodules.writer = DomainRenamer("engines")(writer)
         m.submodules.results_work = DomainRenamer("engines")(queue)
         m.submodules.write_port = port = WritePort(
-            id_bits=ID_BITS, burst_beats=config.burst_beats, outstanding=config.outstanding,
+            id_bits=self.id_bits, burst_beats=config.burst_beats, outstanding=config.outstanding,
             **self.bus_sizes)
         self._connect_bus(m, port.bus)
         wiring.connect(m, dispatcher.results, queue.i)

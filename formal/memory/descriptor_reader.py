@@ -1,11 +1,11 @@
 """Proof of `hw.memory.descriptor_reader`."""
 
 from contextlib import ExitStack
+from types import SimpleNamespace
 from unittest.mock import patch
 
 from amaranth import Array, Cat, Mux, Signal
 from amaranth.hdl import Fragment
-from amaranth.lib import data
 
 import hw.memory.descriptor_reader as module
 from formal.harness import Harness
@@ -26,12 +26,9 @@ BEYOND = (1 << 8 * BYTES) - (1 << 8 * KEPT)
 RESERVED = {0: BEYOND, 1: BEYOND | 0x0F00_FFF0_0020}
 """Two operations, one of which has fewer fields."""
 
-REDUCED = {"COUNT_BITS": COUNT_BITS, "BYTES": BYTES, "RESERVED": RESERVED,
-           "FIELD_BITS": 8 * KEPT, "PLACES": {"a": 0}, "ADDRESS_BITS": 8 * (DATA_BYTES - 1),
-           "STEPPED": ("a",),
-           "renewal_layout": lambda bits: data.StructLayout({"valid": 1, "a": bits}),
-           "read_layout": lambda: data.StructLayout({
-               "bits": 8 * KEPT, "reserved": len(RESERVED), "resp": 2})}
+REDUCED = {"COUNT_BITS": COUNT_BITS, "BYTES": BYTES, "ADDRESS_BITS": 8 * (DATA_BYTES - 1)}
+
+DESCRIPTOR = SimpleNamespace(bits=8 * KEPT, reserved=RESERVED, places={"a": 0}, stepped=("a",))
 
 
 class DescriptorReaderHarness(Harness):
@@ -46,7 +43,8 @@ class DescriptorReaderHarness(Harness):
             for name, value in REDUCED.items():
                 stack.enter_context(patch.object(module, name, value))
             dut = module.DescriptorReader(
-                address_bits=ADDRESS_BITS, length_bits=LENGTH_BITS, data_bytes=DATA_BYTES)
+                address_bits=ADDRESS_BITS, length_bits=LENGTH_BITS, data_bytes=DATA_BYTES,
+                descriptor=DESCRIPTOR)
             m.submodules.dut = Fragment.get(dut, None)
         self.free_inputs(m, dut)
         asks, comes, leaves = Signal(), Signal(), Signal()

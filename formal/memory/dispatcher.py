@@ -11,7 +11,7 @@ from golden.memory.descriptor import JobFlag, Operation
 from golden.memory.faults import Fault
 from hw.contract.config import Config
 from hw.contract.job_codes import Selection
-from hw.memory.descriptor import ADDRESS_BITS, DESCRIPTOR, PLACES, STEPPED
+from hw.memory.descriptor import ADDRESS_BITS
 from hw.memory.work import COUNT_BITS, FENCE_BITS, INDEX_BITS, UNDER_WAY
 
 CONFIG = Config.sized(rows=2, cols=2, k_max=16)
@@ -33,7 +33,7 @@ class DispatcherHarness(Harness):
             self, dut, [(module, ("DescriptorCheck", "BatchWalk"))])
         self.free_inputs(m, dut, but=("number", "completed", "room", "passed"))
         (check,), (walk,) = made["DescriptorCheck"], made["BatchWalk"]
-        self.command = command = Signal(DESCRIPTOR)
+        self.command = command = Signal(dut.descriptor.layout)
         m.d.comb += command.as_value().eq(dut.i.p.bits)
         self._stays(m, dut, check, walk)
         self.has_begun = Signal()
@@ -44,7 +44,8 @@ class DispatcherHarness(Harness):
     def _stays(self, m, dut, check, walk):
         """Assume that a command stays, and what is said of it, but for addresses that change."""
         said = Cat(check.found, dut.i.p.as_value())
-        places = sum((1 << ADDRESS_BITS) - 1 << PLACES[name] for name in STEPPED)
+        places = sum((1 << ADDRESS_BITS) - 1 << dut.descriptor.places[name]
+                     for name in dut.descriptor.stepped)
         kept = Cat(check.is_readable, dut.i.p.as_value() & ~places)
         said_before, kept_before = Signal.like(said), Signal.like(kept)
         waits, self.renews = Signal(), Signal()

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .axi4 import advance, reach
-from .descriptor import ADDRESS_BITS, DESCRIPTOR, FIELD_BITS, STEPPED
+from .descriptor import ADDRESS_BITS, PLAIN
 
 
 class BatchWalk(wiring.Component):
@@ -17,35 +17,37 @@ class BatchWalk(wiring.Component):
     ----------
     address_bits : int
         Of addresses inside.
+    descriptor : Descriptor
 
     Members
     -------
-    bits : In(FIELD_BITS)
+    bits : In(descriptor.bits)
         The command, from `begins` until its last iteration has moved.
     begins : In(1)
         The walk through the command begins in the next cycle.
     moves : In(1)
         The iteration is done.
-    a, b, c, bias : Out(address_bits)
+    a, b, c, … : Out(address_bits)
         Of this iteration.
-    renews : Out(1), a_after, b_after, c_after, bias_after : Out(address_bits)
+    renews : Out(1), a_after, b_after, … : Out(address_bits)
         With the last iteration of a round: where the next one begins, which `bits` have to say
         from the next cycle on.
     is_first, is_last : Out(1)
         Iteration of its command.
     """
 
-    def __init__(self, *, address_bits):
-        self.address_bits = address_bits
+    def __init__(self, *, address_bits, descriptor=PLAIN):
+        self.address_bits, self.descriptor = address_bits, descriptor
         super().__init__({
-            "bits": In(FIELD_BITS), "begins": In(1), "moves": In(1),
-            **{name: Out(address_bits) for name in STEPPED},
-            **{f"{name}_after": Out(address_bits) for name in STEPPED}, "renews": Out(1),
+            "bits": In(descriptor.bits), "begins": In(1), "moves": In(1),
+            **{name: Out(address_bits) for name in descriptor.stepped},
+            **{f"{name}_after": Out(address_bits) for name in descriptor.stepped},
+            "renews": Out(1),
             "is_first": Out(1), "is_last": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
-        command = Signal(DESCRIPTOR)
+        command = Signal(self.descriptor.layout)
         inner, outer = (Signal(16, name=name, reset_less=True) for name in ("inner", "outer"))
         # Iterations that are left of each level, this one included.
         m.d.comb += [
@@ -57,7 +59,7 @@ class BatchWalk(wiring.Component):
             with m.If(inner == 1):
                 m.d.sync += [inner.eq(command.count_0), outer.eq(outer - 1)]
         m.d.comb += self.renews.eq(self.moves & (inner == 1))
-        for name in STEPPED:
+        for name in self.descriptor.stepped:
             here, after = getattr(self, name), getattr(self, f"{name}_after")
             first = self._first(m, name, command[name], after)
             m.d.comb += after.eq(advance(

@@ -16,6 +16,8 @@ class CountWriter(wiring.Component):
     Parameters
     ----------
     address_bits, data_bytes : int
+    has_vector : bool
+        As in `results_layout`.
 
     Members
     -------
@@ -24,10 +26,11 @@ class CountWriter(wiring.Component):
     o : Out(stream of store_layout)
     """
 
-    def __init__(self, *, address_bits, data_bytes):
+    def __init__(self, *, address_bits, data_bytes, has_vector=False):
         self.data_bytes = data_bytes
         super().__init__({
-            "work": In(stream.Signature(results_layout(address_bits=address_bits))),
+            "work": In(stream.Signature(results_layout(
+                address_bits=address_bits, has_vector=has_vector))),
             "o": Out(stream.Signature(
                 store_layout(address_bits=address_bits, data_bytes=data_bytes))),
         })

@@ -4,18 +4,11 @@ from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.memory.descriptor import BYTES, RESERVED
+from golden.memory.descriptor import BYTES
 from hw.parts.bits import ones_below
 
 from .axi4 import segment_layout
-from .descriptor import (
-    ADDRESS_BITS,
-    FIELD_BITS,
-    PLACES,
-    STEPPED,
-    read_layout,
-    renewal_layout,
-)
+from .descriptor import ADDRESS_BITS, PLAIN, read_layout, renewal_layout
 from .read_channel import word_layout
 from .work import COUNT_BITS
 
@@ -30,6 +23,8 @@ class DescriptorReader(wiring.Component):
     ----------
     address_bits, length_bits, data_bytes : int
         Of the bus; a word is not longer than a descriptor's alignment, 64 bytes.
+    descriptor : Descriptor
+        What is kept of one.
 
     Members
     -------
@@ -50,15 +45,17 @@ class DescriptorReader(wiring.Component):
         Of the command at ``o``.
     """
 
-    def __init__(self, *, address_bits, length_bits, data_bytes):
+    def __init__(self, *, address_bits, length_bits, data_bytes, descriptor=PLAIN):
         self.data_bytes, self.bus_bits = data_bytes, address_bits - 1
+        self.descriptor = descriptor
         super().__init__({
             "enable": In(1), "base": In(address_bits), "size_log2": In(5),
             "tail": In(COUNT_BITS), "completed": In(COUNT_BITS),
             "segments": Out(stream.Signature(
                 segment_layout(address_bits=address_bits, length_bits=length_bits))),
             "words": In(stream.Signature(word_layout(data_bytes))),
-            "o": Out(stream.Signature(read_layout())), "renewed": In(renewal_layout(address_bits)),
+            "o": Out(stream.Signature(read_layout(descriptor))),
+            "renewed": In(renewal_layout(descriptor, address_bits)),
             "number": Out(COUNT_BITS),
         })
 
@@ -76,12 +73,12 @@ class DescriptorReader(wiring.Component):
             self.segments.p.length.eq(BYTES),
             self.words.ready.eq(~self.o.valid),
         ]
-        fields = Signal(FIELD_BITS, reset_less=True)
+        fields = Signal(self.descriptor.bits, reset_less=True)
         with m.If(self.renewed.valid):
-            for name in STEPPED:
-                first, address = PLACES[name], self.renewed[name][:ADDRESS_BITS]
+            for name in self.descriptor.stepped:
+                first, address = self.descriptor.places[name], self.renewed[name][:ADDRESS_BITS]
                 m.d.sync += fields[first:first + len(address)].eq(address)
-        reserved = Signal(len(RESERVED), reset_less=True)
+        reserved = Signal.like(self.o.p.reserved, reset_less=True)
         m.d.comb += [self.o.p.bits.eq(fields), self.o.p.reserved.eq(reserved)]
         with m.Switch(arrived):
             for word in range(words):
@@ -108,7 +105,7 @@ class DescriptorReader(wiring.Component):
     def _reached(self, word):
         """Give a word of a descriptor, what lies beyond the bus's addresses put into one bit."""
         bits, size, first = list(self.words.p.data), 8 * self.data_bytes, self.bus_bits
-        for place in PLACES.values():
+        for place in self.descriptor.places.values():
             if place // size == word and first < ADDRESS_BITS - 1:
                 above = slice(place % size + first, place % size + ADDRESS_BITS)
                 bits[above] = [Cat(bits[above]).any(), *[Const(0, 1)] * (ADDRESS_BITS - first - 1)]
@@ -120,9 +117,9 @@ class DescriptorReader(wiring.Component):
         alike = {}  # bits that are reserved in the same words for the same operations
         for bit in range(size):
             where = tuple(tuple(word for word in range(words) if mask >> word * size + bit & 1)
-                          for mask in RESERVED.values())
+                          for mask in self.descriptor.reserved.values())
             alike.setdefault(where, []).append(self.words.p.data[bit])
-        found = [[] for _ in RESERVED]
+        found = [[] for _ in self.descriptor.reserved]
         for number, (where, bits) in enumerate(alike.items()):
             is_set = Signal(name=f"is_set_{number}")
             m.d.comb += is_set.eq(Cat(bits).any())

@@ -8,15 +8,17 @@ from amaranth.utils import bits_for, exact_log2
 from golden.formats import BLOCK_SIZE, FP32
 from golden.memory.descriptor import JobFlag, Operation
 from golden.memory.faults import Fault
+from hw.contract.job import asked_stages_layout
 from hw.contract.job_codes import FORMAT_CODES, JobKind, Output, Selection
 from hw.registers.codes import Refusal
 from hw.registers.ring_map import FAULT_BITS
 
 from .axi4 import OKAY, reach
 from .batch_walk import BatchWalk
-from .descriptor import DESCRIPTOR, STEPPED, read_layout, renewal_layout
+from .descriptor import descriptor_of, read_layout, renewal_layout
 from .descriptor_check import DescriptorCheck
 from .ledger import NOTE, READ_FAULTS, fault_of
+from .pass_work import describe_pass, has_beside, is_pass
 from .table_loader import load_layout
 from .word_watch import watch_layout
 from .work import (
@@ -24,6 +26,7 @@ from .work import (
     INDEX_BITS,
     Form,
     Walk,
+    beside_layout,
     fence_layout,
     holds,
     largest_group,
@@ -60,7 +63,10 @@ class Dispatcher(wiring.Component):
         Commands that have ended.
     notify_address : In(address_bits)
     job_kind, job_m, … : Out(32)
-        What stands in the job registers.
+        What stands in the job registers. With a vector unit the kind has a bit more, its third,
+        which is that of a pass; ``job_k`` of a pass is its N.
+    stages : Out(asked_stages_layout)
+        With a vector unit: what else the job is asked to do.
     loads : Out(1)
         The job brings something for its table.
     checked : In(Refusal)
@@ -74,6 +80,8 @@ class Dispatcher(wiring.Component):
     act : Out(stream of rows_layout)
     weight : Out(stream of tiles_layout)
     results : Out(stream of results_layout)
+    beside : Out(stream of beside_layout)
+        With a vector unit: of a pass that has any of it.
     load : Out(stream of load_layout), load_resp : In(2)
         As in `TableLoader`.
     watch : Out(stream of watch_layout), watch_resp : In(2)
@@ -86,10 +94,14 @@ class Dispatcher(wiring.Component):
     def __init__(self, config, *, address_bits, length_bits):
         self.config = config
         self.address_bits, self.length_bits = address_bits, length_bits
+        self.has_vector, self.descriptor = bool(config.vector_lanes), descriptor_of(config)
         inside = {"address_bits": address_bits}
+        of_vector = {
+            "stages": Out(asked_stages_layout()),
+            "beside": Out(stream.Signature(beside_layout(length_bits=length_bits, **inside)))}
         super().__init__({
-            "i": In(stream.Signature(read_layout())),
-            "renewed": Out(renewal_layout(address_bits)),
+            "i": In(stream.Signature(read_layout(self.descriptor))),
+            "renewed": Out(renewal_layout(self.descriptor, address_bits)),
             "number": In(COUNT_BITS), "completed": In(COUNT_BITS),
             "notify_address": In(address_bits),
             **{f"job_{name}": Out(32) for name in JOB_FIELDS},
@@ -97,31 +109,37 @@ class Dispatcher(wiring.Component):
             "start": Out(1), "refused": In(1), "free": In(1),
             "act": Out(stream.Signature(rows_layout(length_bits=length_bits, **inside))),
             "weight": Out(stream.Signature(tiles_layout(**inside))),
-            "results": Out(stream.Signature(results_layout(**inside))),
+            "results": Out(stream.Signature(results_layout(has_vector=self.has_vector, **inside))),
             "load": Out(stream.Signature(load_layout(**inside))), "load_resp": In(2),
             "watch": Out(stream.Signature(watch_layout(**inside))), "watch_resp": In(2),
             "begins": Out(1), "note": Out(NOTE), "room": In(1), "wrong": Out(FAULT_BITS),
-            "passed": In(1),
+            "passed": In(1), **(of_vector if self.has_vector else {}),
         })
 
     def elaborate(self, platform):
         m = Module()
-        command = Signal(DESCRIPTOR)
-        m.submodules.check = check = DescriptorCheck(address_bits=self.address_bits)
-        m.submodules.walk = walk = BatchWalk(address_bits=self.address_bits)
+        known = dict(self.descriptor.layout)
+        command = Signal(self.descriptor.layout)
+        sizes = {"address_bits": self.address_bits, "descriptor": self.descriptor}
+        m.submodules.check = check = DescriptorCheck(**sizes)
+        m.submodules.walk = walk = BatchWalk(**sizes)
         m.d.comb += [
             command.as_value().eq(self.i.p.bits),
             *(getattr(check, name).eq(self.i.p[name]) for name in ("bits", "reserved", "resp")),
             check.notify_address.eq(self.notify_address), walk.bits.eq(self.i.p.bits),
             self.renewed.valid.eq(walk.renews),
-            *(self.renewed[name].eq(getattr(walk, f"{name}_after")) for name in STEPPED),
+            *(self.renewed[name].eq(getattr(walk, f"{name}_after"))
+              for name in self.descriptor.stepped),
             *(getattr(self, f"job_{name}").eq(command[name]) for name in JOB_FIELDS),
             self.loads.eq(command.loads_order | command.loads_tags)]
         fences = {name: self._fence(m, name, command[f"wait_{name}"])
-                  for name in ("a", "b", "side")}
+                  for name in ("a", "b", "side", "residual") if f"wait_{name}" in known}
         k_blocks = Signal(16)
-        m.d.comb += k_blocks.eq((command.k + (BLOCK_SIZE - 1)) >> exact_log2(BLOCK_SIZE))
-        self._describe(m, command, walk, fences, k_blocks)
+        columns = Mux(is_pass(command), command.n, command.k) if self.has_vector else command.k
+        m.d.comb += k_blocks.eq((columns + (BLOCK_SIZE - 1)) >> exact_log2(BLOCK_SIZE))
+        self._describe(m, command, walk, fences, k_blocks, columns)
+        if self.has_vector:
+            describe_pass(m, self, command, walk, fences, columns)
         loads_order = self._carry_out(m, command, check, walk, fences["side"])
         m.d.comb += [
             self.load.p.table.eq(command.table), self.load.p.is_tags.eq(~loads_order),
@@ -139,7 +157,9 @@ class Dispatcher(wiring.Component):
 
     def _carry_out(self, m, command, check, walk, side_fence):
         """Go from command to command; return whether the order is being loaded."""
-        outs = (self.act, self.weight, self.results)
+        outs = [self.act, self.weight, self.results]
+        if self.has_vector:
+            outs.append(self.beside)
         converts = (command.kind & JobKind.CONVERT.value).any()
         late = Signal(FAULT_BITS)  # fault that does not show in the descriptor
         loads_order, counts, done = Signal(), Signal(), Signal()
@@ -205,6 +225,9 @@ class Dispatcher(wiring.Component):
                             self.weight.valid.eq(~converts), walk.moves.eq(1),
                             self.begins.eq(walk.is_first),
                             done.eq(walk.is_last & ~command.notify)]
+                        if self.has_vector:
+                            m.d.comb += [self.weight.valid.eq(~converts & ~is_pass(command)),
+                                         self.beside.valid.eq(has_beside(self.beside.p))]
                         with m.If(walk.is_last):
                             m.next = "CHECK"
                             with m.If(command.notify):
@@ -247,7 +270,7 @@ class Dispatcher(wiring.Component):
             m.d.sync += late.eq(fault_of(resp, READ_FAULTS))
             m.next = "WRONG"
 
-    def _describe(self, m, command, walk, fences, k_blocks):
+    def _describe(self, m, command, walk, fences, k_blocks, columns):
         """Say what an iteration reads and writes."""
         config, act, weight, results = self.config, self.act.p, self.weight.p, self.results.p
         row_bytes = Signal(self.length_bits)
@@ -257,7 +280,7 @@ class Dispatcher(wiring.Component):
         packs = command.output >= Output.MX6.value
         m.d.comb += [
             group_rows.eq(command.tiles * config.rows),
-            row_bytes.eq(Mux(is_wide, command.k << 2, command.k << 1)),
+            row_bytes.eq(Mux(is_wide, columns << 2, columns << 1)),
             act.address.eq(walk.a), act.stride.eq(command.a_stride), act.k_blocks.eq(k_blocks),
             act.is_wide.eq(is_wide), act.length.eq(row_bytes), act.cols.eq(command.n),
             weight.address.eq(walk.b), weight.bias.eq(walk.bias),

@@ -34,6 +34,8 @@ class Ledger(wiring.Component):
     ----------
     first : int
         What `completed` is after a reset.
+    has_vector : bool
+        There are passes.
 
     Members
     -------
@@ -47,6 +49,10 @@ class Ledger(wiring.Component):
         That command is counted without having begun.
     act_resp, weight_resp : In(2), act_index, weight_index : In(INDEX_BITS)
         How the bus answered for operands of a command, in this cycle.
+    beside_resp : In(2), beside_index : In(INDEX_BITS)
+        With passes: likewise, of what lies beside their rows.
+    saturated : In(1), saturated_index : In(INDEX_BITS)
+        With passes: a power of two in one of a command does not exist.
     answered : In(1), write_resp : In(2)
         How the bus answered for results of the oldest command, in this cycle.
     cut_off : In(1), cut_off_index : In(INDEX_BITS)
@@ -70,7 +76,8 @@ class Ledger(wiring.Component):
         The command `completed` has a fault, and which.
     """
 
-    def __init__(self, *, first=0):
+    def __init__(self, *, first=0, has_vector=False):
+        self.has_vector = has_vector
         super().__init__({
             "begins": In(1),
             "note": In(NOTE),
@@ -97,6 +104,8 @@ class Ledger(wiring.Component):
             "interrupts": Out(1),
             "stops": Out(1),
             "fault": Out(FAULT_BITS),
+            **({"beside_resp": In(2), "beside_index": In(INDEX_BITS),
+                "saturated": In(1), "saturated_index": In(INDEX_BITS)} if has_vector else {}),
         })
 
     def elaborate(self, platform):
@@ -132,12 +141,15 @@ class Ledger(wiring.Component):
         youngest = (self.completed + under_way)[:INDEX_BITS]
         with m.If(self.begins):
             m.d.sync += [notes[youngest].eq(self.note), faults[youngest].eq(0)]
+        answers = [(self.weight_resp, self.weight_index), (self.act_resp, self.act_index)]
+        powers = []
+        if self.has_vector:
+            answers.append((self.beside_resp, self.beside_index))
+            powers.append((self.saturated, self.saturated_index, Fault.SATURATED))
         for holds, index, code in (  # of several in one cycle the last stays
-                (self.overlong, self.overlong_index, Fault.OVERLONG),
+                (self.overlong, self.overlong_index, Fault.OVERLONG), *powers,
                 (self.cut_off, self.cut_off_index, Fault.OVERLONG),
-                *((resp != OKAY, index, fault_of(resp, READ_FAULTS))
-                  for resp, index in ((self.weight_resp, self.weight_index),
-                                      (self.act_resp, self.act_index))),
+                *((resp != OKAY, index, fault_of(resp, READ_FAULTS)) for resp, index in answers),
                 (last != 0, oldest, last)):
             with m.If(holds & (faults[index] == 0)):
                 m.d.sync += faults[index].eq(code)

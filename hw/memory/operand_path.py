@@ -19,7 +19,7 @@ class OperandPath(wiring.Component):
 
     Parameters
     ----------
-    loop : RowReader or TileReader
+    loop : RowReader, TileReader or BesideReader
         That walks through a work's pieces.
     works : int
         That wait.

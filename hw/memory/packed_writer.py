@@ -18,7 +18,7 @@ _BLOCKS_BITS = SIZE_BITS - exact_log2(BLOCK_SIZE) + 1
 
 
 class PackedWriter(wiring.Component):
-    """Write packed column tiles as they come, and put blocks of token tiles to their places.
+    """Write packed tiles as they come, and put blocks of token tiles to their places.
 
     A packet of blocks is one K-block of the next job's tile (docs/packets.md); the beats of
     precision bits, which no packet has, are written here, before the block that they precede.
@@ -36,7 +36,7 @@ class PackedWriter(wiring.Component):
     work : In(stream of results_layout)
         WEIGHTS or BLOCKS.
     i : In(stream of beat_layout)
-        Whole beats of `act_bytes`, also of packed weights.
+        Whole beats of `act_bytes`, also of packed weights. A packed tile is a packet.
     o : Out(stream of store_layout)
     overlong : Out(1)
         A beat was not written, since it lies beyond its tile's stride.
@@ -45,7 +45,8 @@ class PackedWriter(wiring.Component):
     def __init__(self, config, *, address_bits, data_bytes):
         self.config, self.data_bytes = config, data_bytes
         super().__init__({
-            "work": In(stream.Signature(results_layout(address_bits=address_bits))),
+            "work": In(stream.Signature(results_layout(
+                address_bits=address_bits, has_vector=bool(config.vector_lanes)))),
             "i": In(stream.Signature(beat_layout(config.act_bytes))),
             "o": Out(stream.Signature(
                 store_layout(address_bits=address_bits, data_bytes=data_bytes))),
@@ -65,8 +66,10 @@ class PackedWriter(wiring.Component):
         inside, full, short, full_after, short_after = (
             Signal(len(work.stride) - shift, name=name, reset_less=True)
             for name in ("inside", "full", "short", "full_after", "short_after"))
+        # Of tiles as they come `columns_left` counts the lines, be they columns or rows.
         rows_left, columns_left = (Signal.like(work.m, name=name, reset_less=True)
                                    for name in ("rows_left", "columns_left"))
+        lines, tile_lines = self._lines()
         of_group = work.group_rows[:bits_for(largest_group(config))]
         lines_left = Signal.like(of_group, name="lines_left", reset_less=True)
         block, first_block = (Signal(range(covered), name=name, reset_less=True)
@@ -92,7 +95,7 @@ class PackedWriter(wiring.Component):
             here.eq(blocks_left - done),
             blocks_end.eq((here == 1) | (done == together - 1)),
             tiles_end.eq(lines_left <= config.rows),
-            columns_end.eq(Mux(in_blocks, blocks_left <= together, columns_left <= config.cols)),
+            columns_end.eq(Mux(in_blocks, blocks_left <= together, columns_left <= tile_lines)),
             all_end.eq(columns_end & (~in_blocks | blocks_end & tiles_end
                                       & (rows_left <= of_group))),
             group_lines.eq(least(rows_left, of_group)),
@@ -100,7 +103,7 @@ class PackedWriter(wiring.Component):
             tags.eq(ones_below(m, marked, covered, name="marks")),
 
             # One tile alone takes what it needs.
-            is_alone.eq(Mux(in_blocks, work.m <= config.rows, work.n <= config.cols)),
+            is_alone.eq(Mux(in_blocks, work.m <= config.rows, lines <= tile_lines)),
             fits.eq((inside < stride) | is_alone),
             # The last beat of a work goes even if nothing of it is written: it ends its command.
             is_stored.eq(fits | store.ends),
@@ -117,17 +120,17 @@ class PackedWriter(wiring.Component):
         ]
         next_tile = advance(tile, stride)
         with m.If(~goes):
-            lines = least(work.m, of_group)
+            group_size = least(work.m, of_group)
             m.d.sync += [
                 goes.eq(self.work.valid), at_tags.eq(in_blocks), inside.eq(0),
                 tile.eq(work.address >> shift), group.eq(work.address >> shift),
                 full.eq(0), short.eq(0), block.eq(0), first_block.eq(0), done.eq(0),
-                rows_left.eq(work.m), lines_left.eq(lines), columns_left.eq(work.n)]
+                rows_left.eq(work.m), lines_left.eq(group_size), columns_left.eq(lines)]
         with m.Elif(moves):
             m.d.sync += [inside.eq(inside + 1), at_tags.eq(0)]
             with m.If(packet_ends & ~in_blocks):
                 m.d.sync += [tile.eq(next_tile), inside.eq(0),
-                             columns_left.eq(columns_left - config.cols)]
+                             columns_left.eq(columns_left - tile_lines)]
             with m.If(packet_ends & in_blocks):
                 m.d.sync += [block.eq(block + 1), done.eq(done + 1),
                              at_tags.eq(block == covered - 1)]
@@ -161,3 +164,10 @@ class PackedWriter(wiring.Component):
             with m.If(packet_ends & all_end):
                 m.d.sync += goes.eq(0)
         return m
+
+    def _lines(self):
+        """Give the lines of a work, and of one of its tiles; of blocks its columns."""
+        config, work = self.config, self.work.p
+        if not config.vector_lanes:
+            return work.n, config.cols
+        return (Mux(work.of_rows, work.m, work.n), Mux(work.of_rows, config.rows, config.cols))

@@ -36,7 +36,8 @@ class ResultSink(wiring.Component):
         self.config, self.data_bytes = config, data_bytes
         self.sizes = {"address_bits": address_bits, "data_bytes": data_bytes}
         super().__init__({
-            "work": In(stream.Signature(results_layout(address_bits=address_bits))),
+            "work": In(stream.Signature(results_layout(
+                address_bits=address_bits, has_vector=bool(config.vector_lanes)))),
             "i": In(stream.Signature(beat_layout(config.result_bytes))),
             "o": Out(stream.Signature(store_layout(**self.sizes))),
             "overlong": Out(1), "overlong_index": Out(INDEX_BITS),
@@ -46,7 +47,8 @@ class ResultSink(wiring.Component):
         m = Module()
         m.submodules.rows = rows = RowWriter(self.config, **self.sizes)
         m.submodules.packed = packed = PackedWriter(self.config, **self.sizes)
-        m.submodules.count = count = CountWriter(**self.sizes)
+        m.submodules.count = count = CountWriter(
+            has_vector=bool(self.config.vector_lanes), **self.sizes)
         m.submodules.lines = lines = LineJoiner(
             rows=largest_group(self.config), line_words=max(2, LINE_BYTES // self.data_bytes),
             **self.sizes)

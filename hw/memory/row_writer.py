@@ -36,7 +36,8 @@ class RowWriter(wiring.Component):
     def __init__(self, config, *, address_bits, data_bytes):
         self.config, self.data_bytes = config, data_bytes
         super().__init__({
-            "work": In(stream.Signature(results_layout(address_bits=address_bits))),
+            "work": In(stream.Signature(results_layout(
+                address_bits=address_bits, has_vector=bool(config.vector_lanes)))),
             "i": In(stream.Signature(beat_layout(config.result_bytes))),
             "o": Out(stream.Signature(row_store_layout(
                 rows=largest_group(config), address_bits=address_bits, data_bytes=data_bytes))),

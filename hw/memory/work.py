@@ -111,6 +111,31 @@ def tiles_layout(*, address_bits):
         "k_blocks": BLOCKS_BITS})
 
 
+def beside_layout(*, address_bits, length_bits):
+    """Describe what a pass needs beside its rows: rows of FP32 numbers, as long as its own.
+
+    Members
+    -------
+    side_fence, residual_fence : fence_layout
+        Of biases and column factors, and of the residual.
+    bias, channel, residual : unsigned(address_bits)
+        Of the first byte.
+    has_bias, has_channel, has_residual : unsigned(1)
+        At least one is set.
+    length : unsigned(length_bits)
+        Bytes of a row.
+    m : unsigned(32)
+        Rows of the residual, at least 1.
+    stride : unsigned(32)
+        Bytes from a row of the residual to the next; 0: it has one for all.
+    """
+    return data.StructLayout({
+        "index": INDEX_BITS, "side_fence": fence_layout(), "residual_fence": fence_layout(),
+        "bias": address_bits, "channel": address_bits, "residual": address_bits,
+        "has_bias": 1, "has_channel": 1, "has_residual": 1, "length": length_bits,
+        "m": SIZE_BITS, "stride": SIZE_BITS})
+
+
 def piece_layout(*, address_bits, length_bits):
     """Describe bytes to be read, `last` if they end a packet."""
     return data.StructLayout({
@@ -123,19 +148,21 @@ class Form(enum.Enum, shape=2):
     NUMBERS = 0
     """Rows of numbers."""
     WEIGHTS = 1
-    """Packed column tiles, as they leave."""
+    """Packed column tiles, as they leave; of a pass packed token tiles."""
     BLOCKS = 2
     """Packed token tiles, that leave a block at a time."""
     COUNT = 3
     """No results, but the count of ended commands, `m`, once all before it is in memory."""
 
 
-def results_layout(*, address_bits):
+def results_layout(*, address_bits, has_vector=False):
     """Describe where the results of an iteration go.
 
     Members
     -------
     form : Form
+    of_rows : unsigned(1)
+        With a vector unit, of `WEIGHTS`: they are token tiles of the m rows, not column tiles.
     address : unsigned(address_bits)
         Of the first byte.
     stride : unsigned(32)
@@ -153,8 +180,8 @@ def results_layout(*, address_bits):
         Nothing follows of its command.
     """
     return data.StructLayout({
-        "index": INDEX_BITS, "form": Form, "address": address_bits, "stride": SIZE_BITS,
-        "m": SIZE_BITS,
+        "index": INDEX_BITS, "form": Form, **({"of_rows": 1} if has_vector else {}),
+        "address": address_bits, "stride": SIZE_BITS, "m": SIZE_BITS,
         "n": SIZE_BITS, "group_rows": SIZE_BITS, "is_wide": 1, "is_mx9": 1,
         "is_last": 1, "ends": 1})
 

@@ -6,10 +6,10 @@ from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.memory.descriptor import BYTES, RESERVED, JobFlag, Operation
+from golden.memory.descriptor import BYTES, JobFlag, Operation
 from golden.memory.jobs import Selection
 from hw.memory.descriptor import ADDRESS_BITS as BUS_ADDRESS_BITS
-from hw.memory.descriptor import FIELD_BITS, PLACES, STEPPED, renewal_layout
+from hw.memory.descriptor import descriptor_of, renewal_layout
 from hw.memory.dispatcher import JOB_FIELDS, OF_A_TABLE
 from hw.memory.ledger import Ledger
 from hw.memory.table_loader import load_layout
@@ -52,8 +52,10 @@ def bits_of(command):
 
 def as_read(bits, resp=0):
     """Give a descriptor as it comes, as a number."""
-    reserved = sum(bool(bits & mask) << place for place, mask in enumerate(RESERVED.values()))
-    return bits & (1 << FIELD_BITS) - 1 | (reserved | resp << len(RESERVED)) << FIELD_BITS
+    known = descriptor_of(configuration())
+    masks = known.reserved.values()
+    reserved = sum(bool(bits & mask) << place for place, mask in enumerate(masks))
+    return bits & (1 << known.bits) - 1 | (reserved | resp << len(masks)) << known.bits
 
 
 class Accounted(wiring.Component):
@@ -148,10 +150,11 @@ class Run:
                     and flips.random() < 0.4)
         dut.ended.value = int(ends)
         await drive.ticks(dut, 1)
-        renewed = renewal_layout(ADDRESS_BITS).from_bits(int(dut.renewed.value))
-        for name in STEPPED if renewed["valid"] else ():
-            self.bits &= ~((1 << BUS_ADDRESS_BITS) - 1 << PLACES[name])
-            self.bits |= renewed[name] << PLACES[name]
+        known = descriptor_of(configuration())
+        renewed = renewal_layout(known, ADDRESS_BITS).from_bits(int(dut.renewed.value))
+        for name in known.stepped if renewed["valid"] else ():
+            self.bits &= ~((1 << BUS_ADDRESS_BITS) - 1 << known.places[name])
+            self.bits |= renewed[name] << known.places[name]
         if int(dut.ends.value):
             self.ending.popleft()
         completed = (int(dut.completed.value) - FIRST) % COUNTS

@@ -6,7 +6,7 @@ from amaranth.lib import wiring
 
 from hw.contract.config import Config
 from hw.memory.clock_crossing import ClockCrossing
-from hw.memory_machine import ID_BITS, MemoryMachine
+from hw.memory_machine import MemoryMachine
 from sim_tests import bench
 from sim_tests.stimuli.operands import handed_over
 
@@ -45,7 +45,8 @@ class CrossedMachine(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.machine = machine = self.machine
-        m.submodules.crossing = crossing = ClockCrossing(id_bits=ID_BITS, **machine.bus_sizes)
+        m.submodules.crossing = crossing = ClockCrossing(
+            id_bits=machine.id_bits, **machine.bus_sizes)
         wiring.connect(m, wiring.flipped(self.registers), machine.registers)
         wiring.connect(m, machine.bus, crossing.manager)
         wiring.connect(m, crossing.bus, wiring.flipped(self.bus))

@@ -5,16 +5,15 @@ import pytest
 from cocotb.queue import Queue
 from cocotb.triggers import gather
 
-from golden.memory.descriptor import BYTES, RESERVED
+from golden.memory.descriptor import BYTES
 from hw.memory.axi4 import segment_layout
-from hw.memory.descriptor import ADDRESS_BITS, FIELD_BITS, PLACES
+from hw.memory.descriptor import ADDRESS_BITS
 from hw.memory.descriptor_reader import AHEAD, DescriptorReader
 from sim_tests import bench, drive
+from sim_tests.memory.descriptors import KNOWN, known
 
 SIZES = {"address_bits": 40, "length_bits": 24}
 COUNTS = 1 << 32
-BITS = FIELD_BITS + len(RESERVED)
-"""Of a descriptor, before its answer."""
 PATIENCE = 2_000
 """Cycles within which a descriptor comes."""
 WRAP = COUNTS - 5
@@ -26,13 +25,14 @@ def shown(bits):
 
     Of an address the bits of the bus, and one more for all above.
     """
-    fields = bits & (1 << FIELD_BITS) - 1
-    reserved = sum(bool(bits & mask) << place for place, mask in enumerate(RESERVED.values()))
-    for place in PLACES.values():
+    fields = bits & (1 << known().bits) - 1
+    reserved = sum(bool(bits & mask) << place
+                   for place, mask in enumerate(known().reserved.values()))
+    for place in known().places.values():
         above = place + SIZES["address_bits"] - 1
         mask = (1 << place + ADDRESS_BITS) - (1 << above)
         fields = fields & ~mask | (fields & mask != 0) << above
-    return fields | reserved << FIELD_BITS
+    return fields | reserved << known().bits
 
 
 class RingBench:
@@ -65,7 +65,8 @@ class RingBench:
             assert self.next - self.completed < self.size
             octets = bytearray(self.rng.bytes(BYTES))
             if self.rng.random() < 0.7:  # what one operation must not have, but for a bit
-                mask = list(RESERVED.values())[int(self.rng.integers(len(RESERVED)))]
+                masks = list(known().reserved.values())
+                mask = masks[int(self.rng.integers(len(masks)))]
                 bits = int.from_bytes(octets, "little") & ~mask
                 bit = int(self.rng.integers(8 * BYTES))
                 bits |= (mask >> bit & 1) << bit if self.rng.random() < 0.7 else 0
@@ -128,7 +129,8 @@ class RingBench:
                 raise AssertionError(f"descriptor {number} does not come")
             word = int(dut.o__payload.value)
             self.owed -= 1
-            self.taken.append((int(dut.number.value), word & (1 << BITS) - 1, word >> BITS))
+            bits = known().bits + len(known().reserved)  # before its answer
+            self.taken.append((int(dut.number.value), word & (1 << bits) - 1, word >> bits))
             if flips.random() < 0.6 or number == count - 1 or self._is_full():
                 self.end_all()
         dut.o__ready.value = 0
@@ -276,7 +278,9 @@ async def forgets_a_descriptor_that_nobody_took(dut):
     await ring.compare()
 
 
+@pytest.mark.parametrize("descriptor", list(KNOWN))
 @pytest.mark.parametrize("data_bytes", [8, 32, 64])
-def test_descriptor_reader(data_bytes):
-    bench.simulate(DescriptorReader(data_bytes=data_bytes, **SIZES), __name__,
-                   f"descriptor_reader_{data_bytes}", parameters={"data_bytes": data_bytes})
+def test_descriptor_reader(data_bytes, descriptor):
+    reader = DescriptorReader(data_bytes=data_bytes, descriptor=KNOWN[descriptor], **SIZES)
+    bench.simulate(reader, __name__, f"descriptor_reader_{descriptor}_{data_bytes}",
+                   parameters={"data_bytes": data_bytes, "descriptor": descriptor})
