@@ -22,7 +22,7 @@ class BesideReader(wiring.Component):
     completed : In(32)
         Commands that have ended.
     o : Out(stream of piece_layout)
-        Each a packet.
+        Each a packet, but for the rows of a residual, which are one.
     """
 
     def __init__(self, config, *, address_bits, length_bits):
@@ -42,7 +42,8 @@ class BesideReader(wiring.Component):
         rows_left = Signal(len(work.m), reset_less=True)
         ends = Signal()
         m.d.comb += [
-            self.o.valid.eq(goes), piece.index.eq(work.index), piece.last.eq(1),
+            self.o.valid.eq(goes), piece.index.eq(work.index),
+            piece.last.eq(bias_left | channel_left | (rows_left == 1)),
             piece.address.eq(Mux(bias_left, work.bias, Mux(channel_left, work.channel, here))),
             piece.length.eq(work.length),
             ends.eq(Mux(bias_left, ~channel_left & (rows_left == 0),

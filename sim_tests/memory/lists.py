@@ -33,7 +33,8 @@ def machine_of(config):
     """Say to golden what was built."""
     return Machine(**{name: getattr(config, name) for name in (
         "rows", "cols", "act_bytes", "weight_bytes", "acc_width", "k_max", "act_depth",
-        "tile_slots", "tables", "rounding", "float_formats")})
+        "tile_slots", "tables", "rounding", "float_formats")},
+        has_vector=bool(config.vector_lanes), has_epilogue=False)
 
 
 class Lists:
