@@ -1,6 +1,6 @@
 """All that works on jobs, between the streams: what an abort resets."""
 
-from amaranth import Cat, Module, ResetSignal, Signal
+from amaranth import Cat, Module, Mux, ResetSignal, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -25,6 +25,7 @@ from .results.result_path import ResultPath
 from .results.result_writer import ResultWriter
 from .streams.packet_guard import beat_layout
 from .streams.stream_buffer import StreamBuffer
+from .vector.row_sums import RowSums, SumBeat
 from .vector.vector_unit import ENGINES as OF_VECTOR
 from .vector.vector_unit import VectorUnit
 
@@ -115,7 +116,11 @@ class Engines(wiring.Component):
             (weight_loader.jobs, GEMMS), (walker.jobs, GEMMS),
             (result_writer.jobs, FLOATING | PACKED | PASSES))
         if config.vector_lanes:
-            engines += self._transform(m, activation_path, router, result_writer, scoreboard)
+            unit = self._transform(m, activation_path, router, result_writer, scoreboard)
+            engines += (
+                *((getattr(unit.jobs, name), takes) for name, takes in OF_VECTOR.items()),
+                (result_writer.order.rows, GEMMS | {AnyKind.VECTOR}),
+                (result_writer.order.blocks, GEMMS | {AnyKind.VECTOR_PACKED}))
         m.submodules.queue = queue = JobQueue(config, [kinds for _, kinds in engines])
         wiring.connect(m, wiring.flipped(self.jobs), queue.i)
         for jobs, (engine, _) in zip(queue.o, engines, strict=True):
@@ -136,7 +141,11 @@ class Engines(wiring.Component):
         wiring.connect(m, packer.o, result_writer.conversions)
         wiring.connect(m, result_writer.o, wiring.flipped(self.o))
         result_path = self._multiply(m, walker, tile_writer, weight_loader, scoreboard)
-        wiring.connect(m, result_path.o, result_writer.results)
+        if config.vector_lanes:
+            self._split(m, result_path, unit.tiles, result_writer.results)
+            wiring.connect(m, result_path.saturated, scoreboard.drain_saturated)
+        else:
+            wiring.connect(m, result_path.o, result_writer.results)
 
         wiring.connect(m, router.counts, scoreboard.conversion_counts)
         wiring.connect(m, activation_path.job_faults, scoreboard.act_faults)
@@ -154,7 +163,7 @@ class Engines(wiring.Component):
         return m
 
     def _transform(self, m, activation_path, router, result_writer, scoreboard):
-        """Send rows of passes through the vector unit; return who reads the queue for that."""
+        """Send rows of passes through the vector unit; return it."""
         m.submodules.vector_unit = unit = VectorUnit(self.config)
         m.submodules.beside_buffer = buffer = StreamBuffer(self.beside.p.shape())
         m.d.comb += [
@@ -166,13 +175,32 @@ class Engines(wiring.Component):
             activation_path.row_left.eq(unit.row_left)]
         wiring.connect(m, buffer.o, unit.beside)
         wiring.connect(m, unit.blocks, activation_path.from_vector)
-        wiring.connect(m, unit.rows, result_writer.pass_rows)
-        wiring.connect(m, unit.saturated, scoreboard.pass_saturated)
+        wiring.connect(m, unit.rows, result_writer.lane_rows)
+        wiring.connect(m, unit.saturated, scoreboard.lanes_saturated)
         wiring.connect(m, router.passes, result_writer.pass_blocks)
         wiring.connect(m, activation_path.pass_tags, result_writer.pass_tags)
-        return (*((getattr(unit.jobs, name), kinds) for name, kinds in OF_VECTOR.items()),
-                (result_writer.order.rows, GEMMS | {AnyKind.VECTOR}),
-                (result_writer.order.blocks, GEMMS | {AnyKind.VECTOR_PACKED}))
+        return unit
+
+    def _split(self, m, result_path, lanes, writer):
+        """Send results through the lanes, or to their writer."""
+        results = result_path.o
+        m.d.comb += [
+            lanes.p.eq(results.p), writer.p.eq(results.p),
+            lanes.valid.eq(results.valid & results.p.through_lanes),
+            writer.valid.eq(results.valid & ~results.p.through_lanes),
+            results.ready.eq(Mux(results.p.through_lanes, lanes.ready, writer.ready))]
+
+    def _sum(self, m, array, issuer, result_path):
+        """Add up the rows that pass through the array."""
+        m.submodules.row_sums = sums = RowSums(self.config)
+        beat = Signal(SumBeat)
+        m.d.sync += [
+            beat.valid.eq(issuer.issue), beat.act_residual.eq(issuer.act_residual),
+            beat.weight_residual.eq(issuer.weight_residual), beat.tail.eq(issuer.tile.tail),
+            *(beat[name].eq(getattr(issuer, name))
+              for name in ("pair_ends", "pair_first", "pair_last"))]
+        m.d.comb += [sums.beat.eq(beat), sums.held_a.eq(array.held_a),
+                     result_path.sums.eq(sums.sums)]
 
     def _multiply(self, m, walker, tile_writer, weight_loader, scoreboard):
         """Store operands, issue beats to the array, and drain its results."""
@@ -232,4 +260,6 @@ class Engines(wiring.Component):
             result_path.captured.eq(array.captured), result_path.row_valid.eq(array.row_valid),
             result_path.rows.eq(array.rows),
         ]
+        if config.vector_lanes:
+            self._sum(m, array, issuer, result_path)
         return result_path

@@ -38,6 +38,9 @@ class BeatIssuer(wiring.Component):
     tile : Out(output_tile_layout)
     row_left : In(1)
         A group of `drain_rows` result rows left the queue behind the array.
+    pair_ends, pair_first, pair_last : Out(1)
+        With a vector unit: the beat that is issued is its block pair's last; that is its tile's
+        first, its last.
     counts : Out(report_signature(BEAT_COUNTS))
     """
 
@@ -54,6 +57,8 @@ class BeatIssuer(wiring.Component):
             "act_residual": Out(1), "weight_residual": Out(1),
             "first": Out(1), "last": Out(1), "tile": Out(output_tile_layout(config)),
             "row_left": In(1),
+            **({"pair_ends": Out(1), "pair_first": Out(1), "pair_last": Out(1)}
+               if config.vector_lanes else {}),
             "counts": Out(report_signature(BEAT_COUNTS)),
         })
 
@@ -87,6 +92,10 @@ class BeatIssuer(wiring.Component):
             self.act_slot.eq(walked.pair.act_slot), self.weight_slot.eq(walked.pair.weight_slot),
             self.tile.eq(walked.pair.tile),
         ]
+        if self.config.vector_lanes:
+            m.d.comb += [self.pair_ends.eq(self.issue & pair_ends),
+                         self.pair_first.eq(walked.pair.first),
+                         self.pair_last.eq(walked.pair.last)]
         with m.If(self.issue):
             m.d.sync += beat.eq(next_beat)
         ends = Signal()

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from hw.contract.job import job_layout
+from hw.contract.job_codes import Rows
 from hw.contract.operand_block import FLAGS
 from hw.contract.output_tile import output_tile_layout
 from hw.parts.ring import index_signal
@@ -147,6 +148,11 @@ class BlockWalker(wiring.Component):
             tile.releases_act.eq(columns.is_last), tile.releases_weight.eq(tokens.ends_group),
             tile.job_last.eq(columns.is_last & tokens.is_last),
         ]
+        if self.config.vector_lanes:
+            stages = job.stages
+            m.d.sync += [
+                tile.at_drain.eq(stages.at_drain), tile.through_lanes.eq(stages.through_lanes),
+                tile.sums.eq(stages.rows == Rows.SUM), tile.tail.eq(job.k[:len(tile.tail)])]
 
     def _queue(self, m, step, room, pair):
         """Join each pair with its flags, which arrive a cycle after their address."""

@@ -82,6 +82,8 @@ class MACArray(wiring.Component):
     row_valid : Out(1)
     rows : Out(D*C x signed(acc_width))
         Row i of the group, column j at i * C + j; rows that the array lacks are zero.
+    held_a : Out(R x operand, flat)
+        With a vector unit: A of the beat of the cycle before; of this one without `cell_stages`.
     """
 
     def __init__(self, config):
@@ -93,6 +95,7 @@ class MACArray(wiring.Component):
             "a": In(operand.size * config.rows), "b": In(operand.size * config.cols),
             "captured": Out(1), "row_valid": Out(1),
             "rows": Out(data.ArrayLayout(signed(config.acc_width), config.drain_lanes)),
+            **({"held_a": Out(operand.size * config.rows)} if config.vector_lanes else {}),
         })
 
     def elaborate(self, platform):
@@ -108,6 +111,8 @@ class MACArray(wiring.Component):
         m.d.comb += magnitudes.magnitude.eq(~0)
         idle = magnitudes.as_value().replicate(config.rows) & ~self.valid.replicate(len(self.a))
         m.d.sync += [a.eq(self.a & ~idle), b.eq(self.b)]
+        if config.vector_lanes:
+            m.d.comb += self.held_a.eq(a if config.cell_stages else self.a)
         # Cycles 1 … 1 + cell_stages: what the adder must know travels beside the product.
         control = Cat(self.first & self.valid, self.last & self.valid)
         for stage in range(1 + config.cell_stages):

@@ -75,7 +75,8 @@ class Config:
         1, "Pipeline registers of a cell before its accumulator.", least=0, most=MOST_CELL_STAGES)
     drain_lanes: int = parameter(
         16, "Results that leave the array per cycle: cols times 1, 2, 4, ... up to all rows.",
-        chosen="a tile in five cycles, but 64 or cols at most; cols beside a bus")
+        chosen="a tile in five cycles, but 64 or cols at most; beside a bus cols, unless there are "
+        "vector_lanes")
     # More than cols pays where K is so short that a tile takes fewer beats than there are rows.
     tables: int = parameter(
         2, "Calibration tables: channel order and static tags.", least=1, most=16,
@@ -110,7 +111,7 @@ class Config:
             array busy from four resident token tiles up, and nearly so with three; room for six
             token tiles and two column tiles of the largest K; a drain that keeps up with K = 72,
             five beats, where 64 results in a cycle are enough for that. Beside a bus, to which a
-            row goes in a cycle, one row drains. Streams are as wide as a bus, but activations come
+            row goes in a cycle, one row drains, unless a vector unit makes it less. Streams are as wide as a bus, but activations come
             `blocks_per_cycle` blocks at a time at most.
 
         Raises
@@ -130,7 +131,8 @@ class Config:
                   "weight_bytes": bus_bytes or max(4, 1 << (4 * cols - 1).bit_length()),
                   "act_depth": 6 * blocks, "weight_depth": 2 * blocks,
                   "stage_depth": max(rows, cols) * blocks + 2 * blocks + 2,
-                  "drain_lanes": cols if bus_bytes else _drain_lanes(rows, cols)}
+                  "drain_lanes": cols if bus_bytes and not given.get("vector_lanes")
+                  else _drain_lanes(rows, cols)}
         return cls(rows=rows, cols=cols, k_max=k_max, **(chosen | given))
 
     def __post_init__(self):
@@ -197,6 +199,9 @@ class Config:
         if self.cols % lanes:
             raise ValueError(f"vector_lanes={lanes} must divide cols={self.cols}: results leave "
                              "in beats of as many numbers")
+        if self.fraction_bits < 1:
+            raise ValueError(f"vector_lanes={lanes}: the sums of rows need an accumulator with "
+                             f"bits below a product's unit: use acc_width >= {self.acc_width + 1}")
         if FP32.name not in self.float_formats:
             raise ValueError(f"vector_lanes={lanes}: what a vector unit computes is read as "
                              f"{FP32.name}, which float_formats must have")
@@ -275,9 +280,10 @@ class Config:
     def result_depth(self):
         """Groups of `drain_rows` rows of results that wait for ``m_axis_out``.
 
-        One tile leaves while the next arrives, and 16 more cover the way there and back.
+        One tile leaves while the next arrives, and 16 more cover the way there and back, which is
+        longer with a vector unit.
         """
-        return 2 * self.drain_cycles + 16
+        return 2 * self.drain_cycles + (20 if self.vector_lanes else 16)
 
     def describe(self):
         """Give the configuration as one line, as it stands in the Verilog's header.

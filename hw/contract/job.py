@@ -69,6 +69,9 @@ def job_layout(config):
     })
 
 
+_ASKED = {"scalar": FP32.width, "is_scaled": 1, "has_channel": 1, "has_residual": 1, "is_shift": 1}
+
+
 def stages_layout():
     """Describe what numbers go through on their way out, besides a bias.
 
@@ -82,10 +85,14 @@ def stages_layout():
     is_scaled, has_channel, has_residual : unsigned(1)
     is_shift : unsigned(1)
         The residual is one row for all.
+    at_drain : unsigned(1)
+        All that results of the array go through is exp2, in the lanes in which they drain.
+    through_lanes : unsigned(1)
+        They go through those of the vector unit, as passes do.
     """
     return data.StructLayout({
-        "function": Named(Function), "rows": Named(Rows), "scalar": FP32.width,
-        "is_scaled": 1, "has_channel": 1, "has_residual": 1, "is_shift": 1})
+        **_ASKED, "function": Named(Function), "rows": Named(Rows),
+        "at_drain": 1, "through_lanes": 1})
 
 
 def asked_stages_layout():
@@ -99,7 +106,7 @@ def asked_stages_layout():
         As in `stages_layout`.
     """
     return data.StructLayout({
-        **dict(stages_layout().members), "function": CODE_BITS, "rows": CODE_BITS})
+        **_ASKED, "function": CODE_BITS, "rows": CODE_BITS})
 
 
 def report_signature(shape):

@@ -1,7 +1,7 @@
 """An output tile on its way through the array: what the drain must know of it."""
 
 from amaranth.lib import data
-from amaranth.utils import bits_for
+from amaranth.utils import bits_for, exact_log2
 
 from golden.formats import BLOCK_SIZE
 
@@ -29,6 +29,10 @@ def output_tile_layout(config):
         The token tile, the column tile, is used here for the last time.
     job_last : unsigned(1)
         The last tile of its job.
+    at_drain, through_lanes, sums : unsigned(1)
+        With a vector unit: as in `hw.contract.job.stages_layout`; rows are divided by their sums.
+    tail : unsigned(4)
+        With a vector unit: elements of a row's last block; 0 for all sixteen.
     """
     results = result_rows_layout(config).members
     return data.StructLayout({
@@ -40,4 +44,6 @@ def output_tile_layout(config):
         "releases_act": 1,
         "releases_weight": 1,
         "job_last": 1,
+        **({"at_drain": 1, "through_lanes": 1, "sums": 1, "tail": exact_log2(BLOCK_SIZE)}
+           if config.vector_lanes else {}),
     })

@@ -5,6 +5,7 @@ from amaranth.utils import bits_for
 
 from golden.formats import BLOCK_SIZE, FP32
 
+from .factor import Factor
 from .job_codes import Output
 from .named import Named
 
@@ -29,6 +30,13 @@ def result_rows_layout(config):
         there are no more columns.
     tile_last, job_last : unsigned(1)
         The last group of its tile, of its job.
+    through_lanes : unsigned(1)
+        With a vector unit: it goes through its lanes.
+    columns_end, group_ends : unsigned(1)
+        With a vector unit: the tile is the last one of its column tile in its group of resident
+        token tiles; and of the group.
+    factors : drain_rows x Factor
+        With a vector unit: of its rows.
     """
     return data.StructLayout({
         "results": data.ArrayLayout(FP32.width, config.drain_lanes),
@@ -37,6 +45,8 @@ def result_rows_layout(config):
         "token_tile": bits_for(config.tile_slots - 1),
         "part": bits_for(max(1, BLOCK_SIZE // config.cols) - 1),
         "block_ends": 1, "tile_last": 1, "job_last": 1,
+        **({"through_lanes": 1, "columns_end": 1, "group_ends": 1,
+            "factors": data.ArrayLayout(Factor, config.drain_rows)} if config.vector_lanes else {}),
     })
 
 

@@ -8,6 +8,7 @@ from golden.formats import BLOCK_SIZE
 from golden.memory.checks import NORMS
 from golden.memory.descriptor import JobFlag
 from hw.contract.job import asked_stages_layout, job_layout, reads_tags
+from hw.contract.job import converts as converts_kind
 from hw.contract.job_codes import (
     FORMAT_CODES,
     AnyKind,
@@ -33,6 +34,9 @@ FP32_SMALLEST = 0x00800000
 
 PASS_FLAGS = (JobFlag.BIAS | JobFlag.CHANNEL | JobFlag.RESIDUAL | JobFlag.SCALED).value
 """That a pass may have."""
+
+JOB_FLAGS = PASS_FLAGS | (JobFlag.REORDER | JobFlag.MEASURE).value
+"""That other jobs may have, of a machine with a vector unit."""
 
 
 class JobCheck(wiring.Component):
@@ -97,11 +101,11 @@ class JobCheck(wiring.Component):
         bits = config.k_max.bit_length()
         k_too_large = self.job_k > config.k_max if config.k_max + 1 < 1 << bits else (
             (self.job_k >> bits).any())
+        present = {"OUTPUT": self.job_output.any(), "BIAS": job.has_bias, "REORDER": job.reorder,
+                   "MEASURE": job.measure}
         fails = {
             Refusal.UNKNOWN_KIND: ~_is_one_of(self.job_kind, JobKind),
-            Refusal.BAD_COMBINATION: flags.unknown.any() | self._not_zero({
-                "OUTPUT": self.job_output.any(), "BIAS": job.has_bias, "REORDER": job.reorder,
-                "MEASURE": job.measure}),
+            Refusal.BAD_COMBINATION: flags.unknown.any() | self._not_zero(present),
             Refusal.ZERO_SIZE: ((self._uses("M") & (self.job_m == 0))
                                 | (self.job_n == 0) | (self.job_k == 0)),
             Refusal.K_TOO_LARGE: k_too_large,
@@ -119,7 +123,10 @@ class JobCheck(wiring.Component):
             Refusal.TAGS_INCOMPLETE: reads_tags(job) & (loaded.tags != job.k_blocks),
         }
         if config.vector_lanes:
-            fails |= self._fails_of_pass(fails[Refusal.BAD_COMBINATION])
+            combined = (self.job_flags & ~JOB_FLAGS).any() | self._not_zero(present)
+            fails |= self._fails_of_pass(combined)
+            fails[Refusal.K_TOO_LARGE] |= (self.job_n > config.k_max) & (
+                self.stages.has_channel | self.stages.has_residual & self.stages.is_shift)
         m.d.comb += self.refusal.eq(Refusal.NONE)
         for code in reversed(CHECKS):  # the last one that is assigned stays
             if code in fails:
@@ -132,13 +139,21 @@ class JobCheck(wiring.Component):
 
         The lower bits of a pass are a GEMM's kind, so it looks at what that does but for some.
         """
-        job = self.job
+        job, asked = self.job, self.stages
         self.is_pass, packs, chooses = (
             Signal(name=name) for name in ("is_pass", "packs", "chooses"))
         m.d.comb += [
             self.is_pass.eq(self.job_kind == AnyKind.VECTOR),
             chooses.eq(job.output == Output.MX6), packs.eq(chooses | (job.output == Output.MX9)),
-            *(job.stages[name].eq(self.stages[name]) for name, _ in job.stages.shape())]
+            *(job.stages[name].eq(asked[name]) for name, _ in asked.shape())]
+        divides = job.stages.rows == Rows.SUM
+        staged = Cat(asked[name] for name in ("is_scaled", "has_channel", "has_residual")).any()
+        m.d.comb += [
+            job.stages.at_drain.eq(~self.is_pass & ~staged & ~divides
+                                   & (job.stages.function == Function.EXP2)),
+            job.stages.through_lanes.eq(
+                self.is_pass | staged | divides | (job.stages.function != Function.NONE)
+                & ~job.stages.at_drain)]
         with m.If(self.is_pass):
             m.d.comb += job.kind.eq(Mux(packs, AnyKind.VECTOR_PACKED, AnyKind.VECTOR))
             with m.If(~chooses):  # all blocks are MX9, or there are none
@@ -152,16 +167,19 @@ class JobCheck(wiring.Component):
         is_norm = _is_one_of(asked.rows, NORMS)
         is_measured = is_norm | (asked.rows == Rows.MAXIMUM)
         is_gate = _is_one_of(asked.function, (Function.GELU, Function.SILU))
-        excluded = Cat(
-            (self.job_flags & ~PASS_FLAGS).any(), asked.rows == Rows.SUM,
-            is_measured & self.job.has_bias, is_norm & asked.is_scaled,
-            is_gate & asked.has_channel).any()
-        staged = asked.function.any() | asked.rows.any()
+        divides = asked.rows == Rows.SUM
+        excluded = Cat((is_norm | divides) & asked.is_scaled, is_gate & asked.has_channel)
+        of_pass = Cat(excluded, (self.job_flags & ~PASS_FLAGS).any(), divides,
+                      is_measured & self.job.has_bias).any()
+        converts = converts_kind(self.job_kind)
+        of_job = Cat(
+            combined, excluded, is_measured, divides & (self.job_kind != JobKind.GEMM_PACKED),
+            converts & self.job.stages.through_lanes, converts & self.job.stages.at_drain).any()
         return {
             Refusal.UNKNOWN_KIND: ~_is_one_of(self.job_kind, (*JobKind, AnyKind.VECTOR)),
             Refusal.UNKNOWN_FUNCTION: ~_is_one_of(asked.function, Function),
             Refusal.UNKNOWN_ROWS: ~_is_one_of(asked.rows, Rows),
-            Refusal.BAD_COMBINATION: Mux(self.is_pass, excluded, combined | staged),
+            Refusal.BAD_COMBINATION: Mux(self.is_pass, of_pass, of_job),
             Refusal.BAD_SCALAR: is_norm & ((asked.scalar < FP32_SMALLEST)
                                            | (asked.scalar >= FP32_INFINITY)),
         }

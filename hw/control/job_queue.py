@@ -18,8 +18,9 @@ class JobQueue(wiring.Component):
     Parameters
     ----------
     config : Config
-    engines : sequence of set of JobKind, or of AnyKind
-        For each engine, the kinds that it takes.
+    engines : sequence of set of JobKind or of AnyKind, or of callable
+        For each engine, the kinds that it takes; or what tells of a job whether it takes it, as an
+        expression.
 
     Members
     -------
@@ -30,7 +31,7 @@ class JobQueue(wiring.Component):
     """
 
     def __init__(self, config, engines):
-        self.engines = [sorted(kinds, key=lambda kind: kind.value) for kinds in engines]
+        self.engines = engines
         self.layout = job_layout(config)
         self.codes = 1 << Shape.cast(self.layout["kind"].shape).width  # that kinds have here
         signature = stream.Signature(self.layout)
@@ -44,7 +45,7 @@ class JobQueue(wiring.Component):
         m.d.comb += self.i.ready.eq(1)
         with m.If(self.i.valid):
             m.d.sync += [jobs[end].eq(self.i.p), end.eq(end + 1)]
-        for index, (kinds, output) in enumerate(zip(self.engines, self.o, strict=True)):
+        for index, (takes, output) in enumerate(zip(self.engines, self.o, strict=True)):
             # A register for the engine's job: much follows from it in the same cycle.
             head = Signal(self.layout, name=f"head_{index}", reset_less=True)
             behind = Signal(range(JOBS_UNDER_WAY), init=1, name=f"behind_{index}")
@@ -53,8 +54,7 @@ class JobQueue(wiring.Component):
             passes = Signal(name=f"passes_{index}")
             m.d.comb += [
                 output.p.eq(head),
-                wanted.eq(Cat(output.p.kind == kind for kind in kinds
-                              if kind.value < self.codes).any()),
+                wanted.eq(takes(output.p) if callable(takes) else self._is_of(output.p, takes)),
                 output.valid.eq((left != 0) & wanted),
                 passes.eq((left != 0) & (output.ready | ~wanted)),
             ]
@@ -64,3 +64,8 @@ class JobQueue(wiring.Component):
             with m.Elif(passes):
                 m.d.sync += head.eq(jobs[behind])
         return m
+
+    def _is_of(self, job, kinds):
+        """Tell whether a job is of one of some kinds, as far as this machine has them."""
+        return Cat(job.kind == kind for kind in sorted(kinds, key=lambda kind: kind.value)
+                   if kind.value < self.codes).any()

@@ -19,6 +19,9 @@ REPORTS = {"beat_counts": BEAT_COUNTS, "conversion_counts": CONVERSION_COUNTS,
 
 _OF_GEMMS = ("beat_counts", "weight_faults")
 
+SATURATING = {"lanes": "through_lanes", "drain": "at_drain"}
+"""Who may find a power of two that does not exist, and of which jobs, by the stage that says it."""
+
 
 SCORE = data.StructLayout({
     "faults": len(StreamFault), "cycles": COUNT_BITS, "has_beats": 1,
@@ -54,8 +57,8 @@ class Scoreboard(wiring.Component):
         A job starts.
     beat_counts, conversion_counts, act_faults, weight_faults : In(report_signature)
         What engines report of each job, before it ends.
-    pass_saturated : In(report_signature(1))
-        As in `VectorPipe`, with a vector unit.
+    lanes_saturated, drain_saturated : In(report_signature(1))
+        With a vector unit: as in `VectorPipe`, in `ResultPath`.
     job_ended : In(1)
         The oldest job ends.
     score : Out(score_layout)
@@ -71,7 +74,8 @@ class Scoreboard(wiring.Component):
         super().__init__({
             "started": In(1), "job": In(job_layout(config)),
             **{name: In(report_signature(shape)) for name, shape in REPORTS.items()},
-            **({"pass_saturated": In(report_signature(1))} if config.vector_lanes else {}),
+            **({f"{name}_saturated": In(report_signature(1)) for name in SATURATING}
+               if config.vector_lanes else {}),
             "job_ended": In(1), "score": Out(score_layout(config)),
             "under_way": Out(range(JOBS_UNDER_WAY + 1)), "tables_in_use": Out(config.tables),
         })
@@ -84,7 +88,7 @@ class Scoreboard(wiring.Component):
         if self.config.vector_lanes:
             multiplies &= ~oldest.is_pass
             has_blocks = ~oldest.is_pass | oldest.packs
-            self._keep_saturated(m, oldest.is_pass)
+            self._keep_saturated(m, oldest)
             m.d.comb += self.score.has_blocks.eq(has_blocks)
         faults = []
         for name in REPORTS:
@@ -125,20 +129,25 @@ class Scoreboard(wiring.Component):
         ]
         return words.read_data
 
-    def _keep_saturated(self, m, oldest_is_pass):
-        """Keep what passes say at their end until it is the machine's."""
-        report = self.pass_saturated
-        m.submodules.saturated = queue = SyncFIFOBuffered(width=1, depth=JOBS_UNDER_WAY)
-        m.d.comb += [queue.w_en.eq(report.valid), queue.w_data.eq(report.payload),
-                     queue.r_en.eq(self.job_ended & oldest_is_pass),
-                     self.score.saturated.eq(oldest_is_pass & queue.r_data)]
+    def _keep_saturated(self, m, oldest):
+        """Keep what is said of jobs with functions until they end."""
+        found = []
+        for name, of_job in SATURATING.items():
+            report = getattr(self, f"{name}_saturated")
+            queue = SyncFIFOBuffered(width=1, depth=JOBS_UNDER_WAY)
+            m.submodules[f"{name}_saturated"] = queue
+            m.d.comb += [queue.w_en.eq(report.valid), queue.w_data.eq(report.payload),
+                         queue.r_en.eq(self.job_ended & oldest[of_job])]
+            found.append(oldest[of_job] & queue.r_data)
+        m.d.comb += self.score.saturated.eq(Cat(found).any())
 
     def _remember(self, m):
         """Keep of each job what its end must know; return that of the oldest one."""
         has_vector = self.config.vector_lanes > 0
         kept = data.StructLayout({
             "converts": 1, "uses_table": 1, "table": self.job.table.shape(),
-            **({"is_pass": 1, "packs": 1} if has_vector else {})})
+            **(dict.fromkeys(("is_pass", "packs", *SATURATING.values()), 1)
+               if has_vector else {})})
         jobs = [Signal(kept, name=f"kept_{index}") for index in range(JOBS_UNDER_WAY)]
         # A shift register: job 0 is the oldest, and the new one comes behind the last.
         after = Signal(range(JOBS_UNDER_WAY + 1))
@@ -154,7 +163,9 @@ class Scoreboard(wiring.Component):
                 ]
                 if has_vector:
                     m.d.sync += [job.is_pass.eq(is_pass(self.job.kind)),
-                                 job.packs.eq(self.job.kind == AnyKind.VECTOR_PACKED)]
+                                 job.packs.eq(self.job.kind == AnyKind.VECTOR_PACKED),
+                                 *(job[name].eq(self.job.stages[name])
+                                   for name in SATURATING.values())]
         for table in range(self.config.tables):
             m.d.comb += self.tables_in_use[table].eq(
                 Cat(job.uses_table & (job.table == table) for job in jobs).any())

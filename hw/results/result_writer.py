@@ -40,9 +40,10 @@ class ResultWriter(wiring.Component):
     job_ended : Out(1)
         As in `ResultStream`.
     order : In of streams of job_layout, ``rows`` and ``blocks``
-        With a vector unit: GEMMs, and passes whose results stay numbers; or that pack.
-    pass_rows : In(stream of result_rows_layout), pass_blocks : In(stream of tile_block_layout)
-        Of these passes.
+        With a vector unit: GEMMs, and passes whose results stay numbers; GEMMs and passes that
+        pack.
+    lane_rows : In(stream of result_rows_layout), pass_blocks : In(stream of tile_block_layout)
+        Results that went through lanes; blocks of passes.
     pass_tags : In(stream of Tag)
         Of the blocks, ahead of them.
     """
@@ -52,7 +53,7 @@ class ResultWriter(wiring.Component):
         jobs = stream.Signature(job_layout(config))
         of_vector = {
             "order": In(wiring.Signature({"rows": Out(jobs), "blocks": Out(jobs)})),
-            "pass_rows": In(stream.Signature(result_rows_layout(config))),
+            "lane_rows": In(stream.Signature(result_rows_layout(config))),
             "pass_blocks": In(stream.Signature(tile_block_layout(config))),
             "pass_tags": In(stream.Signature(Tag))}
         super().__init__({
@@ -99,13 +100,13 @@ class ResultWriter(wiring.Component):
         return m
 
     def _merge_rows(self, m):
-        """Merge results of the array with those of passes; return them."""
+        """Merge results of the array with those that went through lanes; return them."""
         m.submodules.row_merge = merge = JobMerge(
-            self.config, self.results.p.shape(), from_second=lambda job: is_pass(job.kind),
+            self.config, self.results.p.shape(), from_second=lambda job: job.stages.through_lanes,
             passes_by=lambda job: 0, ends=lambda rows: rows.job_last)
         wiring.connect(m, wiring.flipped(self.order).rows, merge.jobs)
         wiring.connect(m, wiring.flipped(self.results), merge.first)
-        wiring.connect(m, wiring.flipped(self.pass_rows), merge.second)
+        wiring.connect(m, wiring.flipped(self.lane_rows), merge.second)
         return merge.o
 
     def _merge_blocks(self, m, converted, packer):

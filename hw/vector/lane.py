@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.formats import FP32
 from golden.memory.jobs import Function
-from golden.vector.formats import V24
+from hw.contract.factor import Factor
 from hw.contract.named import Named
 from hw.floats.fp32_adder import FP32Adder
 
@@ -15,8 +15,6 @@ from .product import Product
 
 Addend = data.StructLayout({"value": FP32.width, "enable": 1, "subtracts": 1})
 """Of the first stage: a bias, or an offset, which is subtracted."""
-
-Factor = data.StructLayout({"value": V24.width, "enable": 1})
 
 Residual = data.StructLayout({"value": FP32.width, "enable": 1})
 

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.formats import FP32
 from golden.vector.formats import V24
-from hw.contract.job import job_layout
+from hw.contract.job import is_pass, job_layout
 from hw.streams.packet_guard import beat_layout
 from hw.streams.stream_fifo import StreamFIFO
 
@@ -20,15 +20,17 @@ number and the number needing it."""
 
 def column_read_signature(lanes, width):
     """Describe how a vector is read, seen from the reader: as in `ColumnVector`."""
-    return wiring.Signature({"read": Out(1), "last": Out(1), "o": In(lanes * width)})
+    return wiring.Signature({"read": Out(1), "read_last": Out(1), "goes_on": Out(1),
+                             "goes_back": Out(1), "o": In(lanes * width)})
 
 
 class OperandLoader(wiring.Component):
-    """Load the vectors of a pass, let its rows go, and keep its residual ready for them.
+    """Load the vectors of a job, let its rows go, and keep its residual ready for them.
 
-    A pass brings packets of FP32 numbers: its bias, its factor and its shift, of a number for each
-    column, as far as it has them; or, where the residual is none for all rows, the residual's rows
-    in one packet. Vectors are loaded when all rows of the pass before have met theirs.
+    A job brings packets of FP32 numbers: its bias, if it is a pass, its factor and its shift, of a
+    number for each column, as far as it has them; or, where the residual is none for all rows, the
+    residual in one packet, in rows of a pass or of a GEMM's tiles, as they come. Vectors are loaded
+    when all rows of the job before have met theirs.
 
     Parameters
     ----------
@@ -38,7 +40,7 @@ class OperandLoader(wiring.Component):
     Members
     -------
     jobs : In(stream of job_layout)
-        Passes; taken with `ended`.
+        Passes, and GEMMs whose results go through lanes; taken with `ended`.
     i : In(stream of beat_layout(4 * lanes))
         As many numbers per beat as there are lanes; a packet, and a row, begins with a beat.
     runs : Out(1)
@@ -74,10 +76,12 @@ class OperandLoader(wiring.Component):
             vectors[name] = vector = ColumnVector(
                 lanes=lanes, width=width, columns_max=self.config.k_max)
             m.submodules[name] = vector
-            m.d.comb += [vector.read.eq(port.read), vector.read_last.eq(port.last),
+            m.d.comb += [*(getattr(vector, each).eq(getattr(port, each))
+                           for each in ("read", "read_last", "goes_on", "goes_back")),
                          port.o.eq(vector.o), vector.write_last.eq(self.i.p.last),
                          vector.numbers.eq(self._numbers(m, width))]
-        has = {"bias": job.has_bias, "factor": stages.has_channel,
+        # Biases of a GEMM come with its weights.
+        has = {"bias": job.has_bias & is_pass(job.kind), "factor": stages.has_channel,
                "shift": stages.has_residual & stages.is_shift}
         has_come = Signal()  # all of the residual
         m.d.comb += self.jobs.ready.eq(self.ended)

@@ -7,9 +7,10 @@ from amaranth.lib.wiring import In, Out
 from golden.formats import BLOCK_SIZE, FP32
 from golden.memory.jobs import Rows
 from hw.blocks.widen import Elements
+from hw.contract.factor import Factor
 from hw.contract.named import Named
 
-from .lane import Addend, Factor
+from .lane import Addend
 from .row_mean import RowMean
 from .row_scale import RowScale
 from .row_totals import COLUMN_BITS, RowTotals

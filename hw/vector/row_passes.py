@@ -44,11 +44,14 @@ def row_numbers_layout(lanes):
         How many there are, from lane 0.
     row_last, job_last : unsigned(1)
         The last of their row, of their job.
+    group_last, columns_end, group_ends : unsigned(1)
+        Of results of the array, with their row's last: it is the last row of its group, which
+        drained in one cycle; of its column tile; and of its group of resident token tiles.
     operands : Operands
     """
     return data.StructLayout({
         "numbers": data.ArrayLayout(FP32.width, lanes), "count": bits_for(lanes), "row_last": 1,
-        "job_last": 1, "operands": Operands})
+        "job_last": 1, "group_last": 1, "columns_end": 1, "group_ends": 1, "operands": Operands})
 
 
 class RowPasses(wiring.Component):

@@ -4,34 +4,15 @@ from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.formats import BLOCK_SIZE, FP32, MX9
+from golden.formats import BLOCK_SIZE, FP32
 from golden.vector.formats import BLOCK_SUM_WIDTH, SUM_FRACTION_BITS
 from hw.array.mac_cell import AlignedAddend, accumulate
 from hw.contract.operand_block import block_layout
-from hw.results.normalizer import PRODUCT_BINADES, Normalizer
 
 from .block_sum import BlockSum
 
 SHIFT_WIDTH = (BLOCK_SUM_WIDTH + SUM_FRACTION_BITS).bit_length()
 """Bits of a shift, saturated where all of a block is rounded away."""
-
-EXPONENT_OFFSET = FP32.bias + PRODUCT_BINADES - MX9.mantissa_bits
-"""What a row's largest exponent lacks to the sum of two that a `Normalizer` takes.
-
-The sum counts units of 2^(R - 127 - 7 - 16), a `Normalizer`'s accumulator those of
-2^(exponent_sum - 2*127 - 8 - 16).
-"""
-
-
-def sum_normalizer(width):
-    """Return what rounds the sums of rows to FP32; its ``exponent_sum`` is R + `EXPONENT_OFFSET`.
-
-    Parameters
-    ----------
-    width : int
-        As `RowSum` has it.
-    """
-    return Normalizer(acc_width=width, fraction_bits=SUM_FRACTION_BITS)
 
 
 class RowSum(wiring.Component):
@@ -39,7 +20,7 @@ class RowSum(wiring.Component):
 
     Cycle 0: a beat at ``i``. Cycle 1: the sum of its block meets ``adds`` and all below it, unless
     a second beat follows. Cycle 2: the accumulator, and after ``last`` the result, hold the sum. A
-    beat each cycle; never stalls. Results shift out from cell to cell to one `sum_normalizer`, as
+    beat each cycle; never stalls. Results shift out from cell to cell to one normalizer, as
     those of a `MACCell` do.
 
     Parameters
@@ -72,14 +53,18 @@ class RowSum(wiring.Component):
     def __init__(self, *, columns_max: int):
         if columns_max < 1:
             raise ValueError(f"rows must have at least one column, not {columns_max}")
-        blocks = -(-columns_max // BLOCK_SIZE)
-        self.columns_max = columns_max
-        self.width = BLOCK_SUM_WIDTH + SUM_FRACTION_BITS + (blocks - 1).bit_length()
+        self.columns_max, self.width = columns_max, self.width_of(columns_max)
         super().__init__({
             "i": In(block_layout()), "enable": In(1), "is_residual": In(1),
             "adds": In(1), "distance": In(FP32.exponent_bits), "first": In(1), "last": In(1),
             "result_in": In(signed(self.width)), "result": Out(signed(self.width)),
         })
+
+    @staticmethod
+    def width_of(columns_max):
+        """Give the bits of the sum of so many columns."""
+        blocks = -(-columns_max // BLOCK_SIZE)
+        return BLOCK_SUM_WIDTH + SUM_FRACTION_BITS + (blocks - 1).bit_length()
 
     def elaborate(self, platform):
         m = Module()

@@ -1,13 +1,14 @@
 """The lanes, with all that meets their numbers on the way."""
 
-from amaranth import Module, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from golden.formats import FP32
 from golden.vector.formats import V24
-from hw.contract.job import job_layout, report_signature
+from hw.contract.factor import Factor
+from hw.contract.job import is_pass, job_layout, report_signature
 from hw.contract.job_codes import Function
 from hw.contract.named import Named
 from hw.parts.bits import any_of
@@ -15,15 +16,20 @@ from hw.parts.emit import instantiate
 from hw.streams.packet_guard import beat_layout
 from hw.streams.stream_fifo import StreamFIFO
 
-from .lane import Addend, Factor, Lane, schedule
+from .lane import Addend, Lane, schedule
 from .operand_loader import OperandLoader
 from .row_passes import row_numbers_layout
+from .v24 import V24Rounder
 
 FUNCTIONS = ("exp2", "gelu", "silu")
 TAKEN_AT = schedule(FUNCTIONS)
 
 ROUND_TRIP = 24
 """Groups under way between the rows and who takes the results: a lane's cycles, and the queue's."""
+
+
+_ENDS = ("row_last", "group_last", "job_last")
+_MOVES = ("goes_on", "goes_back")
 
 
 def pass_numbers_layout(lanes):
@@ -34,18 +40,18 @@ def pass_numbers_layout(lanes):
     numbers : lanes x unsigned(32)
         FP32 patterns; +0 from ``count`` on.
     count : unsigned
-    row_last, job_last : unsigned(1)
-        The last of their row, of their job.
+    row_last, group_last, job_last : unsigned(1)
+        The last of their row; of the group in which it drained; of their job.
     """
     return data.StructLayout({
         "numbers": data.ArrayLayout(FP32.width, lanes), "count": bits_for(lanes),
-        "row_last": 1, "job_last": 1})
+        **dict.fromkeys(_ENDS, 1)})
 
 
 class VectorPipe(wiring.Component):
     """Send rows through the lanes, a group of neighbours per cycle.
 
-    Lanes never stall: a group starts when its results have room, and its residual is there. Passes
+    Lanes never stall: a group starts when its results have room, and its residual is there. Jobs
     follow each other: one begins to load its vectors when the one before has met all of its own.
 
     Parameters
@@ -56,8 +62,9 @@ class VectorPipe(wiring.Component):
     Members
     -------
     jobs : In(stream of job_layout)
-        Passes.
-    i : In(stream of row_numbers_layout)
+        Passes, and GEMMs whose results go through lanes.
+    rows, tiles : In(stream of row_numbers_layout)
+        Of passes, of GEMMs.
     beside : In(stream of beat_layout)
         As in `OperandLoader`.
     o : Out(stream of pass_numbers_layout)
@@ -69,7 +76,8 @@ class VectorPipe(wiring.Component):
         self.config, self.lanes = config, config.vector_lanes
         super().__init__({
             "jobs": In(stream.Signature(job_layout(config))),
-            "i": In(stream.Signature(row_numbers_layout(self.lanes))),
+            "rows": In(stream.Signature(row_numbers_layout(self.lanes))),
+            "tiles": In(stream.Signature(row_numbers_layout(self.lanes))),
             "beside": In(stream.Signature(beat_layout(FP32.width // 8 * self.lanes))),
             "o": Out(stream.Signature(pass_numbers_layout(self.lanes))),
             "saturated": Out(report_signature(1))})
@@ -86,6 +94,14 @@ class VectorPipe(wiring.Component):
         wiring.connect(m, queue.o, wiring.flipped(self.o))
 
         job = self.jobs.p
+        self.i = numbers = stream.Signature(row_numbers_layout(self.lanes)).create(
+            path=("numbers",))
+        of_pass = is_pass(job.kind)
+        m.d.comb += [
+            numbers.valid.eq(Mux(of_pass, self.rows.valid, self.tiles.valid)),
+            numbers.p.eq(Mux(of_pass, self.rows.p.as_value(), self.tiles.p.as_value())),
+            self.rows.ready.eq(numbers.ready & of_pass),
+            self.tiles.ready.eq(numbers.ready & ~of_pass)]
         starts = Signal()
         all_started = Signal()
         room = Signal(range(ROUND_TRIP + 1), init=ROUND_TRIP)
@@ -114,14 +130,16 @@ class VectorPipe(wiring.Component):
         """Carry beside a group what it is; return it for each cycle, from 0 when it starts."""
         stages, job = self.jobs.p.stages, self.jobs.p
         layout = data.StructLayout({
-            "valid": 1, "count": self.i.p.count.shape(), "row_last": 1, "job_last": 1,
+            "valid": 1, "count": self.i.p.count.shape(), **dict.fromkeys((*_ENDS, *_MOVES), 1),
             "function": Named(Function), "has_bias": 1, "has_channel": 1, "has_rows": 1,
             "has_shift": 1})
         group = Signal(layout, name="group_0")
         m.d.comb += [
             group.valid.eq(starts), *(group[name].eq(self.i.p[name])
-                                      for name in ("count", "row_last", "job_last")),
-            group.function.eq(stages.function), group.has_bias.eq(job.has_bias),
+                                      for name in ("count", *_ENDS)),
+            group.goes_on.eq(self.i.p.columns_end), group.goes_back.eq(self.i.p.group_ends),
+            group.function.eq(stages.function),
+            group.has_bias.eq(job.has_bias & is_pass(job.kind)),
             group.has_channel.eq(stages.has_channel), group.has_rows.eq(has_rows),
             group.has_shift.eq(stages.has_residual & stages.is_shift)]
         groups = [group]
@@ -136,7 +154,12 @@ class VectorPipe(wiring.Component):
         at = {name: 1 + cycle for name, cycle in TAKEN_AT.items()}
         numbers = Signal.like(self.i.p.numbers, name="numbers", reset_less=True)
         offset = Signal(Addend, reset_less=True)
-        factors = [self.i.p.operands.row_factor]
+        m.submodules.rounder = rounder = V24Rounder()
+        first, job = Signal(Factor, name="row_factor_0"), self.jobs.p
+        m.d.comb += [rounder.i.eq(job.stages.scalar), first.eq(self.i.p.operands.row_factor)]
+        with m.If(~is_pass(job.kind) & job.stages.is_scaled):
+            m.d.comb += [first.value.eq(rounder.o), first.enable.eq(1)]
+        factors = [first]
         for cycle in range(at["row_factor"]):
             factor = Signal(Factor, name=f"row_factor_{cycle + 1}", reset_less=True)
             m.d.sync += factor.eq(factors[-1])
@@ -147,7 +170,8 @@ class VectorPipe(wiring.Component):
                  ("shift", loader.shift, "has_shift", at["residual"]))
         for _, port, has, cycle in reads:  # a cycle before
             group = groups[cycle - 1]
-            m.d.comb += [port.read.eq(group.valid & group[has]), port.last.eq(group.row_last)]
+            m.d.comb += [port.read.eq(group.valid & group[has]), port.read_last.eq(group.row_last),
+                         *(getattr(port, name).eq(group[name]) for name in _MOVES)]
         met, has_bias = groups[at["residual"]], groups[at["addend"]].has_bias
         m.d.comb += loader.meets.eq(met.valid & met.has_rows)
         for index, lane in enumerate(lanes):
@@ -174,7 +198,7 @@ class VectorPipe(wiring.Component):
         saturated = Signal()
         m.d.comb += [
             queue.i.valid.eq(group.valid),
-            *(queue.i.p[name].eq(group[name]) for name in ("count", "row_last", "job_last")),
+            *(queue.i.p[name].eq(group[name]) for name in ("count", *_ENDS)),
             *(number.eq(lane.o) for number, lane in zip(queue.i.p.numbers, lanes, strict=True)),
             saturated.eq(so_far | any_of(lane.saturated for lane in lanes)),
             self.saturated.valid.eq(group.valid & group.job_last),

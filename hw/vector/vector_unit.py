@@ -13,12 +13,19 @@ from hw.contract.result_rows import result_rows_layout
 from hw.contract.tile_block import raw_block_layout
 from hw.streams.packet_guard import beat_layout
 
-from .pass_results import PassResults
+from .lane_results import LaneResults
 from .row_passes import RowPasses
+from .tile_rows import TileRows
 from .vector_pipe import VectorPipe
 
-ENGINES = {"rows": PASSES, "pipe": PASSES, "results": PASSES}
-"""Who reads jobs in a `VectorUnit`, and which kinds."""
+
+def goes_through(job):
+    """Tell whether results of a job go through the lanes, as an expression."""
+    return job.stages.through_lanes
+
+
+ENGINES = {"rows": PASSES, "pipe": goes_through, "results": goes_through}
+"""Who reads jobs in a `VectorUnit`, and which."""
 
 
 def pass_block_layout():
@@ -37,7 +44,7 @@ def pass_block_layout():
 
 
 class VectorUnit(wiring.Component):
-    """Measure rows, send them through the lanes, and gather what leaves.
+    """Measure rows, send them and results of the array through the lanes, and gather what leaves.
 
     Parameters
     ----------
@@ -51,10 +58,12 @@ class VectorUnit(wiring.Component):
         Ready whenever fewer than two rows are held.
     row_left : Out(1)
         As in `RowPasses`.
+    tiles : In(stream of result_rows_layout)
+        Of GEMMs whose results go through lanes.
     beside : In(stream of beat_layout)
         As in `OperandLoader`.
     blocks : Out(stream of raw_block_layout), rows : Out(stream of result_rows_layout)
-        As in `PassResults`.
+        As in `LaneResults`.
     saturated : Out(report_signature(1))
         As in `VectorPipe`.
     """
@@ -65,6 +74,7 @@ class VectorUnit(wiring.Component):
             "jobs": In(wiring.Signature({
                 name: Out(stream.Signature(job_layout(config))) for name in ENGINES})),
             "i": In(stream.Signature(pass_block_layout())), "row_left": Out(1),
+            "tiles": In(stream.Signature(result_rows_layout(config))),
             "beside": In(stream.Signature(beat_layout(FP32.width // 8 * config.vector_lanes))),
             "blocks": Out(stream.Signature(raw_block_layout(config))),
             "rows": Out(stream.Signature(result_rows_layout(config))),
@@ -76,10 +86,14 @@ class VectorUnit(wiring.Component):
         m.submodules.passes = passes = RowPasses(
             lanes=config.vector_lanes, blocks_max=config.k_blocks_max)
         m.submodules.pipe = pipe = VectorPipe(config)
-        m.submodules.results = results = PassResults(config)
+        m.submodules.tile_rows = tile_rows = TileRows(config)
+        m.submodules.results = results = LaneResults(config)
         wiring.connect(m, jobs.pipe, pipe.jobs)
         wiring.connect(m, jobs.results, results.jobs)
-        wiring.connect(m, passes.o, pipe.i)
+        wiring.connect(m, passes.o, pipe.rows)
+        wiring.connect(m, wiring.flipped(self.tiles), tile_rows.i)
+        wiring.connect(m, tile_rows.o, pipe.tiles)
+        wiring.connect(m, tile_rows.cut, results.cut)
         wiring.connect(m, wiring.flipped(self.beside), pipe.beside)
         wiring.connect(m, pipe.o, results.i)
         wiring.connect(m, pipe.saturated, wiring.flipped(self.saturated))

@@ -9,7 +9,8 @@ import pytest
 from golden.memory.jobs import Function
 from golden.vector import exponential, pipe
 from golden.vector.lane import to_lane
-from hw.vector.lane import Addend, Factor, Lane, Residual
+from hw.contract.factor import Factor
+from hw.vector.lane import Addend, Lane, Residual
 from sim_tests import bench, drive
 from sim_tests.vector.side_by_side import (
     SPECIAL,

@@ -13,7 +13,8 @@ from golden.encode import NAN_EXPONENT
 from golden.vector import row_sums
 from golden.vector.formats import SUM_FRACTION_BITS
 from hw.contract.operand_block import block_layout
-from hw.vector.row_sum import EXPONENT_OFFSET, RowSum, sum_normalizer
+from hw.results.row_factor import EXPONENT_OFFSET, sum_normalizer
+from hw.vector.row_sum import RowSum
 from sim_tests import bench, drive
 from sim_tests.stimuli.mx_rows import beats, extreme_blocks, random_blocks, with_nan_blocks
 

@@ -18,13 +18,15 @@ from hw.streams.packet_guard import beat_layout
 from hw.vector.vector_unit import VectorUnit, pass_block_layout
 from sim_tests import bench, drive
 from sim_tests.stimuli.operands import configuration, handed_over
-from sim_tests.stimuli.passes import CHOICES, Pass, draw_pass, numbers
+from sim_tests.stimuli.passes import CHOICES, Pass, draw_gemm, draw_pass, numbers
 
 MACHINES = {
     "four lanes": Config.sized(rows=4, cols=4, k_max=256, bus_bytes=32, vector_lanes=4),
     "one lane": Config.sized(rows=3, cols=5, k_max=100, bus_bytes=32, vector_lanes=1),
     "two lanes": Config.sized(rows=2, cols=2, k_max=64, bus_bytes=8, vector_lanes=2),
     "eight lanes": Config.sized(rows=3, cols=32, k_max=256, bus_bytes=64, vector_lanes=8),
+    "two rows at once": Config.sized(rows=5, cols=8, k_max=256, bus_bytes=32, drain_lanes=16,
+                                     vector_lanes=4),
 }
 NUMBERS = (Output.FP32, Output.FP16, Output.BF16)
 
@@ -35,11 +37,13 @@ def word(layout, fields):
 
 
 def job_word(one):
-    packs = one.output in (Output.MX6, Output.MX9)
     m, n = one.x.shape
+    kind = AnyKind.GEMM if one.resident else (
+        AnyKind.VECTOR if one.output in NUMBERS else AnyKind.VECTOR_PACKED)
     return word(job_layout(configuration()), {
-        "kind": (AnyKind.VECTOR_PACKED if packs else AnyKind.VECTOR).value, "m": m, "n": n, "k": n,
-        "k_blocks": -(-n // 16), "output": one.output.value, "has_bias": int(one.bias is not None),
+        "kind": kind.value, "m": m, "n": n, "k": n, "k_blocks": -(-n // 16),
+        # Of a GEMM the array's business: whoever looks at it would be wrong.
+        "has_bias": 1 if one.resident else int(one.bias is not None), "output": one.output.value,
         "stages": one.stages, "policy": {"units": one.policy.get("units", 0)}})
 
 
@@ -61,17 +65,42 @@ def beside_words(rng, one):
     """Cut what comes beside rows into beats, with garbage behind the ends of packets."""
     lanes = configuration().vector_lanes
     layout, words = beat_layout(4 * lanes), []
-    for packet in one.beside:
-        rows, columns = packet.shape
-        beats = -(-columns // lanes)
-        padded = rng.integers(0, 1 << 32, (rows, beats * lanes), np.uint32)
-        padded[:, :columns] = packet
-        for beat, values in enumerate(padded.reshape(rows * beats, lanes)):
-            words.append(word(layout, {
-                "data": int.from_bytes(values.astype("<u4").tobytes(), "little"),
-                "keep": (1 << 4 * min(lanes, columns - beat % beats * lanes)) - 1,
-                "last": int(beat == rows * beats - 1)}))
+    for packet in one.beside(configuration()):
+        for number, row in enumerate(packet):
+            for at in range(0, len(row), lanes):
+                values = rng.integers(0, 1 << 32, lanes, np.uint32)
+                part = row[at:at + lanes]
+                values[:len(part)] = part
+                words.append(word(layout, {
+                    "data": int.from_bytes(values.astype("<u4").tobytes(), "little"),
+                    "keep": (1 << 4 * len(part)) - 1,
+                    "last": int(number == len(packet) - 1 and at + lanes >= len(row))}))
     return words
+
+
+def groups_of(config, one, values, rng=None):
+    """List the groups in which results of a GEMM drain, as fields of `result_rows_layout`."""
+    for tile in one.tiles(config):
+        for first in range(0, len(tile.rows), config.drain_rows):
+            rows = tile.rows[first:first + config.drain_rows]
+            part = values[rows.start:rows.stop, tile.columns]
+            tile_last = rows.stop == tile.rows.stop
+            filled = np.zeros((config.drain_rows, config.cols), np.uint32)
+            if rng is not None:
+                filled = rng.integers(0, 1 << 32, filled.shape, np.uint32)
+            filled[:part.shape[0], :part.shape[1]] = part
+            about = {"results": filled.ravel().tolist(), "rows": part.shape[0],
+                     "cols": part.shape[1], "output": one.output.value, "token_tile": tile.place,
+                     "part": 0, "block_ends": tile.columns.start // config.cols % 2,
+                     "tile_last": int(tile_last), "job_last": int(tile_last and tile.job_ends)}
+            if rng is not None:
+                about |= {
+                    "through_lanes": 1, "columns_end": int(tile.columns_end),
+                    "group_ends": int(tile.group_ends),
+                    "factors": [{"value": 0 if one.sums is None else int(one.sums[row]),
+                                 "enable": int(one.sums is not None)} for row in rows]
+                    + [{"value": 0, "enable": 1}] * (config.drain_rows - len(rows))}
+            yield about
 
 
 async def run(dut, passes, idle=0.0, stall=0.0):
@@ -79,12 +108,16 @@ async def run(dut, passes, idle=0.0, stall=0.0):
     await drive.reset(dut)
     config, rng = configuration(), drive.rng("padding")
     jobs = [job_word(one) for one in passes]
-    blocks = reduce(list.__add__, [block_words(rng, one) for one in passes], [])
+    rows_only = [one for one in passes if not one.resident]
+    blocks = reduce(list.__add__, [block_words(rng, one) for one in rows_only], [])
     beside = reduce(list.__add__, [beside_words(rng, one) for one in passes], [])
-    groups = {"rows": 0, "blocks": 0}
+    tiles = [word(result_rows_layout(config), group) for one in passes if one.resident
+             for group in groups_of(config, one, one.x, rng)]
+    groups = {"rows": len(tiles), "blocks": 0}
     for one in passes:
         m, n = one.x.shape
-        groups[name_of(one)] += m * -(-n // size_of(one))
+        if not one.resident:
+            groups[name_of(one)] += m * -(-n // size_of(one))
     reports = []
 
     async def watch():
@@ -99,7 +132,9 @@ async def run(dut, passes, idle=0.0, stall=0.0):
         drive.receive(dut, "rows", groups["rows"], stall),
         drive.receive(dut, "blocks", groups["blocks"], stall),
         drive.send(dut, "i", blocks, idle), drive.send(dut, "beside", beside, idle),
-        *(drive.send(dut, f"jobs__{name}", jobs) for name in ("rows", "pipe", "results")))
+        drive.send(dut, "tiles", tiles, idle),
+        drive.send(dut, "jobs__rows", [job_word(one) for one in rows_only]),
+        *(drive.send(dut, f"jobs__{name}", jobs) for name in ("pipe", "results")))
     cycles = drive.cycle() - begin
     await watching
     streams = {"rows": iter(rows), "blocks": iter(packed)}
@@ -111,7 +146,7 @@ async def run(dut, passes, idle=0.0, stall=0.0):
 
 
 def name_of(one):
-    return "rows" if one.output in NUMBERS else "blocks"
+    return "rows" if one.resident or one.output in NUMBERS else "blocks"
 
 
 def size_of(one):
@@ -121,7 +156,15 @@ def size_of(one):
 def compare(config, one, expected, words, what):
     """Compare what leaves of a pass with golden's."""
     m, n = expected.shape
-    layout = (result_rows_layout if one.output in NUMBERS else raw_block_layout)(config)
+    layout = (result_rows_layout if name_of(one) == "rows" else raw_block_layout)(config)
+    if one.resident:
+        for wanted in groups_of(config, one, expected):
+            group = layout.from_bits(next(words))
+            for name, value in wanted.items():
+                found = list(group[name]) if name == "results" else group[name]
+                found = found.value if name == "output" else found
+                assert found == value, f"{what}: {name}"
+        return
     for row in range(m):
         for at in range(0, n, size_of(one)):
             group, count = layout.from_bits(next(words)), min(size_of(one), n - at)
@@ -160,6 +203,18 @@ async def passes_follow_each_other(dut, idle, stall):
     for one in passes:
         one.policy = {"units": int(rng.integers(0, 2))}
     await run(dut, passes, idle, stall)
+
+
+@cocotb.test(timeout_time=20, timeout_unit="ms")
+@cocotb.parametrize(idle=[0.0, 0.6], stall=[0.0, 0.6])
+async def results_of_the_array_go_through_between_passes(dut, idle, stall):
+    rng, config = drive.rng(), configuration()
+    jobs = draw(rng, drive.amount(10, 100))
+    for _ in range(drive.amount(12, 120)):
+        m, n, resident = (int(rng.integers(1, most)) for most in (
+            6 * config.rows, min(config.k_max, 6 * config.cols), 4))
+        jobs.append(draw_gemm(rng, m, n, resident, tuple(Output)))
+    await run(dut, [jobs[place] for place in rng.permutation(len(jobs))], idle, stall)
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")

@@ -9,7 +9,7 @@ from hw.array.mac_array import array_latency
 from hw.blocks.block_aligner import BlockAligner
 from hw.contract.config import Config
 from hw.results.result_converter import ResultConverter
-from hw.results.result_path import ResultPath
+from hw.results.result_path import drain_latency
 from hw.streams.stream_fifo import StreamFIFO
 
 NOT_YET = -1
@@ -98,7 +98,7 @@ class ArrayLatencies:
 def array_latencies(config: Config) -> ArrayLatencies:
     """Look the array's latencies up."""
     latency = array_latency(config)
-    return ArrayLatencies(capture=1 + latency, queue=ResultPath.latency + StreamFIFO.latency,
+    return ArrayLatencies(capture=1 + latency, queue=drain_latency(config) + StreamFIFO.latency,
                           interval=max(config.drain_cycles, latency))
 
 
