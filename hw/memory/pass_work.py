@@ -54,8 +54,11 @@ def describe_pass(m, dispatcher, command, walk, fences, columns):
         beside.index.eq(dispatcher.number), beside.side_fence.eq(fences["side"]),
         beside.residual_fence.eq(fences["residual"]),
         *(beside[name].eq(getattr(walk, name)) for name in BESIDE),
-        *(beside[f"has_{name}"].eq(is_vector & flags[flag]) for name, flag in BESIDE.items()),
+        beside.has_bias.eq(is_vector & flags[JobFlag.BIAS]),  # of others with the weights
+        beside.has_channel.eq(flags[JobFlag.CHANNEL]),
+        beside.has_residual.eq(flags[JobFlag.RESIDUAL]), beside.in_tiles.eq(~is_vector),
         beside.length.eq(command.n << exact_log2(FP32.width // 8)), beside.m.eq(command.m),
+        beside.n.eq(command.n), beside.group_rows.eq(results.group_rows),
         beside.stride.eq(command.residual_stride),
         results.of_rows.eq(is_vector)]
     with m.If(is_vector):  # a row of numbers leaves whole, and so does a packed tile

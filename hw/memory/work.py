@@ -112,7 +112,7 @@ def tiles_layout(*, address_bits):
 
 
 def beside_layout(*, address_bits, length_bits):
-    """Describe what a pass needs beside its rows: rows of FP32 numbers, as long as its own.
+    """Describe what numbers meet in the lanes: rows of FP32 numbers.
 
     Members
     -------
@@ -124,8 +124,12 @@ def beside_layout(*, address_bits, length_bits):
         At least one is set.
     length : unsigned(length_bits)
         Bytes of a row.
-    m : unsigned(32)
-        Rows of the residual, at least 1.
+    m, n : unsigned(32)
+        Rows and columns of the residual, at least 1.
+    group_rows : unsigned(32)
+        Rows of a group of resident token tiles.
+    in_tiles : unsigned(1)
+        The residual is that of a GEMM.
     stride : unsigned(32)
         Bytes from a row of the residual to the next; 0: it has one for all.
     """
@@ -133,7 +137,8 @@ def beside_layout(*, address_bits, length_bits):
         "index": INDEX_BITS, "side_fence": fence_layout(), "residual_fence": fence_layout(),
         "bias": address_bits, "channel": address_bits, "residual": address_bits,
         "has_bias": 1, "has_channel": 1, "has_residual": 1, "length": length_bits,
-        "m": SIZE_BITS, "stride": SIZE_BITS})
+        "m": SIZE_BITS, "n": SIZE_BITS, "group_rows": SIZE_BITS, "in_tiles": 1,
+        "stride": SIZE_BITS})
 
 
 def piece_layout(*, address_bits, length_bits):
