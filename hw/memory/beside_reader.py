@@ -37,7 +37,8 @@ class BesideReader(wiring.Component):
         m = Module()
         work, piece = self.work.p, self.o.p
         goes = Signal()
-        bias_left, channel_left = Signal(), Signal()
+        bias_left = Signal()
+        channel_left = Signal()
         here = Signal.like(work.residual, reset_less=True)  # row of the residual
         rows_left = Signal(len(work.m), reset_less=True)
         ends = Signal()
