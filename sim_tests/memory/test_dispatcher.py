@@ -376,10 +376,18 @@ async def no_job_is_a_pass_by_its_kind(dut):
     assert int(dut.job_kind.value) == AnyKind.VECTOR.value
 
 
-@pytest.mark.parametrize("rows, cols, lanes", [(4, 4, 0), (3, 5, 0), (4, 4, 2)])
-def test_dispatcher(rows, cols, lanes):
-    sizes = {"bus_bytes": 32, "vector_lanes": lanes} if lanes else {}
-    config = Config.sized(rows=rows, cols=cols, **sizes)
+@pytest.mark.parametrize("rows, cols", [(4, 4), (3, 5)])
+def test_dispatcher(rows, cols):
+    simulate(Config.sized(rows=rows, cols=cols))
+
+
+@pytest.mark.parametrize("rows, cols, lanes", [(4, 4, 2), (3, 5, 1)])
+def test_dispatcher_of_a_vector_unit(rows, cols, lanes):
+    simulate(Config.sized(rows=rows, cols=cols, bus_bytes=32, vector_lanes=lanes))
+
+
+def simulate(config):
     bench.simulate(Accounted(Dispatcher(config, **SIZES)), __name__,
-                   f"dispatcher_{rows}x{cols}{'_vector' if lanes else ''}",
+                   f"dispatcher_{config.rows}x{config.cols}"
+                   f"{'_vector' * bool(config.vector_lanes)}",
                    parameters=handed_over(config))
