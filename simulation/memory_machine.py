@@ -16,8 +16,8 @@ from simulation.clocked_machine import NUMBERS, SLICE, ClockedMachine
 from simulation.library import Until
 from simulation.memory_library import OF_MEMORY, Channel, Counts, RawCounts, RawManners
 
-READ_IDS, WRITE_IDS = 4, 1
-"""That the machine uses, from 0 on."""
+READ_IDS, WRITE_IDS = 5, 1
+"""That machines use at most, from 0 on; the last one of reads those with a vector unit alone."""
 
 WAIT_CYCLES = SLICE
 """That a wait of the host's library takes at most."""

@@ -4,6 +4,7 @@ from amaranth import Array, Cat, Mux, Signal
 from amaranth.utils import exact_log2
 
 import hw.memory.dispatcher as module
+import hw.memory.pass_work as pass_work
 from formal.harness import Harness
 from formal.hollow import with_hollows
 from formal.proof import Mutant, Proof
@@ -12,9 +13,11 @@ from golden.memory.faults import Fault
 from hw.contract.config import Config
 from hw.contract.job_codes import Selection
 from hw.memory.descriptor import ADDRESS_BITS
+from hw.memory.descriptor_check import BESIDE
 from hw.memory.work import COUNT_BITS, FENCE_BITS, INDEX_BITS, UNDER_WAY
 
 CONFIG = Config.sized(rows=2, cols=2, k_max=16)
+OF_A_VECTOR_UNIT = Config.sized(rows=2, cols=2, k_max=16, bus_bytes=8, vector_lanes=1)
 
 CHECK, START, WRONG, WATCH, TABLE, TAGS, ORDER, COUNT = range(8)
 
@@ -25,10 +28,18 @@ class DispatcherHarness(Harness):
     What the check of descriptors and the walk through batches say is anything, so long as it stays
     with the command. One arbitrary iteration of a command that uses a table is followed until that
     command has ended. There is room for any number of commands, up to the ledger's.
+
+    Parameters
+    ----------
+    config : Config
     """
 
+    def __init__(self, config=CONFIG):
+        super().__init__()
+        self.config = config
+
     def prove(self, m):
-        dut = module.Dispatcher(CONFIG, address_bits=13, length_bits=10)
+        dut = module.Dispatcher(self.config, address_bits=13, length_bits=10)
         m.submodules.dut, made = with_hollows(
             self, dut, [(module, ("DescriptorCheck", "BatchWalk"))])
         self.free_inputs(m, dut, but=("number", "completed", "room", "passed"))
@@ -102,6 +113,8 @@ class DispatcherHarness(Harness):
         self.check(m, "works", (dut.act.valid == starts) & (dut.act.valid <= dut.act.ready)
                    & ~(dut.weight.valid & ~(starts & dut.weight.ready))
                    & ~(starts & ~(dut.results.valid & dut.results.ready & dut.free)))
+        if self.config.vector_lanes:
+            self._passes(m, dut, starts)
         self.check(m, "begins_with_work", dut.begins == (
             starts & ~has_begun | dut.begins & is_wait))
         work = dut.results.p
@@ -128,9 +141,24 @@ class DispatcherHarness(Harness):
                    | ((state == WATCH) == is_wait))
         self.check(m, "counts", (state != COUNT) | self.command.notify)
 
+    def _passes(self, m, dut, starts):
+        """A pass has no weights; what lies beside rows is of passes that have any of it."""
+        flags, works = self.command.flags, dut.beside.p
+        is_pass = self.command.operation == Operation.VECTOR.value
+        has_any = Cat(flags[exact_log2(flag)] for flag in BESIDE.values()).any()
+        self.cover(m, "a_pass", starts & is_pass & has_any)
+        self.check(m, "beside", (dut.beside.valid == (starts & is_pass & has_any))
+                   & (dut.beside.valid <= dut.beside.ready))
+        self.check(m, "beside_in_wrong", (dut.wrong == 0) | ~dut.beside.valid)
+        self.check(m, "no_weights", ~(dut.weight.valid & is_pass))
+        for name in ("side", "residual"):
+            fence, wait = works[f"{name}_fence"], self.command[f"wait_{name}"]
+            self.check(m, f"fence_{name}", ~starts | (fence.waits == (wait != 0)) & (
+                (fence.ended + wait)[:FENCE_BITS] == (dut.number + 1)[:FENCE_BITS]))
+
     def _tables(self, m, dut):
         """No table is loaded before its fence is open, nor while it is used."""
-        command, bits = self.command, (CONFIG.tables - 1).bit_length()
+        command, bits = self.command, (self.config.tables - 1).bit_length()
         table = command.table[:bits]
         uses = (command.loads_order | command.loads_tags
                 | command.flags[exact_log2(JobFlag.REORDER)]
@@ -153,7 +181,7 @@ class DispatcherHarness(Harness):
         self.check(m, "not_while_used", ~dut.load.valid | ~is_followed | (table != own))
         width = INDEX_BITS + 1
         is_used, free_at = (Array(self.look(f"dut.{name}_{number}", size)
-                                  for number in range(CONFIG.tables))
+                                  for number in range(self.config.tables))
                             for name, size in (("is_used", 1), ("free_at", width)))
         left = Signal(width)  # commands that still have to end until the table is free
         m.d.comb += left.eq(free_at[own] - dut.completed[:width])
@@ -189,4 +217,18 @@ PROOFS = (Proof(
              Mutant(module.__name__, "m.d.sync += late.eq(0)", "m.d.sync += late.eq(late)"),
              Mutant(module.__name__, "with m.If(self.refused):", "with m.If(0):"),
              Mutant(module.__name__, "with m.If(self.free & ready):", "with m.If(self.free):"),
-             Mutant(module.__name__, "self.number - distance + 1", "self.number - distance"))),)
+             Mutant(module.__name__, "self.number - distance + 1", "self.number - distance"))),
+    Proof(
+        name="dispatcher_of_a_vector_unit",
+        make=lambda: DispatcherHarness(OF_A_VECTOR_UNIT), depth=1, steps=10,
+        says="The same of a machine with a vector unit. Weights are of jobs that multiply, no "
+             "pass; what lies beside rows is of passes that have any of it, with both of its "
+             "fences.",
+        assumes="As of `dispatcher`.", bounds="As of `dispatcher`.",
+        mutants=(Mutant(module.__name__, "self.weight.valid.eq(~converts & ~is_pass(command))",
+                        "self.weight.valid.eq(~converts)"),
+                 Mutant(module.__name__, "self.beside.valid.eq(has_beside(self.beside.p))",
+                        "self.beside.valid.eq(1)"),
+                 Mutant(module.__name__, "outs.append(self.beside)", "pass"),
+                 Mutant(pass_work.__name__, 'fences["residual"]', 'fences["side"]'),
+                 Mutant(pass_work.__name__, "is_vector & flags[flag]", "flags[flag]"))))

@@ -16,10 +16,18 @@ class LedgerHarness(Harness):
     One arbitrary command is followed from its beginning to its end, with the first fault that is
     told of it. `forget` stays high from a drop until the bus has given all that it owed; ends of
     commands that were dropped come in that time too.
+
+    Parameters
+    ----------
+    has_vector : bool
     """
 
+    def __init__(self, *, has_vector=False):
+        super().__init__()
+        self.has_vector = has_vector
+
     def prove(self, m):
-        m.submodules.dut = dut = module.Ledger()
+        m.submodules.dut = dut = module.Ledger(has_vector=self.has_vector)
         self.free_inputs(m, dut)
         self._surroundings(m, dut)
         self._count(m, dut)
@@ -69,14 +77,25 @@ class LedgerHarness(Harness):
         writes = Array([Fault.NONE, Fault.OUTSIDE, Fault.WRITE_SLVERR, Fault.WRITE_DECERR])
         told = Signal(FAULT_BITS)
         for is_told, code in (
-                (dut.overlong & (dut.overlong_index == index), Fault.OVERLONG),
-                (dut.cut_off & (dut.cut_off_index == index), Fault.OVERLONG),
-                ((dut.weight_resp != 0) & (dut.weight_index == index), reads[dut.weight_resp]),
-                ((dut.act_resp != 0) & (dut.act_index == index), reads[dut.act_resp]),
+                *((holds & (of == index), fault) for holds, of, fault in self._marks(dut)),
+                *(((resp != 0) & (of == index), reads[resp])
+                  for resp, of in self._operands(dut)),
                 (dut.answered & (dut.write_resp != 0) & is_oldest, writes[dut.write_resp])):
             with m.If(is_told):
                 m.d.comb += told.eq(code)
         return told
+
+    def _marks(self, dut):
+        """List what is told beside answers; of several in one cycle the last counts."""
+        powers = ([(dut.saturated, dut.saturated_index, Fault.SATURATED)]
+                  if self.has_vector else [])
+        return [(dut.overlong, dut.overlong_index, Fault.OVERLONG), *powers,
+                (dut.cut_off, dut.cut_off_index, Fault.OVERLONG)]
+
+    def _operands(self, dut):
+        """List how the bus answered for operands, likewise."""
+        return [(dut.weight_resp, dut.weight_index), (dut.act_resp, dut.act_index),
+                *([(dut.beside_resp, dut.beside_index)] if self.has_vector else [])]
 
     def _follow(self, m, dut):
         is_followed, number, note = Signal(), Signal(COUNT_BITS), Signal(module.NOTE)
@@ -91,9 +110,8 @@ class LedgerHarness(Harness):
         of_new = Signal()  # nothing is told of a command before it has begun
         m.d.comb += of_new.eq(Cat(
             holds & (index == new[:INDEX_BITS]) for holds, index in (
-                (dut.overlong, dut.overlong_index), (dut.cut_off, dut.cut_off_index),
-                (dut.weight_resp != 0, dut.weight_index), (dut.act_resp != 0, dut.act_index),
-            )).any())
+                *((holds, index) for holds, index, _ in self._marks(dut)),
+                *((resp != 0, index) for resp, index in self._operands(dut)))).any())
         self.assume(m, ~dut.begins | ~of_new)
         with m.If(marks):
             m.d.sync += [is_followed.eq(1), number.eq(new), note.eq(dut.note), fault.eq(0)]
@@ -175,4 +193,17 @@ PROOFS = (Proof(
              Mutant(module.__name__, "(self.fault != 0) & ~note.goes_on", "(self.fault != 0)"),
              Mutant(module.__name__, "Mux(is_wrong, self.wrong_note, notes[oldest])",
                     "notes[oldest]"),
-             Mutant(module.__name__, "(counts | self.skip)", "counts"))),)
+             Mutant(module.__name__, "(counts | self.skip)", "counts"))),
+    Proof(
+        name="ledger_of_a_vector_unit", make=lambda: LedgerHarness(has_vector=True), depth=1,
+        steps=9,
+        says="The same of a machine with a vector unit, where more is told of a command: how the "
+             "bus answered for what lies beside its rows, and powers that do not exist.",
+        assumes="As of `ledger`.",
+        mutants=(Mutant(module.__name__, "answers.append((self.beside_resp, self.beside_index))",
+                        "pass"),
+                 Mutant(module.__name__, "self.beside_resp, self.beside_index))",
+                        "self.beside_resp, self.act_index))"),
+                 Mutant(module.__name__, "powers.append((self.saturated, ",
+                        "powers.append((self.overlong, "),
+                 Mutant(module.__name__, "Fault.SATURATED", "Fault.OVERLONG"))))

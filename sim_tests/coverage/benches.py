@@ -27,6 +27,7 @@ OTHER_BENCHES = {
     "result_writer": "result_path", "register_slice": "skid_buffer",
     "burst_splitter": "bus_reader", "read_channel": "bus_reader", "read_port": "bus_reader",
     "row_reader": "readers", "tile_reader": "readers", "tile_extent": "readers",
+    "beside_reader": "readers", "pass_work": "dispatcher",
     "memory_machine": OF_A_RING, "operand_reader": OF_A_RING, "operand_path": OF_A_RING,
     "side_reader": OF_A_RING, "burst_former": "write_port",
     "descriptor_check": "dispatcher", "count_writer": "result_sink",

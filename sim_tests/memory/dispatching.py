@@ -8,13 +8,15 @@ from amaranth.lib.wiring import In, Out
 
 from golden.memory.descriptor import BYTES, JobFlag, Operation
 from golden.memory.jobs import Selection
+from hw.contract.job import asked_stages_layout
+from hw.contract.job_codes import AnyKind
 from hw.memory.descriptor import ADDRESS_BITS as BUS_ADDRESS_BITS
 from hw.memory.descriptor import descriptor_of, renewal_layout
 from hw.memory.dispatcher import JOB_FIELDS, OF_A_TABLE
 from hw.memory.ledger import Ledger
 from hw.memory.table_loader import load_layout
 from hw.memory.word_watch import watch_layout
-from hw.memory.work import Form, results_layout, rows_layout, tiles_layout
+from hw.memory.work import Form, beside_layout, results_layout, rows_layout, tiles_layout
 from hw.registers.codes import Refusal
 from hw.registers.ring_map import FAULT_BITS
 from sim_tests import drive
@@ -22,8 +24,6 @@ from sim_tests.memory.commands import ADDRESS_BITS, COUNTS, iterations
 from sim_tests.stimuli.operands import configuration
 
 SIZES = {"address_bits": ADDRESS_BITS, "length_bits": 24}
-LAYOUTS = {"act": rows_layout(**SIZES), "weight": tiles_layout(address_bits=ADDRESS_BITS),
-           "results": results_layout(address_bits=ADDRESS_BITS)}
 LOAD, WATCH = load_layout(address_bits=ADDRESS_BITS), watch_layout(address_bits=ADDRESS_BITS)
 LEDGER = ("begins", "note", "room", "wrong", "passed", "completed")
 """What the dispatcher and the ledger tell each other."""
@@ -38,9 +38,36 @@ LATENCY = 6
 TABLES = 2
 
 
+def layouts():
+    """Give the layouts of the works that an iteration may have, by their ports."""
+    has_vector = bool(configuration().vector_lanes)
+    return {"act": rows_layout(**SIZES), "weight": tiles_layout(address_bits=ADDRESS_BITS),
+            "results": results_layout(address_bits=ADDRESS_BITS, has_vector=has_vector),
+            **({"beside": beside_layout(**SIZES)} if has_vector else {})}
+
+
+def is_wait(command):
+    return command.operation == Operation.WAIT.value
+
+
+def asked_of(command):
+    """Say what the job registers have to hold, by the names of the dispatcher's ports."""
+    fields = {name: getattr(command, name) for name in JOB_FIELDS}
+    return fields | ({"kind": AnyKind.VECTOR.value, "k": command.n} if command.is_vector else {})
+
+
+def stages_of(command):
+    """Say what stages a command asks for."""
+    flags = JobFlag(command.flags)
+    return {"function": command.function, "rows": command.rows, "scalar": command.scalar,
+            "is_scaled": int(JobFlag.SCALED in flags), "has_channel": int(JobFlag.CHANNEL in flags),
+            "has_residual": int(JobFlag.RESIDUAL in flags),
+            "is_shift": int(not command.residual_stride)}
+
+
 def uses_table(command):
     """Tell whether a job may look at its table."""
-    return bool(command.operation == Operation.JOB.value and (
+    return bool(not is_wait(command) and (
         command.loads_order or command.loads_tags or command.flags & JobFlag.REORDER
         or command.selection == Selection.STATIC.value))
 
@@ -120,6 +147,7 @@ class Run:
         self.loads, self.watches, self.counts = [], [], []
         self.notify = int(drive.rng("notify").integers(1 << ADDRESS_BITS - 2)) * 4
         self.at, self.is_offered, self.refusals = 0, False, 0
+        self.layouts, self.stages = layouts(), []
         self.ending, self.ends, self.held = deque(), True, ""
         self.flips, self.before = drive.rng("run"), None
         self.completed = self.interrupt = 0
@@ -144,7 +172,7 @@ class Run:
         for name in ("load", "watch"):
             getattr(dut, f"{name}__ready").value = int(flips.random() < 0.3)
             getattr(dut, f"{name}_resp").value = 0
-        for name in ("free", *(f"{each}__ready" for each in LAYOUTS)):
+        for name in ("free", *(f"{each}__ready" for each in self.layouts)):
             getattr(dut, name).value = int(flips.random() >= self.stall / 2 and name != self.held)
         ends = bool(self.ends and self.ending and self.ending[0] < drive.cycle()
                     and flips.random() < 0.4)
@@ -169,7 +197,7 @@ class Run:
     def _note(self):
         dut = self.dut
         job = {name: int(getattr(dut, f"job_{name}").value) for name in JOB_FIELDS}
-        valid = {name: bool(int(getattr(dut, f"{name}__valid").value)) for name in LAYOUTS}
+        valid = {name: bool(int(getattr(dut, f"{name}__valid").value)) for name in self.layouts}
         takes = bool(int(dut.i__ready.value)) and self.is_offered
         command = self.commands[self.at] if self.is_offered else None
         if int(dut.start.value):
@@ -178,23 +206,24 @@ class Run:
             self.refusals += 1
             assert not any(valid.values()) and not takes
         elif int(dut.start.value):
-            assert valid == {"act": True, "weight": not command.converts, "results": True}
-            assert all(int(getattr(dut, f"{name}__ready").value) for name in LAYOUTS)
-            works = {name: LAYOUTS[name].from_bits(int(getattr(dut, f"{name}__payload").value))
-                     for name in LAYOUTS}
+            assert all(int(getattr(dut, f"{name}__ready").value) for name in self.layouts)
+            works = {name: layout.from_bits(int(getattr(dut, f"{name}__payload").value))
+                     if valid[name] else None for name, layout in self.layouts.items()}
             self.begun.append((self.at, job, works))
+            if configuration().vector_lanes:
+                self.stages.append(asked_stages_layout().from_bits(int(dut.stages.value)))
             self.cycles.append(drive.cycle())
         elif valid["results"]:
-            assert not valid["act"] and not valid["weight"]
+            assert sum(valid.values()) == 1
             if int(dut.results__ready.value):
-                self.counts.append((self.at, LAYOUTS["results"].from_bits(
+                self.counts.append((self.at, self.layouts["results"].from_bits(
                     int(dut.results__payload.value))))
         else:
             assert not any(valid.values())
         self._note_asides(command)
         self.before = (self.at, job) if self.is_offered else None
         if takes:
-            if command.operation == Operation.JOB.value or command.notify:
+            if not is_wait(command) or command.notify:
                 self.ending.append(drive.cycle() + LATENCY)
             self.at, self.is_offered = self.at + 1, False
 
@@ -231,28 +260,33 @@ class Run:
         """Compare all that the first commands became; there is nothing of the others."""
         expected = [(number, command, works)
                     for number, command in enumerate(self.commands[:count])
-                    if command.operation == Operation.JOB.value
+                    if not is_wait(command)
                     for works in iterations(configuration(), command,
                                             (FIRST + number) % COUNTS)]
         for at, (got, wanted) in enumerate(zip(self.begun, expected, strict=True)):
             number, command, works = wanted
             assert got[0] == number, f"iteration {at}"
-            assert got[1] == {name: getattr(command, name) for name in JOB_FIELDS}
+            assert got[1] == asked_of(command)
             for name, fields in works.items():
-                compare_fields(got[2][name], fields or {}, f"iteration {at}, {command}: {name}")
+                work, what = got[2].get(name), f"iteration {at}, {command}: {name}"
+                assert (work is None) == (fields is None), what
+                compare_fields(work, fields or {}, what)
+        for got, (_, command, _) in zip(self.stages, expected, strict=bool(self.stages)):
+            compare_fields(got, stages_of(command), f"{command}")
         self._compare_asides(count)
 
     def _compare_asides(self, count):
         loads, watches, counts = [], [], []
         for number, command in enumerate(self.commands[:count]):
-            if command.operation == Operation.WAIT.value:
+            if is_wait(command):
                 watches.append((number, {"address": command.a, "count": command.sequence}))
             if command.loads_order:
                 loads.append((number, {"is_tags": 0, "table": command.table, "count": command.k,
                                        "address": command.order}))
             if command.loads_tags:
                 loads.append((number, {"is_tags": 1, "table": command.table,
-                                       "count": -(-command.k // 16), "address": command.tags}))
+                                       "count": -(-command.columns // 16),
+                                       "address": command.tags}))
             if command.notify:
                 counts.append((number, {
                     "form": Form.COUNT, "ends": 1, "address": self.notify,

@@ -3,10 +3,11 @@
 import numpy as np
 
 from golden.memory import Command, Machine, Memory, Ring
-from golden.memory.descriptor import ALIGNMENT, BYTES, JobFlag
-from golden.memory.jobs import FORMAT_CODES, JobKind, Output, Selection
+from golden.memory.descriptor import ALIGNMENT, BYTES, JobFlag, Operation
+from golden.memory.jobs import FORMAT_CODES, Function, JobKind, Output, Rows, Selection
 from golden.memory.layouts import longest_packet
 from golden.packing import activation_tiles, weight_stream
+from golden.vector.statistics import scaled_epsilon
 from sim_tests.stimuli.operands import configuration, matrix, mixed
 
 SIZE, ADDRESS_BITS = 1 << 19, 40
@@ -31,10 +32,11 @@ SPOILT = {
 
 def machine_of(config):
     """Say to golden what was built."""
-    return Machine(**{name: getattr(config, name) for name in (
-        "rows", "cols", "act_bytes", "weight_bytes", "acc_width", "k_max", "act_depth",
-        "tile_slots", "tables", "rounding", "float_formats")},
-        has_vector=bool(config.vector_lanes), has_epilogue=False)
+    return Machine(
+        **{name: getattr(config, name) for name in (
+            "rows", "cols", "act_bytes", "weight_bytes", "acc_width", "k_max", "act_depth",
+            "tile_slots", "tables", "rounding", "float_formats")},
+        outputs=tuple(config.outputs), has_vector=bool(config.vector_lanes), has_epilogue=True)
 
 
 class Lists:
@@ -97,14 +99,7 @@ class Lists:
             x = mixed(matrix(rng, m, k), rng.random(-(-k // 16)) < 0.4)
             a, a_stride = self.tiles(activation_tiles(x, config.rows, config.act_bytes))
         b, b_stride = self.tiles(weight_stream(w, config.cols, config.weight_bytes))
-        if output in (Output.MX6, Output.MX9):
-            size = longest_packet(config.rows, n, config.act_bytes)
-            size = -(-size // 64) * 64 + 64 * int(rng.integers(0, 3))
-            c = {"c_stride": size, "c": self.room(-(-m // config.rows) * size)}
-        else:
-            size = 4 if output is Output.FP32 else 2
-            stride = n * size + size * int(rng.integers(0, 20))
-            c = {"c_stride": stride, "c": self.room(m * stride, size)}
+        c = self.results(m, n, output)
         if kind is JobKind.GEMM:
             c |= self.policy(k) | {"format": FORMAT_CODES[float_format]}
         if has_bias:
@@ -112,6 +107,72 @@ class Lists:
         return self.add(**({
             "kind": kind, "m": m, "n": n, "k": k, "tiles": tiles, "output": output, "a": a, "b": b,
             "a_stride": a_stride, "b_stride": b_stride} | c | values))
+
+    def results(self, m, n, output, copies=1):
+        """Make room for results, in as many copies behind each other; return their fields.
+
+        Of several the step of level 0 leads from one to the next.
+        """
+        if output in (Output.MX6, Output.MX9):
+            size = longest_packet(self.config.rows, n, self.config.act_bytes)
+            unit, lines = 64, -(-m // self.config.rows)
+            stride = -(-size // 64) * 64 + 64 * int(self.rng.integers(0, 3))
+        else:
+            unit, lines = 4 if output is Output.FP32 else 2, m
+            stride = n * unit + unit * int(self.rng.integers(0, 20))
+        step = {"c_step_0": lines * stride} if copies > 1 else {}
+        return {"c_stride": stride, "c": self.room(copies * lines * stride, unit)} | step
+
+    def vector_pass(self, m, n, *, rows=Rows.NONE, function=Function.NONE, output=Output.FP32,
+                    float_format="fp32", has_bias=False, has_channel=False, residual="none",
+                    scalar=None, x=None, batch=(1, 1), **values):
+        """Add a pass over rows of numbers.
+
+        Parameters
+        ----------
+        m, n : int
+        rows, function, output, float_format
+            As the fields of their names.
+        has_bias, has_channel : bool
+        residual : {"none", "rows", "shift"}
+        scalar : float, optional
+            The factor of all rows.
+        x : ndarray of float32, optional
+            The rows of all iterations, drawn if they are not given.
+        batch : (int, int)
+            Iterations of both levels, each with all operands of its own.
+        **values
+            Fields.
+        """
+        rng, copies = self.rng, batch[0] * batch[1]
+        x = matrix(rng, copies * m, n) if x is None else x
+        flags, fields = JobFlag(0), self.results(m, n, output, copies)
+        fields["a"], fields["a_stride"] = self.rows(*in_format(x, float_format))
+        steps = {"a": m * fields["a_stride"], "c": fields.pop("c_step_0", 0)}
+        for name, flag, is_there in (("bias", JobFlag.BIAS, has_bias),
+                                     ("channel", JobFlag.CHANNEL, has_channel),
+                                     ("residual", JobFlag.RESIDUAL, residual == "shift")):
+            if is_there:
+                flags |= flag
+                fields[name], steps[name] = self.place(rng.standard_normal((copies, n))), 4 * n
+        if residual == "rows":
+            flags |= JobFlag.RESIDUAL
+            fields["residual"], stride = self.rows(matrix(rng, copies * m, n), 4)
+            fields["residual_stride"], steps["residual"] = stride, m * stride
+        if scalar is not None:
+            flags |= JobFlag.SCALED
+        elif rows in (Rows.LAYER_NORM, Rows.RMS_NORM):
+            scalar = scaled_epsilon(n, 1e-5)
+        if scalar is not None:
+            fields["scalar"] = int(np.float32(scalar).view(np.uint32))
+        if output is Output.MX6:
+            fields |= self.policy(n)
+        for name, step in steps.items() if copies > 1 else ():
+            fields |= {f"{name}_step_0": step, f"{name}_step_1": batch[0] * step}
+        return self.add(**({
+            "operation": Operation.VECTOR, "m": m, "n": n, "rows": rows, "function": function,
+            "output": output, "format": FORMAT_CODES[float_format], "flags": flags,
+            "count_0": batch[0], "count_1": batch[1]} | fields | values))
 
     def convert(self, n, k, *, transposed=False, float_format="fp32", **values):
         """Add a conversion."""
@@ -146,6 +207,11 @@ class Lists:
 
     def add(self, **values):
         self.commands.append(Command(**({"count_0": 1, "count_1": 1} | values)))
+        return self.commands[-1]
+
+    def change(self, **fields):
+        """Give the last command other fields; return it."""
+        self.commands[-1] = Command(**(self.commands[-1].describe() | fields))
         return self.commands[-1]
 
     def place(self, array):

@@ -22,11 +22,18 @@ MACHINES = {
     "long rows": Config.sized(rows=4, cols=8, k_max=256, bus_bytes=16, drain_lanes=32),
 }
 
+VECTOR_MACHINES = {
+    "vector": Config.sized(rows=4, cols=4, k_max=256, bus_bytes=32, vector_lanes=4),
+    "vector, one lane": Config.sized(rows=3, cols=5, k_max=256, bus_bytes=32, vector_lanes=1),
+}
+"""Those with a vector unit, which have lists of their own."""
+
 CROSSED = Config.sized(rows=4, cols=4, k_max=256, bus_bytes=32, bus_clock=1)
 
 BUS_PERIODS = {"slow bus": 3.14, "fast bus": 1.37}
 """Of the bus of `CROSSED`, in ns, by the name of the machine; its own is `drive.PERIOD_NS`."""
 
+every_vector_machine = pytest.mark.parametrize("name", list(VECTOR_MACHINES))
 every_machine = pytest.mark.parametrize("name", [*MACHINES, *BUS_PERIODS])
 
 
@@ -61,6 +68,7 @@ def simulate(name: str, test_module: str) -> None:
                        opened=("bus_clk", "bus_rst"),
                        parameters=handed_over(CROSSED, bus_period=BUS_PERIODS[name]))
         return
-    config = MACHINES[name]
-    bench.simulate(MemoryMachine(config), test_module, f"memory_machine_{name.replace(' ', '_')}",
+    config = (MACHINES | VECTOR_MACHINES)[name]
+    bench.simulate(MemoryMachine(config), test_module,
+                   f"memory_machine_{name.replace(',', '').replace(' ', '_')}",
                    parameters=handed_over(config))

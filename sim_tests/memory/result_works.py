@@ -1,10 +1,11 @@
 """Results of jobs on their way to memory: the machine's packets, and every byte they become."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from amaranth.lib.data import StructLayout
 from cocotb.triggers import gather
 
 from golden import MX6, MX9, MXTensor, quantize
@@ -12,7 +13,7 @@ from golden.memory.descriptor import ALIGNMENT
 from golden.packing import activation_tiles, result_chunks, weight_stream
 from hw.contract.config import Config
 from hw.host.driver import Job
-from hw.host.packet_order import result_packets
+from hw.host.packet_order import Part, result_packets
 from hw.memory.work import Form, results_layout, store_layout
 from sim_tests import drive
 from sim_tests.memory.addresses import reached
@@ -52,8 +53,12 @@ class ResultWork:
 
 def numbers(rng: np.random.Generator, config: Config, region: int, data_bytes: int, *,
             ends: int = 1, **chosen: Any) -> ResultWork:
-    """Draw rows of numbers; m, n, tiles, is_wide, address and stride may be chosen."""
+    """Draw rows of numbers; m, n, tiles, is_wide, address and stride may be chosen.
+
+    Those of a pass, `by_row`, come a row at a time.
+    """
     tiles = chosen.get("tiles", int(rng.integers(1, 4)))
+    by_row = chosen.get("by_row", False)
     m = chosen.get("m", int(rng.integers(1, 3 * config.rows * tiles)))
     n = chosen.get("n", int(rng.integers(1, 4 * config.cols + 1)))
     is_wide = chosen.get("is_wide", int(rng.integers(2)))
@@ -65,7 +70,8 @@ def numbers(rng: np.random.Generator, config: Config, region: int, data_bytes: i
               for row, octets in enumerate(rows) for at, octet in enumerate(octets)}
     row_size = size << (config.cols - 1).bit_length()
     beats, words = [], 0
-    for part in result_packets(config, Job(m=m, n=n, k=1, tiles=tiles)):
+    for part in (row_packets(config, m, n) if by_row
+                 else result_packets(config, Job(m=m, n=n, k=1, tiles=tiles))):
         packet, keep = bytearray(rng.bytes(config.result_bytes)), 0
         for place, row in enumerate(range(part.row, part.row + part.rows)):
             octets = rows[row][part.col * size : (part.col + part.cols) * size]
@@ -77,7 +83,8 @@ def numbers(rng: np.random.Generator, config: Config, region: int, data_bytes: i
         beats.append(bits | 1 << 9 * config.result_bytes)
     return ResultWork({
         "form": Form.NUMBERS.value, "address": address, "stride": stride, "m": m, "n": n,
-        "group_rows": config.rows * tiles, "is_wide": is_wide, "is_mx9": int(rng.integers(2)),
+        "group_rows": 1 if by_row else config.rows * tiles, "is_wide": is_wide,
+        "is_mx9": int(rng.integers(2)), **_of_rows(config, by_row),
         "is_last": chosen.get("is_last", ends), "ends": ends}, beats, memory, words)
 
 
@@ -91,7 +98,19 @@ def weights(rng: np.random.Generator, config: Config, region: int, beat_bytes: i
     return _packed(rng, config, region, beat_bytes, packets, packets, {
         "form": Form.WEIGHTS.value, "m": int(rng.integers(1 << 32)), "n": n,
         "group_rows": int(rng.integers(1 << 32)), "is_mx9": int(rng.integers(2)),
-        "ends": ends}, chosen)
+        **_of_rows(config, False), "ends": ends}, chosen)
+
+
+def token_tiles(rng: np.random.Generator, config: Config, region: int, beat_bytes: int, *,
+                ends: int = 1, **chosen: Any) -> ResultWork:
+    """Draw what a pass packs, in such beats; m, n, address and stride may be chosen."""
+    m = chosen.get("m", int(rng.integers(1, 4 * config.rows)))
+    n = chosen.get("n", int(rng.integers(1, 200)))
+    tensor = mixed(matrix(rng, m, n), rng.random(-(-n // 16)) < 0.5)
+    packets = activation_tiles(tensor, config.rows, config.act_bytes)
+    return _packed(rng, config, region, beat_bytes, packets, packets, {
+        "form": Form.WEIGHTS.value, "m": m, "n": n, "group_rows": int(rng.integers(1 << 32)),
+        "is_mx9": int(rng.integers(2)), **_of_rows(config, True), "ends": ends}, chosen)
 
 
 def blocks(rng: np.random.Generator, config: Config, region: int, beat_bytes: int, *,
@@ -106,7 +125,19 @@ def blocks(rng: np.random.Generator, config: Config, region: int, beat_bytes: in
     packets = activation_tiles(tensor, config.rows, config.act_bytes)
     return _packed(rng, config, region, beat_bytes, chunks, packets, {
         "form": Form.BLOCKS.value, "m": m, "n": n, "group_rows": config.rows * tiles,
-        "is_mx9": is_mx9, "ends": ends}, chosen)
+        "is_mx9": is_mx9, **_of_rows(config, False), "ends": ends}, chosen)
+
+
+def row_packets(config: Config, m: int, n: int) -> Iterator[Part]:
+    """List the packets of a pass: of each row those of its column tiles."""
+    for row in range(m):
+        for col in range(0, n, config.cols):
+            yield Part(row, 1, col, min(config.cols, n - col))
+
+
+def _of_rows(config: Config, of_rows: bool) -> dict[str, int]:
+    """Give the field of that name, which works of machines with a vector unit have."""
+    return {"of_rows": int(of_rows)} if config.vector_lanes else {}
 
 
 def count(rng: np.random.Generator, config: Config, region: int, data_bytes: int, *,
@@ -147,13 +178,18 @@ def _inside(address: int) -> int:
     return reached(address, ADDRESS_BITS)
 
 
+def work_layout(config: Config) -> StructLayout:
+    """Give the layout of a machine's works."""
+    return results_layout(address_bits=ADDRESS_BITS, has_vector=bool(config.vector_lanes))
+
+
 async def write(dut: Any, config: Config, works: Sequence[ResultWork], data_bytes: int,
                 idle: drive.Pause = 0.0, stall: drive.Pause = 0.0) -> int:
     """Send works and their beats, compare every byte that is written, and return the cycles.
 
     No byte is written twice, and the last word of a work, that one alone, has its `ends`.
     """
-    layout = results_layout(address_bits=ADDRESS_BITS)
+    layout = work_layout(config)
     descriptions = [drive.pack(layout, work.fields)[0] for work in works]
     beats = [beat for work in works for beat in work.beats]
     start = drive.cycle()

@@ -278,9 +278,17 @@ async def forgets_a_descriptor_that_nobody_took(dut):
     await ring.compare()
 
 
-@pytest.mark.parametrize("descriptor", list(KNOWN))
 @pytest.mark.parametrize("data_bytes", [8, 32, 64])
-def test_descriptor_reader(data_bytes, descriptor):
+def test_descriptor_reader(data_bytes):
+    simulate(data_bytes, "plain")
+
+
+@pytest.mark.parametrize("data_bytes", [8, 32, 64])
+def test_descriptor_reader_of_a_vector_unit(data_bytes):
+    simulate(data_bytes, "vector")
+
+
+def simulate(data_bytes, descriptor):
     reader = DescriptorReader(data_bytes=data_bytes, descriptor=KNOWN[descriptor], **SIZES)
     bench.simulate(reader, __name__, f"descriptor_reader_{descriptor}_{data_bytes}",
                    parameters={"data_bytes": data_bytes, "descriptor": descriptor})

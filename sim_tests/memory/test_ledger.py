@@ -13,9 +13,14 @@ from hw.registers.ring_map import FAULT_BITS
 from sim_tests import bench, drive
 
 COUNTS = 1 << COUNT_BITS
-INPUTS = ("begins", "note", "wrong", "wrong_note", "act_resp", "act_index", "weight_resp",
-          "weight_index", "answered", "write_resp", "cut_off", "cut_off_index", "overlong",
-          "overlong_index", "ended", "forget", "skip")
+OPERANDS = ("beside", "act", "weight")
+MARKS = {"cut_off": Fault.OVERLONG, "saturated": Fault.SATURATED, "overlong": Fault.OVERLONG}
+"""Of several in one cycle the first counts, and operands before marks."""
+
+OF_VECTOR = ("beside", "saturated")
+INPUTS = ("begins", "note", "wrong", "wrong_note", "answered", "write_resp", "ended", "forget",
+          "skip", *(f"{name}_{end}" for name in OPERANDS for end in ("resp", "index")),
+          *MARKS, *(f"{name}_index" for name in MARKS))
 READ, WRITE = ({OUTSIDE: Fault.OUTSIDE, SLVERR: Fault.READ_SLVERR, DECERR: Fault.READ_DECERR},
                {OUTSIDE: Fault.OUTSIDE, SLVERR: Fault.WRITE_SLVERR, DECERR: Fault.WRITE_DECERR})
 
@@ -66,11 +71,11 @@ class Book:
 
     def after(self, given, oldest):
         """Take over what counts from the next cycle on; `oldest` is the count before this one."""
-        for name in ("act", "weight"):
+        for name in OPERANDS:
             self._blame_since(oldest, given[f"{name}_index"], READ.get(given[f"{name}_resp"], 0))
-        for name in ("cut_off", "overlong"):
+        for name, fault in MARKS.items():
             if given[name]:
-                self._blame_since(oldest, given[f"{name}_index"], Fault.OVERLONG)
+                self._blame_since(oldest, given[f"{name}_index"], fault)
         if given["begins"]:
             self.under_way.append([given["note"], 0])
         if given["skip"]:
@@ -83,6 +88,15 @@ class Book:
             self.blame(index, fault)
 
 
+def is_there(name):
+    """Tell whether the machine has what an operand or a mark is about."""
+    return drive.parameters()["has_vector"] or name not in OF_VECTOR
+
+
+def inputs():
+    return [name for name in INPUTS if is_there(name.removesuffix("_resp").removesuffix("_index"))]
+
+
 def draw(rng, book, stopped):
     """Draw inputs as the machine would give them."""
     given = dict.fromkeys(INPUTS, 0)
@@ -93,11 +107,11 @@ def draw(rng, book, stopped):
     given["ended"] = int(there and not by_itself and flip() < 0.3)
     # Nothing is said any more of a command that is about to end.
     places = range(1 if given["ended"] or by_itself else 0, there)
-    for name in ("act", "weight"):
+    for name in filter(is_there, OPERANDS):
         if places and flip() < 0.15:
             given[f"{name}_resp"] = int(rng.choice([OKAY, OUTSIDE, SLVERR, DECERR]))
             given[f"{name}_index"] = (book.completed + int(rng.choice(places))) % UNDER_WAY
-    for name in ("cut_off", "overlong"):
+    for name in filter(is_there, MARKS):
         if places and flip() < 0.05:
             given[name] = 1
             given[f"{name}_index"] = (book.completed + int(rng.choice(places))) % UNDER_WAY
@@ -125,8 +139,8 @@ async def keeps_account_of_every_command(dut):
         stopped = 0
         for _ in range(60):
             given = draw(rng, book, stopped)
-            for name, value in given.items():
-                getattr(dut, name).value = value
+            for name in inputs():
+                getattr(dut, name).value = given[name]
             before = book.completed
             seen = book.expected(given)
             await drive.ticks(dut, 1)
@@ -140,7 +154,7 @@ async def keeps_account_of_every_command(dut):
             stopped = stopped + 1 if stopped or seen["stops"] else 0
             if stopped > 4:
                 break
-        for name in INPUTS:
+        for name in inputs():
             getattr(dut, name).value = 0
         dut.forget.value = 1
         await drive.ticks(dut, 2)
@@ -150,7 +164,17 @@ async def keeps_account_of_every_command(dut):
 
 @pytest.mark.parametrize("first", [0, COUNTS - 9])
 def test_ledger(first):
-    bench.simulate(Ledger(first=first), __name__, f"ledger_{first}", parameters={"first": first})
+    simulate(first, False)
+
+
+def test_ledger_of_a_vector_unit():
+    simulate(0, True)
+
+
+def simulate(first, has_vector):
+    bench.simulate(Ledger(first=first, has_vector=has_vector), __name__,
+                   f"ledger_{first}{'_vector' * has_vector}",
+                   parameters={"first": first, "has_vector": has_vector})
 
 
 def test_the_bits_of_a_note_are_those_of_the_book():

@@ -7,10 +7,17 @@ from cocotb.triggers import gather
 from golden.memory.descriptor import ALIGNMENT
 from hw.contract.config import Config
 from hw.memory.packed_writer import PackedWriter
-from hw.memory.work import results_layout
 from sim_tests import bench, drive
 from sim_tests.memory.addresses import near_the_last
-from sim_tests.memory.result_works import ADDRESS_BITS, blocks, stored, weights, write
+from sim_tests.memory.result_works import (
+    ADDRESS_BITS,
+    blocks,
+    stored,
+    token_tiles,
+    weights,
+    work_layout,
+    write,
+)
 from sim_tests.stimuli.operands import configuration, handed_over
 
 
@@ -23,9 +30,15 @@ def size_of_beat():
 
 
 def draw(rng, count):
-    """Draw works of both forms in any order, every other one the last of its command."""
-    return [(blocks, weights)[int(rng.random() < 0.3)](
+    """Draw works of all forms in any order, every other one the last of its command."""
+    kinds = [blocks, blocks, *as_they_come()]
+    return [kinds[rng.integers(len(kinds))](
         rng, configuration(), region, size_of_beat(), ends=region & 1) for region in range(count)]
+
+
+def as_they_come():
+    """List the kinds of tiles that leave as they are."""
+    return [weights, *([token_tiles] if configuration().vector_lanes else [])]
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
@@ -86,13 +99,17 @@ async def writes_a_beat_each_cycle(dut):
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
-@cocotb.parametrize(kind=["weights", "blocks"])
+@cocotb.parametrize(kind=["weights", "blocks", "token tiles"])
 async def a_single_tile_takes_what_it_needs_whatever_its_stride(dut, kind):
     """A stride is the way to the next tile: where there is none, it says nothing."""
     await drive.reset(dut)
     config, rng, size = configuration(), drive.rng(), size_of_beat()
     if kind == "weights":
         works = [weights(rng, config, 0, size, n=config.cols, k=150, stride=0)]
+    elif kind == "token tiles":
+        if not config.vector_lanes:
+            return
+        works = [token_tiles(rng, config, 0, size, m=config.rows, n=150, stride=0)]
     else:
         works = [blocks(rng, config, 0, size, m=config.rows, n=150, tiles=2, stride=0)]
     await write(dut, config, works, size_of_word())
@@ -107,7 +124,7 @@ async def goes_on_where_a_row_has_many_blocks(dut, n):
     work = blocks(rng, config, 0, size, m=1, tiles=1, n=16 * 5, is_mx9=0, stride=1 << 31)
     work.fields["n"] = n
     cocotb.start_soon(drive.send(dut, "i", work.beats))
-    word = drive.pack(results_layout(address_bits=ADDRESS_BITS), work.fields)
+    word = drive.pack(work_layout(config), work.fields)
     cocotb.start_soon(drive.send(dut, "work", word))
     memory, ends = stored(await drive.receive(dut, "o", work.words, patience=500),
                           size_of_word())
@@ -121,8 +138,9 @@ async def addresses_beyond_the_last_are_marked_and_stay_so(dut):
     config, rng, size = configuration(), drive.rng(), size_of_beat()
     works = []
     for most_bits in (7, 8, 12, 33):
-        for kind in (blocks, weights):
-            shape = {"m": 3 * config.rows, "tiles": 1} if kind is blocks else {}
+        for kind in (blocks, *as_they_come()):
+            shape = {blocks: {"m": 3 * config.rows, "tiles": 1}, weights: {},
+                     token_tiles: {"m": 3 * config.rows}}[kind]
             far = {"stride": ALIGNMENT * int(rng.integers(1 << 20, 1 << 26))}
             works.append(kind(
                 rng, config, 0, size, n=2 * config.cols + 1, **shape,
@@ -133,7 +151,7 @@ async def addresses_beyond_the_last_are_marked_and_stay_so(dut):
 
 async def write_too_much(dut, work, after, stall):
     """Write a work whose tiles are too long, and one behind it; return words and dropped words."""
-    layout, dropped = results_layout(address_bits=ADDRESS_BITS), 0
+    layout, dropped = work_layout(configuration()), 0
     words, is_done = [], False
 
     async def watch():
@@ -157,12 +175,16 @@ async def write_too_much(dut, work, after, stall):
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
-@cocotb.parametrize(kind=["weights", "blocks"], stall=[0.0, 0.5])
+@cocotb.parametrize(kind=["weights", "blocks", "token tiles"], stall=[0.0, 0.5])
 async def writes_nothing_beyond_a_stride(dut, kind, stall):
     await drive.reset(dut)
     config, rng, size = configuration(), drive.rng(), size_of_beat()
     if kind == "weights":
         long = weights(rng, config, 0, size, n=3 * config.cols - 1, k=200)
+    elif kind == "token tiles":
+        if not config.vector_lanes:
+            return
+        long = token_tiles(rng, config, 0, size, m=3 * config.rows - 1, n=200)
     else:
         long = blocks(rng, config, 0, size, m=3 * config.rows - 1, n=200, tiles=2, is_mx9=1)
     # The same tiles, each cut off after 64 bytes, and closer together.
@@ -186,6 +208,21 @@ def test_packed_writer(rows, cols, act_bytes, data_bytes):
     config = Config.sized(rows=rows, cols=cols, k_max=512, act_bytes=act_bytes,
                           weight_bytes=data_bytes, blocks_per_cycle=2,
                           float_formats=("fp16",) if act_bytes < 4 else ("fp32", "fp16"))
+    simulate(config, data_bytes)
+
+
+VECTOR = [(4, 4, 32, 32, 4), (3, 5, 16, 32, 1), (5, 16, 8, 8, 2)]
+
+
+@pytest.mark.parametrize("rows, cols, act_bytes, data_bytes, lanes", VECTOR)
+def test_packed_writer_of_a_vector_unit(rows, cols, act_bytes, data_bytes, lanes):
+    simulate(Config.sized(rows=rows, cols=cols, k_max=512, act_bytes=act_bytes,
+                          bus_bytes=data_bytes, vector_lanes=lanes), data_bytes)
+
+
+def simulate(config, data_bytes):
     bench.simulate(PackedWriter(config, address_bits=ADDRESS_BITS, data_bytes=data_bytes),
-                   __name__, f"packed_writer_{rows}x{cols}_{act_bytes}_{data_bytes}",
+                   __name__,
+                   f"packed_writer_{config.rows}x{config.cols}_{config.act_bytes}_{data_bytes}"
+                   f"{'_vector' * bool(config.vector_lanes)}",
                    parameters=handed_over(config, data_bytes=data_bytes))

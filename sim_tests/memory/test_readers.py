@@ -8,9 +8,17 @@ from cocotb.triggers import gather
 
 from golden.memory.layouts import longest_packet
 from hw.contract.config import Config
+from hw.memory.beside_reader import BesideReader
 from hw.memory.row_reader import RowReader
 from hw.memory.tile_reader import TileReader
-from hw.memory.work import FENCE_BITS, Walk, piece_layout, rows_layout, tiles_layout
+from hw.memory.work import (
+    FENCE_BITS,
+    Walk,
+    beside_layout,
+    piece_layout,
+    rows_layout,
+    tiles_layout,
+)
 from sim_tests import bench, drive
 from sim_tests.memory.addresses import near_the_last, reached
 from sim_tests.stimuli.operands import configuration, handed_over
@@ -55,6 +63,16 @@ def tiles_pieces(config, work):
             yield work["address"] + tile * stride, min(stride or longest, longest), 1
 
 
+def beside_pieces(work):
+    """List the pieces of what lies beside rows, each a packet."""
+    for name in ("bias", "channel"):
+        if work[f"has_{name}"]:
+            yield work[name], work["length"], 1
+    if work["has_residual"]:
+        for row in range(work["m"] if work["stride"] else 1):
+            yield work["residual"] + row * work["stride"], work["length"], 1
+
+
 def inside(address):
     return reached(address, SIZES["address_bits"])
 
@@ -88,6 +106,16 @@ def draw_tiles(rng, config):
             "k_blocks": k_blocks, "fence": NO_FENCE, "side_fence": NO_FENCE}
 
 
+def draw_beside(rng, **chosen):
+    has = dict(zip(("has_bias", "has_channel", "has_residual"),
+                   rng.permutation([1, *rng.integers(2, size=2)]).tolist(), strict=True))
+    return has | {
+        "bias": draw_address(rng), "channel": draw_address(rng), "residual": draw_address(rng),
+        "length": 4 * int(rng.integers(1, 800)), "m": int(rng.integers(1, 20)),
+        "stride": 4 * int(rng.integers(1, 2_000)) * int(rng.random() < 0.7),
+        "index": int(rng.integers(8)), "side_fence": NO_FENCE, "residual_fence": NO_FENCE} | chosen
+
+
 async def list_pieces(dut, layout, works, expected, idle, stall):
     """Send works, and compare the pieces that they become."""
     words = [drive.pack(layout, work)[0] for work in works]
@@ -119,6 +147,21 @@ async def tiles_walk_through_weights(dut, idle, stall):
     works = [draw_tiles(rng, config) for _ in range(20)]
     expected = [piece for work in works for piece in tiles_pieces(config, work)]
     await list_pieces(dut, tiles_layout(address_bits=40), works, expected, idle, stall)
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+@cocotb.parametrize(idle=[0.0, 0.5], stall=[0.0, 0.5])
+async def beside_walks_through_all_that_there_is(dut, idle, stall):
+    """Every choice of the three, with a residual of one row, of some, and of one for all."""
+    await drive.reset(dut)
+    rng = drive.rng()
+    works = [draw_beside(rng, has_bias=bias, has_channel=channel, has_residual=residual, **rows)
+             for bias, channel, residual in itertools.product((0, 1), repeat=3)
+             if bias or channel or residual
+             for rows in ({}, {"m": 1}, {"stride": 0}, {"m": 7, "stride": 404})]
+    works = [works[at] for at in rng.permutation(len(works))]
+    expected = [piece for work in works for piece in beside_pieces(work)]
+    await list_pieces(dut, beside_layout(**SIZES), works, expected, idle, stall)
 
 
 async def begin_works_of_any_size(dut, layout, draw, pieces_of):
@@ -169,6 +212,17 @@ async def tiles_begin_works_of_any_size(dut):
                               for address, length, last in tiles_pieces(config, work)))
 
 
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def beside_begins_works_of_any_size(dut):
+    await drive.reset(dut)
+    rng = drive.rng()
+    await begin_works_of_any_size(
+        dut, beside_layout(**SIZES), lambda: draw_beside(
+            rng, m=int(rng.integers(4, 1 << 32)), stride=int(rng.integers(1, 1 << 32)),
+            length=int(rng.integers(1, 1 << 24)), has_residual=1),
+        lambda _, work: ((inside(address), *others) for address, *others in beside_pieces(work)))
+
+
 async def hold(dut, layout, work, completed, holds, free):
     """Offer a work at one count of ended commands; then let it go at another."""
     dut.completed.value = completed
@@ -211,6 +265,22 @@ async def tiles_wait_for_weights_and_for_biases(dut):
                        first + 3)
 
 
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def beside_waits_for_each_that_there_is(dut):
+    await drive.reset(dut)
+    rng = drive.rng()
+    for first, has, waits, residual_waits in itertools.product(
+            (8, 0x5555_5555, 0xAAAA_AAAA), range(1, 8), (0, 1), (0, 1)):
+        bias, channel, residual = (has >> bit & 1 for bit in range(3))
+        fenced = draw_beside(rng, has_bias=bias, has_channel=channel, has_residual=residual, m=2,
+                             side_fence=fence(waits, first + 1),
+                             residual_fence=fence(residual_waits, first + 3))
+        for past in range(4):
+            holds = ((bias or channel) and waits and past < 1) or (
+                residual and residual_waits and past < 3)
+            await hold(dut, beside_layout(**SIZES), fenced, first + past, bool(holds), first + 3)
+
+
 @pytest.mark.parametrize("rows, cols, blocks", [(4, 4, 1), (3, 5, 1), (8, 2, 1), (8, 8, 2)])
 @pytest.mark.parametrize("kind", [RowReader, TileReader])
 def test_readers(kind, rows, cols, blocks):
@@ -219,3 +289,9 @@ def test_readers(kind, rows, cols, blocks):
     name = {RowReader: "rows", TileReader: "tiles"}[kind]
     bench.simulate(kind(config, **SIZES), __name__, f"{name}_reader_{rows}x{cols}",
                    only=rf"\.{name}_", parameters=handed_over(config))
+
+
+def test_beside_reader():
+    config = Config.sized(rows=4, cols=4, k_max=600, bus_bytes=32, vector_lanes=2)
+    bench.simulate(BesideReader(config, **SIZES), __name__, "beside_reader", only=r"\.beside_",
+                   parameters=handed_over(config))

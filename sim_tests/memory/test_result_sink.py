@@ -1,25 +1,39 @@
 """Results of any form to memory: each goes to its writer, and none loses a word to another."""
 
+from functools import partial
+
 import cocotb
 import pytest
 
 from hw.contract.config import Config
 from hw.memory.result_sink import ResultSink
-from hw.memory.work import Form, results_layout
+from hw.memory.work import Form
 from sim_tests import bench, drive
-from sim_tests.memory.result_works import ADDRESS_BITS, blocks, count, numbers, stored, weights
+from sim_tests.memory.result_works import (
+    ADDRESS_BITS,
+    blocks,
+    count,
+    numbers,
+    stored,
+    token_tiles,
+    weights,
+    work_layout,
+)
 from sim_tests.stimuli.operands import configuration, handed_over
 
 KINDS = (numbers, weights, blocks, count)
+OF_PASSES = (partial(numbers, by_row=True), token_tiles)
 
 
 def draw(rng, amount):
     """Draw works of all forms in any order."""
-    kinds = [*rng.permutation(KINDS), *rng.choice(KINDS, max(0, amount - len(KINDS)))]
+    every = [*KINDS, *(OF_PASSES if configuration().vector_lanes else ())]
+    kinds = [every[at] for at in (*rng.permutation(len(every)),
+                                  *rng.integers(len(every), size=max(0, amount - len(every))))]
     works = []
     for region, (kind, after) in enumerate(zip(kinds, [*kinds[1:], None], strict=True)):
         ends = int(rng.integers(2)) if after else 1
-        size = (configuration().result_bytes if kind in (weights, blocks)
+        size = (configuration().result_bytes if kind in (weights, blocks, token_tiles)
                 else drive.parameters()["data_bytes"])
         works.append(kind(rng, configuration(), region, size, ends=ends))
         # A command has one form.
@@ -34,7 +48,7 @@ async def write(dut, works, idle=0.0, stall=0.0):
     ``ends``, if it has.
     """
     size = drive.parameters()["data_bytes"]
-    layout = results_layout(address_bits=ADDRESS_BITS)
+    layout = work_layout(configuration())
     beats = [beat for work in works for beat in work.beats]
     sending = [cocotb.start_soon(drive.send(dut, name, words, idle)) for name, words in (
         ("i", beats), ("work", [drive.pack(layout, work.fields)[0] for work in works]))]
@@ -100,7 +114,7 @@ async def a_count_goes_to_every_place_of_a_word(dut, stall):
 async def says_that_a_tile_is_overlong(dut):
     await drive.reset(dut)
     config, size = configuration(), configuration().result_bytes
-    layout = results_layout(address_bits=ADDRESS_BITS)
+    layout = work_layout(configuration())
     dut.o__ready.value = 1
     for stride, is_overlong in ((1 << 16, False), (64, True)):
         work = weights(drive.rng(), config, 0, size, n=2 * config.cols, k=200, stride=stride)
@@ -124,6 +138,18 @@ def test_result_sink(rows, cols, act_bytes, data_bytes):
     """
     config = Config.sized(rows=rows, cols=cols, k_max=512, act_bytes=act_bytes,
                           weight_bytes=data_bytes, drain_lanes=2 * cols, blocks_per_cycle=2)
+    simulate(config, data_bytes)
+
+
+@pytest.mark.parametrize("rows, cols, act_bytes, data_bytes, lanes", [
+    (4, 4, 32, 32, 4), (3, 5, 16, 32, 1)])
+def test_result_sink_of_a_vector_unit(rows, cols, act_bytes, data_bytes, lanes):
+    simulate(Config.sized(rows=rows, cols=cols, k_max=512, act_bytes=act_bytes,
+                          bus_bytes=data_bytes, vector_lanes=lanes), data_bytes)
+
+
+def simulate(config, data_bytes):
     bench.simulate(ResultSink(config, address_bits=ADDRESS_BITS, data_bytes=data_bytes), __name__,
-                   f"result_sink_{rows}x{cols}_{act_bytes}_{data_bytes}",
+                   f"result_sink_{config.rows}x{config.cols}_{config.act_bytes}_{data_bytes}"
+                   f"{'_vector' * bool(config.vector_lanes)}",
                    parameters=handed_over(config, data_bytes=data_bytes))

@@ -26,6 +26,19 @@ async def puts_every_row_to_its_place(dut, idle, stall):
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
+@cocotb.parametrize(idle=[0.0, 0.5], stall=[0.0, 0.5])
+async def puts_rows_to_their_places_that_come_one_by_one(dut, idle, stall):
+    """Those of a pass: a packet has a row, however many drain at once; jobs come in between."""
+    await drive.reset(dut)
+    config, rng = configuration(), drive.rng()
+    works = [numbers(rng, config, region, drive.parameters()["data_bytes"], ends=region & 1,
+                     by_row=bool(rng.random() < 0.7)) for region in range(drive.amount(12, 60))]
+    works.append(numbers(rng, config, 100, drive.parameters()["data_bytes"], by_row=True,
+                         m=2 * config.rows + 1, n=2 * config.cols))
+    await write(dut, config, works, drive.parameters()["data_bytes"], idle, stall)
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
 @cocotb.parametrize(side=["idle", "stall"])
 async def survives_a_long_pause(dut, side):
     await drive.reset(dut)
@@ -98,7 +111,17 @@ CASES = [(4, 4, 4, 32), (5, 3, 12, 16), (3, 5, 20, 32), (2, 1, 2, 4), (6, 8, 16,
 def test_row_writer(rows, cols, drain_lanes, data_bytes):
     config = Config.sized(rows=rows, cols=cols, drain_lanes=drain_lanes, k_max=256, act_bytes=4,
                           weight_bytes=4)
+    simulate(config, data_bytes)
+
+
+@pytest.mark.parametrize("rows, cols, lanes", [(4, 4, 4), (3, 5, 1)])
+def test_row_writer_of_a_vector_unit(rows, cols, lanes):
+    simulate(Config.sized(rows=rows, cols=cols, bus_bytes=32, k_max=256, vector_lanes=lanes), 32)
+
+
+def simulate(config, data_bytes):
     bench.simulate(RowWriter(config, address_bits=ADDRESS_BITS, data_bytes=data_bytes), __name__,
-                   f"row_writer_{rows}x{cols}_{drain_lanes}_{data_bytes}",
+                   f"row_writer_{config.rows}x{config.cols}_{config.drain_lanes}_{data_bytes}"
+                   f"{'_vector' * bool(config.vector_lanes)}",
                    parameters=handed_over(config, data_bytes=data_bytes))
 

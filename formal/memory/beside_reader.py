@@ -1,0 +1,40 @@
+"""Proof of the fences in `hw.memory.beside_reader`."""
+
+from amaranth import Cat
+
+import hw.memory.beside_reader as module
+from formal.memory.fences import SAYS, SHARED, FenceHarness
+from formal.proof import Mutant, Proof
+from hw.memory.work import SIZE_BITS
+
+LEFT = [("rows_left", SIZE_BITS), ("channel_left", 1), ("bias_left", 1)]
+
+
+class BesideHarness(FenceHarness):
+    """A work that has been let go has something left."""
+
+    def _pieces(self, m, dut, is_open, some_wait):
+        super()._pieces(m, dut, is_open, some_wait)
+        left = Cat(self.look(f"dut.{name}", bits) for name, bits in self.left)
+        self.check(m, "something_left", ~dut.o.valid | left.any())
+
+
+PROOFS = (Proof(
+    name="beside_reader", **SHARED | {
+        "assumes": "A work stays until it is taken, and has something to be read, a residual at "
+                   "least one row. Commands end one at a time, and a fence is 255 of them away at "
+                   "most."},
+    says=SAYS.format("s of what it has wait"),
+    make=lambda: BesideHarness(module.BesideReader, [
+        ("side_fence", lambda work: work.has_bias | work.has_channel),
+        ("residual_fence", lambda work: work.has_residual)], LEFT,
+        lambda work: (work.has_bias | work.has_channel | work.has_residual) & (work.m != 0)),
+    mutants=(Mutant(module.__name__, "goes.eq(self.work.valid & ~held)",
+                    "goes.eq(self.work.valid)"),
+             Mutant(module.__name__, "(work.has_bias | work.has_channel) & holds",
+                    "work.has_bias & holds"),
+             Mutant(module.__name__, "holds(work.residual_fence", "holds(work.side_fence"),
+             Mutant(module.__name__, "self.work.ready.eq(goes & self.o.ready & ends)",
+                    "self.work.ready.eq(goes & self.o.ready)"),
+             Mutant(module.__name__, "rows_left == 0, rows_left == 1", "0, rows_left == 1"),
+             Mutant(module.__name__, "rows_left.eq(rows_left - 1)", "rows_left.eq(rows_left)"))),)
