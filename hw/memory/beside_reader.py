@@ -44,7 +44,6 @@ class BesideReader(wiring.Component):
         m = Module()
         cols, work, piece = self.config.cols, self.work.p, self.o.p
         goes = Signal()
-<<<<<<< HEAD
         bias_left, channel_left, at_residual, ends = (
             Signal(name=name) for name in ("bias_left", "channel_left", "at_residual", "ends"))
         # Addresses of this row, of its column tile and of its group of resident tiles.
@@ -58,13 +57,6 @@ class BesideReader(wiring.Component):
         rows_end, tiles_end, all_end = (
             Signal(name=name) for name in ("rows_end", "tiles_end", "all_end"))
         of_group, columns = Signal(SIZE_BITS), Signal(range(cols + 1))
-=======
-        bias_left = Signal()
-        channel_left = Signal()
-        here = Signal.like(work.residual, reset_less=True)  # row of the residual
-        rows_left = Signal(len(work.m), reset_less=True)
-        ends = Signal()
->>>>>>> vector-memory
         m.d.comb += [
             at_residual.eq(~bias_left & ~channel_left), is_shift.eq(work.stride == 0),
             in_tiles.eq(work.in_tiles & ~is_shift),

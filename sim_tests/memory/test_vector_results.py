@@ -1,0 +1,108 @@
+"""What GEMMs go through on their way out: every byte against golden's ring."""
+
+import itertools
+
+import cocotb
+import numpy as np
+
+from golden.memory.descriptor import JobFlag
+from golden.memory.jobs import Function, JobKind, Output, Rows
+from sim_tests import drive
+from sim_tests.memory.lists import Lists
+from sim_tests.memory.machines import every_vector_machine, simulate
+from sim_tests.memory.runs import GENTLE, HOSTILE, run
+from sim_tests.memory.test_vector_machine import outputs_of
+
+
+def staged(lists, *, scalar=None, has_channel=False, residual="none", **fields):
+    """Give the last command stages: factors of its columns, a residual, a factor of all rows."""
+    rng, command = lists.rng, lists.commands[-1]
+    m, n, flags = command.m, command.n, JobFlag(command.flags)
+    if has_channel:
+        flags |= JobFlag.CHANNEL
+        fields["channel"] = lists.place(rng.standard_normal((1, n)))
+    if residual != "none":
+        flags |= JobFlag.RESIDUAL
+        if residual == "shift":
+            fields["residual"] = lists.place(rng.standard_normal((1, n)))
+        else:
+            fields["residual"], fields["residual_stride"] = lists.rows(
+                rng.standard_normal((m, n)).astype(np.float32), 4)
+    if scalar is not None:
+        flags |= JobFlag.SCALED
+        fields["scalar"] = int(np.float32(scalar).view(np.uint32))
+    return lists.change(flags=flags, **fields)
+
+
+def draw_gemm(lists, output, kind=JobKind.GEMM, most_k=70):
+    """Add a GEMM of any shape."""
+    rng, config = lists.rng, lists.config
+    lists.gemm(int(rng.integers(1, 4 * config.rows)), int(rng.integers(1, 5 * config.cols)),
+               int(rng.integers(1, most_k)), kind=kind, output=output,
+               has_bias=bool(rng.integers(2)), tiles=int(rng.integers(1, 4)))
+
+
+@cocotb.test(timeout_time=8, timeout_unit="ms")
+@cocotb.parametrize(manners=[GENTLE, HOSTILE])
+async def results_meet_factors_and_residuals(dut, manners):
+    lists = Lists(drive.rng())
+    outputs = itertools.cycle(outputs_of(lists.config))
+    for has_channel, residual, scalar in itertools.product(
+            (False, True), ("none", "rows", "shift"), (None, 0.7)):
+        draw_gemm(lists, next(outputs))
+        staged(lists, has_channel=has_channel, residual=residual, scalar=scalar)
+    await run(dut, lists, manners)
+
+
+@cocotb.test(timeout_time=8, timeout_unit="ms")
+@cocotb.parametrize(manners=[GENTLE, HOSTILE])
+async def functions_of_results(dut, manners):
+    """exp2 alone where they drain; all with something else in the lanes."""
+    lists = Lists(drive.rng())
+    for function, output in itertools.product(
+            (Function.EXP2, Function.GELU, Function.SILU), outputs_of(lists.config)):
+        draw_gemm(lists, output, most_k=40)
+        staged(lists, function=function)
+        draw_gemm(lists, output, most_k=40)
+        staged(lists, function=function, residual="rows")
+    await run(dut, lists, manners)
+
+
+@cocotb.test(timeout_time=8, timeout_unit="ms")
+@cocotb.parametrize(manners=[GENTLE, HOSTILE])
+async def rows_are_divided_by_their_sums(dut, manners):
+    lists = Lists(drive.rng())
+    for output in outputs_of(lists.config):
+        for k in (1, 15, 16, 17, 64, int(lists.rng.integers(1, 200))):
+            lists.gemm(int(lists.rng.integers(1, 3 * lists.config.rows)), 11, k, output=output,
+                       kind=JobKind.GEMM_PACKED, tiles=int(lists.rng.integers(1, 4)))
+            staged(lists, rows=Rows.SUM)
+    await run(dut, lists, manners)
+
+
+@cocotb.test(timeout_time=8, timeout_unit="ms")
+@cocotb.parametrize(manners=[GENTLE, HOSTILE])
+async def jobs_and_passes_share_the_lanes(dut, manners):
+    """Attention in two commands, then its projection with gate and residual, then a norm."""
+    lists = Lists(drive.rng())
+    config = lists.config
+    if not config.packs_results:
+        return
+    m, n = 2 * config.rows + 1, 40
+    for output in (Output.MX6, Output.MX9):
+        weights = lists.gemm(m, n, 30, output=output)
+        staged(lists, function=Function.EXP2)
+        lists.gemm(m, 21, n, kind=JobKind.GEMM_PACKED, a=weights.c, a_stride=weights.c_stride,
+                   wait_a=1)
+        staged(lists, rows=Rows.SUM, residual="rows")
+        lists.gemm(m, 33, 24, has_bias=True)
+        x = staged(lists, has_channel=True, residual="rows")
+        lists.vector_pass(m, 33, rows=Rows.LAYER_NORM, output=Output.MX6, has_channel=True,
+                          residual="shift", a=x.c, a_stride=x.c_stride, wait_a=1)
+        lists.gemm(m, 12, 24)
+    await run(dut, lists, manners)
+
+
+@every_vector_machine
+def test_vector_results(name):
+    simulate(name, __name__)
