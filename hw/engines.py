@@ -11,7 +11,7 @@ from .array.block_walker import BlockWalker
 from .array.mac_array import MACArray
 from .blocks.mx_packer import MXPacker
 from .contract.config import JOBS_UNDER_WAY
-from .contract.job import job_layout
+from .contract.job import converts, is_pass, job_layout
 from .contract.job_codes import FLOATING, GEMMS, PACKED, PASSES, AnyKind
 from .control.job_queue import JobQueue
 from .control.scoreboard import Scoreboard, score_layout
@@ -22,7 +22,7 @@ from .operands.weight_loader import WeightLoader
 from .parts.sram import Sram
 from .registers.map import StreamFault
 from .results.result_path import ResultPath
-from .results.result_writer import ResultWriter
+from .results.result_writer import ResultWriter, packs
 from .streams.packet_guard import beat_layout
 from .streams.stream_buffer import StreamBuffer
 from .vector.row_sums import RowSums, SumBeat
@@ -120,7 +120,9 @@ class Engines(wiring.Component):
             engines += (
                 *((getattr(unit.jobs, name), takes) for name, takes in OF_VECTOR.items()),
                 (result_writer.order.rows, GEMMS | {AnyKind.VECTOR}),
-                (result_writer.order.blocks, GEMMS | {AnyKind.VECTOR_PACKED}))
+                (result_writer.order.blocks, GEMMS | {AnyKind.VECTOR_PACKED}),
+                (result_writer.order.tags,
+                 lambda job: ~converts(job.kind) & ~is_pass(job.kind) & packs(job.output)))
         m.submodules.queue = queue = JobQueue(config, [kinds for _, kinds in engines])
         wiring.connect(m, wiring.flipped(self.jobs), queue.i)
         for jobs, (engine, _) in zip(queue.o, engines, strict=True):
@@ -179,6 +181,7 @@ class Engines(wiring.Component):
         wiring.connect(m, unit.saturated, scoreboard.lanes_saturated)
         wiring.connect(m, router.passes, result_writer.pass_blocks)
         wiring.connect(m, activation_path.pass_tags, result_writer.pass_tags)
+        wiring.connect(m, result_writer.result_tag, activation_path.result_tag)
         return unit
 
     def _split(self, m, result_path, lanes, writer):

@@ -90,12 +90,11 @@ def _reasons(machine: Machine, command: Command) -> Iterator[tuple[str, bool]]:
         command.flags > (ALL_FLAGS if machine.has_vector else BASE_FLAGS)
         or (kind.converts and (command.output or flags & JobFlag.BIAS))
         or ((not straight or is_vector) and flags & (JobFlag.REORDER | JobFlag.MEASURE))
-        or (machine.has_vector and any(_bad_stages(command)))
-        or (not is_vector and not machine.has_epilogue and _has_stages(command)))
+        or (machine.has_vector and any(_bad_stages(command))))
     yield "ZERO_SIZE", (not kind.converts and command.m == 0) or 0 in (command.n, columns)
-    # A table has tags for the blocks of the largest K.
+    # What is kept for each column of results has room for the largest K.
     most = min(machine.k_max, MOST_COLUMNS) if is_vector else machine.k_max
-    yield "K_TOO_LARGE", max(columns, command.n * (JobFlag.TAGGED in flags)) > most
+    yield "K_TOO_LARGE", max(columns, command.n * _keeps_columns(command)) > most
     yield "TILES_OUT_OF_RANGE", not kind.converts and not is_vector and not (
         1 <= command.tiles <= machine.tile_slots and command.tiles * blocks <= machine.act_depth)
     floating = kind is not JobKind.GEMM_PACKED
@@ -124,6 +123,13 @@ def _reasons_of_table(command: Command, table: Table) -> Iterator[tuple[str, boo
         yield "ORDER_INCOMPLETE", sorted(table.order) != list(range(command.k))
     if uses_tags(command):
         yield "TAGS_INCOMPLETE", len(table.tags) != tagged_blocks(command)
+
+
+def _keeps_columns(command: Command) -> bool:
+    """Return whether a job needs tags, factors or a shift of the columns of its results."""
+    flags = JobFlag(command.flags & ALL_FLAGS)
+    shift = JobFlag.RESIDUAL in flags and command.residual_stride == 0
+    return bool(flags & (JobFlag.TAGGED | JobFlag.CHANNEL)) or shift
 
 
 def _has_stages(command: Command) -> bool:

@@ -30,8 +30,6 @@ class Machine:
         Of the bus.
     has_vector : bool
         It has a vector unit.
-    has_epilogue : bool
-        Results of GEMMs go through that unit too, if they are told to; else only VECTOR does.
     """
 
     rows: int = 8
@@ -48,7 +46,6 @@ class Machine:
     outputs: tuple[Output, ...] = field(default=tuple(Output))
     address_bits: int = 40
     has_vector: bool = False
-    has_epilogue: bool = True
 
     def __post_init__(self) -> None:
         for name in ("rows", "cols", "act_bytes", "weight_bytes", "acc_width", "k_max",

@@ -20,6 +20,7 @@ from hw.contract.job_codes import (
     Selection,
 )
 from hw.contract.outlier_policy import Tag
+from hw.contract.tag_read import tag_read_signature
 from hw.contract.tile_block import raw_block_layout, tile_block_layout
 from hw.streams.job_switch import JobSwitch, PacketSwitch
 from hw.streams.packet_guard import beat_layout
@@ -77,6 +78,8 @@ class ActivationPath(wiring.Component):
         With a vector unit: widened blocks of passes, and what comes back of those that pack.
     row_left : In(1)
         As in `PassGate`.
+    result_tag : In(tag_read_signature)
+        With a vector unit, as in `CalibrationTables`.
     pass_tags : Out(stream of Tag)
         Of tiles that came back, ahead of their blocks.
     """
@@ -85,7 +88,8 @@ class ActivationPath(wiring.Component):
         self.config, self.surplus = config, surplus
         blocks = stream.Signature(raw_block_layout(config))
         of_vector = {"to_vector": Out(blocks), "from_vector": In(blocks), "row_left": In(1),
-                     "pass_tags": Out(stream.Signature(Tag))}
+                     "pass_tags": Out(stream.Signature(Tag)),
+                     "result_tag": In(tag_read_signature(config))}
         super().__init__({
             "jobs": In(wiring.Signature({
                 name: Out(stream.Signature(job_layout(config))) for name in ENGINES})),
@@ -141,6 +145,7 @@ class ActivationPath(wiring.Component):
         wiring.connect(m, stage.tags_o, wiring.flipped(self.tags))
         if config.vector_lanes:
             wiring.connect(m, stage.pass_tags, wiring.flipped(self.pass_tags))
+            wiring.connect(m, wiring.flipped(self.result_tag), tables.result_tag)
         return m
 
     def _route(self, m, jobs, unpacker, packed_unpacker):

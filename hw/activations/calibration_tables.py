@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from golden.formats import BLOCK_SIZE
+from hw.contract.tag_read import tag_read_signature
 from hw.parts.sram import Sram
 
 CHANNEL_BITS = (BLOCK_SIZE - 1).bit_length()
@@ -74,22 +75,6 @@ def tag_write_signature(config):
     })
 
 
-def tag_read_signature(config):
-    """Describe the read side of the static tags, seen from who reads.
-
-    Members
-    -------
-    en : Out(1)
-    table, k_block : Out
-    is_mx9 : In(1)
-        The tag of the last ``en``, one cycle later.
-    """
-    return wiring.Signature({
-        "en": Out(1), "table": Out(range(max(2, config.tables))),
-        "k_block": Out(bits_for(config.k_blocks_max - 1)), "is_mx9": In(1),
-    })
-
-
 class CalibrationTables(wiring.Component):
     """Keep `config.tables` tables of a channel order and a static tag per K-block.
 
@@ -106,7 +91,8 @@ class CalibrationTables(wiring.Component):
     order_write : In(order_write_signature)
     order : In(order_read_signature)
     tag_write : In(tag_write_signature)
-    tag : In(tag_read_signature)
+    tag, result_tag : In(tag_read_signature)
+        The second one with a vector unit.
     """
 
     def __init__(self, config):
@@ -116,6 +102,7 @@ class CalibrationTables(wiring.Component):
             "order": In(order_read_signature(config)),
             "tag_write": In(tag_write_signature(config)),
             "tag": In(tag_read_signature(config)),
+            **({"result_tag": In(tag_read_signature(config))} if config.vector_lanes else {}),
         })
 
     def elaborate(self, platform):
@@ -142,6 +129,13 @@ class CalibrationTables(wiring.Component):
             orders.read_en.eq(self.order.en), self.order.destinations.eq(orders.read_data),
             tags.read_en.eq(self.tag.en), self.tag.is_mx9.eq(tags.read_data),
         ]
+        if self.config.vector_lanes:  # a memory has one read port
+            m.submodules.result_tags = copy = Sram(width=1, depth=depth)
+            self._locate(m, copy.read_addr, self.result_tag.table, self.result_tag.k_block)
+            m.d.comb += [
+                copy.write_en.eq(tags.write_en), copy.write_addr.eq(tags.write_addr),
+                copy.write_data.eq(tags.write_data), copy.read_en.eq(self.result_tag.en),
+                self.result_tag.is_mx9.eq(copy.read_data)]
         return m
 
     def _locate(self, m, address, table, k_block):

@@ -8,6 +8,7 @@ from hw.blocks.block_rounder import BlockRounding
 from hw.contract.job import job_layout
 from hw.contract.layouts import AlignedBlock, MXBlock
 from hw.contract.outlier_policy import Tag
+from hw.contract.tag_read import tag_read_signature
 from hw.contract.tile_block import tile_block_layout
 from hw.parts.bits import total_of
 from hw.parts.ring import following, index_signal
@@ -15,7 +16,6 @@ from hw.parts.sram import Sram
 from hw.streams.stream_buffer import StreamBuffer
 from hw.streams.stream_fifo import StreamFIFO
 
-from .calibration_tables import tag_read_signature
 from .tile_tags import TileTags
 
 

@@ -10,9 +10,9 @@ from hw.contract.job import converts as converts_kind
 from hw.contract.job import is_pass, job_layout
 from hw.contract.job_codes import JobKind, Selection
 from hw.contract.outlier_policy import Tag
+from hw.contract.tag_read import tag_read_signature
 from hw.parts.ring import index_signal
 
-from .calibration_tables import tag_read_signature
 
 TILES_AHEAD = 4
 """Most tiles that are tagged, even in part, and not read to their end."""

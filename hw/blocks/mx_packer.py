@@ -35,14 +35,14 @@ class MXPacker(wiring.Component):
         Bytes per beat of the stream on which the packets will return; a power of two.
     with_tags : bool
     chooses : bool
-        With tags or without: each job's blocks say it.
+        A packet is a whole tile, with tags, or one K-block, with or without: the blocks say it.
 
     Members
     -------
     i : In(stream of tile_block_layout)
         K-block by K-block, all rows of each, all of one precision.
-    has_tags : In(1), if it chooses
-        Of the block at ``i``.
+    in_tiles : In(1), if it chooses
+        Of the block at ``i``: packets are whole tiles. Else it says whether tags are due.
     tags : In(stream of Tag), with tags only
         One per K-block of each tile. They come ahead of the blocks: no block leaves before the tags
         of ``8 * unit_bytes`` K-blocks, or of all that are left in the tile.
@@ -69,7 +69,7 @@ class MXPacker(wiring.Component):
         if self.with_tags:
             members["tags"] = In(stream.Signature(Tag))
         if chooses:
-            members["has_tags"] = In(1)
+            members["in_tiles"] = In(1)
         super().__init__(members)
 
     def elaborate(self, platform):
@@ -82,12 +82,13 @@ class MXPacker(wiring.Component):
         self._fill(m, chunks)
         if self.chooses:
             # Of the K-block that fills up, and of the one that leaves.
-            self.tagged, self.leaves_tagged = (
-                Signal(name=name, reset_less=True) for name in ("tagged", "leaves_tagged"))
+            self.of_tile, self.leaves_of_tile, self.tags_due = (
+                Signal(name=name, reset_less=True)
+                for name in ("of_tile", "leaves_of_tile", "tags_due"))
             with m.If(self.i.valid & self.i.ready):
-                m.d.sync += self.tagged.eq(self.has_tags)
+                m.d.sync += [self.of_tile.eq(self.in_tiles), self.tags_due.eq(self.i.p.tags_due)]
             with m.If(chunks.ready):
-                m.d.sync += self.leaves_tagged.eq(self.tagged)
+                m.d.sync += self.leaves_of_tile.eq(self.of_tile)
         if self.with_tags:
             self._collect_tags(m, tag_units)
         self._cut(m, chunks, tag_units, units.i)
@@ -186,12 +187,12 @@ class MXPacker(wiring.Component):
     def _ends_packet(self, chunk):
         """Tell whether a K-block ends its packet."""
         if self.chooses:
-            return chunk.k_last | ~self.leaves_tagged
+            return chunk.k_last | ~self.leaves_of_tile
         return chunk.k_last if self.with_tags else 1
 
     def _needs_tags(self, are_due):
         """Tell whether precision bits come before a K-block for which they are due."""
-        return are_due & self.tagged if self.chooses else are_due
+        return Mux(self.of_tile, are_due, self.tags_due) if self.chooses else are_due
 
     def _gather(self, m, units):
         """Lay units side by side until a beat is full or its packet ends."""

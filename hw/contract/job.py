@@ -36,7 +36,8 @@ def reads_tags(job):
 
 def uses_table(job):
     """Tell whether a job reads its table at all, as an expression."""
-    return job.reorder | reads_tags(job)
+    uses = job.reorder | reads_tags(job)
+    return uses | job.stages.tagged if "stages" in dict(job.shape()) else uses
 
 
 def job_layout(config):
@@ -69,7 +70,8 @@ def job_layout(config):
     })
 
 
-_ASKED = {"scalar": FP32.width, "is_scaled": 1, "has_channel": 1, "has_residual": 1, "is_shift": 1}
+_ASKED = {"scalar": FP32.width, "is_scaled": 1, "has_channel": 1, "has_residual": 1, "is_shift": 1,
+          "tagged": 1}
 
 
 def stages_layout():
@@ -85,6 +87,8 @@ def stages_layout():
     is_scaled, has_channel, has_residual : unsigned(1)
     is_shift : unsigned(1)
         The residual is one row for all.
+    tagged : unsigned(1)
+        Blocks of results are MX9 where the job's table says so.
     at_drain : unsigned(1)
         All that results of the array go through is exp2, in the lanes in which they drain.
     through_lanes : unsigned(1)

@@ -22,11 +22,14 @@ def result_block_layout(config):
         The job's last block.
     is_mx9 : unsigned(1)
         The precision in which it leaves.
+    tags_due : unsigned(1)
+        With a vector unit: precision bits come before its K-block, of a job with tags.
     """
     return data.StructLayout({
         "elements": data.ArrayLayout(FP32.width, BLOCK_SIZE),
         "row": bits_for(config.tile_rows_max - 1),
         "row_last": 1, "job_last": 1, "is_mx9": 1,
+        **({"tags_due": 1} if config.vector_lanes else {}),
     })
 
 

@@ -74,9 +74,12 @@ def tile_block_layout(config):
         Its K-block is the first, the last of the tile.
     job_last : unsigned(1)
         Its tile is the last of its job.
+    tags_due : unsigned(1)
+        With a vector unit, of results: as in `hw.contract.result_block.result_block_layout`.
     """
     return data.StructLayout({
         "rounded": Rounded,
         "row": bits_for(config.tile_rows_max - 1),
         "row_last": 1, "k_first": 1, "k_last": 1, "job_last": 1,
+        **({"tags_due": 1} if config.vector_lanes else {}),
     })

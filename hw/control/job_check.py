@@ -3,6 +3,7 @@
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from golden.formats import BLOCK_SIZE
 from golden.memory.checks import NORMS
@@ -35,7 +36,7 @@ FP32_SMALLEST = 0x00800000
 PASS_FLAGS = (JobFlag.BIAS | JobFlag.CHANNEL | JobFlag.RESIDUAL | JobFlag.SCALED).value
 """That a pass may have."""
 
-JOB_FLAGS = PASS_FLAGS | (JobFlag.REORDER | JobFlag.MEASURE).value
+JOB_FLAGS = PASS_FLAGS | (JobFlag.REORDER | JobFlag.MEASURE | JobFlag.TAGGED).value
 """That other jobs may have, of a machine with a vector unit."""
 
 
@@ -125,8 +126,12 @@ class JobCheck(wiring.Component):
         if config.vector_lanes:
             combined = (self.job_flags & ~JOB_FLAGS).any() | self._not_zero(present)
             fails |= self._fails_of_pass(combined)
+            tagged, n_blocks = self.stages.tagged & ~self.is_pass, Signal(32)
+            m.d.comb += n_blocks.eq((self.job_n + (BLOCK_SIZE - 1)) >> exact_log2(BLOCK_SIZE))
             fails[Refusal.K_TOO_LARGE] |= (self.job_n > config.k_max) & (
-                self.stages.has_channel | self.stages.has_residual & self.stages.is_shift)
+                self.stages.has_channel | self.stages.has_residual & self.stages.is_shift | tagged)
+            fails[Refusal.UNKNOWN_TABLE] |= tagged & (self.job_table >= config.tables)
+            fails[Refusal.TAGS_INCOMPLETE] |= tagged & (loaded.tags != n_blocks)
         m.d.comb += self.refusal.eq(Refusal.NONE)
         for code in reversed(CHECKS):  # the last one that is assigned stays
             if code in fails:
@@ -172,9 +177,13 @@ class JobCheck(wiring.Component):
         of_pass = Cat(excluded, (self.job_flags & ~PASS_FLAGS).any(), divides,
                       is_measured & self.job.has_bias).any()
         converts = converts_kind(self.job_kind)
+        mistagged = asked.tagged & (
+            (self.job.output != Output.MX6) | (self.job_kind == JobKind.GEMM)
+            & (self.job_selection == Selection.STATIC))
         of_job = Cat(
             combined, excluded, is_measured, divides & (self.job_kind != JobKind.GEMM_PACKED),
-            converts & self.job.stages.through_lanes, converts & self.job.stages.at_drain).any()
+            converts & self.job.stages.through_lanes, converts & self.job.stages.at_drain,
+            mistagged).any()
         return {
             Refusal.UNKNOWN_KIND: ~_is_one_of(self.job_kind, (*JobKind, AnyKind.VECTOR)),
             Refusal.UNKNOWN_FUNCTION: ~_is_one_of(asked.function, Function),

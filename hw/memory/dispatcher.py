@@ -145,7 +145,7 @@ class Dispatcher(wiring.Component):
             self.load.p.table.eq(command.table), self.load.p.is_tags.eq(~loads_order),
             self.load.p.address.eq(reach(Mux(loads_order, command.order, command.tags),
                                          self.address_bits - 1)),
-            self.load.p.count.eq(Mux(loads_order, command.k, k_blocks)),
+            self.load.p.count.eq(Mux(loads_order, command.k, self._tag_blocks(m, command, k_blocks))),
             self.watch.p.address.eq(walk.a), self.watch.p.count.eq(command.sequence)]
         return m
 
@@ -244,6 +244,16 @@ class Dispatcher(wiring.Component):
                 self.results.p.m.eq(self.number + 1)]
         return loads_order
 
+    def _tag_blocks(self, m, command, k_blocks):
+        """Give the blocks that static tags are for: those of a row of A, or of results."""
+        if not self.has_vector:
+            return k_blocks
+        blocks = Signal(16)
+        of_results = (command.n + (BLOCK_SIZE - 1)) >> exact_log2(BLOCK_SIZE)
+        m.d.comb += blocks.eq(
+            Mux(command.flags[exact_log2(JobFlag.TAGGED)], of_results, k_blocks))
+        return blocks
+
     def _watch_tables(self, m, command):
         """Return whether a command that has not ended uses the command's table.
 
@@ -253,6 +263,8 @@ class Dispatcher(wiring.Component):
         table = command.table[: (tables - 1).bit_length()]
         uses = (self.loads | command.flags[exact_log2(JobFlag.REORDER)]
                 | (command.selection == Selection.STATIC.value))
+        if self.has_vector:
+            uses |= command.flags[exact_log2(JobFlag.TAGGED)]
         is_used = [Signal(name=f"is_used_{number}") for number in range(tables)]
         free_at = [Signal(bits, name=f"free_at_{number}", reset_less=True)
                    for number in range(tables)]

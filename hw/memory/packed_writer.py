@@ -76,6 +76,8 @@ class PackedWriter(wiring.Component):
                               for name in ("block", "first_block"))  # of their precision bits
         done = index_signal(together, "done")  # blocks of this column tile
         goes, at_tags = Signal(), Signal()
+        # Precision bits that come with their blocks are beats as any other.
+        marks = at_tags & ~work.has_tags if config.vector_lanes else at_tags
 
         in_blocks, is_alone, fits, is_stored, moves, packet_ends = (
             Signal(name=name) for name in (
@@ -107,16 +109,16 @@ class PackedWriter(wiring.Component):
             fits.eq((inside < stride) | is_alone),
             # The last beat of a work goes even if nothing of it is written: it ends its command.
             is_stored.eq(fits | store.ends),
-            self.o.valid.eq(goes & (at_tags | self.i.valid) & is_stored),
-            moves.eq(goes & (at_tags | self.i.valid) & (self.o.ready | ~is_stored)),
+            self.o.valid.eq(goes & (marks | self.i.valid) & is_stored),
+            moves.eq(goes & (marks | self.i.valid) & (self.o.ready | ~is_stored)),
             self.overlong.eq(moves & ~fits),
-            self.i.ready.eq(moves & ~at_tags), packet_ends.eq(self.i.ready & self.i.p.last),
+            self.i.ready.eq(moves & ~marks), packet_ends.eq(self.i.ready & self.i.p.last),
             self.work.ready.eq(packet_ends & all_end),
             place.eq(advance(tile, Mux(fits, inside, 0))), store.word.eq(place >> split),
             *(store.strobes.word_select(part, size).eq(
                 (fits & (place[:split] == part)).replicate(size)) for part in range(parts)),
-            store.data.eq(Mux(at_tags, tags, self.i.p.data).replicate(parts)),
-            store.ends.eq(work.ends & all_end & ~at_tags & self.i.p.last),
+            store.data.eq(Mux(marks, tags, self.i.p.data).replicate(parts)),
+            store.ends.eq(work.ends & all_end & ~marks & self.i.p.last),
         ]
         next_tile = advance(tile, stride)
         with m.If(~goes):

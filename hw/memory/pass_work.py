@@ -46,7 +46,7 @@ def describe_pass(m, dispatcher, command, walk, fences, columns):
     m.d.comb += [
         dispatcher.job_kind.eq(kind), dispatcher.job_k.eq(columns),
         stages.function.eq(command.function), stages.rows.eq(command.rows),
-        stages.scalar.eq(command.scalar), stages.is_scaled.eq(flags[JobFlag.SCALED]),
+        stages.scalar.eq(command.scalar), stages.tagged.eq(flags[JobFlag.TAGGED]), stages.is_scaled.eq(flags[JobFlag.SCALED]),
         stages.has_channel.eq(flags[JobFlag.CHANNEL]),
         stages.has_residual.eq(flags[JobFlag.RESIDUAL]),
         stages.is_shift.eq(command.residual_stride == 0),
@@ -60,7 +60,7 @@ def describe_pass(m, dispatcher, command, walk, fences, columns):
         beside.length.eq(command.n << exact_log2(FP32.width // 8)), beside.m.eq(command.m),
         beside.n.eq(command.n), beside.group_rows.eq(results.group_rows),
         beside.stride.eq(command.residual_stride),
-        results.of_rows.eq(is_vector)]
+        results.of_rows.eq(is_vector), results.has_tags.eq(stages.tagged)]
     with m.If(is_vector):  # a row of numbers leaves whole, and so does a packed tile
         m.d.comb += [
             results.group_rows.eq(1),

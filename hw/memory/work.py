@@ -168,6 +168,8 @@ def results_layout(*, address_bits, has_vector=False):
     form : Form
     of_rows : unsigned(1)
         With a vector unit, of `WEIGHTS`: they are token tiles of the m rows, not column tiles.
+    has_tags : unsigned(1)
+        With a vector unit, of `BLOCKS`: precision bits come with them.
     address : unsigned(address_bits)
         Of the first byte.
     stride : unsigned(32)
@@ -185,7 +187,7 @@ def results_layout(*, address_bits, has_vector=False):
         Nothing follows of its command.
     """
     return data.StructLayout({
-        "index": INDEX_BITS, "form": Form, **({"of_rows": 1} if has_vector else {}),
+        "index": INDEX_BITS, "form": Form, **({"of_rows": 1, "has_tags": 1} if has_vector else {}),
         "address": address_bits, "stride": SIZE_BITS, "m": SIZE_BITS,
         "n": SIZE_BITS, "group_rows": SIZE_BITS, "is_wide": 1, "is_mx9": 1,
         "is_last": 1, "ends": 1})

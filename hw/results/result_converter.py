@@ -31,6 +31,8 @@ class ResultConverter(wiring.Component):
 
     def __init__(self, config):
         self.rounding = config.rounding
+        self.beside = ("row", "row_last", "job_last",
+                       *(("tags_due",) if config.vector_lanes else ()))
         super().__init__({
             "i": In(stream.Signature(result_block_layout(config))),
             "o": Out(stream.Signature(tile_block_layout(config))),
@@ -40,7 +42,7 @@ class ResultConverter(wiring.Component):
         m = Module()
         block, out = self.i.p, self.o.p
         place = data.StructLayout({
-            name: block[name].shape() for name in ("row", "row_last", "job_last")})
+            name: block.shape()[name].shape for name in self.beside})
         m.submodules.converter = converter = MXConverter(
             rounding=self.rounding, stages=self.latency, short_paths=True, beside=place)
         entering, leaving = converter.i.p, converter.o.p

@@ -9,6 +9,7 @@ from hw.contract.job import is_pass, job_layout
 from hw.contract.job_codes import Output
 from hw.contract.outlier_policy import Tag
 from hw.contract.result_rows import packet_beat_layout, result_rows_layout
+from hw.contract.tag_read import tag_read_signature
 from hw.contract.tile_block import tile_block_layout
 from hw.streams.job_merge import JobMerge
 from hw.streams.packet_guard import beat_layout
@@ -17,9 +18,11 @@ from .block_assembler import BlockAssembler
 from .float_packets import FloatPackets
 from .result_converter import ResultConverter
 from .result_stream import ResultStream
+from .result_tags import ResultTags
 
 
-def _packs(output):
+def packs(output):
+    """Tell whether results of an output format are MX, as an expression."""
     return (output == Output.MX6) | (output == Output.MX9)
 
 
@@ -39,9 +42,11 @@ class ResultWriter(wiring.Component):
     o : Out(stream of beat_layout)
     job_ended : Out(1)
         As in `ResultStream`.
-    order : In of streams of job_layout, ``rows`` and ``blocks``
+    order : In of streams of job_layout, ``rows``, ``blocks`` and ``tags``
         With a vector unit: GEMMs, and passes whose results stay numbers; GEMMs and passes that
-        pack.
+        pack; GEMMs that pack.
+    result_tag : Out(tag_read_signature)
+        With a vector unit.
     lane_rows : In(stream of result_rows_layout), pass_blocks : In(stream of tile_block_layout)
         Results that went through lanes; blocks of passes.
     pass_tags : In(stream of Tag)
@@ -52,7 +57,9 @@ class ResultWriter(wiring.Component):
         self.config = config
         jobs = stream.Signature(job_layout(config))
         of_vector = {
-            "order": In(wiring.Signature({"rows": Out(jobs), "blocks": Out(jobs)})),
+            "order": In(wiring.Signature(
+                {"rows": Out(jobs), "blocks": Out(jobs), "tags": Out(jobs)})),
+            "result_tag": Out(tag_read_signature(config)),
             "lane_rows": In(stream.Signature(result_rows_layout(config))),
             "pass_blocks": In(stream.Signature(tile_block_layout(config))),
             "pass_tags": In(stream.Signature(Tag))}
@@ -85,17 +92,18 @@ class ResultWriter(wiring.Component):
         m.submodules.packer = packer = MXPacker(
             config, lanes=config.rows, unit_bytes=config.act_bytes, with_tags=False,
             chooses=bool(config.vector_lanes))
-        wiring.connect(m, assembler.o, converter.i)
         if config.vector_lanes:
-            self._merge_blocks(m, converter.o, packer)
+            tags = self._tag(m, assembler.o, converter.i)
+            self._merge_blocks(m, converter.o, packer, tags)
         else:
+            wiring.connect(m, assembler.o, converter.i)
             wiring.connect(m, converter.o, packer.i)
         wiring.connect(m, packer.o, merge.blocks)
-        packs = _packs(results.p.output)
+        is_mx = packs(results.p.output)
         m.d.comb += [
-            assembler.i.p.eq(results.p), assembler.i.valid.eq(results.valid & packs),
-            floats.i.valid.eq(results.valid & ~packs),
-            results.ready.eq(Mux(packs, assembler.i.ready, floats.i.ready)),
+            assembler.i.p.eq(results.p), assembler.i.valid.eq(results.valid & is_mx),
+            floats.i.valid.eq(results.valid & ~is_mx),
+            results.ready.eq(Mux(is_mx, assembler.i.ready, floats.i.ready)),
         ]
         return m
 
@@ -109,15 +117,30 @@ class ResultWriter(wiring.Component):
         wiring.connect(m, wiring.flipped(self.lane_rows), merge.second)
         return merge.o
 
-    def _merge_blocks(self, m, converted, packer):
-        """Give the packer blocks of the array's results, and those of passes with their tags."""
+    def _tag(self, m, blocks, converter):
+        """Look tags of results up; return those that the packer is to have."""
+        m.submodules.tags = tags = ResultTags(self.config)
+        wiring.connect(m, wiring.flipped(self.order).tags, tags.jobs)
+        wiring.connect(m, blocks, tags.i)
+        wiring.connect(m, tags.o, converter)
+        wiring.connect(m, tags.table, wiring.flipped(self.result_tag))
+        return tags.tags
+
+    def _merge_blocks(self, m, converted, packer, tags):
+        """Give the packer blocks of the array's results, and of passes, with their tags."""
         m.submodules.block_merge = merge = JobMerge(
             self.config, converted.p.shape(), from_second=lambda job: is_pass(job.kind),
-            passes_by=lambda job: ~_packs(job.output),
+            passes_by=lambda job: ~packs(job.output),
             ends=lambda block: block.row_last & block.k_last & block.job_last)
         wiring.connect(m, wiring.flipped(self.order).blocks, merge.jobs)
         wiring.connect(m, converted, merge.first)
         wiring.connect(m, wiring.flipped(self.pass_blocks), merge.second)
         wiring.connect(m, merge.o, packer.i)
-        wiring.connect(m, wiring.flipped(self.pass_tags), packer.tags)
-        m.d.comb += packer.has_tags.eq(is_pass(self.order.blocks.p.kind))
+        # Of each job all tags are taken before its last block.
+        of_pass = self.order.blocks.valid & is_pass(self.order.blocks.p.kind)
+        m.d.comb += [
+            packer.in_tiles.eq(of_pass),
+            packer.tags.valid.eq(Mux(of_pass, self.pass_tags.valid, tags.valid)),
+            packer.tags.p.eq(Mux(of_pass, self.pass_tags.p.as_value(), tags.p.as_value())),
+            self.pass_tags.ready.eq(packer.tags.ready & of_pass),
+            tags.ready.eq(packer.tags.ready & ~of_pass)]

@@ -36,7 +36,7 @@ def machine_of(config):
         **{name: getattr(config, name) for name in (
             "rows", "cols", "act_bytes", "weight_bytes", "acc_width", "k_max", "act_depth",
             "tile_slots", "tables", "rounding", "float_formats")},
-        outputs=tuple(config.outputs), has_vector=bool(config.vector_lanes), has_epilogue=True)
+        outputs=tuple(config.outputs), has_vector=bool(config.vector_lanes))
 
 
 class Lists:

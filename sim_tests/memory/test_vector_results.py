@@ -14,8 +14,11 @@ from sim_tests.memory.runs import GENTLE, HOSTILE, run
 from sim_tests.memory.test_vector_machine import outputs_of
 
 
-def staged(lists, *, scalar=None, has_channel=False, residual="none", **fields):
-    """Give the last command stages: factors of its columns, a residual, a factor of all rows."""
+def staged(lists, *, scalar=None, has_channel=False, residual="none", tags=None, **fields):
+    """Give the last command stages: factors of its columns, a residual, a factor of all rows.
+
+    Or static tags of its results.
+    """
     rng, command = lists.rng, lists.commands[-1]
     m, n, flags = command.m, command.n, JobFlag(command.flags)
     if has_channel:
@@ -31,6 +34,10 @@ def staged(lists, *, scalar=None, has_channel=False, residual="none", **fields):
     if scalar is not None:
         flags |= JobFlag.SCALED
         fields["scalar"] = int(np.float32(scalar).view(np.uint32))
+    if tags is not None:
+        flags |= JobFlag.TAGGED
+        fields |= {"loads_tags": 1, "tags": lists.room(-(-len(tags) // 8))}
+        lists.memory.write(fields["tags"], np.packbits(tags, bitorder="little").tobytes())
     return lists.change(flags=flags, **fields)
 
 
@@ -100,6 +107,27 @@ async def jobs_and_passes_share_the_lanes(dut, manners):
         lists.vector_pass(m, 33, rows=Rows.LAYER_NORM, output=Output.MX6, has_channel=True,
                           residual="shift", a=x.c, a_stride=x.c_stride, wait_a=1)
         lists.gemm(m, 12, 24)
+    await run(dut, lists, manners)
+
+
+@cocotb.test(timeout_time=8, timeout_unit="ms")
+@cocotb.parametrize(manners=[GENTLE, HOSTILE])
+async def tables_say_which_blocks_are_mx9(dut, manners):
+    """Of a GEMM's results, alone and behind exp2; the product behind it reads them."""
+    lists = Lists(drive.rng())
+    rng, config = lists.rng, lists.config
+    if not config.packs_results:
+        return
+    for m, n in ((1, 1), (config.rows, 16), (2 * config.rows + 1, 33), (1, 200), (7, 250),
+                 (int(rng.integers(1, 40)), int(rng.integers(1, 250)))):
+        for tiles, function in ((1, Function.NONE), (3, Function.EXP2), (2, Function.GELU)):
+            tags = rng.random(-(-n // 16)) < rng.choice([0.2, 0.5, 0.9])
+            weights = lists.gemm(m, n, int(rng.integers(1, 40)), output=Output.MX6, tiles=tiles)
+            staged(lists, function=function, tags=tags, table=int(rng.integers(2)))
+            lists.gemm(m, 5, n, kind=JobKind.GEMM_PACKED, a=weights.c, a_stride=weights.c_stride,
+                       wait_a=1)
+            if rng.random() < 0.5:
+                lists.vector_pass(3, 40, output=Output.MX6)
     await run(dut, lists, manners)
 
 
