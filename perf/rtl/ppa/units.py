@@ -17,6 +17,8 @@ from hw.memory_machine import MemoryMachine
 from hw.registers.csr import CSR
 from hw.registers.map import RING_REGISTERS
 from hw.results.normalizer import Normalizer
+from hw.results.result_path import ResultPath
+from hw.results.result_writer import ResultWriter
 from hw.vector.functions import TABLES, Functions
 from hw.vector.lane import Lane
 from hw.vector.product import Product
@@ -25,7 +27,9 @@ from hw.vector.row_extremes import RowExtremes
 from hw.vector.row_mean import RowMean
 from hw.vector.row_scale import RowScale
 from hw.vector.row_sum import RowSum
+from hw.vector.row_sums import RowSums
 from hw.vector.row_totals import RowTotals
+from hw.vector.vector_unit import VectorUnit
 
 from .references import REFERENCES
 from .unit import Unit
@@ -35,6 +39,12 @@ DEFAULT = Config()
 
 RING = Config.sized(bus_bytes=32)
 """The same beside a bus of 256 bits."""
+
+VECTOR = Config.sized(bus_bytes=32, vector_lanes=4)
+"""That with a vector unit: 16 narrow lanes where results drain, and 4 full ones."""
+
+WITHOUT = Config.sized(bus_bytes=32, drain_lanes=VECTOR.drain_lanes)
+"""The same without one."""
 
 SMALL = Config.sized(rows=4, cols=4)
 """The whole machine that is measured."""
@@ -86,11 +96,21 @@ MACHINE = (
     Unit("lane, narrow", lambda: Lane(functions=("exp2",), is_full=False),
          configuration="functions=exp2 is_full=False"),
     Unit("lane", lambda: Lane(functions=_ALL), configuration=f"functions={','.join(_ALL)}"),
+    Unit("vector_unit", lambda: VectorUnit(VECTOR), repeated=("vector_lane",),
+         configuration=VECTOR.describe()),
+    Unit("row_sums", lambda: RowSums(VECTOR), repeated=("row_sum",),
+         configuration=VECTOR.describe()),
+    *(Unit(f"{name}, {what}", partial(part, config), repeated=(
+        "normalizer", "narrow_lane", "fp32_adder", "narrow"), configuration=config.describe())
+      for name, part in (("result_path", ResultPath), ("result_writer", ResultWriter))
+      for what, config in (("vector", VECTOR), ("plain", WITHOUT))),
     Unit("controller", lambda: Controller(DEFAULT), configuration=DEFAULT.describe()),
     Unit("csr", CSR, configuration="all registers"),
     Unit("csr, ring", partial(CSR, RING_REGISTERS), configuration="all registers"),
     Unit("memory system", lambda: MemoryMachine(RING), left_out=("engines", "controller"),
          configuration=RING.describe()),
+    Unit("memory system, vector", lambda: MemoryMachine(VECTOR),
+         left_out=("engines", "controller"), configuration=VECTOR.describe()),
     Unit("accelerator 4x4", lambda: Accelerator(SMALL), BLOCK_SIZE * SMALL.rows * SMALL.cols, 4,
          (*_CELLS, "normalizer", "fp32_adder"), configuration=SMALL.describe()),
 )
