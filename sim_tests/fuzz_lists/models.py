@@ -5,11 +5,13 @@ from pathlib import Path
 
 from hw.contract.config import Config
 from sim_tests.memory.machines import MACHINES as OF_BENCHES
+from sim_tests.memory.machines import VECTOR_MACHINES
 from simulation import build as models
 
 MACHINES: dict[str, Config] = {name.replace(" ", "_"): config
                                for name, config in OF_BENCHES.items()} | {
-    "8x8": Config.sized(k_max=256, bus_bytes=32, drain_lanes=16)}
+    "8x8": Config.sized(k_max=256, bus_bytes=32, drain_lanes=16)} | {
+    name.replace(",", "").replace(" ", "_"): config for name, config in VECTOR_MACHINES.items()}
 
 
 def digest(name: str) -> str:

@@ -29,6 +29,14 @@ SPOILT = {
     "goes_on": (0, 1), "interrupt": (0, 1)}
 """Values that a field may have in a list that somebody got wrong, and some that are good."""
 
+SPOILT_STAGES = {
+    "function": (0, 1, 2, 3, 4, 255), "rows": (0, 1, 2, 3, 4, 5, 255),
+    "scalar": (0, 0x3F800000, 0x7F800000, 0x007FFFFF, 0x80800000),
+    "flags": (0, 1, 8, 16, 32, 48, 64, 113, 128, 255), "operation": (0, 1, 2, 3, 255),
+    "channel": (0, 2, 1 << 40), "residual": (0, 1, 1 << 40), "residual_stride": (0, 2, 64),
+    "channel_step_0": (0, 4, 6), "residual_step_1": (0, 4, 7), "wait_residual": (0, 1, 255)}
+"""The same of fields of machines with a vector unit."""
+
 
 def machine_of(config):
     """Say to golden what was built."""
@@ -173,6 +181,39 @@ class Lists:
             "operation": Operation.VECTOR, "m": m, "n": n, "rows": rows, "function": function,
             "output": output, "format": FORMAT_CODES[float_format], "flags": flags,
             "count_0": batch[0], "count_1": batch[1]} | fields | values))
+
+    def staged(self, *, scalar=None, has_channel=False, residual="none", tags=None, **fields):
+        """Give the last command stages on the way of its results; return it.
+
+        Parameters
+        ----------
+        scalar : float, optional
+            The factor of all rows.
+        has_channel : bool
+        residual : {"none", "rows", "shift"}
+        tags : ndarray of bool, optional
+            Of its results; they are loaded.
+        **fields
+            Further ones.
+        """
+        rng, command = self.rng, self.commands[-1]
+        m, n, flags = command.m, command.n, JobFlag(command.flags)
+        if has_channel:
+            flags |= JobFlag.CHANNEL
+            fields["channel"] = self.place(rng.standard_normal((1, n)))
+        if residual != "none":
+            flags |= JobFlag.RESIDUAL
+            rows = rng.standard_normal((m if residual == "rows" else 1, n)).astype(np.float32)
+            fields["residual"], stride = self.rows(rows, 4)
+            fields["residual_stride"] = stride if residual == "rows" else 0
+        if scalar is not None:
+            flags |= JobFlag.SCALED
+            fields["scalar"] = int(np.float32(scalar).view(np.uint32))
+        if tags is not None:
+            flags |= JobFlag.TAGGED
+            fields |= {"loads_tags": 1, "tags": self.room(-(-len(tags) // 8))}
+            self.memory.write(fields["tags"], np.packbits(tags, bitorder="little").tobytes())
+        return self.change(flags=flags, **fields)
 
     def convert(self, n, k, *, transposed=False, float_format="fp32", **values):
         """Add a conversion."""

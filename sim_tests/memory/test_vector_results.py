@@ -3,42 +3,13 @@
 import itertools
 
 import cocotb
-import numpy as np
 
-from golden.memory.descriptor import JobFlag
 from golden.memory.jobs import Function, JobKind, Output, Rows
 from sim_tests import drive
 from sim_tests.memory.lists import Lists
 from sim_tests.memory.machines import every_vector_machine, simulate
 from sim_tests.memory.runs import GENTLE, HOSTILE, run
 from sim_tests.memory.test_vector_machine import outputs_of
-
-
-def staged(lists, *, scalar=None, has_channel=False, residual="none", tags=None, **fields):
-    """Give the last command stages: factors of its columns, a residual, a factor of all rows.
-
-    Or static tags of its results.
-    """
-    rng, command = lists.rng, lists.commands[-1]
-    m, n, flags = command.m, command.n, JobFlag(command.flags)
-    if has_channel:
-        flags |= JobFlag.CHANNEL
-        fields["channel"] = lists.place(rng.standard_normal((1, n)))
-    if residual != "none":
-        flags |= JobFlag.RESIDUAL
-        if residual == "shift":
-            fields["residual"] = lists.place(rng.standard_normal((1, n)))
-        else:
-            fields["residual"], fields["residual_stride"] = lists.rows(
-                rng.standard_normal((m, n)).astype(np.float32), 4)
-    if scalar is not None:
-        flags |= JobFlag.SCALED
-        fields["scalar"] = int(np.float32(scalar).view(np.uint32))
-    if tags is not None:
-        flags |= JobFlag.TAGGED
-        fields |= {"loads_tags": 1, "tags": lists.room(-(-len(tags) // 8))}
-        lists.memory.write(fields["tags"], np.packbits(tags, bitorder="little").tobytes())
-    return lists.change(flags=flags, **fields)
 
 
 def draw_gemm(lists, output, kind=JobKind.GEMM, most_k=70):
@@ -57,7 +28,7 @@ async def results_meet_factors_and_residuals(dut, manners):
     for has_channel, residual, scalar in itertools.product(
             (False, True), ("none", "rows", "shift"), (None, 0.7)):
         draw_gemm(lists, next(outputs))
-        staged(lists, has_channel=has_channel, residual=residual, scalar=scalar)
+        lists.staged(has_channel=has_channel, residual=residual, scalar=scalar)
     await run(dut, lists, manners)
 
 
@@ -69,9 +40,9 @@ async def functions_of_results(dut, manners):
     for function, output in itertools.product(
             (Function.EXP2, Function.GELU, Function.SILU), outputs_of(lists.config)):
         draw_gemm(lists, output, most_k=40)
-        staged(lists, function=function)
+        lists.staged(function=function)
         draw_gemm(lists, output, most_k=40)
-        staged(lists, function=function, residual="rows")
+        lists.staged(function=function, residual="rows")
     await run(dut, lists, manners)
 
 
@@ -83,7 +54,7 @@ async def rows_are_divided_by_their_sums(dut, manners):
         for k in (1, 15, 16, 17, 64, int(lists.rng.integers(1, 200))):
             lists.gemm(int(lists.rng.integers(1, 3 * lists.config.rows)), 11, k, output=output,
                        kind=JobKind.GEMM_PACKED, tiles=int(lists.rng.integers(1, 4)))
-            staged(lists, rows=Rows.SUM)
+            lists.staged(rows=Rows.SUM)
     await run(dut, lists, manners)
 
 
@@ -98,12 +69,12 @@ async def jobs_and_passes_share_the_lanes(dut, manners):
     m, n = 2 * config.rows + 1, 40
     for output in (Output.MX6, Output.MX9):
         weights = lists.gemm(m, n, 30, output=output)
-        staged(lists, function=Function.EXP2)
+        lists.staged(function=Function.EXP2)
         lists.gemm(m, 21, n, kind=JobKind.GEMM_PACKED, a=weights.c, a_stride=weights.c_stride,
                    wait_a=1)
-        staged(lists, rows=Rows.SUM, residual="rows")
+        lists.staged(rows=Rows.SUM, residual="rows")
         lists.gemm(m, 33, 24, has_bias=True)
-        x = staged(lists, has_channel=True, residual="rows")
+        x = lists.staged(has_channel=True, residual="rows")
         lists.vector_pass(m, 33, rows=Rows.LAYER_NORM, output=Output.MX6, has_channel=True,
                           residual="shift", a=x.c, a_stride=x.c_stride, wait_a=1)
         lists.gemm(m, 12, 24)
@@ -123,7 +94,7 @@ async def tables_say_which_blocks_are_mx9(dut, manners):
         for tiles, function in ((1, Function.NONE), (3, Function.EXP2), (2, Function.GELU)):
             tags = rng.random(-(-n // 16)) < rng.choice([0.2, 0.5, 0.9])
             weights = lists.gemm(m, n, int(rng.integers(1, 40)), output=Output.MX6, tiles=tiles)
-            staged(lists, function=function, tags=tags, table=int(rng.integers(2)))
+            lists.staged(function=function, tags=tags, table=int(rng.integers(2)))
             lists.gemm(m, 5, n, kind=JobKind.GEMM_PACKED, a=weights.c, a_stride=weights.c_stride,
                        wait_a=1)
             if rng.random() < 0.5:
