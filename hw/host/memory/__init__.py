@@ -29,7 +29,8 @@ from .packed import PackedActivations, PackedWeights
 from .ring_host import RingHost
 from .selection import Choice, above, every, top
 from .side import Biases, Order, Tags, Word
+from .stages import Stages
 
 __all__ = ["Biases", "BusCounters", "Choice", "CommandFaultError", "Commands", "Device", "Matrix",
-           "Memory", "Order", "PackedActivations", "PackedWeights", "RingHost", "Tags", "Word",
-           "above", "every", "top"]
+           "Memory", "Order", "PackedActivations", "PackedWeights", "RingHost", "Stages", "Tags",
+           "Word", "above", "every", "top"]

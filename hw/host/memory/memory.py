@@ -127,8 +127,9 @@ class Memory(Store):
         Parameters
         ----------
         shape : tuple of int
-        format : {"fp32", "fp16", "bf16", "mx6", "mx9"}
-            Numbers, or packed tiles that a later GEMM reads as its A.
+        format : {"fp32", "fp16", "bf16", "mx6", "mx9", "mixed"}
+            Numbers, or packed tiles that a later GEMM reads as its A; mixed has room for blocks of
+            both formats, which a machine with a vector unit writes.
 
         Raises
         ------
@@ -138,11 +139,11 @@ class Memory(Store):
             If there is no room.
         """
         shape, name = _matrix_shape(shape), str(format).lower()
-        if name in ("mx6", "mx9"):
+        if name in ("mx6", "mx9", "mixed"):
             return self._empty_packed(PackedActivations, shape, name)
         if name not in FLOAT_FORMATS:
-            raise ValueError(f"format must be one of {', '.join(FLOAT_FORMATS)}, mx6, mx9, not "
-                             f"{format!r}")
+            raise ValueError(f"format must be one of {', '.join(FLOAT_FORMATS)}, mx6, mx9, mixed, "
+                             f"not {format!r}")
         stride = shape[-1] * FLOAT_FORMATS[name].width // 8
         block = self.allocate(prod(shape[:-1]) * stride)
         return Matrix(store=self, block=block, address=block.address, shape=shape,

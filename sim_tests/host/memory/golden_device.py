@@ -25,6 +25,7 @@ def machine_of(config: Config) -> Machine:
     same = ("rows", "cols", "act_bytes", "weight_bytes", "acc_width", "k_max", "act_depth",
             "tile_slots", "tables", "rounding", "float_formats", "address_bits")
     return Machine(outputs=tuple(Output(each.value) for each in config.outputs),
+                   has_vector=bool(config.vector_lanes),
                    **{name: getattr(config, name) for name in same})
 
 

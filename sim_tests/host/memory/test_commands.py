@@ -257,7 +257,7 @@ def refusal(name, call, words, error=ValueError):
             "notify must be True or False", TypeError),
     refusal("mixed tiles as results", lambda c, m, o: c.gemm(
         o.x, o.w, m.place_activations(golden.apply_policy(normal(4, 4), policy()))),
-        "not in mixed: make room"),
+        'by tags where C is "mixed"'),
     refusal("a conversion that does not fit", lambda c, m, o: c.convert(
         m.empty((4, 64)), m.place_weights(normal(64, 4)), selection=every(True)),
             "tiles of up to 416 bytes need more room than the weights' stride of 320: make it"),
