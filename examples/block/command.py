@@ -17,6 +17,7 @@ from commands.terminal import make_console
 from examples.attention_steps import PrecisionChoice
 from examples.block.block import OUTPUT
 from examples.block.drawn import draw_block
+from examples.block.fused import FusedBlockInMemory, reference
 from examples.block.in_memory import BlockInMemory
 from examples.block.shape import BlockShape
 from examples.gemms import Style
@@ -28,7 +29,7 @@ from hw.contract.config import Config
 from hw.machine_options import machine_options
 
 
-@machine_options(*SIZES, "drain_lanes", *OF_BUS)
+@machine_options(*SIZES, "drain_lanes", "vector_lanes", *OF_BUS)
 def block(
     machine: Mapping[str, Any],
     tokens: Annotated[int, typer.Option(help="Of one sequence.")] = 64,
@@ -43,13 +44,15 @@ def block(
     bus_bytes: Annotated[int, typer.Option(help="Bytes of a word of the bus.")] = 32,
     latency: Latency = 100,
 ) -> Figures:
-    """Run a DiT block's GEMMs as four lists of commands, from memory to memory.
+    """Run a DiT block as four lists of commands, or as one, from memory to memory.
 
     Width, heads and ratio are DiT-XL/2's. Numbers are drawn, with outlier channels; MIXDIT_SEED
     seeds them. Between the lists the host computes what the machine has no hardware for: norms,
-    softmax, GELU, residuals.
+    softmax, GELU, residuals. With a vector unit all is one list, and the host computes nothing.
 
     Example: mixdit run block
+
+    Example: mixdit run block --vector-lanes 4
 
     Example: mixdit run block --rows 4 --cols 4 --tokens 16 --width 64 --heads 2 --format mx9
     """
@@ -71,11 +74,13 @@ def block(
             f"{shape.hidden} channels inside the feed-forward: {shape.multiplications:,} "
             f"multiplications, on a machine of {config.rows} x {config.cols} cells.")
         drawn = draw_block(shape, seed())
+        kind = FusedBlockInMemory if config.vector_lanes else BlockInMemory
+        count = len(kind.steps)
         figures, rows = run_and_report(
-            Computation(drawn.reference(), partial(BlockInMemory, drawn),
-                        shape.memory_bytes(config)),
+            Computation(reference(drawn) if config.vector_lanes else drawn.reference(),
+                        partial(kind, drawn), shape.memory_bytes(config)),
             choices, config, latency=latency, folder=folder, console=console,
-            title=f"A DiT block in {len(BlockInMemory.steps)} lists of commands, "
+            title=f"A DiT block in {count} list{'s' * (count > 1)} of commands, "
                   f"{config.rows} × {config.cols} array", shape=asdict(shape))
         for row in rows:
             if OUTPUT in row.qsnr:

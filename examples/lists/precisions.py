@@ -37,9 +37,12 @@ def mx9_shares(commands: Commands) -> tuple[float, float]:
     """
     of_tile, tags = commands.memory.config.rows, {"A": [], "B": []}
     for entry in commands.entries:
-        if entry.command.kind == JobKind.GEMM.value:
-            tags["A"].append(_chosen(entry.command, entry.handles["A"].read(), of_tile))
-            tags["B"].append(entry.handles["B"].read().is_mx9)
+        if "B" not in entry.handles:
+            continue
+        a = entry.handles["A"].read()
+        is_packed = entry.command.kind == JobKind.GEMM_PACKED.value
+        tags["A"].append(a.is_mx9 if is_packed else _chosen(entry.command, a, of_tile))
+        tags["B"].append(entry.handles["B"].read().is_mx9)
     a, b = (float(np.concatenate([each.ravel() for each in found]).mean())
             for found in tags.values())
     return a, b
@@ -50,6 +53,11 @@ def _chosen(command: Command, numbers: NDArray[np.floating], of_tile: int) -> ND
     magnitude = unit_magnitudes(numbers, tile_rows=of_tile)
     if command.selection == Selection.THRESHOLD.value:
         return magnitude > command.threshold
+    if command.selection == Selection.TOP.value:
+        order = np.argsort(-magnitude.astype(np.int64), axis=-1, kind="stable")
+        chosen = np.zeros(magnitude.shape, bool)
+        np.put_along_axis(chosen, order[..., :command.units], True, axis=-1)
+        return chosen
     if command.selection == Selection.HEAD.value:
         return np.full(magnitude.shape, bool(command.units))
     raise ValueError(f"the blocks that selection {command.selection} takes are not counted here")

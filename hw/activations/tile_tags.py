@@ -13,7 +13,6 @@ from hw.contract.outlier_policy import Tag
 from hw.contract.tag_read import tag_read_signature
 from hw.parts.ring import index_signal
 
-
 TILES_AHEAD = 4
 """Most tiles that are tagged, even in part, and not read to their end."""
 

@@ -21,7 +21,6 @@ from hw.vector.row_sum import RowSum
 from .normalizer import Normalizer
 from .row_factor import RowFactor
 
-
 NARROW = schedule(("exp2",), is_full=False)
 
 

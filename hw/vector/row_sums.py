@@ -1,6 +1,6 @@
 """The sums of the rows that pass through the array: a column of it that does not multiply."""
 
-from amaranth import Cat, Module, Signal, signed
+from amaranth import Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2

@@ -188,7 +188,7 @@ class Drawer:
                        columns: int = 0) -> tuple[int, Command, int] | None:
         """Choose an earlier result that is numbers; of a format and as wide, if it is said."""
         found = [each for each in self._results if Output(each[1].output) in NUMBERS
-                 and (output is None or each[1].output == output.value and each[2] == columns)
+                 and (output is None or (each[1].output == output.value and each[2] == columns))
                  and NUMBERS[Output(each[1].output)] in self.config.float_formats]
         if not found or not self.has_chains or self.lists.rng.integers(2):
             return None

@@ -15,6 +15,7 @@ _SAME = ("rows", "cols", "act_bytes", "weight_bytes", "acc_width", "k_max", "act
 def machine_of(config: Config) -> Machine:
     """Return what of a configuration decides the bytes that commands write."""
     return Machine(outputs=tuple(Output(each.value) for each in config.outputs),
+                   has_vector=bool(config.vector_lanes),
                    **{name: getattr(config, name) for name in _SAME})
 
 

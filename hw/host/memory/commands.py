@@ -259,7 +259,7 @@ class Commands:
         """Refuse stages that a GEMM does not have."""
         if not isinstance(stages, Stages):
             raise TypeError(f"stages must be Stages, not {type(stages).__name__}")
-        if stages.rows not in (None, "sum") or stages.rows == "sum" and not is_packed:
+        if stages.rows not in (None, "sum") or (stages.rows == "sum" and not is_packed):
             raise ValueError(f"results are not measured by {stages.rows}: that is for a pass, and "
                              "sum for packed activations")
         name = getattr(c, "mx_format", None)
