@@ -14,7 +14,7 @@ from simulation.works.golden_ring import machine_of
 
 
 def check_machine(config: Config) -> None:
-    """Refuse a machine without a bus.
+    """Refuse a machine without a bus, or with a vector unit.
 
     Raises
     ------
@@ -23,6 +23,9 @@ def check_machine(config: Config) -> None:
     if not config.bus_bytes:
         raise ValueError("a machine between streams has no lists of commands: its jobs are for "
                          "perf.rtl.schedule.predict")
+    if config.vector_lanes:
+        raise ValueError(f"vector_lanes={config.vector_lanes}: the schedule does not follow a "
+                         "vector unit yet, so leave it out")
 
 
 def check_list(config: Config, commands: Sequence[ScheduledCommand], descriptors: int) -> None:
