@@ -109,6 +109,9 @@ GROUPS = {
         "vector-unit": ("quality.vector_unit_command:vector_unit",
                         "Compare the machine's vector unit with float64 inside the small DiT: a "
                         "minute."),
+        "packed-results": ("quality.packed_results_command:packed_results",
+                           "Measure the scores of each head, and what static tags of packed "
+                           "results cost: some minutes."),
         "report": ("quality.report.command:report",
                    "Print the tables, and write them with all pictures as a page and as "
                    "Markdown."),

@@ -111,8 +111,8 @@ class Config:
             array busy from four resident token tiles up, and nearly so with three; room for six
             token tiles and two column tiles of the largest K; a drain that keeps up with K = 72,
             five beats, where 64 results in a cycle are enough for that. Beside a bus, to which a
-            row goes in a cycle, one row drains, unless a vector unit makes it less. Streams are as wide as a bus, but activations come
-            `blocks_per_cycle` blocks at a time at most.
+            row goes in a cycle, one row drains, unless a vector unit makes it less. Streams are as
+            wide as a bus, but activations come `blocks_per_cycle` blocks at a time at most.
 
         Raises
         ------

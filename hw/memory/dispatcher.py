@@ -145,7 +145,8 @@ class Dispatcher(wiring.Component):
             self.load.p.table.eq(command.table), self.load.p.is_tags.eq(~loads_order),
             self.load.p.address.eq(reach(Mux(loads_order, command.order, command.tags),
                                          self.address_bits - 1)),
-            self.load.p.count.eq(Mux(loads_order, command.k, self._tag_blocks(m, command, k_blocks))),
+            self.load.p.count.eq(
+                Mux(loads_order, command.k, self._tag_blocks(m, command, k_blocks))),
             self.watch.p.address.eq(walk.a), self.watch.p.count.eq(command.sequence)]
         return m
 

@@ -46,7 +46,8 @@ def describe_pass(m, dispatcher, command, walk, fences, columns):
     m.d.comb += [
         dispatcher.job_kind.eq(kind), dispatcher.job_k.eq(columns),
         stages.function.eq(command.function), stages.rows.eq(command.rows),
-        stages.scalar.eq(command.scalar), stages.tagged.eq(flags[JobFlag.TAGGED]), stages.is_scaled.eq(flags[JobFlag.SCALED]),
+        stages.scalar.eq(command.scalar), stages.tagged.eq(flags[JobFlag.TAGGED]),
+        stages.is_scaled.eq(flags[JobFlag.SCALED]),
         stages.has_channel.eq(flags[JobFlag.CHANNEL]),
         stages.has_residual.eq(flags[JobFlag.RESIDUAL]),
         stages.is_shift.eq(command.residual_stride == 0),

@@ -42,7 +42,8 @@ class ColumnVector(wiring.Component):
         self.lanes, self.width, self.columns_max = lanes, width, columns_max
         super().__init__({
             "write": In(1), "write_last": In(1), "numbers": In(lanes * width),
-            "read": In(1), "read_last": In(1), "goes_on": In(1), "goes_back": In(1), "o": Out(lanes * width)})
+            "read": In(1), "read_last": In(1), "goes_on": In(1), "goes_back": In(1),
+            "o": Out(lanes * width)})
 
     def elaborate(self, platform):
         m = Module()

@@ -20,6 +20,9 @@ MEASURES = (Rows.NONE, *NORMS, Rows.MAXIMUM)
 RESIDUALS = (None, "shift", "rows")
 
 
+ZERO = np.float32(0)
+
+
 @dataclass(frozen=True)
 class Tile:
     """An output tile: its rows and columns, its place among the resident ones, what ends with it.
@@ -67,7 +70,7 @@ class Pass:
     output: Output = Output.FP32
     function: Function = Function.NONE
     rows: Rows = Rows.NONE
-    scalar: np.float32 = np.float32(0)
+    scalar: np.float32 = ZERO
     is_scaled: bool = False
     bias: Patterns | None = None
     factor: Patterns | None = None

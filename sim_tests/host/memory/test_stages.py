@@ -30,7 +30,8 @@ def weights(k=K, n=N, seed=2):
 
 
 @pytest.mark.parametrize("rows", ["layer_norm", "rms_norm"])
-@pytest.mark.parametrize("selection, fraction", [(None, 0), (top(1), Fraction(1, 3)), (every(True), 1)])
+@pytest.mark.parametrize("selection, fraction", [
+    (None, 0), (top(1), Fraction(1, 3)), (every(True), 1)])
 def test_norms_are_modulated_and_packed_with_their_outliers(rows, selection, fraction):
     host, x = host_of(), 3 * normal(M, N) + 1
     memory, commands = host.memory, host.commands()
@@ -75,7 +76,9 @@ def test_gate_and_residual_are_added_where_a_layer_leaves():
         commands = host.commands()
         expected = vector.pipe(golden.gemm(golden.quantize(a, MX6), b, k_max=SMALL.k_max),
                                bias=bias, channel_factor=gate, residual=residual).result
-        assert same(c.read(), narrow(expected, FP16).view(np.float16) if output == "fp16" else expected)
+        if output == "fp16":
+            expected = narrow(expected, FP16).view(np.float16)
+        assert same(c.read(), expected)
 
 
 @pytest.mark.parametrize("by_maximum", [False, True])
