@@ -165,8 +165,7 @@ class FusedBlockInMemory:
         return self._choose(fraction, c.shape[-1]) if c.mx_format == "mixed" else None
 
     def _hidden_tags(self):
-        """Choose blocks of the hidden channels on the calibration's rows: results have static tags.
-        """
+        """Choose blocks of hidden channels on the calibration's rows: results have static tags."""
         if self.activated.mx_format != "mixed":
             return None
         rows = gelu(self._block.linears["ff1"].apply(self._block.calibration["ff1"]))
