@@ -134,43 +134,54 @@ class StaticTags:
         return tags
 
 
+def _in_mx6(x: Tensor) -> Tensor:
+    return fake_quantize(x.float(), MX6)
+
+
 @contextmanager
-def rounding(model: nn.Module, sites: Iterable[Site],
-             quantize: Callable[[Site, Tensor], Tensor]) -> Iterator[None]:
-    """Round A of some products, and leave all else as it is."""
+def rounding(model: nn.Module, sites: Iterable[Site], quantize: Callable[[Site, Tensor], Tensor],
+             *, others: bool = False) -> Iterator[None]:
+    """Round A of some products; all other operands of the blocks to MX6, or not at all."""
+    chosen, rest = set(sites), _in_mx6 if others else lambda x: x
+    blocks = [site for site in find_sites(model) if site in chosen
+              or others and site.name.startswith("transformer_blocks.") and "norm" not in site.name]
+    schemes: dict[str, dict[str, _Rounder | None]] = {}
     with ExitStack() as stack:
-        for site in sites:
-            if site.kind == "linear":
-                hook = model.get_submodule(site.name).register_forward_pre_hook(
-                    lambda _, inputs, site=site: (quantize(site, inputs[0]), *inputs[1:]))
-                stack.callback(hook.remove)
+        for site in blocks:
+            def activation(x: Tensor, site: Site = site) -> Tensor:
+                return quantize(site, x) if site in chosen else rest(x)
+
+            if site.kind != "linear":
+                pair = schemes.setdefault(site.module, {"qk": None, "pv": None})
+                pair[site.kind] = _Rounder(activation, rest)
                 continue
-            attention = model.get_submodule(site.module)
+            layer = model.get_submodule(site.name)
+            hook = layer.register_forward_pre_hook(
+                lambda _, inputs, activation=activation: (activation(inputs[0]), *inputs[1:]))
+            stack.callback(hook.remove)
+            stack.callback(setattr, layer.weight, "data", layer.weight.data)
+            layer.weight.data = rest(layer.weight.data)
+        for name, pair in schemes.items():
+            attention = model.get_submodule(name)
             processor = attention.get_processor()
             stack.callback(attention.set_processor, processor)
-            attention.set_processor(QuantizedAttention(
-                processor, qk=None, pv=_Rounder(lambda x, site=site: quantize(site, x))))
+            attention.set_processor(QuantizedAttention(processor, **pair))
         yield
 
 
+@dataclass(frozen=True)
 class _Rounder:
-    """A scheme of attention that rounds P."""
+    """A scheme of attention that rounds both operands."""
 
-    correction = None
-
-    def __init__(self, quantize: Callable[[Tensor], Tensor]) -> None:
-        self._quantize = quantize
-
-    def activation(self, a: Tensor) -> Tensor:
-        return self._quantize(a)
-
-    def weight(self, b: Tensor) -> Tensor:
-        return b
+    activation: Callable[[Tensor], Tensor]
+    weight: Callable[[Tensor], Tensor]
+    correction: None = None
 
 
 @torch.no_grad()
 def tag_losses(model: nn.Module, chosen_on: Sequence[Call], calls: Sequence[Call], *,
-               fractions: dict[str, float], tile_rows: int) -> dict[str, list[float]]:
+               fractions: dict[str, float], tile_rows: int,
+               others: bool = False) -> dict[str, list[float]]:
     """Compare tags of packed results that are chosen online, tile by tile, with static ones.
 
     Parameters
@@ -182,12 +193,14 @@ def tag_losses(model: nn.Module, chosen_on: Sequence[Call], calls: Sequence[Call
         By the kind of site; rounded down to whole blocks, but one at least.
     tile_rows : int
         Rows of a token tile.
+    others : bool
+        All other operands of the blocks' products are rounded to MX6.
 
     Returns
     -------
     dict of str to list of float
-        QSNR in dB of each evaluation against the model whose packed results are not rounded: all of
-        them in "mx6", with outliers in MX9 "online", or "static".
+        QSNR in dB of each evaluation against the model without any rounding: packed results all in
+        "mx6", with outliers in MX9 "online", or "static".
     """
     sites = packed_sites(model)
     static = StaticTags(model, sites, chosen_on)
@@ -208,9 +221,9 @@ def tag_losses(model: nn.Module, chosen_on: Sequence[Call], calls: Sequence[Call
             tile_rows=tile_rows))
 
     found = {}
-    for name, quantize in (("mx6", lambda site, x: fake_quantize(x.float(), MX6)),
-                           ("online", online), ("static", tagged)):
-        with rounding(model, sites, quantize):
+    for name, quantize in (("mx6", lambda site, x: _in_mx6(x)), ("online", online),
+                           ("static", tagged)):
+        with rounding(model, sites, quantize, others=others):
             found[name] = [golden.qsnr(call.output.double().cpu().numpy(),
                                        call.repeat(model).double().cpu().numpy()) for call in calls]
     return found

@@ -56,32 +56,41 @@ def packed_results(
         drawn = []
         with unit_progress() as progress:
             for number, each in enumerate((seed, seed + 1)):
-                progress(number, 4, "drawing")
+                progress(number, 5, "drawing")
                 with recorded(subject.transformer) as calls:
                     subject.draw(subject.transformer, each, 0, images)
                 drawn.append(calls)
-            progress(2, 4, "scores")
+            progress(2, 5, "scores")
             ranges = study.score_ranges(subject.transformer, [*drawn[0], *drawn[1]])
-            progress(3, 4, "tags")
-            losses = study.tag_losses(
-                subject.transformer, drawn[1], drawn[0], tile_rows=rows,
-                fractions={"linear": linear, "pv": attention})
-            progress(4, 4, "tags")
+            losses = {}
+            for number, others in enumerate((False, True)):
+                progress(3 + number, 5, "tags")
+                losses["others in MX6" if others else "alone"] = study.tag_losses(
+                    subject.transformer, drawn[1], drawn[0], tile_rows=rows, others=others,
+                    fractions={"linear": linear, "pv": attention})
+            progress(5, 5, "tags")
     _show_ranges(ranges)
-    means = {name: sum(each) / len(each) for name, each in losses.items()}
-    table = Table("packed results", "QSNR, mean, dB", "worst step, dB", box=SIMPLE_HEAD)
-    for name, each in losses.items():
-        table.add_row({"mx6": "all in MX6", "online": "outliers in MX9, chosen tile by tile",
-                       "static": "outliers in MX9, from a table"}[name],
-                      f"{means[name]:.2f}", f"{min(each):.2f}")
-    wide.print(table)
-    wide.print(f"A table instead of a choice for each tile costs "
-               f"{means['online'] - means['static']:.2f} dB.")
+    _show_losses(losses)
     return Figures({
         "heads": [{"site": each.site, "head": each.head, "least": each.least, "most": each.most,
                    "least_row_maximum": each.least_row_maximum, "way": each.way,
                    "offset": each.offset} for each in ranges],
         "decibels": losses})
+
+
+def _show_losses(losses) -> None:
+    """Print what packed results cost by themselves, and in blocks whose products are all MX6."""
+    table = Table("packed results", *(f"{each}, mean, dB" for each in losses),
+                  *(f"{each}, worst step" for each in losses), box=SIMPLE_HEAD)
+    for name, what in (("mx6", "all in MX6"), ("online", "outliers in MX9, chosen tile by tile"),
+                       ("static", "outliers in MX9, from a table")):
+        found = [each[name] for each in losses.values()]
+        table.add_row(what, *(f"{sum(each) / len(each):.2f}" for each in found),
+                      *(f"{min(each):.2f}" for each in found))
+    wide.print(table)
+    for what, each in losses.items():
+        cost = (sum(each["online"]) - sum(each["static"])) / len(each["online"])
+        wide.print(f"A table instead of a choice for each tile costs {cost:.2f} dB, {what}.")
 
 
 def _show_ranges(ranges) -> None:

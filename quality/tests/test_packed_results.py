@@ -75,6 +75,9 @@ def test_outliers_in_mx9_help_and_a_table_less_than_a_choice(drawn):
                               fractions={"linear": 0.05, "pv": 0.20})
     mx6, static, online = (np.mean(losses[name]) for name in ("mx6", "static", "online"))
     assert mx6 < static < online + 0.05
+    total = study.tag_losses(model, others, calls, tile_rows=8, others=True,
+                             fractions={"linear": 0.05, "pv": 0.20})
+    assert max(np.mean(each) for each in total.values()) < mx6
     everything = study.tag_losses(model, others, calls, tile_rows=8,
                                   fractions={"linear": 1.0, "pv": 1.0})
     assert everything["static"] == everything["online"] and min(everything["online"]) > online
