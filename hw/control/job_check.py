@@ -1,6 +1,6 @@
 """Assembles the job that the registers describe, and says why it can't be run."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -135,9 +135,11 @@ class JobCheck(wiring.Component):
         job = self.job
         self.is_pass, packs, chooses = (
             Signal(name=name) for name in ("is_pass", "packs", "chooses"))
+        output = self.job_output[:len(Value.cast(job.output))]  # of the job, it would be a loop
         m.d.comb += [
             self.is_pass.eq(self.job_kind == AnyKind.VECTOR),
-            chooses.eq(job.output == Output.MX6), packs.eq(chooses | (job.output == Output.MX9)),
+            chooses.eq(output == Output.MX6.value),
+            packs.eq(chooses | (output == Output.MX9.value)),
             *(job.stages[name].eq(self.stages[name]) for name, _ in job.stages.shape())]
         with m.If(self.is_pass):
             m.d.comb += job.kind.eq(Mux(packs, AnyKind.VECTOR_PACKED, AnyKind.VECTOR))

@@ -15,6 +15,7 @@ Patterns = NDArray[np.uint32]
 NORMS = (Rows.LAYER_NORM, Rows.RMS_NORM)
 MEASURES = (Rows.NONE, *NORMS, Rows.MAXIMUM)
 RESIDUALS = (None, "shift", "rows")
+NOUGHT = np.float32(0)
 
 
 @dataclass(kw_only=True)
@@ -39,7 +40,7 @@ class Pass:
     output: Output = Output.FP32
     function: Function = Function.NONE
     rows: Rows = Rows.NONE
-    scalar: np.float32 = np.float32(0)
+    scalar: np.float32 = NOUGHT
     is_scaled: bool = False
     bias: Patterns | None = None
     factor: Patterns | None = None
