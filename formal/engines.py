@@ -33,7 +33,7 @@ STATE_BITS = (output_tile_layout(CONFIG).size + 8 * (CONFIG.rows + CONFIG.cols)
               + FP32.width * CONFIG.cols)
 """Of what `ResultPath` keeps of a tile; the tile is lowest, its rows first."""
 
-LATENCY = hw.results.result_path.ResultPath.latency
+LATENCY = hw.results.result_path.drain_latency(CONFIG)
 
 
 class EnginesHarness(Harness):

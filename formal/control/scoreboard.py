@@ -152,8 +152,8 @@ PROOFS = (Proof(
     assumes="At most four jobs are under way. Every engine reports each job of its kinds once, in "
             "order, before it ends; faults two cycles before or earlier.",
     bounds="A 2x2 machine; counts of two bits.",
-    mutants=(Mutant(module.__name__, "exists = ~oldest_converts if name in _OF_GEMMS else 1",
-                    "exists = 1"),
+    mutants=(Mutant(module.__name__, "exists = multiplies if name in _OF_GEMMS",
+                    "exists = 1 if name in _OF_GEMMS"),
              Mutant(module.__name__, "self.started & (after == index)",
                     "self.started & (self.under_way == index)"),
              Mutant(module.__name__, "self.job_ended | (self.under_way == 0)",

@@ -88,7 +88,7 @@ class ResultPathHarness(Harness):
             group.job_last.eq(is_last & tile.job_last),
             *[group[name].eq(tile[name]) for name in BESIDE]]
         stages = [(comes, group)]
-        for stage in range(1, module.ResultPath.latency + 1):
+        for stage in range(1, module.drain_latency(CONFIG) + 1):
             was, held = Signal(name=f"came_{stage}"), Signal(GROUP, name=f"group_{stage}")
             m.d.sync += [was.eq(stages[-1][0]), held.eq(stages[-1][1])]
             stages.append((was, held))

@@ -42,7 +42,8 @@ class PassGate(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        held, owed = Signal(range(ROWS_HELD + 1)), Signal(range(MOST_OWED + 1))
+        held = Signal(range(ROWS_HELD + 1))
+        owed = Signal(range(MOST_OWED + 1))
         block, is_pass = self.i.p, self.i.p.job.is_pass
         in_row, may_go, enters, returns = (
             Signal(name=name) for name in ("in_row", "may_go", "enters", "returns"))

@@ -1,6 +1,6 @@
 """Assembles the job that the registers describe, and says why it can't be run."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -147,18 +147,19 @@ class JobCheck(wiring.Component):
         job, asked = self.job, self.stages
         self.is_pass, packs, chooses = (
             Signal(name=name) for name in ("is_pass", "packs", "chooses"))
+        output = self.job_output[:len(Value.cast(job.output))]  # of the job, it would be a loop
         m.d.comb += [
             self.is_pass.eq(self.job_kind == AnyKind.VECTOR),
-            chooses.eq(job.output == Output.MX6), packs.eq(chooses | (job.output == Output.MX9)),
+            chooses.eq(output == Output.MX6.value),
+            packs.eq(chooses | (output == Output.MX9.value)),
             *(job.stages[name].eq(asked[name]) for name, _ in asked.shape())]
-        divides = job.stages.rows == Rows.SUM
-        staged = Cat(asked[name] for name in ("is_scaled", "has_channel", "has_residual")).any()
+        at_drain, staged = Signal(name="at_drain"), Signal(name="staged")
         m.d.comb += [
-            job.stages.at_drain.eq(~self.is_pass & ~staged & ~divides
-                                   & (job.stages.function == Function.EXP2)),
-            job.stages.through_lanes.eq(
-                self.is_pass | staged | divides | (job.stages.function != Function.NONE)
-                & ~job.stages.at_drain)]
+            staged.eq(self.is_pass | asked.is_scaled | asked.has_channel | asked.has_residual
+                      | (asked.rows == Rows.SUM.value)),
+            at_drain.eq(~staged & (asked.function == Function.EXP2.value)),
+            job.stages.at_drain.eq(at_drain),
+            job.stages.through_lanes.eq(staged | asked.function.any() & ~at_drain)]
         with m.If(self.is_pass):
             m.d.comb += job.kind.eq(Mux(packs, AnyKind.VECTOR_PACKED, AnyKind.VECTOR))
             with m.If(~chooses):  # all blocks are MX9, or there are none

@@ -51,7 +51,8 @@ class OperandLoader(wiring.Component):
         Keep the next group of the residual for a number that needs it later.
     has_residual : Out(1)
         There is such a group.
-    bias, factor, shift : In(column_read_signature)
+    bias, shift : In(column_read_signature(lanes, 32))
+    factor : In(column_read_signature(lanes, 24))
     residual : Out(lanes * 32), meets : In(1)
         The oldest group that was kept; it is not needed any more.
     """

@@ -122,9 +122,13 @@ async def watch_firsts(dut, count):
     return firsts
 
 
-async def unpack(dut, jobs, packets, expected, idle=0.0, stall=0.0):
-    """Run jobs, compare every block, and return the flags' cycles and the cycles of the stream."""
+async def unpack(dut, jobs, packets, expected, idle=0.0, stall=0.0, sent=None):
+    """Run jobs, compare every block, and return the flags' cycles and the cycles of the stream.
+
+    Jobs are sent as they are, or as they are given packed.
+    """
     config, faults = configuration(), FaultWatch(dut)
+    sent = sent or job_words(config, with_noise(jobs), IGNORED)
     await drive.reset(dut)
 
     async def feed():
@@ -132,7 +136,7 @@ async def unpack(dut, jobs, packets, expected, idle=0.0, stall=0.0):
         return drive.cycle()
 
     cocotb.start_soon(faults.follow())
-    cocotb.start_soon(drive.send(dut, "jobs", job_words(config, with_noise(jobs), IGNORED)))
+    cocotb.start_soon(drive.send(dut, "jobs", sent))
     await drive.ticks(dut, 2)  # the first job is there
     start = drive.cycle()
     count = sum(len(first) for _, first in expected)

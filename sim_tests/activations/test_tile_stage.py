@@ -17,18 +17,25 @@ from hw.activations.outlier_detector import OutlierDetector, detection_cycles
 from hw.activations.tile_stage import TileStage
 from hw.blocks.block_aligner import BlockAligner, largest_in_fours
 from hw.blocks.widen import Elements
-from hw.contract.job_codes import JobKind, Selection
+from hw.contract.job_codes import AnyKind, JobKind, Selection
 from hw.contract.outlier_policy import Tag, magnitude_layout, policy_layout
 from hw.contract.tile_block import tile_block_layout
 from hw.streams.register_slice import register_slice
 from hw.streams.stream_buffer import StreamBuffer
 from sim_tests import bench, drive
 from sim_tests.stimuli.operands import configuration, handed_over, matrix, small_config
-from sim_tests.stimuli.tile_blocks import TiledJob, job_words, stream_fields
+from sim_tests.stimuli.tile_blocks import OF_ROWS, TiledJob, job_words, stream_fields
 
 KINDS = (JobKind.GEMM, JobKind.CONVERT, JobKind.CONVERT_TRANSPOSED)
+TAGGED = {"tags_o": KINDS[1:], "pass_tags": (AnyKind.VECTOR_PACKED,)}
+"""Whose tags leave, by the stream."""
 BLIND = (Selection.STATIC, Selection.HEAD)
 """Selections that do not look at magnitudes."""
+
+
+def tag_streams(config):
+    """List the streams of tags that a machine has."""
+    return [name for name in TAGGED if name != "pass_tags" or config.vector_lanes]
 
 
 def arriving_layout(config):
@@ -43,7 +50,7 @@ class DetectingStage(wiring.Component):
 
     def __init__(self, config):
         self.config, self.stage = config, TileStage(config)
-        kept = ("jobs", "static_tags", "o", "tags_o")
+        kept = ("jobs", "static_tags", "o", *tag_streams(config))
         super().__init__({name: self.stage.signature.members[name] for name in kept} | {
             "i": In(stream.Signature(arriving_layout(config)))})
 
@@ -52,9 +59,8 @@ class DetectingStage(wiring.Component):
         m.submodules.stage = stage = self.stage
         m.submodules.aligner = aligner = BlockAligner()
         m.submodules.detector = detector = OutlierDetector(k_blocks_max=self.config.k_blocks_max)
-        for inner, outer in ((stage.jobs, self.jobs), (stage.static_tags, self.static_tags),
-                             (stage.o, self.o), (stage.tags_o, self.tags_o)):
-            wiring.connect(m, inner, wiring.flipped(outer))
+        for name in ("jobs", "static_tags", "o", *tag_streams(self.config)):
+            wiring.connect(m, getattr(stage, name), wiring.flipped(getattr(self, name)))
         wiring.connect(m, detector.o, stage.tags)
         aligned = aligner.o
         # What the detector must know goes through registers that move as the aligner's do.
@@ -89,7 +95,7 @@ def tables(config):
 def draw(rng, config, kind, rows, k, selection):
     """Draw a job and what golden makes of it."""
     x, blocks = matrix(rng, rows, k, nans=int(rng.integers(0, 2))), -(-k // 16)
-    lanes = config.rows if kind is JobKind.GEMM else config.cols
+    lanes = config.rows if kind in OF_ROWS else config.cols
     table, units = int(rng.integers(config.tables)), int(rng.integers(0, blocks + 1))
     fields = {"selection": selection.value, "units": units,
               "threshold": int(np.abs(x).view(np.uint32)[0, 0] & 0x7F7FFFFF)}
@@ -130,7 +136,7 @@ class Watch:
 
     def __init__(self, dut, config):
         self.dut, self.tables = dut, tables(config)
-        self.cycles = {name: [] for name in ("i", "o", "tags_o")}
+        self.cycles = {name: [] for name in ("i", "o", *tag_streams(config))}
 
     async def follow(self):
         """Watch for ever."""
@@ -153,39 +159,41 @@ async def convert(dut, jobs, idle=0.0, stall=0.0, tag_stall=0.0):
     await drive.reset(dut)
     watch = Watch(dut, config)
     watching = cocotb.start_soon(watch.follow())
-    tiles = stream_fields(config, jobs)
-    converted = [tensor.is_mx9[0] for job in jobs if job.kind is not JobKind.GEMM
-                 for _, tensor in job.tiles(config)]
+    tiles, streams = stream_fields(config, jobs), tag_streams(config)
+    tagged = {name: [tensor.is_mx9[0] for job in jobs if job.kind in TAGGED[name]
+                     for _, tensor in job.tiles(config)] for name in streams}
     sizes = [len(fields["row"]) for fields in tiles]
-    _, _, blocks, tags = await gather(
+    _, _, blocks, *tags = await gather(
         drive.send(dut, "jobs", job_words(config, jobs), idle),
         drive.send(dut, "i", [word for job in jobs for word in arriving_words(config, job)], idle),
         drive.receive(dut, "o", sum(sizes), stall),
-        drive.receive(dut, "tags_o", sum(map(len, converted)), tag_stall))
-    dut.o__ready.value, dut.tags_o__ready.value = 1, 1
+        *(drive.receive(dut, name, sum(map(len, tagged[name])), tag_stall) for name in streams))
+    for name in ("o", *streams):
+        getattr(dut, f"{name}__ready").value = 1
     await drive.ticks(dut, 20)
     watching.cancel()
-    counts = [len(watch.cycles[name]) for name in ("o", "tags_o")]
-    assert counts == [len(blocks), len(tags)], "more came than there is"
+    counts = [len(watch.cycles[name]) for name in ("o", *streams)]
+    assert counts == [len(blocks), *map(len, tags)], "more came than there is"
     for number, (fields, end) in enumerate(zip(tiles, np.cumsum(sizes), strict=True)):
         actual = drive.unpack(tile_block_layout(config), blocks[end - sizes[number] : end])
         drive.compare(actual, fields, f"tile {number}", idle=idle, stall=stall)
-    if converted:
-        last = np.concatenate([np.arange(len(tags)) == len(tags) - 1 for tags in converted])
-        drive.compare(drive.unpack(Tag, tags),
-                      {"is_mx9": np.concatenate(converted), "last": last}, "tags_o")
-    check_order(config, jobs, watch)
+    for name, words in zip(streams, tags, strict=True):
+        if tagged[name]:
+            last = np.concatenate([np.arange(len(each)) == len(each) - 1 for each in tagged[name]])
+            drive.compare(drive.unpack(Tag, words),
+                          {"is_mx9": np.concatenate(tagged[name]), "last": last}, name)
+        check_order(config, jobs, watch, name)
     return watch.cycles
 
 
-def check_order(config, jobs, watch):
-    """Check that each tag of a conversion had left before the first block of its K-block did."""
-    tags, blocks, at = watch.cycles["tags_o"], watch.cycles["o"], 0
+def check_order(config, jobs, watch, name):
+    """Check that each tag of a stream had left before the first block of its K-block did."""
+    tags, blocks, at = watch.cycles[name], watch.cycles["o"], 0
     sent = 0
     for job in jobs:
         for _, tensor in job.tiles(config):
             rows, k_blocks = tensor.exponent.shape
-            for k_block in range(k_blocks if job.kind is not JobKind.GEMM else 0):
+            for k_block in range(k_blocks if job.kind in TAGGED[name] else 0):
                 assert tags[sent] < blocks[at + k_block * rows], f"tag {sent} came late"
                 sent += 1
             at += rows * k_blocks
@@ -194,7 +202,8 @@ def check_order(config, jobs, watch):
 def all_kinds(rng, config, count):
     """Draw jobs of every kind and selection, of up to three whole tiles and a ragged one."""
     lanes = max(config.rows, config.cols)
-    chosen = [(kind, selection) for kind in KINDS for selection in Selection]
+    kinds = (*KINDS, AnyKind.VECTOR_PACKED) if config.vector_lanes else KINDS
+    chosen = [(kind, selection) for kind in kinds for selection in Selection]
     for number in range(count):
         kind, selection = chosen[number % len(chosen)]
         rows = int(rng.integers(1, 3 * lanes + 2))

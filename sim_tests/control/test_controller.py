@@ -6,16 +6,16 @@ import cocotb
 import pytest
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from hw.contract.config import JOBS_UNDER_WAY
+from hw.contract.config import JOBS_UNDER_WAY, Config
 from hw.contract.counts import BEAT_COUNTS, CONVERSION_COUNTS
-from hw.contract.job import job_layout
+from hw.contract.job import asked_stages_layout, job_layout
 from hw.contract.job_codes import FORMAT_CODES, JobKind, Output, Selection
 from hw.control.controller import Controller
-from hw.control.scoreboard import SCORE
+from hw.control.scoreboard import score_layout
 from hw.host.job_request import Job
 from hw.registers.codes import Refusal
 from sim_tests import bench, drive
-from sim_tests.stimuli import job_settings
+from sim_tests.stimuli import job_settings, pass_settings
 from sim_tests.stimuli.operands import configuration, handed_over, job_words, small_config
 
 START, ABORT, RESUME = 1, 2, 4
@@ -83,8 +83,9 @@ async def settle(dut, **settings):
 
 def draw_score(rng):
     """Draw a score."""
+    flags = ["has_beats", *(["has_blocks", "saturated"] if configuration().vector_lanes else [])]
     return {"faults": int(rng.integers(16)), "cycles": int(rng.integers(1 << 48)),
-            "has_beats": int(rng.integers(2)),
+            **{name: int(rng.integers(2)) for name in flags},
             **{layout: {name: int(rng.integers(1 << 48)) for name in members}
                for layout, members in (("beat_counts", BEAT_COUNTS.members),
                                        ("conversion_counts", CONVERSION_COUNTS.members))}}
@@ -92,7 +93,7 @@ def draw_score(rng):
 
 def score_bits(score):
     """Pack a score."""
-    return drive.pack(SCORE, {
+    return drive.pack(score_layout(configuration()), {
         name: {key: [each] for key, each in value.items()} if isinstance(value, dict) else [value]
         for name, value in score.items()})[0]
 
@@ -106,7 +107,7 @@ async def obeys_commands_and_shows_what_became_of_jobs(dut, busy):
     under_way, why, sent, seen = 0, Refusal.NONE, 0, set()
     bad = bad_jobs(config)
     await settle(dut, **job)
-    for _ in range(int(drive.amount(600, 12_000) / busy)):
+    for _ in range(int(drive.amount(800, 12_000) / busy)):
         if rng.random() < 0.05:
             why = Refusal.NONE if why in bad else list(bad)[rng.integers(len(bad))]
             dut.registers__control.value = dut.job_ended.value = 0
@@ -182,7 +183,7 @@ def check_counters(dut, model):
         wanted = score["beat_counts"][name] if score and score["has_beats"] else 0
         assert shown(REGISTER.get(name, name)) == wanted, name
     for name in CONVERSION_COUNTS.members:
-        wanted = score["conversion_counts"][name] if score else 0
+        wanted = score["conversion_counts"][name] if score and score.get("has_blocks", 1) else 0
         assert shown(REGISTER.get(name, name)) == wanted, name
 
 
@@ -216,6 +217,13 @@ async def says_a_cycle_later_why_a_job_would_be_refused(dut):
     before, seen = None, set()
     for _ in range(drive.amount(1_500, 15_000)):
         job, loads = job_settings.draw(rng, config), bool(rng.integers(2))
+        asked = pass_settings.NOTHING
+        if config.vector_lanes:
+            if rng.random() < 0.5:
+                job, asked = pass_settings.make_pass(rng, job), pass_settings.draw_asked(rng)
+            fields = asked.fields(job["flags"])
+            dut.stages.value, = drive.pack(
+                asked_stages_layout(), {name: [value] for name, value in fields.items()})
         for name, value in job.items():
             getattr(dut, f"registers__job_{name}").value = value
         dut.loads.value, dut.under_way.value = int(loads), int(rng.integers(JOBS_UNDER_WAY + 1))
@@ -225,10 +233,11 @@ async def says_a_cycle_later_why_a_job_would_be_refused(dut):
             assert Refusal(int(dut.checked.value)) is before
         assert not int(dut.jobs__valid.value) and not int(dut.registers__irq_pending_set.value)
         assert int(dut.registers__refusal.value) == Refusal.NONE
-        before = job_settings.expected(config, job, job_settings.Loaded(), loads)
+        before = job_settings.expected(config, job, job_settings.Loaded(), loads, asked)
         seen.add(before)
         await RisingEdge(dut.clk)
-    assert seen >= {Refusal.NONE, Refusal.UNKNOWN_TABLE, Refusal.ORDER_INCOMPLETE}
+    assert seen >= {Refusal.NONE, Refusal.UNKNOWN_TABLE, Refusal.ORDER_INCOMPLETE,
+                    *(job_settings.OF_STAGES if config.vector_lanes else ())}
 
 
 @cocotb.test(timeout_time=10, timeout_unit="ms")
@@ -306,4 +315,10 @@ async def entries_go_to_tables_that_exist_and_are_not_in_use(dut):
 def test_controller(tables):
     config = small_config(rows=2, cols=3, k_max=256, tables=tables, tile_slots=16)
     bench.simulate(Controller(config), __name__, f"controller_{tables}",
+                   parameters=handed_over(config))
+
+
+def test_controller_of_passes():
+    config = Config.sized(rows=2, cols=4, k_max=256, bus_bytes=16, vector_lanes=4)
+    bench.simulate(Controller(config), __name__, "controller_of_passes",
                    parameters=handed_over(config))

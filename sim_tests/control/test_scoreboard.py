@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 import cocotb
 import pytest
 
-from hw.contract.config import JOBS_UNDER_WAY
+from hw.contract.config import JOBS_UNDER_WAY, Config
 from hw.contract.counts import BEAT_COUNTS, CONVERSION_COUNTS, COUNT_BITS
-from hw.contract.job_codes import FORMAT_CODES, JobKind, Output, Selection
-from hw.control.scoreboard import REPORTS, SCORE, Scoreboard
+from hw.contract.job import job_layout
+from hw.contract.job_codes import FORMAT_CODES, AnyKind, JobKind, Output, Selection
+from hw.control.scoreboard import REPORTS, Scoreboard, score_layout
 from hw.host.job_request import Job
 from sim_tests import bench, drive
 from sim_tests.stimuli.operands import configuration, handed_over, job_words, small_config
@@ -17,6 +18,12 @@ WIDTHS = {"beat_counts": BEAT_COUNTS.size, "conversion_counts": CONVERSION_COUNT
           "act_faults": 2, "weight_faults": 2}
 
 OF_GEMMS = ("beat_counts", "weight_faults")
+
+OF_PASSES = {"pass_saturated": 1}
+"""Bits of what a vector unit reports."""
+
+KINDS = (*(AnyKind(kind.value) for kind in JobKind), AnyKind.VECTOR, AnyKind.VECTOR_PACKED)
+"""Of jobs; the first are those of every machine."""
 
 FORMATS = tuple(FORMAT_CODES)
 
@@ -29,34 +36,78 @@ class Started:
     """A job under way, and what has been reported of it."""
 
     job: Job
+    kind: AnyKind
     reports: dict[str, int] = field(default_factory=dict)
     reported: int = 0  # the cycle of the last one
 
+    @property
+    def is_pass(self):
+        return self.kind in (AnyKind.VECTOR, AnyKind.VECTOR_PACKED)
+
+    @property
+    def has_beats(self):
+        return self.kind in (AnyKind.GEMM, AnyKind.GEMM_PACKED)
+
+    @property
+    def has_blocks(self):
+        """Whether blocks become MX, and are counted."""
+        return self.kind is not AnyKind.VECTOR
+
     def misses(self, name):
         """Tell whether a report is still to come."""
-        return name not in self.reports and not (self.job.converts and name in OF_GEMMS)
+        exists = {"conversion_counts": self.has_blocks, "pass_saturated": self.is_pass,
+                  **dict.fromkeys(OF_GEMMS, self.has_beats)}
+        return name not in self.reports and exists.get(name, True)
 
     def may_end(self, cycle):
         """Tell whether all reports have come through the queues."""
-        return not any(map(self.misses, WIDTHS)) and cycle >= self.reported + QUEUE_CYCLES
+        return not any(map(self.misses, reported())) and cycle >= self.reported + QUEUE_CYCLES
 
     @property
     def faults(self):
         """What its flags must say: those of the weights lie above those of the activations."""
         return self.reports["act_faults"] | self.reports.get("weight_faults", 0) << 2
 
+    @property
+    def tells(self):
+        """What its score must say besides, of the fields that there are."""
+        told = {"faults": self.faults, "has_beats": self.has_beats}
+        if configuration().vector_lanes:
+            told |= {"has_blocks": self.has_blocks,
+                     "saturated": self.reports.get("pass_saturated", 0)}
+        return told
+
+
+def reported():
+    """Return what the machine's engines report, and how many bits of each."""
+    return WIDTHS | (OF_PASSES if configuration().vector_lanes else {})
+
 
 def draw_job(rng, config):
-    """Draw a job that reads a table, or does not; it need not be one that could be run."""
+    """Draw a job that reads a table, or does not; it need not be one that could be run.
+
+    Of a pass the software's kind is that of a GEMM, and its table is looked at likewise.
+    """
     def up_to(most):
         return int(rng.integers(most + 1))
 
-    return Job(kind=JobKind(up_to(3)), reorder=bool(up_to(1)), table=up_to(config.tables - 1),
-               selection=Selection(up_to(3)), m=up_to((1 << 32) - 1), n=up_to((1 << 32) - 1),
-               k=up_to(config.k_max), tiles=up_to(config.tile_slots),
-               float_format=FORMATS[up_to(len(FORMATS) - 1)], output=Output(up_to(len(Output) - 1)),
-               bias=bool(up_to(1)), measure=bool(up_to(1)), units=up_to(config.k_blocks_max),
-               threshold=up_to((1 << 31) - 1))
+    kinds = KINDS if config.vector_lanes else KINDS[:len(JobKind)]
+    kind = kinds[up_to(len(kinds) - 1)]
+    job = Job(kind=JobKind(kind.value if kind.value < 4 else 0), reorder=bool(up_to(1)),
+              table=up_to(config.tables - 1), selection=Selection(up_to(3)),
+              m=up_to((1 << 32) - 1), n=up_to((1 << 32) - 1), k=up_to(config.k_max),
+              tiles=up_to(config.tile_slots), float_format=FORMATS[up_to(len(FORMATS) - 1)],
+              output=Output(up_to(len(Output) - 1)), bias=bool(up_to(1)), measure=bool(up_to(1)),
+              units=up_to(config.k_blocks_max), threshold=up_to((1 << 31) - 1))
+    return Started(job, kind)
+
+
+def word_of(config, started):
+    """Pack a job, with its kind."""
+    word, = job_words(config, [started.job])
+    kind = job_layout(config)["kind"]
+    assert kind.offset == 0
+    return word >> kind.width << kind.width | started.kind.value
 
 
 def random_bits(rng, width):
@@ -68,7 +119,7 @@ def score_of(dut):
     def plain(value):
         return {name: plain(each) for name, each in value.items()} if isinstance(
             value, dict) else int(value[0])
-    return plain(drive.unpack(SCORE, [int(dut.score.value)]))
+    return plain(drive.unpack(score_layout(configuration()), [int(dut.score.value)]))
 
 
 def counts_of(layout, word):
@@ -87,8 +138,8 @@ async def keeps_the_score_of_every_job(dut, hurry):
         ends = bool(under_way) and under_way[0].may_end(cycle) and rng.random() < hurry
         dut.started.value, dut.job_ended.value = int(starts), int(ends)
         new = draw_job(rng, config)
-        (dut.job.value,) = job_words(config, [new])
-        for name, width in WIDTHS.items():
+        dut.job.value = word_of(config, new)
+        for name, width in reported().items():
             waiting = [each for each in under_way[int(ends):] if each.misses(name)]
             reports = bool(waiting) and rng.random() < hurry
             words[name] = random_bits(rng, width)
@@ -102,19 +153,20 @@ async def keeps_the_score_of_every_job(dut, hurry):
         assert int(dut.tables_in_use.value) == sum(1 << table for table in in_use)
         score = score_of(dut)
         if last is not None:  # what was counted is there since the job ended, and stays
-            assert score["conversion_counts"] == counts_of(
-                CONVERSION_COUNTS, last.reports["conversion_counts"])
-            if not last.job.converts:
+            if last.has_blocks:
+                assert score["conversion_counts"] == counts_of(
+                    CONVERSION_COUNTS, last.reports["conversion_counts"])
+            if last.has_beats:
                 assert score["beat_counts"] == counts_of(BEAT_COUNTS, last.reports["beat_counts"])
         if ends:
             last = under_way.pop(0)
             assert score["cycles"] == cycles + 1
-            assert (score["faults"], score["has_beats"]) == (last.faults, not last.job.converts)
+            assert {name: score[name] for name in last.tells} == last.tells
             ended += 1
         was_empty = not under_way and not ends
         cycles = 0 if ends or was_empty else cycles + 1
         if starts:
-            under_way.append(Started(new))
+            under_way.append(new)
         cycle += 1
 
 
@@ -143,4 +195,10 @@ def test_every_report_is_driven():
 def test_scoreboard(tables):
     config = small_config(tables=tables)
     bench.simulate(Scoreboard(config), __name__, f"scoreboard_{tables}", opened=["cycles"],
+                   parameters=handed_over(config))
+
+
+def test_scoreboard_of_passes():
+    config = Config.sized(rows=2, cols=2, k_max=64, bus_bytes=8, vector_lanes=2)
+    bench.simulate(Scoreboard(config), __name__, "scoreboard_of_passes", opened=["cycles"],
                    parameters=handed_over(config))

@@ -11,7 +11,7 @@ from cocotb.triggers import RisingEdge
 from hw.contract.config import Config
 from hw.contract.counts import CONVERSION_COUNTS
 from hw.contract.job_codes import JobKind
-from hw.control.scoreboard import SCORE
+from hw.control.scoreboard import SCORE, score_layout
 from hw.host.job_request import Job
 from hw.host.packet_order import number_bytes, result_packets
 from hw.host.results import Counters, Results
@@ -35,6 +35,9 @@ STREAMS = {"act": ("s_axis_act", StreamFault.ACT_LENGTH, StreamFault.ACT_KEEP),
 
 COUNTS_AT = SCORE["beat_counts"].offset
 """From here on a score holds what was counted."""
+
+ALL_OF_SCORE = (1 << SCORE.size) - 1
+"""Bits of a score that every machine has."""
 
 COUNTED_AS = {"saturated_elements": "saturated"}
 """What golden calls by another name than the score does."""
@@ -79,6 +82,16 @@ class Task:
     def job(self) -> Job:
         """The job itself."""
         return self.work.job
+
+    @property
+    def has_beats(self) -> bool:
+        """Whether the array works on it."""
+        return not self.job.converts
+
+    @property
+    def of_vector(self) -> dict[str, int]:
+        """What a machine with a vector unit says besides at its end."""
+        return {"has_blocks": 1, "saturated": 0}
 
 
 def make_task(config: Config, work: Work, delivery: Delivery | None = None) -> Task:
@@ -241,7 +254,8 @@ class EnginesWatch:
     def _look_at_score(self) -> None:
         """Compare the end of a job, the flags with it, and the counts after it."""
         assert int(self.dut.job_ended.value) == self._ends, f"job_ended is not {self._ends}"
-        bits = int(self.dut.score.value)
+        every = int(self.dut.score.value)
+        bits = every & ALL_OF_SCORE
         if self._counts_of:
             self._compare_counts(self._counts_of, bits)
             self._counts, self._counts_of = bits >> COUNTS_AT, None
@@ -252,8 +266,12 @@ class EnginesWatch:
         score = drive.unpack(SCORE, [bits])
         task.score = {name: int(score[name][0]) for name in ("cycles", "faults", "has_beats")}
         wanted = {"cycles": self._cycle - max(self._last_end, task.started),
-                  "faults": task.delivery.faults.value, "has_beats": not task.job.converts}
+                  "faults": task.delivery.faults.value, "has_beats": task.has_beats}
         assert task.score == wanted, f"{task.score}, not {wanted} of {task.job}"
+        if self.config.vector_lanes:
+            told = drive.unpack(score_layout(self.config), [every])
+            for name, value in task.of_vector.items():
+                assert int(told[name][0]) == value, f"{name} is not {value} of {task.job}"
         self._due += task.pulses
         assert self._due <= self._flagged, f"{self._flagged} were flagged, not {self._due}"
         self.ended.append(task)
@@ -263,7 +281,10 @@ class EnginesWatch:
         score = drive.unpack(SCORE, [bits])
         counted = {name: int(count[0]) for part in ("conversion_counts", "beat_counts")
                    for name, count in score[part].items()}
-        if task.job.converts:  # the others stay as they were
+        if not task.of_vector["has_blocks"]:
+            assert self._counts in (None, bits >> COUNTS_AT), "counts changed"
+            return
+        if not task.has_beats:  # the others stay as they were
             kept = SCORE["conversion_counts"].offset - COUNTS_AT
             beats = (bits >> COUNTS_AT) & (1 << kept) - 1
             assert self._counts is None or beats == self._counts & (1 << kept) - 1, "beats changed"

@@ -58,8 +58,7 @@ async def compare_faults(dut, cases, *, seen=()):
     """Compare the fault of each (bits, resp) to golden's; those named have to come up."""
     rng = drive.rng("notify")
     config, found = configuration(), set()
-    machine = Machine(rows=config.rows, cols=config.cols, has_vector=has_vector(),
-                      has_epilogue=False)
+    machine = Machine(rows=config.rows, cols=config.cols, has_vector=has_vector())
     for number, (bits, resp) in enumerate(cases):
         notify = int(rng.integers(1 << 40)) & (-1 if rng.random() < 0.1 else -4)
         # Without WAIT_SIDE: after a reset nothing has ended.

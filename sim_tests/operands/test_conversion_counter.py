@@ -11,7 +11,7 @@ from hw.contract.tile_block import tile_block_layout
 from hw.operands.conversion_counter import ConversionCounter
 from sim_tests import bench, drive
 from sim_tests.stimuli.operands import configuration, handed_over, matrix, mixed, small_config
-from sim_tests.stimuli.tile_blocks import TiledJob, stream_fields
+from sim_tests.stimuli.tile_blocks import OF_ROWS, TiledJob, stream_fields
 
 
 def draw(rng, config, rows, k, kind):
@@ -20,7 +20,7 @@ def draw(rng, config, rows, k, kind):
     near = rng.random(x.shape) < 0.2
     x[near] = np.float32(1.9999) * rng.choice([-1, 1], int(near.sum()))
     x[-1] = np.float32(1.9999)  # every element of its blocks saturates
-    lanes = config.rows if kind in (JobKind.GEMM, JobKind.GEMM_PACKED) else config.cols
+    lanes = config.rows if kind in OF_ROWS else config.cols
     tags = rng.random((-(-rows // lanes), -(-k // 16))) < 0.5
     return TiledJob(x, mixed(x, np.repeat(tags, lanes, axis=0)[:rows]), kind)
 

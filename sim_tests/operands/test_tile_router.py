@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from cocotb.triggers import gather
 
+from hw.contract.config import Config
 from hw.contract.counts import CONVERSION_COUNTS
-from hw.contract.job_codes import JobKind
+from hw.contract.job_codes import AnyKind, JobKind
 from hw.contract.tile_block import tile_block_layout
 from hw.operands.tile_router import TileRouter
 from sim_tests import bench, drive
@@ -14,7 +15,14 @@ from sim_tests.operands.test_conversion_counter import draw, expected
 from sim_tests.stimuli.operands import configuration, handed_over, small_config
 from sim_tests.stimuli.tile_blocks import job_words, stream_fields
 
-CONVERSIONS = (JobKind.CONVERT, JobKind.CONVERT_TRANSPOSED)
+TAKERS = {JobKind.CONVERT: "conversions", JobKind.CONVERT_TRANSPOSED: "conversions",
+          AnyKind.VECTOR_PACKED: "passes"}
+"""Who wants a job's tiles, if not the operands."""
+
+
+def takers():
+    """List those of the machine."""
+    return ["operands", "conversions"] + ["passes"] * bool(configuration().vector_lanes)
 
 
 async def collect(dut, reports, count):
@@ -33,22 +41,26 @@ async def sends_the_tiles_of_every_job_where_it_wants_them(dut, idle, stall):
     await drive.reset(dut)
     kinds = [JobKind(kind) for kind in rng.permutation([0, 1, 2, 3] * 4)]
     kinds += [JobKind.GEMM, JobKind.CONVERT, JobKind.GEMM_PACKED, JobKind.CONVERT]
+    if config.vector_lanes:
+        places = rng.integers(0, len(kinds) + 1, 8)
+        for place in sorted(map(int, places), reverse=True):
+            kinds.insert(place, AnyKind.VECTOR_PACKED)
     jobs = [draw(rng, config, int(rng.integers(1, 9)), int(rng.integers(1, 65)), kind)
             for kind in kinds]
     words = [drive.pack(tile_block_layout(config), fields)
              for fields in each_jobs_fields(config, jobs)]
     sent = {"packed": [], "floating": []}
-    wanted = {"operands": [], "conversions": []}
+    wanted = {name: [] for name in takers()}
     for job, blocks in zip(jobs, words, strict=True):
         sent["packed" if job.kind is JobKind.GEMM_PACKED else "floating"] += blocks
-        wanted["conversions" if job.kind in CONVERSIONS else "operands"] += blocks
+        wanted[TAKERS.get(job.kind, "operands")] += blocks
     reports = []
     received = await gather(
         drive.send(dut, "jobs", job_words(config, jobs), idle),
         *(drive.send(dut, name, blocks, idle) for name, blocks in sent.items()),
         *(drive.receive(dut, name, len(blocks), stall) for name, blocks in wanted.items()),
         collect(dut, reports, len(jobs)))
-    for (name, blocks), got in zip(wanted.items(), received[3:5], strict=True):
+    for (name, blocks), got in zip(wanted.items(), received[3:-1], strict=True):
         wrong = [place for place, pair in enumerate(zip(got, blocks, strict=True))
                  if pair[0] != pair[1]]
         assert not wrong, f"{name}: {len(wrong)} of {len(blocks)} are wrong, from {wrong[0]} on"
@@ -90,6 +102,12 @@ def _joined(parts):
     if isinstance(parts[0], dict):
         return {key: _joined([part[key] for part in parts]) for key in parts[0]}
     return np.concatenate([np.atleast_1d(part) for part in parts])
+
+
+def test_tile_router_of_passes():
+    config = Config.sized(rows=3, cols=4, k_max=64, bus_bytes=16, vector_lanes=2)
+    bench.simulate(TileRouter(config), __name__, "tile_router_of_passes",
+                   parameters=handed_over(config))
 
 
 @pytest.mark.parametrize("rows, cols", [(2, 3), (4, 1)])

@@ -11,7 +11,7 @@ from golden.floats import add
 from hw.array.mac_array import array_latency
 from hw.contract.job_codes import Output
 from hw.contract.result_rows import result_rows_layout
-from hw.results.result_path import ResultPath
+from hw.results.result_path import ResultPath, drain_latency
 from hw.streams.stream_fifo import StreamFIFO
 from sim_tests import bench, drive
 from sim_tests.stimuli.operands import configuration, handed_over, small_config
@@ -186,7 +186,7 @@ async def never_stalls_the_array(dut):
     array = await drain(dut, draw_tiles(drive.rng(), config, count, whole=True))
     interval = max(config.drain_cycles, array_latency(config))
     assert list(np.diff(array.captured_at)) == [interval] * (count - 1)
-    latency = ResultPath.latency + StreamFIFO.latency
+    latency = drain_latency(config) + StreamFIFO.latency
     expected = [cycle + latency + group for cycle in array.captured_at
                 for group in range(config.drain_cycles)]
     assert array.left_at == expected[: len(array.left_at)], "a group left early or late"

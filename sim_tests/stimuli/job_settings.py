@@ -8,12 +8,17 @@ from hw.contract.config import Config
 from hw.contract.job_codes import FORMAT_CODES, JobKind, Selection
 from hw.registers.codes import JobFlag, Refusal
 from hw.registers.job_rules import CHECKS, USE
+from sim_tests.stimuli import pass_settings
+from sim_tests.stimuli.pass_settings import NOTHING, PASS, Asked
 
 SETTINGS = ("kind", "m", "n", "k", "tiles", "format", "output", "flags", "table", "selection",
             "units", "threshold")
 
 OF_THE_MACHINE = (Refusal.DRAINING, Refusal.QUEUE_FULL)
 """Refusals that have nothing to do with what the registers say."""
+
+OF_STAGES = (Refusal.UNKNOWN_FUNCTION, Refusal.UNKNOWN_ROWS, Refusal.BAD_SCALAR)
+"""Refusals of what machines without a vector unit cannot be asked for."""
 
 CORNERS = (0, 1, *(1 << bit for bit in range(32)), *((1 << bit) - 1 for bit in range(2, 33)),
            0x7F800000, 0x7F800001, 0x80000001, 0xFF800000)
@@ -66,7 +71,8 @@ def draw(rng: np.random.Generator, config: Config) -> dict[str, int]:
     return values
 
 
-def expected(config: Config, job: dict[str, int], loaded: Loaded, loads: bool = False) -> Refusal:
+def expected(config: Config, job: dict[str, int], loaded: Loaded, loads: bool = False,
+             asked: Asked = NOTHING) -> Refusal:
     """Say why a job is refused: the first check of `hw.registers.job_rules` that it fails.
 
     Parameters
@@ -78,13 +84,20 @@ def expected(config: Config, job: dict[str, int], loaded: Loaded, loads: bool = 
         The job's table.
     loads : bool
         It will be loaded, whether the job looks at it or not.
+    asked : Asked
+        What a vector unit is to do for it.
     """
     return next((code for code in CHECKS if code not in OF_THE_MACHINE
-                 and _fails(config, job, loaded, loads, code)), Refusal.NONE)
+                 and (_fails(config, job, loaded, loads, code)
+                      or (config.vector_lanes
+                          and pass_settings.fails(config, job, asked, loaded.tags, code)))),
+                Refusal.NONE)
 
 
 def looks_at(job: dict[str, int], name: str) -> bool:
     """Tell whether a job looks at a register or a flag."""
+    if job["kind"] == PASS:
+        return pass_settings.looks_at(job, name)
     use = USE[name]
     if JobKind(job["kind"]) not in use.kinds:
         return False
@@ -100,10 +113,12 @@ def _fails(config: Config, job: dict[str, int], loaded: Loaded, loads: bool,
     blocks = -(-job["k"] // 16)
     match code:
         case Refusal.UNKNOWN_KIND:
-            return job["kind"] not in [kind.value for kind in JobKind]
-        case Refusal.BAD_COMBINATION:
+            kinds = [kind.value for kind in JobKind]
+            return job["kind"] not in ([*kinds, PASS] if config.vector_lanes else kinds)
+        case Refusal.BAD_COMBINATION if job["kind"] != PASS:
             held = {"OUTPUT": job["output"]} | {flag.name: job["flags"] & flag for flag in JobFlag}
-            return job["flags"] > sum(JobFlag) or any(
+            known = sum(JobFlag) + bool(config.vector_lanes) * sum(pass_settings.STAGE_FLAGS)
+            return job["flags"] > known or any(
                 value and USE[name].others_zero and not looks_at(job, name)
                 for name, value in held.items())
         case Refusal.ZERO_SIZE:

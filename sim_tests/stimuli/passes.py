@@ -18,9 +18,7 @@ Patterns = NDArray[np.uint32]
 NORMS = (Rows.LAYER_NORM, Rows.RMS_NORM)
 MEASURES = (Rows.NONE, *NORMS, Rows.MAXIMUM)
 RESIDUALS = (None, "shift", "rows")
-
-
-ZERO = np.float32(0)
+NOUGHT = np.float32(0)
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class Pass:
     output: Output = Output.FP32
     function: Function = Function.NONE
     rows: Rows = Rows.NONE
-    scalar: np.float32 = ZERO
+    scalar: np.float32 = NOUGHT
     is_scaled: bool = False
     bias: Patterns | None = None
     factor: Patterns | None = None

@@ -12,9 +12,12 @@ from golden.encode import NAN_EXPONENT
 from golden.mx import saturated_count, to_blocks
 from hw.contract.config import Config
 from hw.contract.job import job_layout
-from hw.contract.job_codes import JobKind
+from hw.contract.job_codes import AnyKind, JobKind
 from sim_tests import drive
 from sim_tests.stimuli.operands import block_fields, noise
+
+OF_ROWS = (JobKind.GEMM, JobKind.GEMM_PACKED, AnyKind.VECTOR_PACKED)
+"""Jobs whose tiles have rows of A, or of a pass; those of others have columns of B."""
 
 PLANES = ("exponent", "microexponent", "mantissa", "sign", "is_mx9")
 
@@ -26,10 +29,10 @@ class TiledJob:
     Attributes
     ----------
     x : ndarray of float32, shape (rows, k)
-        Rows of A in a GEMM, columns of B in a conversion.
+        Rows of A in a GEMM or of a pass, columns of B in a conversion.
     tensor : MXTensor
         What they become.
-    kind : JobKind
+    kind : JobKind or AnyKind
     policy : dict
         Fields of `hw.contract.outlier_policy.policy_layout`.
     table : int
@@ -37,13 +40,13 @@ class TiledJob:
 
     x: NDArray[np.float32]
     tensor: MXTensor
-    kind: JobKind = JobKind.GEMM
+    kind: JobKind | AnyKind = JobKind.GEMM
     policy: dict[str, int] = field(default_factory=lambda: {"units": 0})
     table: int = 0
 
     def lanes(self, config: Config) -> int:
         """Return the rows of a whole tile."""
-        return config.rows if self.kind in (JobKind.GEMM, JobKind.GEMM_PACKED) else config.cols
+        return config.rows if self.kind in OF_ROWS else config.cols
 
     def tiles(self, config: Config) -> Iterator[tuple[NDArray[np.float32], MXTensor]]:
         """Cut the job into its tiles."""
@@ -67,9 +70,10 @@ def job_words(config: Config, jobs: Sequence[TiledJob]) -> list[int]:
     others = {name: noise(layout[name].shape, len(jobs), name) for name in ("m", "n", *IGNORED)}
     for index, job in enumerate(jobs):
         rows, k = job.x.shape
-        is_gemm = job.kind in (JobKind.GEMM, JobKind.GEMM_PACKED)
+        stages = {"stages": noise(layout["stages"].shape, 1, f"stages {index}")} if (
+            config.vector_lanes) else {}
         words += drive.pack(layout, {name: values[index] for name, values in others.items()} | {
-            "kind": [job.kind.value], "m" if is_gemm else "n": rows, "k": k,
+            **stages, "kind": [job.kind.value], "m" if job.kind in OF_ROWS else "n": rows, "k": k,
             "k_blocks": -(-k // 16), "table": job.table,
             "policy": {name: [value] for name, value in job.policy.items()}})
     return words

@@ -8,14 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hw.contract.config import BUS_PARAMETERS, PARAMETERS, Config
+from hw.contract.config import BUS_PARAMETERS, PARAMETERS, VECTOR_PARAMETERS, Config
 from perf.studies.system.bound import Bound
 
 PRESETS = Path(__file__).parents[1] / "presets"
 
 _CORE = {name: each for name, each in PARAMETERS.items()
-         if each.is_number and name not in BUS_PARAMETERS}
-"""Fields that are the core's; what brings its streams is assumed."""
+         if each.is_number and name not in (*BUS_PARAMETERS, *VECTOR_PARAMETERS)}
+"""Fields that are the core's; what brings its streams, and what is behind it, is assumed."""
 
 _OTHERS = ("cores", "clock_hz", "dram_bytes_per_s", "vector_lanes", "shared_bytes", "score_bytes",
            "turnaround_s", "job_s")
