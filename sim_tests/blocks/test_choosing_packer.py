@@ -1,4 +1,4 @@
-"""One packer for jobs with precision bits and jobs without, in any order."""
+"""One packer for whole tiles, and for K-blocks with precision bits and without, in any order."""
 
 import cocotb
 import numpy as np
@@ -10,6 +10,7 @@ from cocotb.triggers import gather
 
 from golden import MXTensor
 from golden.packing import result_chunks, weight_stream
+from golden.planes import BASE_BYTES, RESIDUAL_BYTES
 from hw.blocks.mx_packer import MXPacker
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind
@@ -23,8 +24,8 @@ from sim_tests.stimuli.tile_blocks import TiledJob, stream_fields
 
 
 def block_layout(config):
-    """Describe a block at the bench's input, and whether its job has tags."""
-    return data.StructLayout({"block": tile_block_layout(config), "has_tags": 1})
+    """Describe a block at the bench's input, and whether its packets are whole tiles."""
+    return data.StructLayout({"block": tile_block_layout(config), "in_tiles": 1})
 
 
 class ChoosingPacker(wiring.Component):
@@ -43,43 +44,83 @@ class ChoosingPacker(wiring.Component):
             self.config, lanes=self.config.rows, unit_bytes=self.config.act_bytes, with_tags=False,
             chooses=True)
         m.d.comb += [packer.i.valid.eq(self.i.valid), self.i.ready.eq(packer.i.ready),
-                     packer.i.p.eq(self.i.p.block), packer.has_tags.eq(self.i.p.has_tags)]
+                     packer.i.p.eq(self.i.p.block), packer.in_tiles.eq(self.i.p.in_tiles)]
         wiring.connect(m, wiring.flipped(self.tags), packer.tags)
         wiring.connect(m, packer.o, wiring.flipped(self.o))
         return m
 
 
-def draw(rng, lines, k, is_tagged) -> tuple[MXTensor, bool]:
+WAYS = ("tiles", "K-blocks", "K-blocks with tags")
+"""What packets are."""
+
+
+def draw(rng, lines, k, way) -> tuple[MXTensor, str]:
     """Draw the results of a job; without tags they are all MX6 or all MX9."""
-    kinds = KINDS if is_tagged else ("MX6", "MX9")
-    return draw_operand(rng, lines, k, configuration().rows, str(rng.choice(kinds))), is_tagged
+    kinds = ("MX6", "MX9") if way == "K-blocks" else KINDS
+    return draw_operand(rng, lines, k, configuration().rows, str(rng.choice(kinds))), way
+
+
+def covered():
+    """Return the K-blocks of a beat of precision bits."""
+    return 8 * configuration().act_bytes
 
 
 def blocks_of(jobs):
     """List the blocks of all jobs, beside what they are packed by."""
     config, words = configuration(), []
-    for tensor, is_tagged in jobs:
+    for tensor, way in jobs:
         job = TiledJob(np.zeros(tensor.shape, np.float32), tensor, JobKind.GEMM_PACKED)
         for fields in stream_fields(config, [job]):
-            words += drive.pack(block_layout(config), {"block": fields, "has_tags": is_tagged})
+            begins = np.concatenate([[True], fields["row_last"][:-1].astype(bool)])
+            first = np.concatenate([[True], (fields["row_last"] & fields["k_last"])[:-1] > 0])
+            # Of K-blocks of each tile, from 0: a new one with the row behind the last one.
+            number = np.cumsum(begins) - 1
+            number -= np.maximum.accumulate(np.where(first, number, 0))
+            due = (number % covered() == 0) & (way == "K-blocks with tags")
+            words += drive.pack(block_layout(config), {
+                "block": fields | {"tags_due": due}, "in_tiles": way == "tiles"})
     return words
 
 
 def tags_of(jobs):
-    """List the tags of jobs that have some."""
-    return [word for tensor, is_tagged in jobs if is_tagged
-            for tile in tiles_of(tensor, configuration().rows)
-            for tags in [tile.is_mx9[0]]
-            for word in drive.pack(Tag, {"is_mx9": tags,
-                                         "last": np.arange(len(tags)) == len(tags) - 1})]
+    """List the tags of jobs that have some: of a tile, or of what a beat marks."""
+    words = []
+    for tensor, way in jobs:
+        for tile in tiles_of(tensor, configuration().rows) if way != "K-blocks" else ():
+            tags = tile.is_mx9[0]
+            place = np.arange(len(tags))
+            last = place == len(tags) - 1
+            if way != "tiles":
+                last |= place % covered() == covered() - 1
+            words += drive.pack(Tag, {"is_mx9": tags, "last": last})
+    return words
+
+
+def chunks_with_tags(tensor):
+    """Cut whole tiles into K-blocks, the precision bits before those that they belong to."""
+    config, packets = configuration(), []
+    for tile in tiles_of(tensor, config.rows):
+        packet, = weight_stream(tile.transpose(), config.rows, config.act_bytes)
+        unit, at = config.act_bytes, 0
+        for block, is_mx9 in enumerate(tile.is_mx9[0]):
+            sizes = [unit] if block % covered() == 0 else []
+            sizes += [-(-len(tile.is_mx9) * each // unit) * unit
+                      for each in ((BASE_BYTES, RESIDUAL_BYTES) if is_mx9 else (BASE_BYTES,))]
+            packets.append(packet[at:at + sum(sizes)])
+            at += sum(sizes)
+    return packets
 
 
 def beats_out(jobs):
-    """List the beats that must come: packets of whole tiles with tags, or of single K-blocks."""
+    """List the beats that must come."""
     config, words = configuration(), []
-    for tensor, is_tagged in jobs:
-        packets = (weight_stream(tensor.transpose(), config.rows, config.act_bytes) if is_tagged
-                   else result_chunks(tensor, config.rows, 1, config.act_bytes))
+    for tensor, way in jobs:
+        if way == "tiles":
+            packets = weight_stream(tensor.transpose(), config.rows, config.act_bytes)
+        elif way == "K-blocks":
+            packets = result_chunks(tensor, config.rows, 1, config.act_bytes)
+        else:
+            packets = chunks_with_tags(tensor)
         words += [word for packet in packets for word in packet_words(packet, config.result_bytes)]
         words[-1] |= 1 << 9 * config.result_bytes + 1  # the job ends
     return words
@@ -105,7 +146,7 @@ async def pack(dut, jobs, idle=0.0, stall=0.0, tag_idle=0.0):
 async def packs_each_job_in_its_way(dut, idle, stall, tag_idle):
     rng, config = drive.rng(), configuration()
     await pack(dut, [draw(rng, int(rng.integers(1, 3 * config.rows + 1)),
-                          int(rng.integers(1, config.k_max + 1)), bool(rng.integers(2)))
+                          int(rng.integers(1, config.k_max + 1)), str(rng.choice(WAYS)))
                      for _ in range(drive.amount(24, 240))], idle, stall, tag_idle)
 
 
@@ -113,14 +154,14 @@ async def packs_each_job_in_its_way(dut, idle, stall, tag_idle):
 async def small_jobs_take_turns(dut):
     """A K-block of one follows on a K-block of the other."""
     rng = drive.rng()
-    await pack(dut, [draw(rng, 1, k, number % 2 == 1)
+    await pack(dut, [draw(rng, 1, k, WAYS[number % 3])
                      for number, k in enumerate([1, 1, 16, 1, 17, 17, 1, 33, 1, 1])])
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
 async def jobs_without_tags_do_not_wait_for_those_of_the_next(dut):
     rng, config = drive.rng(), configuration()
-    jobs = [draw(rng, config.rows, 40, False), draw(rng, 1, 40, True)]
+    jobs = [draw(rng, config.rows, 40, "K-blocks"), draw(rng, 1, 40, "tiles")]
     await pack(dut, jobs, tag_idle=drive.LongPause(0, 1_000))
 
 

@@ -19,8 +19,11 @@ WIDTHS = {"beat_counts": BEAT_COUNTS.size, "conversion_counts": CONVERSION_COUNT
 
 OF_GEMMS = ("beat_counts", "weight_faults")
 
-OF_PASSES = {"pass_saturated": 1}
+OF_VECTOR = {"lanes_saturated": 1, "drain_saturated": 1}
 """Bits of what a vector unit reports."""
+
+WAYS = {"lanes_saturated": "through_lanes", "drain_saturated": "at_drain"}
+"""Of results that may saturate, by who says so: the stage that tells of them."""
 
 KINDS = (*(AnyKind(kind.value) for kind in JobKind), AnyKind.VECTOR, AnyKind.VECTOR_PACKED)
 """Of jobs; the first are those of every machine."""
@@ -37,6 +40,7 @@ class Started:
 
     job: Job
     kind: AnyKind
+    way: str | None = None
     reports: dict[str, int] = field(default_factory=dict)
     reported: int = 0  # the cycle of the last one
 
@@ -55,7 +59,8 @@ class Started:
 
     def misses(self, name):
         """Tell whether a report is still to come."""
-        exists = {"conversion_counts": self.has_blocks, "pass_saturated": self.is_pass,
+        exists = {"conversion_counts": self.has_blocks,
+                  **{report: self.way == way for report, way in WAYS.items()},
                   **dict.fromkeys(OF_GEMMS, self.has_beats)}
         return name not in self.reports and exists.get(name, True)
 
@@ -74,13 +79,13 @@ class Started:
         told = {"faults": self.faults, "has_beats": self.has_beats}
         if configuration().vector_lanes:
             told |= {"has_blocks": self.has_blocks,
-                     "saturated": self.reports.get("pass_saturated", 0)}
+                     "saturated": int(any(self.reports.get(name, 0) for name in WAYS))}
         return told
 
 
 def reported():
     """Return what the machine's engines report, and how many bits of each."""
-    return WIDTHS | (OF_PASSES if configuration().vector_lanes else {})
+    return WIDTHS | (OF_VECTOR if configuration().vector_lanes else {})
 
 
 def draw_job(rng, config):
@@ -99,7 +104,9 @@ def draw_job(rng, config):
               tiles=up_to(config.tile_slots), float_format=FORMATS[up_to(len(FORMATS) - 1)],
               output=Output(up_to(len(Output) - 1)), bias=bool(up_to(1)), measure=bool(up_to(1)),
               units=up_to(config.k_blocks_max), threshold=up_to((1 << 31) - 1))
-    return Started(job, kind)
+    ways = (None, *WAYS.values()) if kind in KINDS[:2] and config.vector_lanes else (None,)
+    way = ways[up_to(len(ways) - 1)]
+    return Started(job, kind, WAYS["lanes_saturated"] if kind in KINDS[len(JobKind):] else way)
 
 
 def word_of(config, started):
@@ -107,7 +114,11 @@ def word_of(config, started):
     word, = job_words(config, [started.job])
     kind = job_layout(config)["kind"]
     assert kind.offset == 0
-    return word >> kind.width << kind.width | started.kind.value
+    word = word >> kind.width << kind.width | started.kind.value
+    if started.way is None:
+        return word
+    stages = job_layout(config)["stages"]
+    return word | 1 << stages.offset + stages.shape[started.way].offset
 
 
 def random_bits(rng, width):

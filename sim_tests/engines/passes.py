@@ -84,7 +84,7 @@ def word_of(config: Config, one: Pass, work) -> int:
 def beside_words(config: Config, rng: np.random.Generator, one: Pass) -> Iterator[int]:
     """List the beats beside a pass, with garbage behind the ends of rows."""
     lanes = config.vector_lanes
-    for packet in one.beside:
+    for packet in one.beside(config):
         for row, numbers in enumerate(packet):
             padded = rng.integers(0, 1 << 32, -(-len(numbers) // lanes) * lanes, np.uint32)
             padded[:len(numbers)] = numbers

@@ -29,19 +29,36 @@ async def write(dut, rng, groups, idle):
     dut.write.value = 0
 
 
-async def read(dut, rng, groups, rows, idle):
+def asked(groups, rows, of_tile):
+    """List which groups are asked for, and what is said: last of its row, goes on, goes back.
+
+    Rows of a tile of neighbouring columns, then those of the next tile; the last one goes back.
+    """
+    for first in range(0, groups, of_tile):
+        tile = range(first, min(groups, first + of_tile))
+        for row in range(rows):
+            for group in tile:
+                ends = group == tile[-1]
+                moves = ends and row == rows - 1 and of_tile < groups
+                yield group, int(ends), int(moves), int(moves and tile[-1] == groups - 1)
+
+
+async def read(dut, rng, groups, rows, idle, of_tile=None):
     """Read a vector for each of some rows; a group stays until the next one is asked for."""
-    shown = None
-    for place in range(rows * len(groups)):
+    shown, says = None, (dut.read_last, dut.goes_on, dut.goes_back)
+    for place, (group, *said) in enumerate(asked(len(groups), rows, of_tile or len(groups))):
         while rng.random() < idle:
-            dut.read.value, dut.read_last.value = 0, int(rng.integers(2))
+            dut.read.value = 0
+            for port in says:
+                port.value = int(rng.integers(2))
             await RisingEdge(dut.clk)
             assert shown is None or int(dut.o.value) == shown
-        column = place % len(groups)
-        dut.read.value, dut.read_last.value = 1, int(column == len(groups) - 1)
+        dut.read.value = 1
+        for port, value in zip(says, said, strict=True):
+            port.value = value
         await RisingEdge(dut.clk)
         assert shown is None or int(dut.o.value) == shown, f"group {place - 1}"
-        shown = groups[column]
+        shown = groups[group]
     dut.read.value = 0
     await RisingEdge(dut.clk)
     assert int(dut.o.value) == shown
@@ -57,6 +74,19 @@ async def every_row_meets_all_groups(dut, idle):
         groups = draw(rng, length)
         await write(dut, rng, groups, idle)
         await read(dut, rng, groups, int(rng.integers(1, 5)), idle)
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+@cocotb.parametrize(idle=[0.0, 0.5])
+async def every_row_of_a_tile_meets_its_columns(dut, idle):
+    """Tile after tile, for one group of resident tiles after the other."""
+    rng, most = drive.rng(), drive.parameters()["groups"]
+    await drive.reset(dut)
+    for _ in range(drive.amount(20, 200)):
+        groups = draw(rng, int(rng.integers(1, most + 1)))
+        await write(dut, rng, groups, idle)
+        for _ in range(2):
+            await read(dut, rng, groups, int(rng.integers(1, 5)), idle, int(rng.integers(1, 5)))
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
