@@ -39,7 +39,8 @@ def read() -> dict[str, Benches]:
 
 
 def _machine(module: str) -> str:
-    return "memory_machine" if module.startswith("memory") else "accelerator"
+    return {"memory": "memory_machine", "memory_machine": "memory_machine",
+            "vector": "vector_machine"}.get(module.partition("/")[0], "accelerator")
 
 
 def reasons() -> dict[tuple[str, str], str]:

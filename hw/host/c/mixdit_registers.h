@@ -131,7 +131,7 @@ extern "C" {
 #define MIXDIT_OUTPUTS_FORMATS_SHIFT 0 /* Bit o is set when JOB_OUTPUT may be o. */
 #define MIXDIT_OUTPUTS_FORMATS_MASK 0x0000FFFFu
 #define MIXDIT_OUTPUTS_VECTOR_LANES_SHIFT 16 /* Numbers that the vector unit takes per cycle: 1, 2, 4 or 8; 0: there is none. */
-#define MIXDIT_OUTPUTS_VECTOR_LANES_MASK 0x000F0000u
+#define MIXDIT_OUTPUTS_VECTOR_LANES_MASK 0xFFFF0000u
 #define MIXDIT_JOB_FLAGS_BIAS_SHIFT 0 /* FP32 biases head each column tile's weights and are added to C. */
 #define MIXDIT_JOB_FLAGS_BIAS_MASK 0x00000001u
 #define MIXDIT_JOB_FLAGS_REORDER_SHIFT 1 /* Channels of A are put into the order of table JOB_TABLE. */
@@ -294,7 +294,10 @@ enum mixdit_refusal {
     MIXDIT_REFUSAL_DRAINING = 13,
     MIXDIT_REFUSAL_ORDER_DOUBLE = 14,
     MIXDIT_REFUSAL_ORDER_INCOMPLETE = 15,
-    MIXDIT_REFUSAL_TAGS_INCOMPLETE = 16
+    MIXDIT_REFUSAL_TAGS_INCOMPLETE = 16,
+    MIXDIT_REFUSAL_UNKNOWN_FUNCTION = 17,
+    MIXDIT_REFUSAL_UNKNOWN_ROWS = 18,
+    MIXDIT_REFUSAL_BAD_SCALAR = 19
 };
 
 /* Why the ring stands still at the command RING_COMPLETED; 0: it does not. */
@@ -389,7 +392,10 @@ enum mixdit_ring_status_fault {
     X(MIXDIT_REFUSAL_DRAINING, "the machine was aborted: resume it first") \
     X(MIXDIT_REFUSAL_ORDER_DOUBLE, "no channel may stand at two places of the table's order") \
     X(MIXDIT_REFUSAL_ORDER_INCOMPLETE, "the table's order must hold each of the K channels, and no other") \
-    X(MIXDIT_REFUSAL_TAGS_INCOMPLETE, "the table must hold a static tag for each K-block of K, and no more")
+    X(MIXDIT_REFUSAL_TAGS_INCOMPLETE, "the table must hold a static tag for each K-block of K, and no more") \
+    X(MIXDIT_REFUSAL_UNKNOWN_FUNCTION, "the function must be none, exp2, GELU or SiLU") \
+    X(MIXDIT_REFUSAL_UNKNOWN_ROWS, "rows are measured for LayerNorm, RMSNorm, their maximum, their sum, or not") \
+    X(MIXDIT_REFUSAL_BAD_SCALAR, "N squared times epsilon must be a positive normal number")
 
 /* X(code, what must hold, or what happened). */
 #define MIXDIT_RING_FAULTS(X) \
