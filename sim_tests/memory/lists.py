@@ -104,7 +104,9 @@ class Lists:
         if kind is JobKind.GEMM:
             a, a_stride = self.rows(*in_format(matrix(rng, m, k), float_format))
         else:
-            x = mixed(matrix(rng, m, k), rng.random(-(-k // 16)) < 0.4)
+            # Numbers stand behind the rows' ends, too.
+            blocks = -(-k // 16)
+            x = mixed(matrix(rng, m, 16 * blocks), rng.random(blocks) < 0.4)
             a, a_stride = self.tiles(activation_tiles(x, config.rows, config.act_bytes))
         b, b_stride = self.tiles(weight_stream(w, config.cols, config.weight_bytes))
         c = self.results(m, n, output)

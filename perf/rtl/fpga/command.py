@@ -89,7 +89,8 @@ def fpga(
         "--place/--no-place", help="Without, synthesis only: a few minutes instead of half an "
         "hour.")] = True,
     machine: Annotated[Literal["streams", "ring"], typer.Option(
-        help="Between streams, or between a command ring and a bus of 128 bits.")] = "streams",
+        help="4x4 cells between streams, or 2x2 between a command ring and a bus of 128 "
+        "bits.")] = "streams",
 ) -> Figures:
     """Synthesize the machine for FPGAs, place and route it on an ECP5.
 

@@ -12,14 +12,14 @@ from perf.rtl.ppa.unit import Unit
 LEAST_MHZ = 60.0
 """The clock that the machine must reach on `DEVICE`."""
 
-_SIZES = {"rows": 4, "cols": 4, "float_formats": ("fp16",), "act_bytes": 16, "act_depth": 1024,
-          "stage_depth": 2048, "cell_stages": 3}
+_SIZES = {"float_formats": ("fp16",), "act_bytes": 16, "act_depth": 1024, "stage_depth": 2048,
+          "cell_stages": 3}
 
-MACHINE = Config.sized(**_SIZES)
+MACHINE = Config.sized(rows=4, cols=4, **_SIZES)
 """4x4 cells, FP16 in, K to 6144; two depths are powers of two, to fill block RAMs."""
 
-RING_MACHINE = Config.sized(**_SIZES, bus_bytes=16)
-"""The same between a command ring and a bus of 128 bits."""
+RING_MACHINE = Config.sized(rows=2, cols=2, **_SIZES, bus_bytes=16)
+"""2x2 cells of the same between a command ring and a bus of 128 bits."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ PARTS = (
 ACCELERATOR = Unit(f"accelerator {MACHINE.rows}x{MACHINE.cols}", lambda: Accelerator(MACHINE),
                    configuration=MACHINE.describe())
 
-RING_ACCELERATOR = Unit(f"{ACCELERATOR.name} with a command ring",
+RING_ACCELERATOR = Unit(f"accelerator {RING_MACHINE.rows}x{RING_MACHINE.cols} with a command ring",
                         lambda: MemoryAccelerator(RING_MACHINE),
                         configuration=RING_MACHINE.describe())
 
