@@ -12,6 +12,7 @@ module               what it follows
 `machine`            all of it: `hw.memory_machine`
 `scope`              what is not followed, and is refused
 `network`            processes, and one decision at a time
+`stages`             what results go through on their way out
 `work`               a command, and what the dispatcher tells of an iteration
 `queues`             `hw.streams.memory_fifo`, `hw.streams.stream_buffer`
 `descriptor_reader`  `hw.memory.descriptor_reader`
@@ -31,7 +32,10 @@ module               what it follows
 `weights`            `hw.operands.weight_loader`
 `rooms`              `hw.operands.tile_space`
 `array`              `hw.array.block_walker`, `hw.array.beat_issuer`
-`results`            `result_path`, `float_packets`, `block_assembler` of `hw.results`
+`groups`             groups of rows on their way from `hw.results.result_path`
+`job_merge`          `hw.streams.job_merge`
+`results`            `float_packets`, `block_assembler` of `hw.results`
+`result_tags`        `hw.results.result_tags`
 `packing`            `hw.blocks.mx_packer`
 `beats`              beats of results
 `result_stream`      `hw.results.result_stream`

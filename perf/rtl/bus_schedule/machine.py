@@ -14,6 +14,8 @@ from perf.rtl.bus_schedule.bus import Bus
 from perf.rtl.bus_schedule.bus_memory import Latencies
 from perf.rtl.bus_schedule.descriptor_reader import DescriptorReader
 from perf.rtl.bus_schedule.dispatcher import Dispatcher
+from perf.rtl.bus_schedule.groups import Groups
+from perf.rtl.bus_schedule.job_merge import JobMerge
 from perf.rtl.bus_schedule.ledger import Ledger
 from perf.rtl.bus_schedule.loading import RowLoader
 from perf.rtl.bus_schedule.network import Network, Step
@@ -120,9 +122,10 @@ class Machine:
         self._router = Router(config, self._stage, self._packed, act_room, self._packer)
         self._weights = WeightLoader(config, weight_room, weight.aligner.beats,
                                      weight.aligner.taken)
+        drained = Groups()
         self._array = Array(config, self._router.known, self._weights.known, act_room, weight_room,
-                            [])
-        self._results = Results(config, self._array)
+                            drained)
+        self._results = Results(config, drained, Groups())
         self._stream, stores, written = ResultStream(), Stores(), Stores()
         # Beats that are parts of a word are joined to words.
         self._joiner = WordJoiner(config, written, stores)
@@ -148,7 +151,8 @@ class Machine:
             rows.store(), packed.unpack(), packed.send(),
             self._each_job(self._tag), self._each_job(self._stage.read_job),
             self._each_job(self._router.route_job), self._each_gemm(self._weights),
-            self._each_gemm(self._array), self._each_job(self._gather), results.convert(),
+            self._each_gemm(self._array), self._each_job(self._gather), self._each_job(self._pack),
+            *map(self._each_job, (self._merge_rows, self._merge_blocks, self._merge_tags)),
             *(part for packer in (results.packer, self._packer)
               for part in (packer.fill(), packer.run())),
             self._each_job(self._send), self._sink.run(), self._sink.rows.send(),
@@ -196,9 +200,35 @@ class Machine:
             yield from self._tagging.tag_job(work, start)
 
     def _gather(self, work: Work, start: int) -> Step:
-        """Gather the results of GEMMs."""
-        if not work.job.kind.converts:
-            yield from self._results.send_job(work, start)
+        """Gather results, but of what leaves the stage."""
+        if work.leaves_in_rows:
+            yield from self._results.send_job(work)
+
+    def _pack(self, work: Work, start: int) -> Step:
+        """Pack the results of GEMMs."""
+        if work.multiplies and work.job.packs_results:
+            yield from self._results.convert_job()
+
+    def _merge_rows(self, work: Work, start: int) -> Step:
+        """Merge results of the array and of the lanes."""
+        return self._merge(self._results.rows, start, work.leaves_in_rows)
+
+    def _merge_blocks(self, work: Work, start: int) -> Step:
+        """Merge blocks of GEMMs and of passes."""
+        return self._merge(self._results.blocks, start,
+                           not work.job.kind.converts and work.job.packs_results)
+
+    def _merge_tags(self, work: Work, start: int) -> Step:
+        """Let blocks of GEMMs have their tags, job by job."""
+        return self._merge(self._results.tags.order, start,
+                           work.multiplies and work.job.packs_results)
+
+    @staticmethod
+    def _merge(merge: JobMerge, start: int, is_of: bool) -> Step:
+        if is_of:
+            yield from merge.merge_job(start)
+        else:
+            merge.skip_job(start)
 
     def _send(self, work: Work, start: int) -> Step:
         """Send a job's results."""

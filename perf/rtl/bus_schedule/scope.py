@@ -9,12 +9,13 @@ from golden.memory.jobs import Selection
 from golden.memory.layouts import check_places
 from hw.contract.config import Config
 from hw.contract.job_codes import FORMAT_CODES, JobKind
+from perf.rtl.bus_schedule.stages import goes_through
 from perf.rtl.bus_schedule.work import ScheduledCommand
 from simulation.works.golden_ring import machine_of
 
 
 def check_machine(config: Config) -> None:
-    """Refuse a machine without a bus, or with a vector unit.
+    """Refuse a machine without a bus.
 
     Raises
     ------
@@ -23,9 +24,6 @@ def check_machine(config: Config) -> None:
     if not config.bus_bytes:
         raise ValueError("a machine between streams has no lists of commands: its jobs are for "
                          "perf.rtl.schedule.predict")
-    if config.vector_lanes:
-        raise ValueError(f"vector_lanes={config.vector_lanes}: the schedule does not follow a "
-                         "vector unit yet, so leave it out")
 
 
 def check_list(config: Config, commands: Sequence[ScheduledCommand], descriptors: int) -> None:
@@ -60,6 +58,8 @@ def check_list(config: Config, commands: Sequence[ScheduledCommand], descriptors
 def _sentences(each: ScheduledCommand) -> Sequence[str]:
     """Say why a command is not followed."""
     command: Command = each.command
+    if Operation(command.operation) is Operation.VECTOR:
+        return ["is a pass over rows, which the schedule does not follow yet"]
     if Operation(command.operation) is not Operation.JOB:
         return ["waits for a word that others write; when they do is not in the schedule"]
     found = []
@@ -67,6 +67,9 @@ def _sentences(each: ScheduledCommand) -> Sequence[str]:
         found.append("loads a table, whose entries the schedule does not follow")
     if command.flags & JobFlag.REORDER or Selection(command.selection) is Selection.STATIC:
         found.append("uses a table, and none is loaded without a command that does it")
+    if goes_through(command):
+        found.append("sends its results through the vector unit, which the schedule does not "
+                     "follow yet")
     iterations = command.count_0 * command.count_1
     if len(each.jobs) != iterations:
         found.append(f"has {iterations} iterations, but {len(each.jobs)} jobs are described")
