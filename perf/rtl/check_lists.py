@@ -21,7 +21,8 @@ from commands.outputs import write_text
 from hw.contract.config import Config
 from perf.rtl.bus_schedule import Latencies
 from perf.rtl.compared_lists import ComparedList, RanList, compare, run
-from perf.rtl.drawn_lists import BASE, SIZE, draw_list
+from perf.rtl.drawn_lists import BASE, SIZE
+from perf.rtl.list_drawer import draw_list
 from simulation.build import build
 from simulation.memory_machine import SimulatedMemoryMachine
 

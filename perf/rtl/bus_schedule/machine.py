@@ -7,7 +7,14 @@ from golden.memory.descriptor import BYTES
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind
 from hw.memory.descriptor_reader import AHEAD
-from hw.memory_machine import ACTIVATIONS, DESCRIPTORS, WEIGHTS, WEIGHTS_SHARE, WORKS
+from hw.memory_machine import (
+    ACTIVATIONS,
+    DESCRIPTORS,
+    WEIGHTS,
+    WEIGHTS_SHARE,
+    WORKS,
+    beside_depth,
+)
 from perf.rtl.bus_schedule.array import Array
 from perf.rtl.bus_schedule.burst_former import BurstFormer
 from perf.rtl.bus_schedule.bus import Bus
@@ -19,7 +26,13 @@ from perf.rtl.bus_schedule.job_merge import JobMerge
 from perf.rtl.bus_schedule.ledger import Ledger
 from perf.rtl.bus_schedule.loading import RowLoader
 from perf.rtl.bus_schedule.network import Network, Step
-from perf.rtl.bus_schedule.operand_reader import OperandReader, row_pieces, tile_pieces
+from perf.rtl.bus_schedule.operand_reader import (
+    OperandReader,
+    row_fences,
+    row_pieces,
+    tile_fences,
+    tile_pieces,
+)
 from perf.rtl.bus_schedule.packed import PackedLoader
 from perf.rtl.bus_schedule.packing import Packer
 from perf.rtl.bus_schedule.read_channel import ReadChannel
@@ -33,6 +46,7 @@ from perf.rtl.bus_schedule.scope import check_list, check_machine
 from perf.rtl.bus_schedule.stage_reader import StageReader
 from perf.rtl.bus_schedule.stores import Stores
 from perf.rtl.bus_schedule.tagging import Tagging
+from perf.rtl.bus_schedule.vector_unit import VectorUnit
 from perf.rtl.bus_schedule.weights import WeightLoader
 from perf.rtl.bus_schedule.word_joiner import WordJoiner
 from perf.rtl.bus_schedule.work import ScheduledCommand, Work
@@ -100,6 +114,8 @@ class Machine:
                  ring: tuple[int, int], notify_address: int):
         depths = (max(AHEAD * BYTES // config.bus_bytes, config.burst_beats), config.read_depth,
                   WEIGHTS_SHARE * config.read_depth)
+        if config.vector_lanes:  # nobody asks in between, where tables and watched words are
+            depths += (beside_depth(config),)
         channels = [ReadChannel(config, depth) for depth in depths]
         self._commands = commands
         self._jobs = [job for each in commands for job in each.jobs]
@@ -108,9 +124,9 @@ class Machine:
         places = [ring[0] + number * BYTES for number in range(len(commands))]
         self._descriptors = DescriptorReader(config, channels[DESCRIPTORS], places, 0)
         self._act = act = OperandReader(config, channels[ACTIVATIONS], config.act_bytes, row_pieces,
-                                        ("wait_a",), ledger, WORKS)
+                                        row_fences, ledger, WORKS)
         self._weight = weight = OperandReader(config, channels[WEIGHTS], config.weight_bytes,
-                                              tile_pieces, ("wait_b", "wait_side"), ledger, WORKS)
+                                              tile_pieces, tile_fences, ledger, WORKS)
         act_beats, switch = (act.aligner.beats, act.aligner.taken), StreamSwitch()
         self._rows = RowLoader(config, switch, *act_beats)
         self._packed = PackedLoader(config, switch, *act_beats)
@@ -125,7 +141,11 @@ class Machine:
         drained = Groups()
         self._array = Array(config, self._router.known, self._weights.known, act_room, weight_room,
                             drained)
-        self._results = Results(config, drained, Groups())
+        self._vector = None
+        if config.vector_lanes:
+            self._vector = VectorUnit(config, channels[-1], ledger, drained)
+        self._results = Results(config, drained,
+                                self._vector.results.rows if self._vector else Groups())
         self._stream, stores, written = ResultStream(), Stores(), Stores()
         # Beats that are parts of a word are joined to words.
         self._joiner = WordJoiner(config, written, stores)
@@ -136,7 +156,8 @@ class Machine:
         self._former = BurstFormer(config, stores)
         self._writes = WritePort(config, latencies, self._former, ledger)
         self._bus = Bus(latencies, self._port, self._former, self._writes)
-        self._dispatcher = Dispatcher(commands, self._descriptors, ledger, act, weight, self._sink,
+        self._dispatcher = Dispatcher(commands, self._descriptors, ledger, act, weight,
+                                      self._vector.reader if self._vector else None, self._sink,
                                       self._stream.ends)
 
     def run(self) -> ListSchedule:
@@ -156,6 +177,7 @@ class Machine:
             *(part for packer in (results.packer, self._packer)
               for part in (packer.fill(), packer.run())),
             self._each_job(self._send), self._sink.run(), self._sink.rows.send(),
+            *(self._through_lanes(self._vector) if self._vector else ()),
             *([self._joiner.run()] if self._joins else []), self._former.run(),
             self._writes.run()])
         network.run()
@@ -163,6 +185,11 @@ class Machine:
             raise RuntimeError(f"the schedule stands still: {len(self._ledger.ended)} of "
                                f"{len(self._commands)} commands have ended")
         return self._summary()
+
+    def _through_lanes(self, vector: VectorUnit) -> list[Step]:
+        """List the processes of a vector unit."""
+        return [vector.reader.run(), vector.reader.aligner.run(),
+                *map(self._each_job, (vector.load_job, vector.run_job, vector.gather_job))]
 
     def _each_job(self, work_on: Callable[[Work, int], Step]) -> Step:
         """Let an engine work on each job as it starts."""
@@ -178,7 +205,7 @@ class Machine:
         for job in range(len(self._jobs)):
             if len(starts) <= job:
                 yield starts, job
-            if works[job].job.kind.converts:
+            if not works[job].multiplies:
                 engine.skip_job(starts[job])
             else:
                 yield from engine.run_job(works[job], starts[job])

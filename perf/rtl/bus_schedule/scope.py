@@ -9,7 +9,7 @@ from golden.memory.jobs import Selection
 from golden.memory.layouts import check_places
 from hw.contract.config import Config
 from hw.contract.job_codes import FORMAT_CODES, JobKind
-from perf.rtl.bus_schedule.stages import goes_through
+from perf.rtl.bus_schedule.stages import is_norm, is_pass
 from perf.rtl.bus_schedule.work import ScheduledCommand
 from simulation.works.golden_ring import machine_of
 
@@ -65,20 +65,22 @@ def _sentences(each: ScheduledCommand) -> Sequence[str]:
     found = []
     if command.loads_order or command.loads_tags:
         found.append("loads a table, whose entries the schedule does not follow")
-    if command.flags & JobFlag.REORDER or Selection(command.selection) is Selection.STATIC:
+    if command.flags & (JobFlag.REORDER | JobFlag.TAGGED) or (
+            Selection(command.selection) is Selection.STATIC):
         found.append("uses a table, and none is loaded without a command that does it")
-    if goes_through(command):
-        found.append("sends its results through the vector unit, which the schedule does not "
-                     "follow yet")
     iterations = command.count_0 * command.count_1
     if len(each.jobs) != iterations:
         found.append(f"has {iterations} iterations, but {len(each.jobs)} jobs are described")
+    if is_norm(command) and [len(each) for each in each.row_cycles] != [command.m] * iterations:
+        found.append(f"normalizes {command.m} rows, whose cycles are to be said of each iteration")
     for job in each.jobs:
-        said = {"kind": job.kind.value, "n": job.n, "k": job.k}
-        if not job.kind.converts:
+        said = {"kind": job.kind.value, "n": job.n, "columns": job.k}
+        if is_pass(command):
+            said |= {"m": job.m, "output": job.output.value}
+        elif not job.kind.converts:
             said |= {"m": job.m, "tiles": job.tiles, "output": job.output.value}
             said["flags"] = command.flags & ~JobFlag.BIAS | job.bias * JobFlag.BIAS
-        if job.kind is not JobKind.GEMM_PACKED:
+        if is_pass(command) or job.kind is not JobKind.GEMM_PACKED:
             said["format"] = FORMAT_CODES[job.float_format]
         found += [f"has {name}={getattr(command, name)}, but its job is described with {value}"
                   for name, value in said.items() if getattr(command, name) != value]

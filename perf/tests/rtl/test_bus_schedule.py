@@ -20,7 +20,8 @@ from hw.host.memory.registers import NamedRegisters
 from perf.rtl.bus_schedule import Latencies, ScheduledCommand, predict_list
 from perf.rtl.check_lists import MACHINES, conclude, simulate
 from perf.rtl.compared_lists import ComparedList, compare
-from perf.rtl.drawn_lists import BASE, RING_SIZE, SIZE, DrawnList, describe_list
+from perf.rtl.described_lists import describe_list
+from perf.rtl.drawn_lists import BASE, RING_SIZE, SIZE, DrawnList
 from perf.rtl.ring_scenarios import RingSizes, Shape, make_scenarios
 from simulation.build import build
 from simulation.memory_machine import Manners, SimulatedMemoryMachine
