@@ -65,7 +65,9 @@ class Results:
                 yield from self._narrow(groups, 1, turn, piece == pieces - 1)
         else:
             yield from self._send_tiles(groups, work, turn)
-        self.rows.ended.append(groups.taken[-1])
+        # Behind the last of them others may have left the array's queue, for the lanes.
+        last = self._groups if groups is self._drained else 0
+        self.rows.ended.append(groups.taken[last - 1])
 
     def _send_tiles(self, groups: Groups, work: Work, turn: int) -> Step:
         """Send the results of a GEMM."""
