@@ -61,8 +61,9 @@ class Dispatcher:
             places = list(iterations(each.command))
             for place, (at, job) in enumerate(zip(places, each.jobs, strict=True)):
                 start = yield from self._room(since)
-                work = Work(number, each.command, job, at, place == len(places) - 1,
-                            each.row_cycles[place] if each.row_cycles else ())
+                cycles = each.row_cycles[place] if each.row_cycles else ()
+                work = Work(len(self.starts), number, each.command, job, at,
+                            place == len(places) - 1, cycles)
                 for queue, works in self._takers(work):
                     works.append(work)
                     queue.put.append(start)

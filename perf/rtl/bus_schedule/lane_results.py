@@ -33,6 +33,8 @@ class LaneResults:
     config : Config
     starts, taken : list of int
         As of `VectorPipe`.
+    news : list of int
+        As of `PassGate`.
 
     Attributes
     ----------
@@ -40,8 +42,8 @@ class LaneResults:
         What is whole: groups of rows of results, and blocks of passes.
     """
 
-    def __init__(self, config: Config, starts: Cycles, taken: Cycles):
-        self._config, self._starts, self._taken = config, starts, taken
+    def __init__(self, config: Config, starts: Cycles, taken: Cycles, news: Cycles):
+        self._config, self._starts, self._taken, self._news = config, starts, taken, news
         self._jobs = JobReader()
         self.rows, self.blocks = Groups(), Groups()
 
@@ -62,6 +64,8 @@ class LaneResults:
                 cycle = max(free, starts[len(taken)] + THROUGH, taken[-1] + 1 if taken else NOT_YET)
                 taken.append(cycle)
             wholes.offered.append(cycle + WHOLE)
+            if packs:
+                self._news.append(cycle + WHOLE)
             if len(wholes.taken) < len(wholes.offered):
                 yield wholes.taken, len(wholes.offered) - 1
             free = wholes.taken[-1]

@@ -131,21 +131,23 @@ class Machine:
         self._rows = RowLoader(config, switch, *act_beats)
         self._packed = PackedLoader(config, switch, *act_beats)
         self._packer = Packer(config, config.weight_bytes)
-        self._tagging = Tagging(config, self._rows, self._packer)
         act_room = TileRoom(config.act_depth, config.tile_slots)
         weight_room = TileRoom(config.weight_depth, config.weight_slots)
-        self._stage = StageReader(config, self._rows, self._tagging)
-        self._router = Router(config, self._stage, self._packed, act_room, self._packer)
-        self._weights = WeightLoader(config, weight_room, weight.aligner.beats,
-                                     weight.aligner.taken)
-        drained = Groups()
-        self._array = Array(config, self._router.known, self._weights.known, act_room, weight_room,
-                            drained)
-        self._vector = None
+        drained, self._vector = Groups(), None
         if config.vector_lanes:
-            self._vector = VectorUnit(config, channels[-1], ledger, drained)
+            self._vector = VectorUnit(config, channels[-1], ledger, drained, self._rows.stored)
+            self._rows.go_through(self._vector.gate)
         self._results = Results(config, drained,
                                 self._vector.results.rows if self._vector else Groups())
+        to_results = self._results.packer, self._results.blocks
+        self._tagging = Tagging(config, self._rows, self._packer, *to_results)
+        self._stage = StageReader(config, self._rows, self._tagging)
+        self._router = Router(config, self._stage, self._packed, act_room, self._packer,
+                              *to_results)
+        self._weights = WeightLoader(config, weight_room, weight.aligner.beats,
+                                     weight.aligner.taken)
+        self._array = Array(config, self._router.known, self._weights.known, act_room, weight_room,
+                            drained)
         self._stream, stores, written = ResultStream(), Stores(), Stores()
         # Beats that are parts of a word are joined to words.
         self._joiner = WordJoiner(config, written, stores)
@@ -155,7 +157,8 @@ class Machine:
         self._sink = ResultSink(config, self._stream.out, written, WORKS, notify_address)
         self._former = BurstFormer(config, stores)
         self._writes = WritePort(config, latencies, self._former, ledger)
-        self._bus = Bus(latencies, self._port, self._former, self._writes)
+        self._bus = Bus(latencies, self._port, self._former, self._writes,
+                        self._vector.gate if self._vector else None)
         self._dispatcher = Dispatcher(commands, self._descriptors, ledger, act, weight,
                                       self._vector.reader if self._vector else None, self._sink,
                                       self._stream.ends)
@@ -171,7 +174,7 @@ class Machine:
             self._each_job(self._load), self._each_job(rows.move_job), rows.read_banks(),
             rows.store(), packed.unpack(), packed.send(),
             self._each_job(self._tag), self._each_job(self._stage.read_job),
-            self._each_job(self._router.route_job), self._each_gemm(self._weights),
+            self._each_job(self._route), self._each_gemm(self._weights),
             self._each_gemm(self._array), self._each_job(self._gather), self._each_job(self._pack),
             *map(self._each_job, (self._merge_rows, self._merge_blocks, self._merge_tags)),
             *(part for packer in (results.packer, self._packer)
@@ -189,7 +192,9 @@ class Machine:
     def _through_lanes(self, vector: VectorUnit) -> list[Step]:
         """List the processes of a vector unit."""
         return [vector.reader.run(), vector.reader.aligner.run(),
-                *map(self._each_job, (vector.load_job, vector.run_job, vector.gather_job))]
+                vector.gate.run(), vector.gate.part(),
+                *map(self._each_job, (vector.order_job, vector.measure_job, vector.leave_job,
+                                      vector.load_job, vector.run_job, vector.gather_job))]
 
     def _each_job(self, work_on: Callable[[Work, int], Step]) -> Step:
         """Let an engine work on each job as it starts."""
@@ -217,14 +222,21 @@ class Machine:
             yield from self._packed.load_job(work, start)
         else:
             self._packed.skip_job(start)
-            yield from self._rows.load_job(work.job, start)
+            yield from self._rows.load_job(work, start)
 
     def _tag(self, work: Work, start: int) -> Step:
-        """Settle the tags of activations in floating point."""
-        if work.job.kind is JobKind.GEMM_PACKED:
-            self._tagging.skip_job(start)
-        else:
+        """Settle the tags of tiles in the stage."""
+        if work.stages_tiles:
             yield from self._tagging.tag_job(work, start)
+        else:
+            self._tagging.skip_job(start)
+
+    def _route(self, work: Work, start: int) -> Step:
+        """Send tiles where they belong."""
+        if work.leaves_tiles:
+            yield from self._router.route_job(work, start)
+        else:
+            self._router.skip_job(start)
 
     def _gather(self, work: Work, start: int) -> Step:
         """Gather results, but of what leaves the stage."""
@@ -233,8 +245,8 @@ class Machine:
 
     def _pack(self, work: Work, start: int) -> Step:
         """Pack the results of GEMMs."""
-        if work.multiplies and work.job.packs_results:
-            yield from self._results.convert_job()
+        if work.multiplies and work.packs:
+            yield from self._results.convert_job(work)
 
     def _merge_rows(self, work: Work, start: int) -> Step:
         """Merge results of the array and of the lanes."""
@@ -242,13 +254,11 @@ class Machine:
 
     def _merge_blocks(self, work: Work, start: int) -> Step:
         """Merge blocks of GEMMs and of passes."""
-        return self._merge(self._results.blocks, start,
-                           not work.job.kind.converts and work.job.packs_results)
+        return self._merge(self._results.blocks, start, work.packs)
 
     def _merge_tags(self, work: Work, start: int) -> Step:
         """Let blocks of GEMMs have their tags, job by job."""
-        return self._merge(self._results.tags.order, start,
-                           work.multiplies and work.job.packs_results)
+        return self._merge(self._results.tags.order, start, work.multiplies and work.packs)
 
     @staticmethod
     def _merge(merge: JobMerge, start: int, is_of: bool) -> Step:
@@ -267,11 +277,12 @@ class Machine:
         yield from self._stream.send_job(source, start)
 
     def _summary(self) -> ListSchedule:
-        starts, ends, counted = self._dispatcher.starts, self._stream.ends, self._array.counted
+        works, starts, ends = self._act.works, self._dispatcher.starts, self._stream.ends
+        counted = self._array.counted
         left, jobs = iter(counted), []
-        for job, start, before, end in zip(self._jobs, starts, [NOT_YET, *ends], ends,
+        for work, start, before, end in zip(works, starts, [NOT_YET, *ends], ends,
                                            strict=False):
-            each = asdict(next(left)) if not job.kind.converts else {}
+            each = asdict(next(left)) if work.multiplies else {}
             jobs.append(JobCounters(cycles=end - max(before, start), **{
                 name: each.get(name, 0) for name in COUNTER_NAMES if name != "cycles"}))
         port, writes = self._port, self._writes

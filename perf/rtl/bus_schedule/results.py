@@ -58,7 +58,7 @@ class Results:
             0 if work.is_pass else group_count(self._config, job))
         if groups is self._drained and len(groups.taken) < before:
             yield groups.taken, before - 1
-        turn = yield from self.rows.turn()
+        turn = yield from self.rows.turn(work.index)
         if work.is_pass:
             pieces = job.m * -(-job.n // self._config.cols)
             for piece in range(pieces):
@@ -80,13 +80,12 @@ class Results:
                 yield from self._narrow(groups, rows, turn, last)
             elif config.cols > BLOCK_SIZE:
                 columns_here = min(config.cols, job.n - column * config.cols)
-                yield from self._turn(groups, rows, columns_here, turn,
-                                      job.output is Output.MX9, last)
+                yield from self._turn(work, groups, rows, columns_here, turn, last)
             elif (column + 1) % parts_of_block(config) and column != columns - 1:
                 for _ in range(-(-rows // config.drain_rows)):
                     yield from groups.take(turn)
             else:
-                yield from self._join(groups, rows, turn, job.output is Output.MX9, last)
+                yield from self._join(work, groups, rows, turn, last)
 
     def _narrow(self, groups: Groups, rows: int, turn: int, is_last: bool) -> Step:
         """Offer the groups of a tile one by one."""
@@ -98,10 +97,10 @@ class Results:
             floats.offer(Beat(min(drain_rows, rows - first), ends), left + NARROWED)
             yield from floats.leave()
 
-    def _join(self, groups: Groups, rows: int, turn: int, is_mx9: bool, is_last: bool) -> Step:
+    def _join(self, work: Work, groups: Groups, rows: int, turn: int, is_last: bool) -> Step:
         """Cut the groups of a tile that completes blocks into these, a row each."""
         tags, drain_rows = self.tags, self._config.drain_rows
-        order = yield from tags.order.turn()
+        is_mx9, order = work.job.output is Output.MX9, (yield from tags.order.turn(work.index))
         _, bases, residuals = chunk_beats(rows, self._config.act_bytes)
         self._chunks.append(Chunk(rows, bases + residuals * is_mx9, True, is_last))
         for first in range(0, rows, drain_rows):
@@ -112,11 +111,11 @@ class Results:
         if is_last:
             tags.order.ended.append(tags.entered[-1])
 
-    def _turn(self, groups: Groups, rows: int, columns: int, turn: int, is_mx9: bool,
+    def _turn(self, work: Work, groups: Groups, rows: int, columns: int, turn: int,
               is_last: bool) -> Step:
         """Cut a tile into blocks, block column by block column: `hw.results.tile_turner`."""
         tags, emptied = self.tags, self._emptied
-        order = yield from tags.order.turn()
+        is_mx9, order = work.job.output is Output.MX9, (yield from tags.order.turn(work.index))
         _, bases, residuals = chunk_beats(rows, self._config.act_bytes)
         for _ in range(-(-rows // self._config.drain_rows)):
             cycle = yield from groups.take(max(turn, emptied[0] + RELEASED))
@@ -132,10 +131,10 @@ class Results:
         if is_last:
             tags.order.ended.append(tags.entered[-1])
 
-    def convert_job(self) -> Step:
+    def convert_job(self, work: Work) -> Step:
         """Bring a job's blocks to the packer, K-block by K-block."""
         entered, blocks, packer = self.tags.entered, self._blocks, self.packer
-        turn, ends = (yield from self.blocks.turn()), False
+        turn, ends = (yield from self.blocks.turn(work.index)), False
         while not ends:
             if len(entered) <= len(blocks):
                 yield entered, len(blocks)

@@ -46,7 +46,7 @@ class Row(NamedTuple):
 def result_rows(config: Config, work: Work) -> Iterator[Row]:
     """List the rows of a job's packets in their order."""
     command, each = work.command, result_bytes(work.command)
-    rows = command.tiles * config.rows
+    rows = 1 if work.is_pass else command.tiles * config.rows
     for first in range(0, command.m, rows):
         group = min(rows, command.m - first)
         for column, lanes in tile_lines(command.n, config.cols):

@@ -58,9 +58,7 @@ def check_list(config: Config, commands: Sequence[ScheduledCommand], descriptors
 def _sentences(each: ScheduledCommand) -> Sequence[str]:
     """Say why a command is not followed."""
     command: Command = each.command
-    if Operation(command.operation) is Operation.VECTOR:
-        return ["is a pass over rows, which the schedule does not follow yet"]
-    if Operation(command.operation) is not Operation.JOB:
+    if Operation(command.operation) is Operation.WAIT:
         return ["waits for a word that others write; when they do is not in the schedule"]
     found = []
     if command.loads_order or command.loads_tags:

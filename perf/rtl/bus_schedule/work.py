@@ -5,6 +5,7 @@ from functools import cached_property
 
 from golden.memory.descriptor import Command
 from golden.memory.layouts import Iteration
+from hw.contract.job_codes import JobKind
 from perf.rtl.bus_schedule.stages import goes_through, is_pass
 from perf.rtl.schedule import ScheduledJob
 
@@ -35,8 +36,10 @@ class Work:
 
     Attributes
     ----------
+    index : int
+        Of its job in the list.
     number : int
-        Of its command in the list.
+        Of its command.
     command : golden.memory.Command
     job : ScheduledJob
     at : golden.memory.layouts.Iteration
@@ -47,6 +50,7 @@ class Work:
         As of `ScheduledCommand`.
     """
 
+    index: int
     number: int
     command: Command
     job: ScheduledJob
@@ -73,6 +77,21 @@ class Work:
     def leaves_in_rows(self) -> bool:
         """Whether its results leave array or lanes in rows, and not in blocks."""
         return self.multiplies or (self.is_pass and not self.job.packs_results)
+
+    @property
+    def stages_tiles(self) -> bool:
+        """Whether tiles of it go through the stage: activations, conversions, what a pass packs."""
+        return self.job.packs_results if self.is_pass else self.job.kind is not JobKind.GEMM_PACKED
+
+    @property
+    def leaves_tiles(self) -> bool:
+        """Whether tiles of it are routed: all but passes that leave numbers."""
+        return self.job.packs_results or not self.is_pass
+
+    @property
+    def packs(self) -> bool:
+        """Whether its results are blocks that are packed for activations."""
+        return not self.job.kind.converts and self.job.packs_results
 
     @property
     def ends(self) -> bool:
