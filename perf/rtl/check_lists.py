@@ -44,8 +44,13 @@ MACHINES = {
     "3x16_short_beats": Config.sized(rows=3, cols=16, k_max=256, bus_bytes=64, drain_lanes=32,
                                      act_bytes=16),
     "2x32": Config.sized(rows=2, cols=32, k_max=96, bus_bytes=64, float_formats=("fp16", "fp32")),
+    "4x4_vector": Config.sized(**_SMALL, bus_bytes=32, vector_lanes=4),
+    "5x8_vector": Config.sized(rows=5, cols=8, k_max=256, bus_bytes=32, drain_lanes=16,
+                               vector_lanes=4),
+    "3x5_vector_one_lane": Config.sized(rows=3, cols=5, k_max=256, bus_bytes=32, vector_lanes=1),
 }
-"""Words of 8 to 64 bytes, rows within a word and over several, deep and shallow queues."""
+"""Words of 8 to 64 bytes, rows within a word and over several, deep and shallow queues; and some
+with a vector unit."""
 
 LISTS = 30
 """Per machine."""

@@ -3,8 +3,9 @@
 As in `perf.rtl.schedule`, whose latencies these are, every part computes cycles from cycles. But
 here a beat comes when the bus brings it, so each part is a process of its own, which follows every
 block, beat or word, and goes on as far as it knows what it waits for. Nothing depends on who is
-computed first, but on the bus, whose read side is shared and whose memory may draw latencies: there
-the earliest thing happens first, once nobody can go on without it.
+computed first, but on the bus, whose read side is shared and whose memory may draw latencies, and
+where rows of passes meet those that come back: there the earliest thing happens first, once nobody
+can go on without it.
 
 ===================  =======================================================================
 module               what it follows
@@ -18,6 +19,7 @@ module               what it follows
 `descriptor_reader`  `hw.memory.descriptor_reader`
 `dispatcher`         `dispatcher`, `batch_walk` of `hw.memory`
 `ledger`             `hw.memory.ledger`, and the operands' fences
+`beside_reader`      `hw.memory.beside_reader`
 `operand_reader`     `row_reader`, `tile_reader`, `tile_extent`, `operand_reader` of `hw.memory`
 `read_channel`       `read_channel`, `burst_splitter` of `hw.memory`
 `read_port`          `hw.memory.read_port`, and the memory's words
@@ -25,6 +27,13 @@ module               what it follows
 `bus_memory`         latencies, as `simulation/harness/memory.h` has and draws them
 `aligner`            `aligner`, `beat_splitter` of `hw.memory`
 `loading`            rows of numbers: `hw.activations.row_unpacker` to `hw.activations.tile_stage`
+`pass_gate`          `pass_gate` of `hw.activations`, and the registers to the stage
+`vector_unit`        `hw.vector.vector_unit`: all of the following five
+`row_passes`         `row_passes`, `row_operands` of `hw.vector`
+`row_cycles`         `row_mean`, `row_scale` of `hw.vector`, by a row's numbers
+`operand_loader`     `hw.vector.operand_loader`
+`vector_pipe`        `vector_pipe`, `tile_rows` of `hw.vector`
+`lane_results`       `hw.vector.lane_results`
 `packed`             `hw.activations.packed_unpacker`
 `tagging`            `outlier_detector`, `tile_tags` of `hw.activations`
 `stage_reader`       blocks on their way out of `hw.activations.tile_stage`
