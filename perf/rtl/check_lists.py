@@ -28,11 +28,13 @@ from simulation.memory_machine import SimulatedMemoryMachine
 
 _SMALL = {"rows": 4, "cols": 4, "k_max": 256}
 
+_SCARCE = {**_SMALL, "bus_bytes": 16, "act_depth": 96, "weight_depth": 24, "tile_slots": 8,
+           "drain_lanes": 8, "burst_beats": 8, "read_depth": 24, "outstanding": 6}
+"""Little room everywhere: whoever waits for whom shows."""
+
 MACHINES = {
     "4x4": Config.sized(**_SMALL, bus_bytes=32),
-    # Little room everywhere: whoever waits for whom shows.
-    "4x4_scarce": Config.sized(**_SMALL, bus_bytes=16, act_depth=96, weight_depth=24, tile_slots=8,
-                               drain_lanes=8, burst_beats=8, read_depth=24, outstanding=6),
+    "4x4_scarce": Config.sized(**_SCARCE),
     "3x5": Config.sized(rows=3, cols=5, k_max=256, bus_bytes=32),
     "2x2_short_words": Config.sized(rows=2, cols=2, k_max=256, bus_bytes=8, burst_beats=4,
                                     read_depth=9, outstanding=3),
@@ -48,6 +50,7 @@ MACHINES = {
     "5x8_vector": Config.sized(rows=5, cols=8, k_max=256, bus_bytes=32, drain_lanes=16,
                                vector_lanes=4),
     "3x5_vector_one_lane": Config.sized(rows=3, cols=5, k_max=256, bus_bytes=32, vector_lanes=1),
+    "4x4_vector_scarce": Config.sized(**_SCARCE, vector_lanes=2),
 }
 """Words of 8 to 64 bytes, rows within a word and over several, deep and shallow queues; and some
 with a vector unit."""

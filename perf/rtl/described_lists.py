@@ -9,11 +9,12 @@ from golden import MXTensor
 from golden.floats import widen
 from golden.formats import BLOCK_SIZE, FLOAT_FORMATS
 from golden.memory import Command, Memory, Ring
+from golden.memory.checks import tagged_blocks, uses_tags
 from golden.memory.compute import activations, converted, numbers, weights
 from golden.memory.descriptor import JobFlag
 from golden.memory.jobs import FORMAT_CODES, JobKind, Output, Rows, Selection
 from golden.memory.layouts import Iteration, iterations, longest_packet, take_packet, tile_lines
-from golden.memory.tables import Table
+from golden.memory.tables import NO_TAGS, Table, tags_of
 from golden.unpacking import read_activation_tiles
 from hw.contract import job_codes
 from hw.contract.config import Config
@@ -56,7 +57,7 @@ def describe_list(
     ValueError
         If a command has a fault.
     """
-    memory, machine, table = Memory(), machine_of(config), Table()
+    memory, machine = Memory(), machine_of(config)
     data = memory.add(base, len(before))
     data[:] = before
 
@@ -64,6 +65,11 @@ def describe_list(
         return memory.read(address, size)
 
     def job_at(command: Command, at: Iteration) -> ScheduledJob:
+        tags = golden_ring.tables[command.table].tags if uses_tags(command) else NO_TAGS
+        if command.loads_tags:
+            blocks = tagged_blocks(command)
+            tags = tags_of(read("tags", command.tags, -(-blocks // 8)), blocks)
+        table = Table(tags=tags)
         if command.is_vector:
             return schedule_pass(config, command, packed_results(config, command, at, read))
         if command.converts:

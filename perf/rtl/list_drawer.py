@@ -17,6 +17,9 @@ SIZES = ((24, 24, 100), (8, 60, 256), (60, 12, 60), (30, 60, 16))
 PASSES = 0.35
 """Of commands, where there is a vector unit."""
 
+TAGS = 0.15
+"""Of those that choose among numbers: static tags."""
+
 
 @dataclass
 class Drawer:
@@ -69,6 +72,8 @@ class Drawer:
                              has_bias=has_bias, **values)
         if config.vector_lanes and rng.integers(2):
             command = self._with_residual(StageDrawer(drawn).stage())
+        if config.vector_lanes and rng.random() < TAGS and command.kind == JobKind.GEMM.value:
+            command = drawn.tag(k)
         if command.count_0 * command.count_1 == 1:
             self._results.append((number, command))
 
@@ -87,6 +92,8 @@ class Drawer:
                 values |= {"a": source.c, "a_stride": source.c_stride, "wait_a": number - at,
                            "format": FORMAT_CODES[name]}
         StageDrawer(drawn).vector_pass(m, n, output, **values)
+        if output is Output.MX6 and rng.random() < TAGS:
+            drawn.tag(n)
         self._results.append((number, self._with_residual(drawn.commands[-1])))
 
     def _with_residual(self, command: Command) -> Command:

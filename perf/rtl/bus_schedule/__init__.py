@@ -18,6 +18,7 @@ module               what it follows
 `queues`             `hw.streams.memory_fifo`, `hw.streams.stream_buffer`
 `descriptor_reader`  `hw.memory.descriptor_reader`
 `dispatcher`         `dispatcher`, `batch_walk` of `hw.memory`
+`table_loader`       `hw.memory.table_loader`, for static tags
 `ledger`             `hw.memory.ledger`, and the operands' fences
 `beside_reader`      `hw.memory.beside_reader`
 `operand_reader`     `row_reader`, `tile_reader`, `tile_extent`, `operand_reader` of `hw.memory`

@@ -12,6 +12,7 @@ from perf.rtl.bus_schedule.network import Cycles, Process, Step
 from perf.rtl.bus_schedule.operand_reader import OperandReader
 from perf.rtl.bus_schedule.queues import Queue
 from perf.rtl.bus_schedule.result_sink import ResultSink
+from perf.rtl.bus_schedule.table_loader import TableLoader
 from perf.rtl.bus_schedule.work import ScheduledCommand, Work
 from perf.rtl.schedule.latencies import RELEASED
 
@@ -30,6 +31,7 @@ class Dispatcher:
     act, weight : OperandReader
     beside : OperandReader or None
         Of a machine with a vector unit.
+    tables : TableLoader
     sink : ResultSink
     ends : list of int
         When each job has ended.
@@ -42,10 +44,11 @@ class Dispatcher:
 
     def __init__(self, commands: Sequence[ScheduledCommand], descriptors: DescriptorReader,
                  ledger: Ledger, act: OperandReader, weight: OperandReader,
-                 beside: OperandReader | None, sink: ResultSink, ends: Cycles):
+                 beside: OperandReader | None, tables: TableLoader, sink: ResultSink,
+                 ends: Cycles):
         self._commands, self._descriptors, self._ledger = commands, descriptors, ledger
         self._act, self._weight, self._sink = act, weight, sink
-        self._beside = beside
+        self._beside, self._tables = beside, tables
         self._queues = [each.queue for each in (act, weight, sink, beside) if each]
         self._ends = ends
         self.starts: Cycles = []
@@ -58,6 +61,8 @@ class Dispatcher:
                 yield ready, number
             checked = max(ready[number], (yield from self._ledger.count(number - UNDER_WAY + 1)))
             since = checked + CHECKED
+            if each.command.loads_tags:
+                since = yield from self._tables.load(number, each.command, since)
             places = list(iterations(each.command))
             for place, (at, job) in enumerate(zip(places, each.jobs, strict=True)):
                 start = yield from self._room(since)
@@ -68,6 +73,7 @@ class Dispatcher:
                     works.append(work)
                     queue.put.append(start)
                 self.starts.append(start)
+                self._tables.note_start(number, each.command)
                 since = start + 1
             if each.command.notify:
                 start = max(since, (yield from self._sink.queue.room()))

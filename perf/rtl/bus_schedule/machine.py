@@ -9,7 +9,9 @@ from hw.contract.job_codes import JobKind
 from hw.memory.descriptor_reader import AHEAD
 from hw.memory_machine import (
     ACTIVATIONS,
+    BESIDE,
     DESCRIPTORS,
+    SIDE,
     WEIGHTS,
     WEIGHTS_SHARE,
     WORKS,
@@ -45,6 +47,7 @@ from perf.rtl.bus_schedule.router import Router
 from perf.rtl.bus_schedule.scope import check_list, check_machine
 from perf.rtl.bus_schedule.stage_reader import StageReader
 from perf.rtl.bus_schedule.stores import Stores
+from perf.rtl.bus_schedule.table_loader import TableLoader
 from perf.rtl.bus_schedule.tagging import Tagging
 from perf.rtl.bus_schedule.vector_unit import VectorUnit
 from perf.rtl.bus_schedule.weights import WeightLoader
@@ -113,8 +116,8 @@ class Machine:
     def __init__(self, config: Config, commands: Sequence[ScheduledCommand], latencies: Latencies,
                  ring: tuple[int, int], notify_address: int):
         depths = (max(AHEAD * BYTES // config.bus_bytes, config.burst_beats), config.read_depth,
-                  WEIGHTS_SHARE * config.read_depth)
-        if config.vector_lanes:  # nobody asks in between, where tables and watched words are
+                  WEIGHTS_SHARE * config.read_depth, config.burst_beats)
+        if config.vector_lanes:
             depths += (beside_depth(config),)
         channels = [ReadChannel(config, depth) for depth in depths]
         self._commands = commands
@@ -135,7 +138,7 @@ class Machine:
         weight_room = TileRoom(config.weight_depth, config.weight_slots)
         drained, self._vector = Groups(), None
         if config.vector_lanes:
-            self._vector = VectorUnit(config, channels[-1], ledger, drained, self._rows.stored)
+            self._vector = VectorUnit(config, channels[BESIDE], ledger, drained, self._rows.stored)
             self._rows.go_through(self._vector.gate)
         self._results = Results(config, drained,
                                 self._vector.results.rows if self._vector else Groups())
@@ -160,7 +163,8 @@ class Machine:
         self._bus = Bus(latencies, self._port, self._former, self._writes,
                         self._vector.gate if self._vector else None)
         self._dispatcher = Dispatcher(commands, self._descriptors, ledger, act, weight,
-                                      self._vector.reader if self._vector else None, self._sink,
+                                      self._vector.reader if self._vector else None,
+                                      TableLoader(config, channels[SIDE], ledger), self._sink,
                                       self._stream.ends)
 
     def run(self) -> ListSchedule:

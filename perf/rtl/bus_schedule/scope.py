@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from golden.memory.checks import check_job
+from golden.memory.checks import check_job, tagged_blocks, uses_tags
 from golden.memory.descriptor import Command, JobFlag, Operation
 from golden.memory.faults import CommandError
-from golden.memory.jobs import Selection
 from golden.memory.layouts import check_places
 from hw.contract.config import Config
 from hw.contract.job_codes import FORMAT_CODES, JobKind
@@ -43,7 +42,7 @@ def check_list(config: Config, commands: Sequence[ScheduledCommand], descriptors
     if not 1 <= len(commands) <= descriptors:
         raise ValueError(f"a list has 1 to {descriptors} commands, as many as the ring has room "
                          f"for, not {len(commands)}")
-    machine = machine_of(config)
+    machine, tags = machine_of(config), {}
     for number, each in enumerate(commands):
         for sentence in _sentences(each):
             raise ValueError(f"command {number} {sentence}")
@@ -53,6 +52,12 @@ def check_list(config: Config, commands: Sequence[ScheduledCommand], descriptors
         except CommandError as error:
             raise ValueError(f"command {number} has a fault, {error.fault.name}: "
                              f"{error.detail}") from None
+        if each.command.loads_tags:
+            tags[each.command.table] = tagged_blocks(each.command)
+        if uses_tags(each.command) and (
+                tags.get(each.command.table) != tagged_blocks(each.command)):
+            raise ValueError(f"command {number} uses static tags of table {each.command.table}, "
+                             "and no command of the list has loaded as many")
 
 
 def _sentences(each: ScheduledCommand) -> Sequence[str]:
@@ -61,11 +66,10 @@ def _sentences(each: ScheduledCommand) -> Sequence[str]:
     if Operation(command.operation) is Operation.WAIT:
         return ["waits for a word that others write; when they do is not in the schedule"]
     found = []
-    if command.loads_order or command.loads_tags:
-        found.append("loads a table, whose entries the schedule does not follow")
-    if command.flags & (JobFlag.REORDER | JobFlag.TAGGED) or (
-            Selection(command.selection) is Selection.STATIC):
-        found.append("uses a table, and none is loaded without a command that does it")
+    if command.loads_order or command.flags & JobFlag.REORDER:
+        found.append("puts channels into an order, whose conflicts the schedule does not follow")
+    if command.flags & JobFlag.TAGGED:
+        found.append("has static tags of its results, which the schedule does not follow")
     iterations = command.count_0 * command.count_1
     if len(each.jobs) != iterations:
         found.append(f"has {iterations} iterations, but {len(each.jobs)} jobs are described")

@@ -13,7 +13,7 @@ from commands.checkout import ROOT
 from commands.environment import seed
 from golden.memory import Command, Operation
 from golden.memory.descriptor import JobFlag
-from golden.memory.jobs import Output, Rows, Selection
+from golden.memory.jobs import JobKind, Output, Rows, Selection
 from hw.contract.config import Config
 from hw.host.memory import RingHost
 from hw.host.memory.registers import NamedRegisters
@@ -144,6 +144,22 @@ def test_a_memory_that_is_slower_by_a_cycle_or_draws_otherwise_is_found(ran, tmp
     assert outcome_of([compare(each) for each in others], tmp_path)[0] == 1
 
 
+@pytest.mark.xdist_group("vector ring")
+@pytest.mark.parametrize("off", [-1, 1])
+@pytest.mark.parametrize("constant", ["CLEARED", "ENTERED", "FORGOTTEN", "LOADED"])
+def test_a_latency_of_tables_that_is_off_by_one_is_found(monkeypatch, constant, off):
+    def starts() -> list[int]:
+        return predict_list(CONFIG, listed, Latencies(5, 5), **RING).first_beats
+    drawn = DrawnList(CONFIG, np.random.default_rng(seed()))
+    for _ in range(2):
+        drawn.gemm(4, 4, 64, kind=JobKind.GEMM.value)
+        drawn.tag(64, table=0)
+    listed, _ = drawn.scheduled()
+    before = starts()
+    plant(monkeypatch, "table_loader", constant, off)
+    assert starts() != before
+
+
 def one(**fields) -> list[ScheduledCommand]:
     """Describe one small GEMM, some of whose fields are otherwise."""
     drawn = DrawnList(CONFIG, np.random.default_rng(seed()))
@@ -154,9 +170,9 @@ def one(**fields) -> list[ScheduledCommand]:
 
 @pytest.mark.parametrize("fields, sentence", [
     ({"operation": Operation.WAIT.value}, "command 0 waits for a word that others write"),
-    ({"loads_order": 1}, "command 0 loads a table"), ({"loads_tags": 1}, "command 0 loads a table"),
-    ({"flags": JobFlag.REORDER.value}, "command 0 uses a table"),
-    ({"selection": Selection.STATIC.value}, "command 0 uses a table"),
+    ({"loads_order": 1}, "command 0 puts channels into an order"),
+    ({"flags": JobFlag.REORDER.value}, "command 0 puts channels into an order"),
+    ({"selection": Selection.STATIC.value, "units": 0}, "no command of the list has loaded"),
     ({"count_0": 2}, "has 2 iterations, but 1 jobs are described"),
     ({"m": 8}, "command 0 has m=8, but its job is described with 4"),
     ({"b": BASE + 8}, "command 0 has a fault, UNALIGNED"),
