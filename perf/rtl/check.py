@@ -144,9 +144,10 @@ def main() -> Figures:
     """Hold the cycle model against the emitted Verilog.
 
     350 random jobs of every kind run on seven machines in Verilator, streams at full rate. The
-    model predicts each job's counters. 270 random lists of commands run on nine machines with a
-    bus, beside a memory of fixed or random latencies. The model predicts when jobs begin and end in
-    the array, when jobs and commands have ended, and all counters of both and of the bus.
+    model predicts each job's counters. 390 random lists of commands run on thirteen machines with a
+    bus, four of which have a vector unit, beside a memory of fixed or random latencies. The model
+    predicts when jobs begin and end in the array, when jobs and commands have ended, and all
+    counters of both and of the bus.
     The exit code is 1 unless all are equal. MIXDIT_SEED seeds all.
 
     Example: MIXDIT_SEED=7 mixdit check cycles

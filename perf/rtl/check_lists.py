@@ -21,17 +21,20 @@ from commands.outputs import write_text
 from hw.contract.config import Config
 from perf.rtl.bus_schedule import Latencies
 from perf.rtl.compared_lists import ComparedList, RanList, compare, run
-from perf.rtl.drawn_lists import BASE, SIZE, draw_list
+from perf.rtl.drawn_lists import BASE, SIZE
+from perf.rtl.list_drawer import draw_list
 from simulation.build import build
 from simulation.memory_machine import SimulatedMemoryMachine
 
 _SMALL = {"rows": 4, "cols": 4, "k_max": 256}
 
+_SCARCE = {**_SMALL, "bus_bytes": 16, "act_depth": 96, "weight_depth": 24, "tile_slots": 8,
+           "drain_lanes": 8, "burst_beats": 8, "read_depth": 24, "outstanding": 6}
+"""Little room everywhere: whoever waits for whom shows."""
+
 MACHINES = {
     "4x4": Config.sized(**_SMALL, bus_bytes=32),
-    # Little room everywhere: whoever waits for whom shows.
-    "4x4_scarce": Config.sized(**_SMALL, bus_bytes=16, act_depth=96, weight_depth=24, tile_slots=8,
-                               drain_lanes=8, burst_beats=8, read_depth=24, outstanding=6),
+    "4x4_scarce": Config.sized(**_SCARCE),
     "3x5": Config.sized(rows=3, cols=5, k_max=256, bus_bytes=32),
     "2x2_short_words": Config.sized(rows=2, cols=2, k_max=256, bus_bytes=8, burst_beats=4,
                                     read_depth=9, outstanding=3),
@@ -43,8 +46,14 @@ MACHINES = {
     "3x16_short_beats": Config.sized(rows=3, cols=16, k_max=256, bus_bytes=64, drain_lanes=32,
                                      act_bytes=16),
     "2x32": Config.sized(rows=2, cols=32, k_max=96, bus_bytes=64, float_formats=("fp16", "fp32")),
+    "4x4_vector": Config.sized(**_SMALL, bus_bytes=32, vector_lanes=4),
+    "5x8_vector": Config.sized(rows=5, cols=8, k_max=256, bus_bytes=32, drain_lanes=16,
+                               vector_lanes=4),
+    "3x5_vector_one_lane": Config.sized(rows=3, cols=5, k_max=256, bus_bytes=32, vector_lanes=1),
+    "4x4_vector_scarce": Config.sized(**_SCARCE, vector_lanes=2),
 }
-"""Words of 8 to 64 bytes, rows within a word and over several, deep and shallow queues."""
+"""Words of 8 to 64 bytes, rows within a word and over several, deep and shallow queues; and some
+with a vector unit."""
 
 LISTS = 30
 """Per machine."""

@@ -120,7 +120,8 @@ def beats_of(config: Config, commands: Sequence[ScheduledCommand]) -> list[int]:
     return [
         int(np.broadcast_to(beats_of_passes(job.precisions[1], job.precisions[3]), (
             -(-job.m // config.rows), -(-job.n // config.cols))).sum())
-        for each in commands for job in each.jobs if not job.kind.converts]
+        for each in commands for job in each.jobs
+        if not each.command.converts and not each.command.is_vector]
 
 
 def predicted_of(schedule: ListSchedule) -> Seen:

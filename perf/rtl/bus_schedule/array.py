@@ -7,6 +7,7 @@ import numpy as np
 
 from golden.memory.layouts import tile_lines
 from hw.contract.config import Config
+from perf.rtl.bus_schedule.groups import Groups
 from perf.rtl.bus_schedule.network import Cycles, Process, Step
 from perf.rtl.bus_schedule.rooms import TileRoom
 from perf.rtl.bus_schedule.work import Work
@@ -36,22 +37,6 @@ class Counted:
     result_stalls: int = 0
 
 
-@dataclass(frozen=True)
-class Pass:
-    """A pair of tiles that has met.
-
-    Attributes
-    ----------
-    last_beat : int
-    rows, column : int
-        Of its token tile; which column tile.
-    """
-
-    last_beat: int
-    rows: int
-    column: int
-
-
 @dataclass
 class Array:
     """Walk the passes of GEMMs, as `perf.rtl.schedule.array.Array`.
@@ -62,13 +47,10 @@ class Array:
     act, weight : list of int
         From when on the walker knows of each token tile, and of each column tile.
     act_room, weight_room : TileRoom
-    left : list of int
-        When each group of results left the queue behind the array.
+    results : Groups
+        In the queue behind the array.
     counted : list of Counted
         Of each GEMM.
-    passes : list of Pass
-    last_beats : list of int
-        Of each pass.
     """
 
     config: Config
@@ -76,17 +58,14 @@ class Array:
     weight: Cycles
     act_room: TileRoom
     weight_room: TileRoom
-    left: Cycles
+    results: Groups
     counted: list[Counted] = field(default_factory=list)
-    passes: list[Pass] = field(default_factory=list)
-    last_beats: Cycles = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._latencies = array_latencies(self.config)
         self._spare = self.config.result_depth - self.config.drain_cycles
         self._jobs = JobReader()
         self._ended = self._stepped = NOT_YET  # the last beat, the last step of the walker
-        self._groups = 0
         self._tiles = self._columns = 0
         # Cycles before the last passes in which the issuer had nothing, and who counts them.
         self._gaps: deque[tuple[int, int, Counted]] = deque(maxlen=WALKED)
@@ -114,12 +93,12 @@ class Array:
             for column, _ in columns:
                 for tile, rows in tiles[first : first + job.tiles]:
                     yield from self._pass(
-                        counted, int(beats[tile, column]), rows, column,
+                        counted, int(beats[tile, column]), rows,
                         tile == first, column == 0, column == len(columns) - 1)
                 self.weight_room.released.append(self._ended + self._latencies.capture)
         counted.last_beat = self._ended
 
-    def _pass(self, counted: Counted, beats: int, rows: int, column: int,
+    def _pass(self, counted: Counted, beats: int, rows: int,
               needs_weight: bool, needs_act: bool, releases_act: bool) -> Step:
         """Let a pair of tiles meet."""
         act = weight = NOT_YET
@@ -144,20 +123,19 @@ class Array:
         counted.result_stalls += self._ended - could_end
         if counted.first_beat == NOT_YET:
             counted.first_beat = begun if beats > 1 else self._ended
-        self._groups += -(-rows // self.config.drain_rows)
-        self.passes.append(Pass(self._ended, rows, column))
-        self.last_beats.append(self._ended)
+        visible = self._ended + self._latencies.capture + self._latencies.queue
+        self.results.offered.extend(range(visible, visible - (-rows // self.config.drain_rows)))
         if releases_act:
             self.act_room.released.append(self._ended + self._latencies.capture)
 
     def _room(self) -> Process[int]:
         """Say from when on there is room for the results of a whole tile."""
-        place = self._groups - self._spare - 1
+        left, place = self.results.taken, len(self.results.offered) - self._spare - 1
         if place < 0:
             return NOT_YET
-        if len(self.left) <= place:
-            yield self.left, place
-        return self.left[place] + RELEASED
+        if len(left) <= place:
+            yield left, place
+        return left[place] + RELEASED
 
     def _count_waiting(self, counted: Counted, act: int, weight: int) -> None:
         """Count the cycles in which the walker waits and the issuer has nothing to do."""

@@ -2,6 +2,7 @@
 
 from perf.rtl.bus_schedule.burst_former import BurstFormer
 from perf.rtl.bus_schedule.bus_memory import Latencies
+from perf.rtl.bus_schedule.pass_gate import PassGate
 from perf.rtl.bus_schedule.read_port import ReadPort
 from perf.rtl.bus_schedule.write_port import WritePort
 
@@ -19,18 +20,25 @@ class Bus:
     port : ReadPort
     former : BurstFormer
     writes : WritePort
+    gate : PassGate or None
+        Where blocks come from two sides, of a machine with a vector unit.
     """
 
     def __init__(self, latencies: Latencies, port: ReadPort, former: BurstFormer,
-                 writes: WritePort):
+                 writes: WritePort, gate: PassGate | None):
         self._port, self._former, self._writes = port, former, writes
+        self._gate = gate
         self._draws = latencies.draws() if latencies.jitter else None
 
     def decide(self) -> bool:
         """Let the earliest thing happen that has not; tell whether there was any."""
-        port = self._port
+        port, gate = self._port, self._gate
+        enters = gate.moment if gate else None
         if self._draws is None:
             taken = port.next_taken
+            if gate and enters is not None and (taken is None or enters <= taken):
+                gate.decide()
+                return True
             if taken is None:
                 return False
             port.take(taken)
@@ -40,7 +48,7 @@ class Bus:
         # Of a read and a write that the memory takes in one cycle, the read draws first.
         moments = [(cycle, order) for order, cycle in enumerate((
             port.next_asked, self._former.patient_until, self._writes.sent, port.next_answer,
-            port.next_taken)) if cycle is not None]
+            port.next_taken, enters)) if cycle is not None]
         if not moments:
             return False
         cycle, order = min(moments)
@@ -55,4 +63,6 @@ class Bus:
                 port.answer()
             case 4:
                 port.take(cycle)
+            case _:
+                gate.decide()
         return True

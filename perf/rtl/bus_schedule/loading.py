@@ -7,10 +7,9 @@ from hw.activations.scatter import spread_cycles
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind
 from perf.rtl.bus_schedule.network import Cycles, Step
+from perf.rtl.bus_schedule.pass_gate import Alignment, Block, PassGate
 from perf.rtl.bus_schedule.work import Work
-from perf.rtl.schedule import ScheduledJob
 from perf.rtl.schedule.latencies import (
-    ALIGNMENT,
     GATHERED,
     NOT_YET,
     RELEASED,
@@ -46,6 +45,8 @@ class RowLoader:
 
     Attributes
     ----------
+    stored : list of int
+        When each block was.
     whole : list of int
         When the last block of each tile was stored.
     searched, read : list of int
@@ -59,7 +60,8 @@ class RowLoader:
         self._cut: Cycles = []
         self._moved: Cycles = []
         self._left: Cycles = []
-        self._stored: Cycles = []
+        self.stored: Cycles = []
+        self._way: Alignment | PassGate = Alignment(self.stored)
         self._expected = 0  # blocks that have left the cutter, or will leave the banks
         self._written: Cycles = []  # slabs
         self._slabs: list[int] = []  # blocks of each
@@ -75,15 +77,21 @@ class RowLoader:
         """Pass over a job of packed activations."""
         self._jobs.skip_job(start)
 
-    def load_job(self, job: ScheduledJob, start: int) -> Step:
+    def go_through(self, gate: PassGate) -> None:
+        """Go through a gate to the vector unit."""
+        self._way = gate
+
+    def load_job(self, work: Work, start: int) -> Step:
         """Cut a job that starts in a cycle, as soon as the one before lets it."""
+        job = work.job
         taken = max(self._jobs.head(start), self._last_beat)
         self._jobs.note_taken(taken)
         since = max(taken, self._switch.take_job(start)) + TAKEN
         per_beat = 8 * self._config.act_bytes // FLOAT_FORMATS[job.float_format].width
         for tile in tile_shapes(self._config, job):
-            self._tiles.append(tile)
-            self._begun.append(start)
+            if work.stages_tiles:
+                self._tiles.append(tile)
+                self._begun.append(start)
             is_transposed = job.kind is JobKind.CONVERT_TRANSPOSED
             rows, length = (job.k, tile.rows) if is_transposed else (tile.rows, job.k)
             row = [-(-min(BLOCK_SIZE, length - first) // per_beat)
@@ -113,32 +121,32 @@ class RowLoader:
 
     def move_job(self, work: Work, _: int) -> Step:
         """Let the blocks of a job leave the cutter: for the stage, or for the banks."""
-        job, tiles = work.job, tile_shapes(self._config, work.job)
+        job, tiles = work.job, list(tile_shapes(self._config, work.job))
         if job.kind is JobKind.GEMM_PACKED:
             return
         for tile in tiles:
             if job.kind is not JobKind.CONVERT_TRANSPOSED:
-                yield from self._pass_on(tile.blocks)
+                for row in range(tile.rows):
+                    is_last = tile is tiles[-1] and row == tile.rows - 1
+                    yield from self._pass_on(work, is_last)
                 continue
             for first in range(0, job.k, BLOCK_SIZE):
                 yield from self._write(tile.rows, min(BLOCK_SIZE, job.k - first))
 
-    def _pass_on(self, blocks: int) -> Step:
-        """Let so many blocks go towards the stage."""
-        cut, moved, left, stored = self._cut, self._moved, self._left, self._stored
+    def _pass_on(self, work: Work, ends_job: bool) -> Step:
+        """Let a row go towards the stage, or the vector unit."""
+        cut, moved, left, last = self._cut, self._moved, self._left, work.job.k_blocks - 1
         if len(left) < self._expected:  # behind the last one from the banks
             yield left, self._expected - 1
-        self._expected += blocks
-        for place in range(len(left), self._expected):
+        self._expected += last + 1
+        packs = work.is_pass and work.job.packs_results
+        for block in range(last + 1):
             if len(cut) <= len(moved):
                 yield cut, len(moved)
-            cycle, before = cut[len(moved)], place - ALIGNMENT - 1
-            if place:
-                cycle = max(cycle, left[-1] + 1)
-            if before >= 0:
-                if len(stored) <= before:
-                    yield stored, before
-                cycle = max(cycle, stored[before] + 1)
+            cycle = max(cut[len(moved)], left[-1] + 1) if left else cut[len(moved)]
+            cycle = yield from self._way.enter(cycle, Block(
+                work.is_pass, packs, block == 0, block == last, ends_job and block == last,
+                work.index))
             left.append(cycle)
             moved.append(cycle)
 
@@ -162,7 +170,7 @@ class RowLoader:
 
     def read_banks(self) -> Step:
         """Let slabs leave the banks, block by block."""
-        left, stored = self._left, self._stored
+        left = self._left
         for slab in count():
             if len(self._written) <= slab:
                 yield self._written, slab
@@ -172,16 +180,12 @@ class RowLoader:
             for block in range(self._slabs[slab]):
                 if block == self._slabs[slab] - 1:
                     self._slabs_read.append(cycle)
-                cycle, before = cycle + 1, len(left) - ALIGNMENT - 1
-                if before >= 0:
-                    if len(stored) <= before:
-                        yield stored, before
-                    cycle = max(cycle, stored[before] + 1)
+                cycle = yield from self._way.enter(cycle + 1, Block())
                 left.append(cycle)
 
     def store(self) -> Step:
         """Store the blocks of all tiles, as far as stage and detector have room."""
-        lefts, stored = self._left, self._stored
+        lefts, stored, registers = self._way.parted, self.stored, self._way.registers
         free, given_back, cycle, room = self._config.stage_depth, 0, NOT_YET, NOT_YET
         for number in count():
             if len(self._begun) <= number:
@@ -201,6 +205,6 @@ class RowLoader:
                     free = self._tiles[given_back].blocks
                     given_back += 1
                 free -= 1
-                cycle = max(cycle + 1, lefts[len(stored)] + ALIGNMENT, gate, room)
+                cycle = max(cycle + 1, lefts[len(stored)] + registers, gate, room)
                 stored.append(cycle)
             self.whole.append(cycle)

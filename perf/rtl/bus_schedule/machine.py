@@ -7,17 +7,34 @@ from golden.memory.descriptor import BYTES
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind
 from hw.memory.descriptor_reader import AHEAD
-from hw.memory_machine import ACTIVATIONS, DESCRIPTORS, WEIGHTS, WEIGHTS_SHARE, WORKS
+from hw.memory_machine import (
+    ACTIVATIONS,
+    BESIDE,
+    DESCRIPTORS,
+    SIDE,
+    WEIGHTS,
+    WEIGHTS_SHARE,
+    WORKS,
+    beside_depth,
+)
 from perf.rtl.bus_schedule.array import Array
 from perf.rtl.bus_schedule.burst_former import BurstFormer
 from perf.rtl.bus_schedule.bus import Bus
 from perf.rtl.bus_schedule.bus_memory import Latencies
 from perf.rtl.bus_schedule.descriptor_reader import DescriptorReader
 from perf.rtl.bus_schedule.dispatcher import Dispatcher
+from perf.rtl.bus_schedule.groups import Groups
+from perf.rtl.bus_schedule.job_merge import JobMerge
 from perf.rtl.bus_schedule.ledger import Ledger
 from perf.rtl.bus_schedule.loading import RowLoader
 from perf.rtl.bus_schedule.network import Network, Step
-from perf.rtl.bus_schedule.operand_reader import OperandReader, row_pieces, tile_pieces
+from perf.rtl.bus_schedule.operand_reader import (
+    OperandReader,
+    row_fences,
+    row_pieces,
+    tile_fences,
+    tile_pieces,
+)
 from perf.rtl.bus_schedule.packed import PackedLoader
 from perf.rtl.bus_schedule.packing import Packer
 from perf.rtl.bus_schedule.read_channel import ReadChannel
@@ -30,7 +47,9 @@ from perf.rtl.bus_schedule.router import Router
 from perf.rtl.bus_schedule.scope import check_list, check_machine
 from perf.rtl.bus_schedule.stage_reader import StageReader
 from perf.rtl.bus_schedule.stores import Stores
+from perf.rtl.bus_schedule.table_loader import TableLoader
 from perf.rtl.bus_schedule.tagging import Tagging
+from perf.rtl.bus_schedule.vector_unit import VectorUnit
 from perf.rtl.bus_schedule.weights import WeightLoader
 from perf.rtl.bus_schedule.word_joiner import WordJoiner
 from perf.rtl.bus_schedule.work import ScheduledCommand, Work
@@ -97,7 +116,9 @@ class Machine:
     def __init__(self, config: Config, commands: Sequence[ScheduledCommand], latencies: Latencies,
                  ring: tuple[int, int], notify_address: int):
         depths = (max(AHEAD * BYTES // config.bus_bytes, config.burst_beats), config.read_depth,
-                  WEIGHTS_SHARE * config.read_depth)
+                  WEIGHTS_SHARE * config.read_depth, config.burst_beats)
+        if config.vector_lanes:
+            depths += (beside_depth(config),)
         channels = [ReadChannel(config, depth) for depth in depths]
         self._commands = commands
         self._jobs = [job for each in commands for job in each.jobs]
@@ -106,23 +127,30 @@ class Machine:
         places = [ring[0] + number * BYTES for number in range(len(commands))]
         self._descriptors = DescriptorReader(config, channels[DESCRIPTORS], places, 0)
         self._act = act = OperandReader(config, channels[ACTIVATIONS], config.act_bytes, row_pieces,
-                                        ("wait_a",), ledger, WORKS)
+                                        row_fences, ledger, WORKS)
         self._weight = weight = OperandReader(config, channels[WEIGHTS], config.weight_bytes,
-                                              tile_pieces, ("wait_b", "wait_side"), ledger, WORKS)
+                                              tile_pieces, tile_fences, ledger, WORKS)
         act_beats, switch = (act.aligner.beats, act.aligner.taken), StreamSwitch()
         self._rows = RowLoader(config, switch, *act_beats)
         self._packed = PackedLoader(config, switch, *act_beats)
         self._packer = Packer(config, config.weight_bytes)
-        self._tagging = Tagging(config, self._rows, self._packer)
         act_room = TileRoom(config.act_depth, config.tile_slots)
         weight_room = TileRoom(config.weight_depth, config.weight_slots)
+        drained, self._vector = Groups(), None
+        if config.vector_lanes:
+            self._vector = VectorUnit(config, channels[BESIDE], ledger, drained, self._rows.stored)
+            self._rows.go_through(self._vector.gate)
+        self._results = Results(config, drained,
+                                self._vector.results.rows if self._vector else Groups())
+        to_results = self._results.packer, self._results.blocks
+        self._tagging = Tagging(config, self._rows, self._packer, *to_results)
         self._stage = StageReader(config, self._rows, self._tagging)
-        self._router = Router(config, self._stage, self._packed, act_room, self._packer)
+        self._router = Router(config, self._stage, self._packed, act_room, self._packer,
+                              *to_results)
         self._weights = WeightLoader(config, weight_room, weight.aligner.beats,
                                      weight.aligner.taken)
         self._array = Array(config, self._router.known, self._weights.known, act_room, weight_room,
-                            [])
-        self._results = Results(config, self._array)
+                            drained)
         self._stream, stores, written = ResultStream(), Stores(), Stores()
         # Beats that are parts of a word are joined to words.
         self._joiner = WordJoiner(config, written, stores)
@@ -132,8 +160,11 @@ class Machine:
         self._sink = ResultSink(config, self._stream.out, written, WORKS, notify_address)
         self._former = BurstFormer(config, stores)
         self._writes = WritePort(config, latencies, self._former, ledger)
-        self._bus = Bus(latencies, self._port, self._former, self._writes)
-        self._dispatcher = Dispatcher(commands, self._descriptors, ledger, act, weight, self._sink,
+        self._bus = Bus(latencies, self._port, self._former, self._writes,
+                        self._vector.gate if self._vector else None)
+        self._dispatcher = Dispatcher(commands, self._descriptors, ledger, act, weight,
+                                      self._vector.reader if self._vector else None,
+                                      TableLoader(config, channels[SIDE], ledger), self._sink,
                                       self._stream.ends)
 
     def run(self) -> ListSchedule:
@@ -147,11 +178,13 @@ class Machine:
             self._each_job(self._load), self._each_job(rows.move_job), rows.read_banks(),
             rows.store(), packed.unpack(), packed.send(),
             self._each_job(self._tag), self._each_job(self._stage.read_job),
-            self._each_job(self._router.route_job), self._each_gemm(self._weights),
-            self._each_gemm(self._array), self._each_job(self._gather), results.convert(),
+            self._each_job(self._route), self._each_gemm(self._weights),
+            self._each_gemm(self._array), self._each_job(self._gather), self._each_job(self._pack),
+            *map(self._each_job, (self._merge_rows, self._merge_blocks, self._merge_tags)),
             *(part for packer in (results.packer, self._packer)
               for part in (packer.fill(), packer.run())),
             self._each_job(self._send), self._sink.run(), self._sink.rows.send(),
+            *(self._through_lanes(self._vector) if self._vector else ()),
             *([self._joiner.run()] if self._joins else []), self._former.run(),
             self._writes.run()])
         network.run()
@@ -159,6 +192,13 @@ class Machine:
             raise RuntimeError(f"the schedule stands still: {len(self._ledger.ended)} of "
                                f"{len(self._commands)} commands have ended")
         return self._summary()
+
+    def _through_lanes(self, vector: VectorUnit) -> list[Step]:
+        """List the processes of a vector unit."""
+        return [vector.reader.run(), vector.reader.aligner.run(),
+                vector.gate.run(), vector.gate.part(),
+                *map(self._each_job, (vector.order_job, vector.measure_job, vector.leave_job,
+                                      vector.load_job, vector.run_job, vector.gather_job))]
 
     def _each_job(self, work_on: Callable[[Work, int], Step]) -> Step:
         """Let an engine work on each job as it starts."""
@@ -174,7 +214,7 @@ class Machine:
         for job in range(len(self._jobs)):
             if len(starts) <= job:
                 yield starts, job
-            if works[job].job.kind.converts:
+            if not works[job].multiplies:
                 engine.skip_job(starts[job])
             else:
                 yield from engine.run_job(works[job], starts[job])
@@ -186,19 +226,50 @@ class Machine:
             yield from self._packed.load_job(work, start)
         else:
             self._packed.skip_job(start)
-            yield from self._rows.load_job(work.job, start)
+            yield from self._rows.load_job(work, start)
 
     def _tag(self, work: Work, start: int) -> Step:
-        """Settle the tags of activations in floating point."""
-        if work.job.kind is JobKind.GEMM_PACKED:
-            self._tagging.skip_job(start)
-        else:
+        """Settle the tags of tiles in the stage."""
+        if work.stages_tiles:
             yield from self._tagging.tag_job(work, start)
+        else:
+            self._tagging.skip_job(start)
+
+    def _route(self, work: Work, start: int) -> Step:
+        """Send tiles where they belong."""
+        if work.leaves_tiles:
+            yield from self._router.route_job(work, start)
+        else:
+            self._router.skip_job(start)
 
     def _gather(self, work: Work, start: int) -> Step:
-        """Gather the results of GEMMs."""
-        if not work.job.kind.converts:
-            yield from self._results.send_job(work, start)
+        """Gather results, but of what leaves the stage."""
+        if work.leaves_in_rows:
+            yield from self._results.send_job(work)
+
+    def _pack(self, work: Work, start: int) -> Step:
+        """Pack the results of GEMMs."""
+        if work.multiplies and work.packs:
+            yield from self._results.convert_job(work)
+
+    def _merge_rows(self, work: Work, start: int) -> Step:
+        """Merge results of the array and of the lanes."""
+        return self._merge(self._results.rows, start, work.leaves_in_rows)
+
+    def _merge_blocks(self, work: Work, start: int) -> Step:
+        """Merge blocks of GEMMs and of passes."""
+        return self._merge(self._results.blocks, start, work.packs)
+
+    def _merge_tags(self, work: Work, start: int) -> Step:
+        """Let blocks of GEMMs have their tags, job by job."""
+        return self._merge(self._results.tags.order, start, work.multiplies and work.packs)
+
+    @staticmethod
+    def _merge(merge: JobMerge, start: int, is_of: bool) -> Step:
+        if is_of:
+            yield from merge.merge_job(start)
+        else:
+            merge.skip_job(start)
 
     def _send(self, work: Work, start: int) -> Step:
         """Send a job's results."""
@@ -210,11 +281,12 @@ class Machine:
         yield from self._stream.send_job(source, start)
 
     def _summary(self) -> ListSchedule:
-        starts, ends, counted = self._dispatcher.starts, self._stream.ends, self._array.counted
+        works, starts, ends = self._act.works, self._dispatcher.starts, self._stream.ends
+        counted = self._array.counted
         left, jobs = iter(counted), []
-        for job, start, before, end in zip(self._jobs, starts, [NOT_YET, *ends], ends,
+        for work, start, before, end in zip(works, starts, [NOT_YET, *ends], ends,
                                            strict=False):
-            each = asdict(next(left)) if not job.kind.converts else {}
+            each = asdict(next(left)) if work.multiplies else {}
             jobs.append(JobCounters(cycles=end - max(before, start), **{
                 name: each.get(name, 0) for name in COUNTER_NAMES if name != "cycles"}))
         port, writes = self._port, self._writes

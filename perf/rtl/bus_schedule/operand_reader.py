@@ -36,7 +36,7 @@ def row_pieces(config: Config, work: Work) -> Iterator[Piece]:
                     yield work.at.a + tile * config.cols * size + row * stride, lines * size
         case kind:
             for row in range(command.n if kind is JobKind.CONVERT else command.m):
-                yield work.at.a + row * stride, command.k * size
+                yield work.at.a + row * stride, work.job.k * size
 
 
 def tile_pieces(config: Config, work: Work) -> Iterator[Piece]:
@@ -50,6 +50,18 @@ def tile_pieces(config: Config, work: Work) -> Iterator[Piece]:
                    _extent(lines, command.k, command.b_stride, config.weight_bytes))
 
 
+def row_fences(_: Work) -> Iterator[str]:
+    """List the fences that hold a job's activations back."""
+    yield "wait_a"
+
+
+def tile_fences(work: Work) -> Iterator[str]:
+    """List the fences that hold a GEMM's weights back."""
+    yield "wait_b"
+    if work.job.bias:
+        yield "wait_side"
+
+
 class OperandReader:
     """Ask for the operands of works, one after the other.
 
@@ -60,9 +72,9 @@ class OperandReader:
     beat_bytes : int
         Of the engines' stream.
     pieces : callable
-        `row_pieces` or `tile_pieces`.
-    fences : tuple of str
-        Whose distances a work waits for.
+        `row_pieces`, `tile_pieces` or `beside_pieces`.
+    fences : callable
+        Gives the names of those that a work waits for.
     ledger : Ledger
 
     Attributes
@@ -89,9 +101,8 @@ class OperandReader:
         while True:
             begins = max((yield from self.queue.offered()), before + 1)
             work = self.works[len(self.queue.taken)]
-            for name in self._fences:
-                if name != "wait_side" or work.job.bias:
-                    begins = max(begins, (yield from self._ledger.fence(work, name)))
+            for name in self._fences(work):
+                begins = max(begins, (yield from self._ledger.fence(work, name)))
             offered = begins + TAKEN
             for address, length in self._pieces(self._config, work):
                 before = max(offered, channel.free, (yield from cuts.room()))

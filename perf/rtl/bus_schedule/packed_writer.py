@@ -63,6 +63,17 @@ def column_beats(config: Config, work: Work) -> Iterator[PackedBeat]:
             yield PackedBeat(tile, place, False)
 
 
+def row_beats(config: Config, work: Work) -> Iterator[PackedBeat]:
+    """List the beats of the packed token tiles that a pass makes."""
+    mx9, size = work.job.precisions[0], config.act_bytes
+    for tile, lines in tile_lines(work.job.m, config.rows):
+        _, bases, residuals = chunk_beats(lines, size)
+        flags = mx9[tile % len(mx9)]
+        beats = -(-len(flags) // (8 * size)) + bases * len(flags) + residuals * int(flags.sum())
+        for place in range(beats):
+            yield PackedBeat(tile, place, False)
+
+
 class PackedWriter:
     """Put the beats of packets to their places.
 
@@ -82,7 +93,8 @@ class PackedWriter:
         config, stores, source = self._config, self._stores, self._beats
         converts, size = work.job.kind.converts, config.act_bytes
         parts = config.weight_bytes // size if converts else 1
-        beats = list((column_beats if converts else block_beats)(config, work))
+        walk = row_beats if work.is_pass else column_beats if converts else block_beats
+        beats = list(walk(config, work))
         at, cycle, left = len(source.taken), since, 0
         for number, beat in enumerate(beats):
             if not beat.is_tags and not left:

@@ -54,11 +54,10 @@ class ResultSink:
                 stores.offer(self._count, max(since, (yield from self.rows.empty())))
                 if len(stores.taken) < len(stores.offered):
                     yield stores.taken, len(stores.offered) - 1
-                ended = stores.taken[-1]
+                self.queue.taken.append(stores.taken[-1])
             elif work.job.packs_results or work.job.kind.converts:
                 # What is in lines belongs to a command before.
                 since = max(since + TAKEN, (yield from self.rows.empty()))
-                ended = yield from self._packed.write_job(work, since)
+                self.queue.taken.append((yield from self._packed.write_job(work, since)))
             else:
-                ended = yield from self.rows.write_job(work, since + TAKEN)
-            self.queue.taken.append(ended)
+                yield from self.rows.write_job(work, since + TAKEN, self.queue.taken)

@@ -1,21 +1,19 @@
-"""Results from the array's queue, as numbers or as blocks."""
+"""Results from the array's queue or the lanes, as numbers or as blocks."""
+
+from collections import deque
 
 from golden.formats import BLOCK_SIZE
 from hw.contract.config import Config
 from hw.contract.job_codes import Output
 from hw.contract.output_tile import parts_of_block
-from perf.rtl.bus_schedule.array import Array
 from perf.rtl.bus_schedule.beats import Beat, Beats
+from perf.rtl.bus_schedule.groups import Groups, group_count, passes
+from perf.rtl.bus_schedule.job_merge import JobMerge
 from perf.rtl.bus_schedule.network import Cycles, Step
 from perf.rtl.bus_schedule.packing import Chunk, Packer
+from perf.rtl.bus_schedule.result_tags import ASSEMBLED, ResultTags
 from perf.rtl.bus_schedule.work import Work
-from perf.rtl.schedule.latencies import (
-    CONVERTED,
-    NARROWED,
-    NOT_YET,
-    RELEASED,
-    array_latencies,
-)
+from perf.rtl.schedule.latencies import CONVERTED, NARROWED, NOT_YET, RELEASED
 from perf.rtl.schedule.weights import chunk_beats
 
 TURNED = 1
@@ -28,90 +26,100 @@ class Results:
     Parameters
     ----------
     config : Config
-    array : Array
+    drained, through_lanes : Groups
+        From the array, and from the vector unit's lanes.
 
     Attributes
     ----------
+    rows, blocks : JobMerge
+        Of groups of rows; of blocks, also those of passes.
     floats : Beats
         Groups of rows of numbers.
     packer : Packer
         Of results in MX.
+    tags : ResultTags
     """
 
-    def __init__(self, config: Config, array: Array):
-        self._config, self._array = config, array
-        latencies = array_latencies(config)
-        self._latency = latencies.capture + latencies.queue
-        self._passes = 0
+    def __init__(self, config: Config, drained: Groups, through_lanes: Groups):
+        self._config, self._drained, self._lanes = config, drained, through_lanes
+        self._groups = 0  # of GEMMs before
+        is_merged = bool(config.vector_lanes)
+        self.rows, self.blocks = JobMerge(is_merged), JobMerge(is_merged)
         self.floats, self.packer = Beats(), Packer(config, config.act_bytes)
-        self._chunks: list[Chunk] = []
-        self._cut: Cycles = []  # when each row's block left who joins it
-        self._blocks: Cycles = []  # when it came to the packer
+        self._chunks: deque[Chunk] = deque()
+        self._blocks: Cycles = []  # when each row's block came to the packer
+        self.tags = ResultTags(is_merged, self._blocks)
         self._emptied = [NOT_YET, NOT_YET]  # when the last tiles were that are turned
 
-    def send_job(self, work: Work, start: int) -> Step:
-        """Send the results of a job."""
-        config, job, array = self._config, work.job, self._array
+    def send_job(self, work: Work) -> Step:
+        """Send the results of a job, but of passes that pack."""
+        job, groups = work.job, self._lanes if work.goes_through else self._drained
+        before, self._groups = self._groups, self._groups + (
+            0 if work.is_pass else group_count(self._config, job))
+        if groups is self._drained and len(groups.taken) < before:
+            yield groups.taken, before - 1
+        turn = yield from self.rows.turn(work.index)
+        if work.is_pass:
+            pieces = job.m * -(-job.n // self._config.cols)
+            for piece in range(pieces):
+                yield from self._narrow(groups, 1, turn, piece == pieces - 1)
+        else:
+            yield from self._send_tiles(groups, work, turn)
+        # Behind the last of them others may have left the array's queue, for the lanes.
+        last = self._groups if groups is self._drained else 0
+        self.rows.ended.append(groups.taken[last - 1])
+
+    def _send_tiles(self, groups: Groups, work: Work, turn: int) -> Step:
+        """Send the results of a GEMM."""
+        config, job = self._config, work.job
         columns = -(-job.n // config.cols)
-        passes = -(-job.m // config.rows) * columns
-        for place in range(self._passes, self._passes + passes):
-            if len(array.last_beats) <= place:
-                yield array.last_beats, place
-            each, is_last = array.passes[place], place == self._passes + passes - 1
-            visible = array.last_beats[place] + self._latency
+        tiles = list(passes(config, job))
+        for place, (rows, column) in enumerate(tiles):
+            last = place == len(tiles) - 1
             if not job.packs_results:
-                yield from self._narrow(each.rows, visible, is_last)
+                yield from self._narrow(groups, rows, turn, last)
             elif config.cols > BLOCK_SIZE:
-                columns_here = min(config.cols, job.n - each.column * config.cols)
-                yield from self._turn(each.rows, columns_here, visible,
-                                      job.output is Output.MX9, is_last)
-            elif (each.column + 1) % parts_of_block(config) and each.column != columns - 1:
-                for group in range(-(-each.rows // config.drain_rows)):
-                    self._leave(visible + group)
+                columns_here = min(config.cols, job.n - column * config.cols)
+                yield from self._turn(work, groups, rows, columns_here, turn, last)
+            elif (column + 1) % parts_of_block(config) and column != columns - 1:
+                for _ in range(-(-rows // config.drain_rows)):
+                    yield from groups.take(turn)
             else:
-                yield from self._join(each.rows, visible, job.output is Output.MX9, is_last)
-        self._passes += passes
+                yield from self._join(work, groups, rows, turn, last)
 
-    def _leave(self, since: int) -> int:
-        """Let the next group leave the queue, from a cycle on."""
-        left = self._array.left
-        left.append(max(since, left[-1] + 1 if left else NOT_YET))
-        return left[-1]
-
-    def _narrow(self, rows: int, visible: int, is_last: bool) -> Step:
+    def _narrow(self, groups: Groups, rows: int, turn: int, is_last: bool) -> Step:
         """Offer the groups of a tile one by one."""
         drain_rows, floats = self._config.drain_rows, self.floats
-        for group, first in enumerate(range(0, rows, drain_rows)):
+        for first in range(0, rows, drain_rows):
             moved = floats.taken[-1] if floats.taken else NOT_YET
-            left = self._leave(max(visible + group, moved))
+            left = yield from groups.take(max(turn, moved))
             ends = is_last and first + drain_rows >= rows
             floats.offer(Beat(min(drain_rows, rows - first), ends), left + NARROWED)
             yield from floats.leave()
 
-    def _join(self, rows: int, visible: int, is_mx9: bool, is_last: bool) -> Step:
+    def _join(self, work: Work, groups: Groups, rows: int, turn: int, is_last: bool) -> Step:
         """Cut the groups of a tile that completes blocks into these, a row each."""
-        cut, blocks, drain_rows = self._cut, self._blocks, self._config.drain_rows
+        tags, drain_rows = self.tags, self._config.drain_rows
+        is_mx9, order = work.job.output is Output.MX9, (yield from tags.order.turn(work.index))
         _, bases, residuals = chunk_beats(rows, self._config.act_bytes)
         self._chunks.append(Chunk(rows, bases + residuals * is_mx9, True, is_last))
-        for group, first in enumerate(range(0, rows, drain_rows)):
+        for first in range(0, rows, drain_rows):
             # The group before is held until its last row leaves.
-            cycle = self._leave(max(visible + group, cut[-1] if cut else NOT_YET))
+            cycle = yield from groups.take(max(turn, tags.free))
             for _ in range(min(drain_rows, rows - first)):
-                cycle += 1
-                before = len(cut) - CONVERTED - 1
-                if before >= 0:
-                    if len(blocks) <= before:
-                        yield blocks, before
-                    cycle = max(cycle, blocks[before] + 1)
-                cut.append(cycle)
+                cycle = yield from tags.cut_block(cycle + 1, order)
+        if is_last:
+            tags.order.ended.append(tags.entered[-1])
 
-    def _turn(self, rows: int, columns: int, visible: int, is_mx9: bool, is_last: bool) -> Step:
+    def _turn(self, work: Work, groups: Groups, rows: int, columns: int, turn: int,
+              is_last: bool) -> Step:
         """Cut a tile into blocks, block column by block column: `hw.results.tile_turner`."""
-        cut, blocks, emptied = self._cut, self._blocks, self._emptied
+        tags, emptied = self.tags, self._emptied
+        is_mx9, order = work.job.output is Output.MX9, (yield from tags.order.turn(work.index))
         _, bases, residuals = chunk_beats(rows, self._config.act_bytes)
-        for group in range(-(-rows // self._config.drain_rows)):
-            cycle = self._leave(max(visible + group, emptied[0] + RELEASED))
-        cycle = max(cycle + TURNED, cut[-1] if cut else NOT_YET)
+        for _ in range(-(-rows // self._config.drain_rows)):
+            cycle = yield from groups.take(max(turn, emptied[0] + RELEASED))
+        cycle = max(cycle + TURNED, tags.free)
         firsts = range(0, columns, BLOCK_SIZE)
         for first in firsts:
             ends_job = is_last and first == firsts[-1]
@@ -119,25 +127,24 @@ class Results:
             for row in range(rows):
                 if first == firsts[-1] and row == rows - 1:
                     emptied[:] = emptied[1], cycle
-                cycle, before = cycle + 1, len(cut) - CONVERTED - 1
-                if before >= 0:
-                    if len(blocks) <= before:
-                        yield blocks, before
-                    cycle = max(cycle, blocks[before] + 1)
-                cut.append(cycle)
+                cycle = yield from tags.cut_block(cycle + 1, order)
+        if is_last:
+            tags.order.ended.append(tags.entered[-1])
 
-    def convert(self) -> Step:
-        """Bring blocks to the packer, K-block by K-block."""
-        cut, blocks, packer, cycle = self._cut, self._blocks, self.packer, NOT_YET
-        while True:
-            if len(cut) <= len(blocks):
-                yield cut, len(blocks)
-            chunk = self._chunks[len(packer.chunks)]
-            gate = yield from packer.gate()
+    def convert_job(self, work: Work) -> Step:
+        """Bring a job's blocks to the packer, K-block by K-block."""
+        entered, blocks, packer = self.tags.entered, self._blocks, self.packer
+        turn, ends = (yield from self.blocks.turn(work.index)), False
+        while not ends:
+            if len(entered) <= len(blocks):
+                yield entered, len(blocks)
+            chunk = self._chunks.popleft()
+            gate = max(turn, (yield from packer.gate()))
             for place in range(len(blocks), len(blocks) + chunk.rows):
-                if len(cut) <= place:
-                    yield cut, place
-                cycle = max(cycle + 1, cut[place] + CONVERTED, gate)
-                blocks.append(cycle)
-            packer.add(chunk, cycle)
-
+                if len(entered) <= place:
+                    yield entered, place
+                cycle = max(entered[place] + CONVERTED - ASSEMBLED, gate)
+                blocks.append(max(cycle, blocks[-1] + 1) if blocks else cycle)
+            packer.add(chunk, blocks[-1])
+            ends = chunk.ends_job
+        self.blocks.ended.append(blocks[-1])

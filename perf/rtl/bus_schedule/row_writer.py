@@ -8,7 +8,7 @@ from hw.contract.config import Config
 from hw.memory.line_joiner import LINE_BYTES, leaving_lines
 from hw.memory.work import largest_group
 from perf.rtl.bus_schedule.beats import Beats
-from perf.rtl.bus_schedule.network import Process, Step
+from perf.rtl.bus_schedule.network import Cycles, Process, Step
 from perf.rtl.bus_schedule.queues import Queue
 from perf.rtl.bus_schedule.stores import Store, Stores
 from perf.rtl.bus_schedule.work import Work
@@ -46,7 +46,7 @@ class Row(NamedTuple):
 def result_rows(config: Config, work: Work) -> Iterator[Row]:
     """List the rows of a job's packets in their order."""
     command, each = work.command, result_bytes(work.command)
-    rows = command.tiles * config.rows
+    rows = 1 if work.is_pass else command.tiles * config.rows
     for first in range(0, command.m, rows):
         group = min(rows, command.m - first)
         for column, lanes in tile_lines(command.n, config.cols):
@@ -80,8 +80,11 @@ class RowWriter:
         self._moved = NOT_YET
         self._shown = -1  # row whose line is read while a word moves
 
-    def write_job(self, work: Work, since: int) -> Process[int]:
-        """Write a job's rows, none of which is taken before a cycle; return when the last is."""
+    def write_job(self, work: Work, since: int, ended: Cycles) -> Step:
+        """Write a job's rows, none of which is taken before a cycle; note when the last is.
+
+        Lines that the end of a command drives out follow.
+        """
         beats = self._beats
         rows, place = list(result_rows(self._config, work)), len(beats.taken)
         cycle, begins = since, True
@@ -97,12 +100,12 @@ class RowWriter:
                 if row.ends_beat and word == end - 1:
                     beats.taken.append(self._moved)
                 cycle = self._moved + 1
+                if number == len(rows) - 1 and word == end - 1:
+                    ended.append(self._moved)
                 if is_last:
-                    taken = self._moved
                     yield from self._flush(work.ends)
             begins = row.ends_beat
             place += begins
-        return taken if work.is_last else self._moved
 
     def _move(self, row: Row, word: int, offered: int) -> Step:
         """Put the word into its line, and let another line of its row go.

@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 
-from golden.memory.checks import check_job
+from golden.memory.checks import check_job, tagged_blocks, uses_tags
 from golden.memory.descriptor import Command, JobFlag, Operation
 from golden.memory.faults import CommandError
-from golden.memory.jobs import Selection
 from golden.memory.layouts import check_places
 from hw.contract.config import Config
 from hw.contract.job_codes import FORMAT_CODES, JobKind
+from perf.rtl.bus_schedule.stages import is_norm, is_pass
 from perf.rtl.bus_schedule.work import ScheduledCommand
 from simulation.works.golden_ring import machine_of
 
 
 def check_machine(config: Config) -> None:
-    """Refuse a machine without a bus, or with a vector unit.
+    """Refuse a machine without a bus.
 
     Raises
     ------
@@ -23,9 +23,6 @@ def check_machine(config: Config) -> None:
     if not config.bus_bytes:
         raise ValueError("a machine between streams has no lists of commands: its jobs are for "
                          "perf.rtl.schedule.predict")
-    if config.vector_lanes:
-        raise ValueError(f"vector_lanes={config.vector_lanes}: the schedule does not follow a "
-                         "vector unit yet, so leave it out")
 
 
 def check_list(config: Config, commands: Sequence[ScheduledCommand], descriptors: int) -> None:
@@ -45,7 +42,7 @@ def check_list(config: Config, commands: Sequence[ScheduledCommand], descriptors
     if not 1 <= len(commands) <= descriptors:
         raise ValueError(f"a list has 1 to {descriptors} commands, as many as the ring has room "
                          f"for, not {len(commands)}")
-    machine = machine_of(config)
+    machine, tags = machine_of(config), {}
     for number, each in enumerate(commands):
         for sentence in _sentences(each):
             raise ValueError(f"command {number} {sentence}")
@@ -55,27 +52,37 @@ def check_list(config: Config, commands: Sequence[ScheduledCommand], descriptors
         except CommandError as error:
             raise ValueError(f"command {number} has a fault, {error.fault.name}: "
                              f"{error.detail}") from None
+        if each.command.loads_tags:
+            tags[each.command.table] = tagged_blocks(each.command)
+        if uses_tags(each.command) and (
+                tags.get(each.command.table) != tagged_blocks(each.command)):
+            raise ValueError(f"command {number} uses static tags of table {each.command.table}, "
+                             "and no command of the list has loaded as many")
 
 
 def _sentences(each: ScheduledCommand) -> Sequence[str]:
     """Say why a command is not followed."""
     command: Command = each.command
-    if Operation(command.operation) is not Operation.JOB:
+    if Operation(command.operation) is Operation.WAIT:
         return ["waits for a word that others write; when they do is not in the schedule"]
     found = []
-    if command.loads_order or command.loads_tags:
-        found.append("loads a table, whose entries the schedule does not follow")
-    if command.flags & JobFlag.REORDER or Selection(command.selection) is Selection.STATIC:
-        found.append("uses a table, and none is loaded without a command that does it")
+    if command.loads_order or command.flags & JobFlag.REORDER:
+        found.append("puts channels into an order, whose conflicts the schedule does not follow")
+    if command.flags & JobFlag.TAGGED:
+        found.append("has static tags of its results, which the schedule does not follow")
     iterations = command.count_0 * command.count_1
     if len(each.jobs) != iterations:
         found.append(f"has {iterations} iterations, but {len(each.jobs)} jobs are described")
+    if is_norm(command) and [len(each) for each in each.row_cycles] != [command.m] * iterations:
+        found.append(f"normalizes {command.m} rows, whose cycles are to be said of each iteration")
     for job in each.jobs:
-        said = {"kind": job.kind.value, "n": job.n, "k": job.k}
-        if not job.kind.converts:
+        said = {"kind": job.kind.value, "n": job.n, "columns": job.k}
+        if is_pass(command):
+            said |= {"m": job.m, "output": job.output.value}
+        elif not job.kind.converts:
             said |= {"m": job.m, "tiles": job.tiles, "output": job.output.value}
             said["flags"] = command.flags & ~JobFlag.BIAS | job.bias * JobFlag.BIAS
-        if job.kind is not JobKind.GEMM_PACKED:
+        if is_pass(command) or job.kind is not JobKind.GEMM_PACKED:
             said["format"] = FORMAT_CODES[job.float_format]
         found += [f"has {name}={getattr(command, name)}, but its job is described with {value}"
                   for name, value in said.items() if getattr(command, name) != value]

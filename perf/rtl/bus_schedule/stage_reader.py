@@ -1,7 +1,6 @@
 """Blocks on their way out of the stage: `hw.activations.tile_stage`."""
 
 from hw.contract.config import Config
-from hw.contract.job_codes import JobKind
 from perf.rtl.bus_schedule.loading import RowLoader
 from perf.rtl.bus_schedule.network import Cycles, Process, Step
 from perf.rtl.bus_schedule.tagging import Tagging, tag_units
@@ -36,11 +35,11 @@ class StageReader:
 
     def read_job(self, work: Work, _: int) -> Step:
         """Read the tiles of a job."""
-        if work.job.kind is JobKind.GEMM_PACKED:
+        if not work.stages_tiles:
             return
         first, blocks, sent = self._tagging.first, self.blocks, self.sent
         for shape in tile_shapes(self._config, work.job):
-            for _, tags in tag_units(self._config, work.job):
+            for _, tags in tag_units(self._config, work):
                 if len(first) <= self._batches:
                     yield first, self._batches
                 cycle = first[self._batches] + TAG_QUEUED - 1

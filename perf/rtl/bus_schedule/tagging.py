@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from hw.activations.tile_tags import TILES_AHEAD
 from hw.contract.config import Config
+from perf.rtl.bus_schedule.job_merge import JobMerge
 from perf.rtl.bus_schedule.loading import RowLoader
 from perf.rtl.bus_schedule.network import Cycles, Process, Step
 from perf.rtl.bus_schedule.packing import Packer
 from perf.rtl.bus_schedule.work import Work
-from perf.rtl.schedule import ScheduledJob
 from perf.rtl.schedule.latencies import (
     FIRST_TAG,
     NEXT_SEARCH,
@@ -31,8 +31,10 @@ class Tagging:
     ----------
     config : Config
     rows : RowLoader
-    packer : Packer
-        Of conversions.
+    packer, results : Packer
+        Of conversions, and of passes.
+    blocks : JobMerge
+        When blocks of each pass may go to the latter, and their tags.
 
     Attributes
     ----------
@@ -43,17 +45,19 @@ class Tagging:
         When the last block of each K-block was read, and its tag left the queue.
     """
 
-    def __init__(self, config: Config, rows: RowLoader, packer: Packer):
-        self._config, self._rows, self._packer = config, rows, packer
+    def __init__(self, config: Config, rows: RowLoader, packer: Packer, results: Packer,
+                 blocks: JobMerge):
+        self._config, self._rows = config, rows
+        self._packer, self._results, self._blocks = packer, results, blocks
         self._room = config.k_blocks_max + TAGS_BEHIND_MEMORY
         self._jobs = JobReader()
         self._given = self._taken = NOT_YET  # of the last tag
-        self._tags = self._units = self._tiles = 0
+        self._tags = self._tiles = 0
         self.first: Cycles = []
         self.read: Cycles = []
 
     def skip_job(self, start: int) -> None:
-        """Pass over a job of packed activations."""
+        """Pass over a job without tiles in the stage."""
         self._jobs.skip_job(start)
 
     def tag_job(self, work: Work, start: int) -> Step:
@@ -72,28 +76,33 @@ class Tagging:
                 if len(rows.read) <= tile - TILES_AHEAD:
                     yield rows.read, tile - TILES_AHEAD
                 offered = max(offered, rows.read[tile - TILES_AHEAD] + RELEASED)
-            for first, tags in tag_units(self._config, job):
+            for first, tags in tag_units(self._config, work):
                 ends_tile = first + tags == job.k_blocks
-                yield from self._settle(offered, tags, ends_tile, job.kind.converts)
+                yield from self._settle(offered, tags, ends_tile, work)
                 offered = self._taken + 1
             self._tiles += 1
 
-    def _unit_gate(self) -> Process[int]:
-        """Say when the packer has room for precision bits."""
-        self._units += 1
-        before = self._units - 2
+    def _unit_gate(self, packer: Packer) -> Process[int]:
+        """Say when a packer has room for precision bits."""
+        before = len(packer.tagged) - 1
         if before < 0:
             return NOT_YET
-        if len(self._packer.tags_taken) <= before:
-            yield self._packer.tags_taken, before
-        return self._packer.tags_taken[before] + RELEASED
+        if len(packer.tags_taken) <= before:
+            yield packer.tags_taken, before
+        return packer.tags_taken[before] + RELEASED
 
-    def _settle(self, offered: int, tags: int, ends_tile: bool, converts: bool) -> Step:
+    def _settle(self, offered: int, tags: int, ends_tile: bool, work: Work) -> Step:
         """Hand so many tags out, the first of which is offered in a cycle."""
         self._taken = taken = max(offered, self._given)
         if ends_tile and tags == 1:
             self._rows.searched.append(taken)
-        gate = (yield from self._unit_gate()) if converts else NOT_YET
+        packer, gate = None, NOT_YET
+        if work.is_pass:
+            packer, gate = self._results, (yield from self._blocks.turn(work.index))
+        elif work.job.kind.converts:
+            packer = self._packer
+        if packer:
+            gate = max(gate, (yield from self._unit_gate(packer)))
         first = max(taken + TAG_SETTLED, gate, (yield from self._room_for(self._tags)))
         self._given = first
         for tag in range(max(1, tags - 2), tags):  # those before never wait longer
@@ -104,8 +113,8 @@ class Tagging:
             self._given = max(self._taken + TAG_SETTLED, first + tag,
                               (yield from self._room_for(self._tags + tag)))
         self._tags += tags
-        if converts:
-            self._packer.tagged.append(self._given)
+        if packer:
+            packer.tagged.append(self._given)
         self.first.append(first)
 
     def _room_for(self, tag: int) -> Process[int]:
@@ -118,8 +127,12 @@ class Tagging:
         return self.read[wanted] + 1 + RELEASED
 
 
-def tag_units(config: Config, job: ScheduledJob) -> Iterator[tuple[int, int]]:
+def tag_units(config: Config, work: Work) -> Iterator[tuple[int, int]]:
     """List the tags of a tile that are settled together: the first's number, and how many."""
-    together = 8 * config.weight_bytes if job.kind.converts else job.k_blocks
-    for first in range(0, job.k_blocks, together):
-        yield first, min(together, job.k_blocks - first)
+    together = k_blocks = work.job.k_blocks
+    if work.is_pass:
+        together = 8 * config.act_bytes
+    elif work.job.kind.converts:
+        together = 8 * config.weight_bytes
+    for first in range(0, k_blocks, together):
+        yield first, min(together, k_blocks - first)

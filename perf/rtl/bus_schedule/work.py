@@ -1,9 +1,12 @@
 """What the dispatcher tells of each iteration of a command: `hw.memory.work`."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from golden.memory.descriptor import Command
 from golden.memory.layouts import Iteration
+from hw.contract.job_codes import JobKind
+from perf.rtl.bus_schedule.stages import goes_through, is_pass
 from perf.rtl.schedule import ScheduledJob
 
 
@@ -15,11 +18,16 @@ class ScheduledCommand:
     ----------
     command : golden.memory.Command
     jobs : tuple of ScheduledJob
-        One for each iteration.
+        One for each iteration. A pass over rows is described as a GEMM of its rows, K being N,
+        whose `act_mx9` is that of its results.
+    row_cycles : tuple of tuple of int
+        Of a pass that normalizes, for each iteration: in how many cycles each row's sums become its
+        mean and its scale; `perf.rtl.bus_schedule.row_cycles` counts them.
     """
 
     command: Command
     jobs: tuple[ScheduledJob, ...]
+    row_cycles: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,21 +36,62 @@ class Work:
 
     Attributes
     ----------
+    index : int
+        Of its job in the list.
     number : int
-        Of its command in the list.
+        Of its command.
     command : golden.memory.Command
     job : ScheduledJob
     at : golden.memory.layouts.Iteration
         Where its operands lie.
     is_last : bool
         Of its command.
+    row_cycles : tuple of int
+        As of `ScheduledCommand`.
     """
 
+    index: int
     number: int
     command: Command
     job: ScheduledJob
     at: Iteration
     is_last: bool
+    row_cycles: tuple[int, ...] = ()
+
+    @cached_property
+    def is_pass(self) -> bool:
+        """Whether it is a pass over rows."""
+        return is_pass(self.command)
+
+    @cached_property
+    def goes_through(self) -> bool:
+        """Whether its results go through the lanes of the vector unit."""
+        return goes_through(self.command)
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether it is a GEMM."""
+        return not self.is_pass and not self.job.kind.converts
+
+    @property
+    def leaves_in_rows(self) -> bool:
+        """Whether its results leave array or lanes in rows, and not in blocks."""
+        return self.multiplies or (self.is_pass and not self.job.packs_results)
+
+    @property
+    def stages_tiles(self) -> bool:
+        """Whether tiles of it go through the stage: activations, conversions, what a pass packs."""
+        return self.job.packs_results if self.is_pass else self.job.kind is not JobKind.GEMM_PACKED
+
+    @property
+    def leaves_tiles(self) -> bool:
+        """Whether tiles of it are routed: all but passes that leave numbers."""
+        return self.job.packs_results or not self.is_pass
+
+    @property
+    def packs(self) -> bool:
+        """Whether its results are blocks that are packed for activations."""
+        return not self.job.kind.converts and self.job.packs_results
 
     @property
     def ends(self) -> bool:

@@ -16,6 +16,10 @@ class StreamSwitch:
         self._jobs.note_taken(taken)
         return taken
 
+    def skip_job(self, start: int) -> None:
+        """Pass over a job that is not for this stream."""
+        self._jobs.skip_job(start)
+
     def end_job(self, cycle: int) -> None:
         """Note the job's last transfer."""
         self._ended = cycle

@@ -13,19 +13,21 @@ from commands.checkout import ROOT
 from commands.environment import seed
 from golden.memory import Command, Operation
 from golden.memory.descriptor import JobFlag
-from golden.memory.jobs import Selection
+from golden.memory.jobs import JobKind, Output, Rows, Selection
 from hw.contract.config import Config
 from hw.host.memory import RingHost
 from hw.host.memory.registers import NamedRegisters
 from perf.rtl.bus_schedule import Latencies, ScheduledCommand, predict_list
+from perf.rtl.bus_schedule.stages import goes_through, has_residual, is_norm, is_pass, vectors
 from perf.rtl.check_lists import MACHINES, conclude, simulate
-from perf.rtl.compared_lists import ComparedList, compare
-from perf.rtl.drawn_lists import BASE, RING_SIZE, SIZE, DrawnList, describe_list
+from perf.rtl.compared_lists import ComparedList, RanList, compare
+from perf.rtl.described_lists import describe_list
+from perf.rtl.drawn_lists import BASE, RING_SIZE, SIZE, DrawnList
 from perf.rtl.ring_scenarios import RingSizes, Shape, make_scenarios
 from simulation.build import build
 from simulation.memory_machine import Manners, SimulatedMemoryMachine
 
-CONFIG = MACHINES["4x4"]
+CONFIG, WITH_VECTOR = MACHINES["4x4"], MACHINES["4x4_vector"]
 LISTS = 12
 
 RING = {"ring": (BASE, RING_SIZE)}
@@ -35,6 +37,12 @@ RING = {"ring": (BASE, RING_SIZE)}
 def ran():
     """Run a few lists on the machine that other tests of lists build too."""
     return simulate("4x4", CONFIG, np.random.default_rng(seed()), LISTS)
+
+
+@pytest.fixture(scope="module")
+def ran_with_vector():
+    """Run a few lists on a machine with a vector unit."""
+    return simulate("4x4_vector", WITH_VECTOR, np.random.default_rng(seed()), LISTS)
 
 
 def outcome_of(compared: list[ComparedList], folder, least: int = 1) -> tuple[int, str, dict]:
@@ -75,16 +83,55 @@ def test_too_few_lists_prove_nothing_and_a_wrong_byte_is_a_difference(ran, tmp_p
 @pytest.mark.parametrize("module, constant", [
     ("descriptor_reader", "GATHERED"), ("dispatcher", "CHECKED"), ("read_channel", "SPLIT"),
     ("read_port", "OFFERED"), ("aligner", "HELD"), ("operand_reader", "TAKEN"),
-    ("loading", "ALIGNMENT"), ("stage_reader", "TAG_QUEUED"), ("packed", "PACKED_BUFFERED"),
+    ("pass_gate", "ALIGNMENT"), ("stage_reader", "TAG_QUEUED"), ("packed", "PACKED_BUFFERED"),
     ("weights", "CHUNK_KNOWN"), ("array", "WALKED"), ("results", "NARROWED"),
     ("results", "CONVERTED"), ("packing", "CUT"), ("row_writer", "READ"), ("row_writer", "FLUSHED"),
     ("write_port", "OFFERED")])
 def test_a_latency_that_is_off_by_one_is_found(ran, tmp_path, monkeypatch, module, constant, off):
-    target = import_module(f"perf.rtl.bus_schedule.{module}")
-    monkeypatch.setattr(target, constant, getattr(target, constant) + off)
+    plant(monkeypatch, module, constant, off)
     code, printed, report = outcome_of([compare(each) for each in ran], tmp_path)
     assert code == 1 and not report["passed"]
     assert report["different"] and "counted and predicted" in printed
+
+
+def plant(monkeypatch, module: str, constant: str, off: int) -> None:
+    """Let a latency be off by so many cycles."""
+    target = import_module(f"perf.rtl.bus_schedule.{module}")
+    monkeypatch.setattr(target, constant, getattr(target, constant) + off)
+
+
+@pytest.mark.xdist_group("vector ring")
+def test_every_cycle_of_lists_with_stages_and_passes_is_predicted(ran_with_vector, tmp_path):
+    code, printed, report = outcome_of([compare(each) for each in ran_with_vector], tmp_path, LISTS)
+    assert code == 0, printed
+    row, = report["machines"]
+    assert report["passed"] and row["exact"] == row["lists"] == LISTS
+    commands = [each.command for ran in ran_with_vector for each in ran.commands]
+    for has in (is_pass, is_norm, goes_through, has_residual, lambda each: any(vectors(each)),
+                lambda each: is_pass(each) and each.is_packed):
+        assert any(map(has, commands))
+
+
+@pytest.mark.xdist_group("vector ring")
+@pytest.mark.parametrize("off", [-1, 1])
+@pytest.mark.parametrize("module, constant", [
+    ("lane_results", "THROUGH"), ("lane_results", "WHOLE"), ("row_passes", "WHOLE"),
+    ("row_passes", "STARTED"), ("row_passes", "TOTALLED"), ("row_passes", "MEASURED"),
+    ("row_passes", "READ"), ("row_passes", "AHEAD"), ("pass_gate", "REGISTERS"),
+    ("pass_gate", "ROWS_HELD"), ("result_tags", "ASSEMBLED")])
+def test_a_latency_of_the_vector_unit_that_is_off_by_one_is_found(
+        ran_with_vector, tmp_path, monkeypatch, module, constant, off):
+    plant(monkeypatch, module, constant, off)
+    assert outcome_of([compare(each) for each in ran_with_vector], tmp_path)[0] == 1
+
+
+@pytest.mark.xdist_group("vector ring")
+def test_a_row_that_takes_a_cycle_more_is_found(ran_with_vector, tmp_path):
+    def longer(ran: RanList) -> RanList:
+        return replace(ran, commands=[replace(each, row_cycles=tuple(
+            tuple(cycles + 1 for cycles in rows) for rows in each.row_cycles))
+            for each in ran.commands])
+    assert outcome_of([compare(longer(each)) for each in ran_with_vector], tmp_path)[0] == 1
 
 
 @pytest.mark.xdist_group("small ring")
@@ -97,6 +144,22 @@ def test_a_memory_that_is_slower_by_a_cycle_or_draws_otherwise_is_found(ran, tmp
     assert outcome_of([compare(each) for each in others], tmp_path)[0] == 1
 
 
+@pytest.mark.xdist_group("vector ring")
+@pytest.mark.parametrize("off", [-1, 1])
+@pytest.mark.parametrize("constant", ["CLEARED", "ENTERED", "FORGOTTEN", "LOADED"])
+def test_a_latency_of_tables_that_is_off_by_one_is_found(monkeypatch, constant, off):
+    def starts() -> list[int]:
+        return predict_list(CONFIG, listed, Latencies(5, 5), **RING).first_beats
+    drawn = DrawnList(CONFIG, np.random.default_rng(seed()))
+    for _ in range(2):
+        drawn.gemm(4, 4, 64, kind=JobKind.GEMM.value)
+        drawn.tag(64, table=0)
+    listed, _ = drawn.scheduled()
+    before = starts()
+    plant(monkeypatch, "table_loader", constant, off)
+    assert starts() != before
+
+
 def one(**fields) -> list[ScheduledCommand]:
     """Describe one small GEMM, some of whose fields are otherwise."""
     drawn = DrawnList(CONFIG, np.random.default_rng(seed()))
@@ -107,9 +170,9 @@ def one(**fields) -> list[ScheduledCommand]:
 
 @pytest.mark.parametrize("fields, sentence", [
     ({"operation": Operation.WAIT.value}, "command 0 waits for a word that others write"),
-    ({"loads_order": 1}, "command 0 loads a table"), ({"loads_tags": 1}, "command 0 loads a table"),
-    ({"flags": JobFlag.REORDER.value}, "command 0 uses a table"),
-    ({"selection": Selection.STATIC.value}, "command 0 uses a table"),
+    ({"loads_order": 1}, "command 0 puts channels into an order"),
+    ({"flags": JobFlag.REORDER.value}, "command 0 puts channels into an order"),
+    ({"selection": Selection.STATIC.value, "units": 0}, "no command of the list has loaded"),
     ({"count_0": 2}, "has 2 iterations, but 1 jobs are described"),
     ({"m": 8}, "command 0 has m=8, but its job is described with 4"),
     ({"b": BASE + 8}, "command 0 has a fault, UNALIGNED"),
@@ -118,6 +181,18 @@ def one(**fields) -> list[ScheduledCommand]:
 def test_what_is_not_followed_is_refused(fields, sentence):
     with pytest.raises(ValueError, match=sentence):
         predict_list(CONFIG, one(**fields), Latencies(5, 5), **RING)
+
+
+def test_rows_that_are_normalized_without_their_cycles_are_refused():
+    drawn = DrawnList(WITH_VECTOR, np.random.default_rng(seed()))
+    drawn.commands.append(Command(
+        operation=Operation.VECTOR, m=2, n=8, rows=Rows.LAYER_NORM, scalar=0x3F800000, count_0=1,
+        count_1=1, **drawn.place_rows(np.ones((2, 8), np.float32), "a"),
+        **drawn.results(2, 8, Output.FP32)))
+    (only,), _ = drawn.scheduled()
+    predict_list(WITH_VECTOR, [only], Latencies(5, 5), **RING)
+    with pytest.raises(ValueError, match="normalizes 2 rows, whose cycles are to be said"):
+        predict_list(WITH_VECTOR, [replace(only, row_cycles=())], Latencies(5, 5), **RING)
 
 
 def test_a_machine_without_a_bus_is_refused():
