@@ -144,7 +144,8 @@ def rounding(model: nn.Module, sites: Iterable[Site], quantize: Callable[[Site, 
     """Round A of some products; all other operands of the blocks to MX6, or not at all."""
     chosen, rest = set(sites), _in_mx6 if others else lambda x: x
     blocks = [site for site in find_sites(model) if site in chosen
-              or others and site.name.startswith("transformer_blocks.") and "norm" not in site.name]
+              or (others and site.name.startswith("transformer_blocks.")
+                  and "norm" not in site.name)]
     schemes: dict[str, dict[str, _Rounder | None]] = {}
     with ExitStack() as stack:
         for site in blocks:

@@ -32,6 +32,9 @@ PASS_FLAGS = 1 | 16 | 32 | 64
 JOB_FLAGS = 127
 """All that a descriptor has."""
 
+ALL_FLAGS = sum(flag.value for flag in JobFlag)
+"""Those with a name in the register map."""
+
 BITS = 64
 """Of numbers here, in which nothing is cut off."""
 
@@ -79,7 +82,7 @@ class JobCheckHarness(Harness):
             selected = selected | self._flag(use.flag)
         return self._is("kind", use.kinds) & selected
 
-    def _forbidden(self, known=sum(flag.value for flag in JobFlag)):
+    def _forbidden(self, known=ALL_FLAGS):
         """Tell whether a flag or an output is set which this kind does not have."""
         present = {"OUTPUT": self.dut.job_output != 0,
                    **{flag.name: self._flag(flag) for flag in JobFlag}}
@@ -249,8 +252,8 @@ PROOFS = (Proof(
         Mutant(module.__name__, "loaded.channels == job.k", "loaded.channels >= job.k"))), Proof(
     name="pass_check", make=PassCheckHarness, depth=0, steps=1,
     says="The same of a machine with a vector unit: which stages a pass may ask for, and which "
-         "another job; where they are; that a pass looks at a selection only where it chooses blocks, and is "
-         "told apart where its results are packed.",
+         "another job; where they are; that a pass looks at a selection only where it chooses "
+         "blocks, and is told apart where its results are packed.",
     bounds="A 2x4 machine with two lanes that reads FP32 and BF16; K_MAX 300.",
     mutants=(
         Mutant(module.__name__, "(*JobKind, AnyKind.VECTOR)", "AnyKind"),

@@ -56,11 +56,13 @@ class ResultTags(wiring.Component):
         feeds_left = Signal(range(covered + 1))
         feed_at = Signal.like(at)
         due, was_fed, may_go = Signal(), Signal(), Signal()
+        has_fed = Signal()  # a tag waits for the packer
         m.d.comb += [
             tagged.eq(job.stages.tagged), due.eq(tagged & (at[:exact_log2(covered)] == 0)),
             # The last one of all waits for its tags, any other one of a tile for the next tag.
             may_go.eq(self.jobs.valid & (~tagged | is_known & (was_fed | ~due) & (
-                ~block.row_last | Mux(block.job_last, feeds_left == 0, next_is_known)))),
+                ~block.row_last
+                | Mux(block.job_last, (feeds_left == 0) & ~has_fed, next_is_known)))),
             self.o.valid.eq(self.i.valid & may_go), self.i.ready.eq(self.o.ready & may_go),
             self.o.p.eq(block), self.jobs.ready.eq(self.moves & block.job_last),
             self.moves.eq(self.o.valid & self.o.ready & block.row_last)]
@@ -70,8 +72,7 @@ class ResultTags(wiring.Component):
         # One read at a time: of the next block's tag, or of one for the packer.
         reads_next, reads_first, feeds = (
             Signal(name=name) for name in ("reads_next", "reads_first", "feeds"))
-        has_next, has_fed, is_free = (
-            Signal(name=name) for name in ("has_next", "has_fed", "is_free"))
+        has_next, is_free = (Signal(name=name) for name in ("has_next", "is_free"))
         m.d.comb += [
             is_free.eq(self.jobs.valid & tagged & (~has_fed | self.tags.ready)),
             reads_first.eq(is_free & ~is_known & ~has_next),

@@ -1,10 +1,11 @@
 """Brings each job's results into their format and sends them, job by job."""
 
-from amaranth import Module, Mux
+from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.blocks.mx_packer import MXPacker
+from hw.contract.config import DIMENSION_BITS
 from hw.contract.job import is_pass, job_layout
 from hw.contract.job_codes import Output
 from hw.contract.outlier_policy import Tag
@@ -135,12 +136,32 @@ class ResultWriter(wiring.Component):
         wiring.connect(m, wiring.flipped(self.order).blocks, merge.jobs)
         wiring.connect(m, converted, merge.first)
         wiring.connect(m, wiring.flipped(self.pass_blocks), merge.second)
-        wiring.connect(m, merge.o, packer.i)
-        # Of each job all tags are taken before its last block.
-        of_pass = self.order.blocks.valid & is_pass(self.order.blocks.p.kind)
+        job = self.order.blocks.p
+        of_pass = self.order.blocks.valid & is_pass(job.kind) & packs(job.output)
+        of_gemm = self.order.blocks.valid & ~is_pass(job.kind) & packs(job.output)
+        # The packer takes tags of the job whose blocks it takes, and all of them before the last.
+        rows_tagged = Signal(DIMENSION_BITS + 1)
+        pass_tagged, may_end = Signal(), Signal()
+        m.d.comb += [
+            pass_tagged.eq(rows_tagged >= job.m),
+            may_end.eq(~of_pass | pass_tagged | ~merge.ends(merge.o.p)),
+            packer.i.p.eq(merge.o.p), packer.i.valid.eq(merge.o.valid & may_end),
+            merge.o.ready.eq(packer.i.ready & may_end)]
+        ends_job = self.order.blocks.ready & self.order.blocks.valid
+        takes_last = self.pass_tags.valid & self.pass_tags.ready & self.pass_tags.p.last
+        with m.If(ends_job):
+            m.d.sync += rows_tagged.eq(0)
+        with m.Elif(takes_last):
+            m.d.sync += rows_tagged.eq(rows_tagged + self.config.rows)
+        # GEMMs whose blocks have their tags, and are on their way here; more wait there.
+        ahead = Signal(4)
+        leaves = self.order.tags.valid & self.order.tags.ready
+        m.d.sync += ahead.eq(ahead + leaves - (ends_job & of_gemm))
+        from_pass, from_table = of_pass & ~pass_tagged, of_gemm & (ahead == 0)
         m.d.comb += [
             packer.in_tiles.eq(of_pass),
-            packer.tags.valid.eq(Mux(of_pass, self.pass_tags.valid, tags.valid)),
+            packer.tags.valid.eq(Mux(of_pass, self.pass_tags.valid & from_pass,
+                                     tags.valid & from_table)),
             packer.tags.p.eq(Mux(of_pass, self.pass_tags.p.as_value(), tags.p.as_value())),
-            self.pass_tags.ready.eq(packer.tags.ready & of_pass),
-            tags.ready.eq(packer.tags.ready & ~of_pass)]
+            self.pass_tags.ready.eq(packer.tags.ready & from_pass),
+            tags.ready.eq(packer.tags.ready & from_table)]

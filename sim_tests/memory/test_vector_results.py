@@ -102,6 +102,25 @@ async def tables_say_which_blocks_are_mx9(dut, manners):
     await run(dut, lists, manners)
 
 
+@cocotb.test(timeout_time=8, timeout_unit="ms")
+@cocotb.parametrize(manners=[GENTLE, HOSTILE])
+async def passes_and_tables_take_turns_with_tags(dut, manners):
+    """Whichever is early waits: tags belong to the job whose blocks are packed."""
+    lists = Lists(drive.rng())
+    rng, config = lists.rng, lists.config
+    if not config.packs_results:
+        return
+    for _ in range(4):
+        for output in (Output.MX6, Output.FP32, Output.MX9):
+            lists.vector_pass(int(rng.integers(1, 3 * config.rows)), int(rng.integers(1, 60)),
+                              output=output)
+        lists.gemm(int(rng.integers(1, 3 * config.rows)), 33, 5, kind=JobKind.GEMM_PACKED,
+                   output=Output.MX6)
+        lists.staged(tags=rng.random(3) < 0.5, table=int(rng.integers(2)))
+        lists.vector_pass(int(rng.integers(1, 3 * config.rows)), 20, output=Output.MX9)
+    await run(dut, lists, manners)
+
+
 @every_vector_machine
 def test_vector_results(name):
     simulate(name, __name__)
