@@ -145,9 +145,10 @@ class DispatcherHarness(Harness):
         """A pass has no weights; what lies beside rows is of passes that have any of it."""
         flags, works = self.command.flags, dut.beside.p
         is_pass = self.command.operation == Operation.VECTOR.value
-        has_any = Cat(flags[exact_log2(flag)] for flag in BESIDE.values()).any()
+        has_any = Cat(flags[exact_log2(flag)] & (is_pass if flag is JobFlag.BIAS else 1)
+                      for flag in BESIDE.values()).any()
         self.cover(m, "a_pass", starts & is_pass & has_any)
-        self.check(m, "beside", (dut.beside.valid == (starts & is_pass & has_any))
+        self.check(m, "beside", (dut.beside.valid == (starts & has_any))
                    & (dut.beside.valid <= dut.beside.ready))
         self.check(m, "beside_in_wrong", (dut.wrong == 0) | ~dut.beside.valid)
         self.check(m, "no_weights", ~(dut.weight.valid & is_pass))
@@ -231,4 +232,5 @@ PROOFS = (Proof(
                         "self.beside.valid.eq(1)"),
                  Mutant(module.__name__, "outs.append(self.beside)", "pass"),
                  Mutant(pass_work.__name__, 'fences["residual"]', 'fences["side"]'),
-                 Mutant(pass_work.__name__, "is_vector & flags[flag]", "flags[flag]"))))
+                 Mutant(pass_work.__name__, "is_vector & flags[JobFlag.BIAS]",
+                        "flags[JobFlag.BIAS]"))))
