@@ -179,7 +179,7 @@ class JobCheck(wiring.Component):
                       is_measured & self.job.has_bias).any()
         converts = converts_kind(self.job_kind)
         mistagged = asked.tagged & (
-            (self.job.output != Output.MX6) | (self.job_kind == JobKind.GEMM)
+            (self.job_output != Output.MX6.value) | (self.job_kind == JobKind.GEMM)
             & (self.job_selection == Selection.STATIC))
         of_job = Cat(
             combined, excluded, is_measured, divides & (self.job_kind != JobKind.GEMM_PACKED),

@@ -63,14 +63,26 @@ def tiles_pieces(config, work):
             yield work["address"] + tile * stride, min(stride or longest, longest), 1
 
 
-def beside_pieces(work):
-    """List the pieces of what lies beside rows, each a packet."""
+def beside_pieces(config, work):
+    """List the pieces of what lies beside rows: vectors, each a packet, and a residual, one too."""
     for name in ("bias", "channel"):
         if work[f"has_{name}"]:
             yield work[name], work["length"], 1
-    if work["has_residual"]:
-        for row in range(work["m"] if work["stride"] else 1):
-            yield work["residual"] + row * work["stride"], work["length"], 1
+    if not work["has_residual"]:
+        return
+    residual, stride, m, n = (work[name] for name in ("residual", "stride", "m", "n"))
+    if not stride:
+        yield residual, work["length"], 1
+    elif not work["in_tiles"]:
+        for row in range(m):
+            yield residual + row * stride, work["length"], int(row == m - 1)
+    else:
+        for first in range(0, m, work["group_rows"]):
+            for col in range(0, n, config.cols):
+                end, cols = min(first + work["group_rows"], m), min(config.cols, n - col)
+                for row in range(first, end):
+                    yield (residual + row * stride + 4 * col, 4 * cols,
+                           int(row == m - 1 and col + cols == n))
 
 
 def inside(address):
@@ -106,12 +118,14 @@ def draw_tiles(rng, config):
             "k_blocks": k_blocks, "fence": NO_FENCE, "side_fence": NO_FENCE}
 
 
-def draw_beside(rng, **chosen):
+def draw_beside(rng, config, **chosen):
     has = dict(zip(("has_bias", "has_channel", "has_residual"),
                    rng.permutation([1, *rng.integers(2, size=2)]).tolist(), strict=True))
     return has | {
         "bias": draw_address(rng), "channel": draw_address(rng), "residual": draw_address(rng),
         "length": 4 * int(rng.integers(1, 800)), "m": int(rng.integers(1, 20)),
+        "n": int(rng.integers(1, 4 * config.cols)), "in_tiles": int(rng.integers(2)),
+        "group_rows": config.rows * int(rng.integers(1, 4)),
         "stride": 4 * int(rng.integers(1, 2_000)) * int(rng.random() < 0.7),
         "index": int(rng.integers(8)), "side_fence": NO_FENCE, "residual_fence": NO_FENCE} | chosen
 
@@ -154,13 +168,17 @@ async def tiles_walk_through_weights(dut, idle, stall):
 async def beside_walks_through_all_that_there_is(dut, idle, stall):
     """Every choice of the three, with a residual of one row, of some, and of one for all."""
     await drive.reset(dut)
-    rng = drive.rng()
-    works = [draw_beside(rng, has_bias=bias, has_channel=channel, has_residual=residual, **rows)
+    rng, config = drive.rng(), configuration()
+    works = [draw_beside(rng, config, in_tiles=in_tiles, has_bias=bias,
+                         has_channel=channel, has_residual=residual, **rows)
              for bias, channel, residual in itertools.product((0, 1), repeat=3)
              if bias or channel or residual
-             for rows in ({}, {"m": 1}, {"stride": 0}, {"m": 7, "stride": 404})]
+             for in_tiles in (0, 1)
+             for rows in ({}, {"m": 1}, {"stride": 0}, {"m": 7, "stride": 404}, {"n": 1},
+                          {"m": 2 * config.rows, "group_rows": config.rows, "stride": 404},
+                          {"n": 2 * config.cols})]
     works = [works[at] for at in rng.permutation(len(works))]
-    expected = [piece for work in works for piece in beside_pieces(work)]
+    expected = [piece for work in works for piece in beside_pieces(config, work)]
     await list_pieces(dut, beside_layout(**SIZES), works, expected, idle, stall)
 
 
@@ -215,12 +233,14 @@ async def tiles_begin_works_of_any_size(dut):
 @cocotb.test(timeout_time=2, timeout_unit="ms")
 async def beside_begins_works_of_any_size(dut):
     await drive.reset(dut)
-    rng = drive.rng()
+    rng, config = drive.rng(), configuration()
     await begin_works_of_any_size(
         dut, beside_layout(**SIZES), lambda: draw_beside(
-            rng, m=int(rng.integers(4, 1 << 32)), stride=int(rng.integers(1, 1 << 32)),
-            length=int(rng.integers(1, 1 << 24)), has_residual=1),
-        lambda _, work: ((inside(address), *others) for address, *others in beside_pieces(work)))
+            rng, config, m=int(rng.integers(4, 1 << 32)), n=int(rng.integers(1, 1 << 32)),
+            stride=int(rng.integers(1, 1 << 32)), length=int(rng.integers(1, 1 << 24)),
+            group_rows=int(rng.integers(1, config.tile_slots * config.rows + 1)), has_residual=1),
+        lambda config, work: ((inside(address), *others)
+                              for address, *others in beside_pieces(config, work)))
 
 
 async def hold(dut, layout, work, completed, holds, free):
@@ -272,7 +292,8 @@ async def beside_waits_for_each_that_there_is(dut):
     for first, has, waits, residual_waits in itertools.product(
             (8, 0x5555_5555, 0xAAAA_AAAA), range(1, 8), (0, 1), (0, 1)):
         bias, channel, residual = (has >> bit & 1 for bit in range(3))
-        fenced = draw_beside(rng, has_bias=bias, has_channel=channel, has_residual=residual, m=2,
+        fenced = draw_beside(rng, configuration(), has_bias=bias, has_channel=channel,
+                             has_residual=residual, m=2, in_tiles=0,
                              side_fence=fence(waits, first + 1),
                              residual_fence=fence(residual_waits, first + 3))
         for past in range(4):
