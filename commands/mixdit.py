@@ -30,7 +30,7 @@ GROUPS = {
         "attention": ("examples.command:attention",
                       "Run a trained DiT's attention, from its input to its output projection."),
         "block": ("examples.block.command:block",
-                  "Run a DiT block's GEMMs as four lists of commands, from memory to memory."),
+                  "Run a DiT block as four lists of commands, or as one, from memory to memory."),
         "soc": ("examples.soc.command:soc",
                 "Run two layers in a system of plain Verilog, from memory to memory."),
     }),
@@ -110,8 +110,8 @@ GROUPS = {
                         "Compare the machine's vector unit with float64 inside the small DiT: a "
                         "minute."),
         "packed-results": ("quality.packed_results_command:packed_results",
-                           "Measure the scores of each head, and what static tags of packed "
-                           "results cost: some minutes."),
+                           "Measure scores of each head, and what static tags of packed "
+                           "results cost; choose per head."),
         "report": ("quality.report.command:report",
                    "Print the tables, and write them with all pictures as a page and as "
                    "Markdown."),
