@@ -124,8 +124,9 @@ class MemoryMachine(wiring.Component):
         self._watch_packets(m, controller, dispatcher, ledger)
         self._fetch(m, reader, dispatcher, ledger, ring, inside)
         timed_out = self._watch_bus(m)
+        # Until then commands may end that were under way, and WAITs between them are counted too.
         m.d.comb += [ring.quiet.eq(~reader.owes & ~writer.owes), ring.in_reset.eq(engines_reset),
-                     ledger.forget.eq(engines_reset)]
+                     ledger.forget.eq(engines_reset & ring.quiet)]
         self._run(m, controller, ledger, ring, timed_out)
 
         was_timed_out = Signal()

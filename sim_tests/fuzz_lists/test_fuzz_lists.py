@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from commands.environment import flag, seed
-from golden.memory import Fault
+from golden.memory import Command, Fault, Operation
 from sim_tests.fuzz_lists import command as fuzz
 from sim_tests.fuzz_lists.models import MACHINES
-from sim_tests.fuzz_lists.trial import KINDS, OF_BUS, Trial
+from sim_tests.fuzz_lists.trial import KINDS, OF_BUS, TIMEOUT, Trial
 from sim_tests.memory.lists import SIZE, Lists
 from simulation.memory_machine import DECERR, SLVERR, SimulatedMemoryMachine
 
@@ -51,6 +51,29 @@ def test_an_error_in_every_transfer_of_a_list(answer):
         transfers = device.asked
         assert transfers > 20
         assert all(run({number: answer}) == 1 for number in range(transfers))
+
+
+@pytest.mark.xdist_group(GROUPS["4x4"])
+@pytest.mark.parametrize("after", range(0, 900, 50))
+def test_a_wait_that_has_come_is_counted_when_the_ring_has_stopped(monkeypatch, after):
+    """The command behind it ends while the bus gives what it owes: no end is taken for another."""
+    config, rng = MACHINES["4x4"], np.random.default_rng(seed())
+    with SimulatedMemoryMachine(fuzz.build("4x4"), BASE, SIZE) as device:
+        def fall_silent(lists):
+            device.advance(after)
+            device.silence(["b"])
+            device.advance(TIMEOUT + 1000)
+            device.silence(())
+
+        trial, lists = Trial(device, config, rng), Lists(rng, base=BASE, config=config, notify=True)
+        monkeypatch.setattr(trial, "_silence", fall_silent)
+        lists.gemm(4, 4, 20, notify=1)
+        word = lists.room(4)
+        lists.memory.write(word, (7).to_bytes(4, "little"))
+        lists.commands.append(Command(operation=Operation.WAIT, a=word, sequence=7))
+        lists.gemm(5, 6, 20, notify=1)
+        trial.try_list(lists, "silence", {})
+        assert trial.tally["TIMEOUT"] == 1
 
 
 @pytest.mark.xdist_group(GROUPS["4x4"])
