@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from golden.formats import BLOCK_SIZE
 from golden.memory.descriptor import BYTES
 from hw.contract.config import Config
 from hw.host.memory import RingHost
+from hw.host.memory.packed import tile_bytes
 from hw.host.memory.registers import NamedRegisters
 from perf.rtl.ring_scenarios import LOST_CYCLES, SLACK_CYCLES, Scenario
 from simulation.memory_library import Counts
@@ -18,6 +20,8 @@ from simulation.works.golden_ring import carried_out
 BASE, SIZE = 0x8000_0000, 1 << 24
 
 RING_SIZE = 64
+
+FP16_BYTES = 2
 
 
 @dataclass(frozen=True)
@@ -104,10 +108,23 @@ class RingMeasured:
         return [first.last_beat - first.last_answer for first in self.first_beats[1:]]
 
     @property
+    def loading(self) -> int:
+        """Cycles that a first tile takes: its words on the bus, then its blocks out of the stage.
+
+        Blocks leave the stage when all have come, since that decides which of them are MX9. What is
+        packed needs no stage.
+        """
+        config, k = self.config, self.scenario.shape.k
+        if not self.scenario.converts:
+            size = tile_bytes(config.rows, k, config.act_bytes, has_residuals=False)
+            return -(-size // config.bus_bytes)
+        blocks = config.rows * -(-k // BLOCK_SIZE)
+        return -(-blocks * BLOCK_SIZE * FP16_BYTES // config.bus_bytes) + blocks
+
+    @property
     def most_delay(self) -> int:
         """That a part may wait for the one before."""
-        words = -(-self.scenario.shape.k // 16) * self.config.rows * 32 // self.config.bus_bytes
-        return self.scenario.latency + words + SLACK_CYCLES
+        return self.scenario.latency + self.loading + SLACK_CYCLES
 
     def judge(self) -> tuple[str, str, bool]:
         """Say what was found, what had to be, and whether it is."""

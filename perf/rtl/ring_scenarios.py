@@ -69,6 +69,8 @@ class Scenario:
         Which target it has: "array", "busiest", "lost" or "dependent".
     least : float
         Of the shares.
+    converts : bool
+        Whether A comes in floating point, and not packed.
     """
 
     section: str
@@ -80,6 +82,7 @@ class Scenario:
     fill: Callable[[RingHost, Commands, "Scenario", np.random.Generator], None]
     rule: str
     least: float = field(default=BUSIEST)
+    converts: bool = True
 
 
 def numbers(rng: np.random.Generator, *shape: int, name: str = "fp16") -> np.ndarray:
@@ -130,15 +133,19 @@ def independent(host: RingHost, commands: Commands, scenario: Scenario,
                       memory.empty((shape.m, shape.n)))
 
 
-def dependent(host: RingHost, commands: Commands, scenario: Scenario,
-              rng: np.random.Generator) -> None:
-    """Append jobs of which each reads what the one before wrote."""
-    memory, shape = host.memory, scenario.shape
-    a = memory.place(numbers(rng, shape.m, shape.k))
-    for _ in range(scenario.parts):
-        c = memory.empty((shape.m, shape.n), "fp16")
-        commands.gemm(a, memory.place_weights(numbers(rng, shape.k, shape.n, name="fp32")), c)
-        a = c
+def chained(name: str) -> Callable[..., None]:
+    """Return what appends jobs of which each reads what the one before wrote: "fp16" or "mx6"."""
+
+    def fill(host: RingHost, commands: Commands, scenario: Scenario,
+             rng: np.random.Generator) -> None:
+        memory, shape = host.memory, scenario.shape
+        x = numbers(rng, shape.m, shape.k, name="fp16" if name == "fp16" else "fp32")
+        a = memory.place(x) if name == "fp16" else memory.place_activations(x)
+        for _ in range(scenario.parts):
+            c = memory.empty((shape.m, shape.n), name)
+            commands.gemm(a, memory.place_weights(numbers(rng, shape.k, shape.n, name="fp32")), c)
+            a = c
+    return fill
 
 
 @dataclass(frozen=True)
@@ -179,8 +186,10 @@ def make_scenarios(sizes: RingSizes = RingSizes()) -> list[Scenario]:
                                            ("PV from FP16", sizes.values, values))]
     small = [Scenario("Small jobs", "independent", NEAR, 100, sizes.small, sizes.jobs, independent,
                       "lost"),
-             Scenario("Small jobs", "each waits", NEAR, 100, sizes.chained, 4, dependent,
-                      "dependent")]
+             Scenario("Small jobs", "each waits, FP16", NEAR, 100, sizes.chained, 4,
+                      chained("fp16"), "dependent"),
+             Scenario("Small jobs", "each waits, packed", NEAR, 100, sizes.chained, 4,
+                      chained("mx6"), "dependent", converts=False)]
     kinds = [Scenario("Activations", name, NEAR, 100, shape, parts, layers(kind), "busiest")
              for name, kind, shape, parts in (
                  ("packed A", "packed", sizes.layer, 3), ("FP32 A", "fp32", sizes.layer, 3),
