@@ -41,7 +41,8 @@ class Ring:
     notify_address : int
         Where the count of ended commands is written when a command asks for it: a multiple of 4.
     ahead : int
-        Jobs behind a faulty command that may have written some of their results before it stopped.
+        Jobs behind a faulty command that may have written results before it stopped: a machine has
+        eight commands under way at most.
     checks_fences : bool
         Raise a `FenceError` where a command reads what an earlier one of its list writes, and does
         not wait for it: on the machine, what it reads is not defined. A list is all that one
@@ -69,7 +70,7 @@ class Ring:
 
     def __init__(self, machine: Machine, memory: Memory, base: int, size: int, *,
                  window: tuple[int, int] | None = None, notify_address: int = 0,
-                 ahead: int = 4, checks_fences: bool = False) -> None:
+                 ahead: int = 7, checks_fences: bool = False) -> None:
         base, size = whole(base, "base", least=0), whole(size, "size", least=1)
         if base % ALIGNMENT or size & (size - 1):
             raise ValueError(f"a ring begins at a multiple of {ALIGNMENT} and has a power of two "

@@ -9,10 +9,11 @@ import pytest
 from commands.environment import flag, seed
 from golden.memory import Command, Fault, Operation
 from sim_tests.fuzz_lists import command as fuzz
+from sim_tests.fuzz_lists import trial as trial_module
 from sim_tests.fuzz_lists.models import MACHINES
 from sim_tests.fuzz_lists.trial import KINDS, OF_BUS, TIMEOUT, Trial
 from sim_tests.memory.lists import SIZE, Lists
-from simulation.memory_machine import DECERR, SLVERR, SimulatedMemoryMachine
+from simulation.memory_machine import DECERR, SLVERR, Manners, SimulatedMemoryMachine
 
 BASE = 0x8000_0000
 
@@ -74,6 +75,29 @@ def test_a_wait_that_has_come_is_counted_when_the_ring_has_stopped(monkeypatch, 
         lists.gemm(5, 6, 20, notify=1)
         trial.try_list(lists, "silence", {})
         assert trial.tally["TIMEOUT"] == 1
+
+
+@pytest.mark.xdist_group(GROUPS["4x4"])
+def test_seven_jobs_behind_a_faulty_one_may_have_been_written(monkeypatch):
+    """Answers to writes come late, so that all that may be under way is; no more than golden's."""
+    config, rng = MACHINES["4x4"], np.random.default_rng(seed())
+    monkeypatch.setattr(trial_module, "manners_of", lambda rng: Manners(write_latency=2000))
+    with SimulatedMemoryMachine(fuzz.build("4x4"), BASE, SIZE) as device:
+        def look(lists):
+            device.advance(5000)
+            written.update(number for number, command in enumerate(lists.commands)
+                           if device.memory[command.c - BASE] != lists.data[command.c - BASE])
+
+        trial, lists = Trial(device, config, rng), Lists(rng, base=BASE, config=config)
+        monkeypatch.setattr(trial, "_spoilt", look, raising=False)
+        written = set()
+        for _ in range(12):
+            lists.gemm(4, 4, 16)
+        # All rows but its first one lie behind the memory.
+        lists.commands[0] = Command(**(lists.commands[0].describe() | {"a_stride": SIZE}))
+        trial.try_list(lists, "spoilt", {})
+        assert trial.tally["READ_DECERR"] == 1
+        assert set(range(1, 8)) <= written <= set(range(8)), written
 
 
 @pytest.mark.xdist_group(GROUPS["4x4"])
