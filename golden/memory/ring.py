@@ -41,8 +41,8 @@ class Ring:
     notify_address : int
         Where the count of ended commands is written when a command asks for it: a multiple of 4.
     ahead : int
-        Jobs behind a faulty command that may have written results before it stopped: a machine has
-        eight commands under way at most.
+        Commands behind a faulty one that may have written results before it stopped: a machine has
+        eight under way at most.
     checks_fences : bool
         Raise a `FenceError` where a command reads what an earlier one of its list writes, and does
         not wait for it: on the machine, what it reads is not defined. A list is all that one
@@ -232,8 +232,8 @@ class Ring:
         self.interrupts += command.interrupt
 
     def _note_half_done(self, ahead: int) -> None:
-        """Note what a faulty job, and some jobs that follow it, may have written."""
-        for number in range((self.tail - self.completed) % _COUNTS):
+        """Note what a faulty job, and some commands that follow it, may have written."""
+        for number in range(min((self.tail - self.completed) % _COUNTS, 1 + ahead)):
             try:
                 address = self.address_of(self.completed + number)
                 command = self._unpack(self._read(address, BYTES))
@@ -245,9 +245,6 @@ class Ring:
             except CommandError:
                 return
             self.undefined += layouts.result_places(self.machine, command)
-            ahead -= 1
-            if ahead < 0:
-                return
 
     def _read(self, address: int, size: int) -> bytes:
         self._check_window(address, size)
