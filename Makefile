@@ -89,8 +89,8 @@ RING_TESTS := $(addprefix sim_tests/memory/test_,memory_machine.py ring_bus.py r
 test-formal: $(VENV)/ready  ## All proofs, each with the mistakes that it must find (minutes)
 	$(MIXDIT) check formal --jobs $(JOBS)
 
-test-mutants: tools-verilator $(VENV)/ready  ## 20 mutants in the netlist of each of ten modules, in turn (TURN=)
-	$(MIXDIT) check mutants --sample 10 --per-module 20 --jobs $(JOBS) $(if $(TURN),--turn $(TURN))
+test-mutants: tools-verilator $(VENV)/ready  ## 15 mutants in the netlist of each of six modules, in turn (TURN=)
+	$(MIXDIT) check mutants --sample 6 --per-module 15 --jobs $(JOBS) $(if $(TURN),--turn $(TURN))
 
 test-matrix: tools-verilator $(VENV)/ready  ## The accelerator's tests on every machine of the parameter matrix
 	MIXDIT_MATRIX=1 $(PY) -m pytest -n $(JOBS) --dist loadgroup $(ACCELERATOR_TESTS)

@@ -88,6 +88,9 @@ GROUPS = {
                   "Print latency per image, and speedup over an RTX 3090."),
         "layer": ("perf.studies.command:layer",
                   "Print what binds each layer of a model, and its share of the time."),
+        "block": ("perf.blocks.command:block",
+                  "Ask the exact cycle model how long a model's blocks take as lists of commands, "
+                  "all in MX6."),
         "assumptions": ("perf.studies.command:assumptions",
                         "Print what the speedup rests on: the worst of all models, one assumption "
                         "changed at a time."),

@@ -367,6 +367,8 @@ BUGS = (
         "return wants | is_there & ~fills", "return wants", ROW_PASSES),
     Bug("row passes: a block is read when none is left", "hw/vector/row_passes.py",
         "(left <= 2 * self.lanes)", "(left == 0)", ROW_PASSES),
+    Bug("row passes: a row's last block ends with its first part", "hw/vector/row_passes.py",
+        "(part == last_at[exact_log2(at_once):])", "(part == 0)", ROW_PASSES),
     Bug("row passes: the maximum is not subtracted", "hw/vector/row_operands.py",
         "is_centred | (rows == Rows.MAXIMUM)", "is_centred", ROW_PASSES),
     Bug("row passes: a scale that is not rounded to V24", "hw/vector/row_operands.py",

@@ -54,8 +54,9 @@ class FusedBlockInMemory:
             block.to_attention, block.to_feed_forward)]
         self.normed = [self._packed(rows, choice.fraction) for _ in range(2)]
         self.q, self.k, self.v, self.heads = (memory.empty(rows, "fp16") for _ in range(4))
-        self.keys = memory.empty_weights((*batch, shape.width // shape.heads, shape.tokens))
-        self.values = memory.empty_weights((*batch, shape.tokens, shape.width // shape.heads))
+        of_head, form = shape.width // shape.heads, "mx6" if choice.style is Style.MX6 else "mixed"
+        self.keys = memory.empty_weights((*batch, of_head, shape.tokens), form)
+        self.values = memory.empty_weights((*batch, shape.tokens, of_head), form)
         self.scores = memory.empty((*batch, shape.tokens, shape.tokens))
         self.weights = self._packed((*batch, shape.tokens, shape.tokens), choice.head_fraction)
         self.after_attention, self.output = (memory.empty(rows) for _ in range(2))

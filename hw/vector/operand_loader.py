@@ -7,8 +7,8 @@ from amaranth.lib.wiring import In, Out
 from golden.formats import FP32
 from golden.vector.formats import V24
 from hw.contract.job import is_pass, job_layout
+from hw.streams.memory_fifo import MemoryFIFO
 from hw.streams.packet_guard import beat_layout
-from hw.streams.stream_fifo import StreamFIFO
 
 from .column_vector import ColumnVector
 from .v24 import V24Rounder
@@ -122,7 +122,7 @@ class OperandLoader(wiring.Component):
 
     def _keep_residual(self, m):
         """Queue groups of the residual, and count those that are not kept for a number."""
-        m.submodules.queue = queue = StreamFIFO(len(self.residual), depth=RESIDUALS_AHEAD)
+        m.submodules.queue = queue = MemoryFIFO(len(self.residual), depth=RESIDUALS_AHEAD)
         self.residuals = queue.i
         free = Signal(range(queue.capacity + 1))
         m.d.comb += [queue.i.p.eq(self.i.p.data), self.residual.eq(queue.o.p),

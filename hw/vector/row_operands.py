@@ -4,9 +4,8 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.formats import BLOCK_SIZE, FP32
+from golden.formats import FP32
 from golden.memory.jobs import Rows
-from hw.blocks.widen import Elements
 from hw.contract.factor import Factor
 from hw.contract.named import Named
 
@@ -47,33 +46,35 @@ class RowOperands(wiring.Component):
     From the row's last block it takes 7 cycles and those of `RowMean` or of `RowScale`, whichever
     are more; a row that is not added up takes one. One row at a time.
 
+    Parameters
+    ----------
+    lanes : int
+        As in `RowTotals`.
+
     Members
     -------
     measure : In(Measure), exponent : In(8), maximum : In(32)
         Of the row, and of its extremes: from `start` until `done`.
     start : In(1)
         Begin a row; its blocks may follow from this cycle on.
-    block : In(16 x unsigned(32)), is_valid : In(16), first, last : In(1)
+    block : In(lanes x unsigned(32)), is_valid : In(lanes), first, last : In(1)
         As in `RowTotals`; of rows that are added up.
     operands : Out(Operands)
         In the cycle of `done`.
     done : Out(1)
     """
 
-    measure: In(Measure)
-    exponent: In(FP32.exponent_bits)
-    maximum: In(FP32.width)
-    start: In(1)
-    block: In(Elements)
-    is_valid: In(BLOCK_SIZE)
-    first: In(1)
-    last: In(1)
-    operands: Out(Operands)
-    done: Out(1)
+    def __init__(self, *, lanes: int):
+        self.lanes = lanes
+        super().__init__({
+            "measure": In(Measure), "exponent": In(FP32.exponent_bits), "maximum": In(FP32.width),
+            "start": In(1), "block": In(data.ArrayLayout(FP32.width, lanes)),
+            "is_valid": In(lanes), "first": In(1), "last": In(1),
+            "operands": Out(Operands), "done": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.totals = totals = RowTotals()
+        m.submodules.totals = totals = RowTotals(lanes=self.lanes)
         m.submodules.mean = mean = RowMean()
         m.submodules.scale = scale = RowScale()
         m.submodules.scalars = scalars = ScalarUnit()

@@ -3,12 +3,12 @@
 from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for
+from amaranth.utils import bits_for, exact_log2
 
 from golden.formats import BLOCK_SIZE, FP32
 from hw.blocks.widen import Elements
 from hw.parts.bits import ones_below
-from hw.parts.ring import address_bits
+from hw.parts.ring import address_bits, index_signal
 from hw.parts.sram import Sram
 
 from .row_extremes import RowExtremes
@@ -58,8 +58,9 @@ class RowPasses(wiring.Component):
     """Take a row, read it once more for its sums, and once to hand it on.
 
     There is room for two rows. One comes and is measured while the one before leaves, `lanes`
-    numbers per cycle without a gap. Rows come at a block per cycle; they are read for their sums in
-    the cycles in which no block is read that leaves, all but one of 16 / lanes unless ``o`` stalls.
+    numbers per cycle without a gap. Rows come at a block per cycle. They are read for their sums
+    twice as fast as they leave, 2 * lanes numbers in a cycle in which no block is read that leaves:
+    in all but one of 16 / lanes cycles unless ``o`` stalls.
 
     Parameters
     ----------
@@ -91,12 +92,16 @@ class RowPasses(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.rows = self.rows = Sram(
-            width=BLOCK_SIZE * FP32.width, depth=2 * self.blocks_max)
+        # A block lies in several memories, so that less than a block can be read.
+        at_once = 2 * self.lanes
+        self.parts = [Sram(width=at_once * FP32.width, depth=2 * self.blocks_max)
+                      for _ in range(BLOCK_SIZE // at_once)]
+        for index, part in enumerate(self.parts):
+            m.submodules[f"rows_{index}"] = part
+        # The addend is the row's maximum until it is measured.
         row = data.StructLayout({
             "last": address_bits(self.blocks_max), "count": bits_for(BLOCK_SIZE), "job_last": 1,
-            "measure": Measure, "exponent": FP32.exponent_bits, "maximum": FP32.width,
-            "operands": Operands})
+            "measure": Measure, "exponent": FP32.exponent_bits, "operands": Operands})
         # Of both halves of the memory.
         self.about = Array(Signal(row, name=f"row_{half}", reset_less=True) for half in range(2))
         self.is_taken, self.is_whole, self.is_measured = (
@@ -122,10 +127,12 @@ class RowPasses(wiring.Component):
         m.d.comb += [
             self.i.ready.eq(~self.is_taken[half]),
             comes.eq(self.i.valid & self.i.ready), ends.eq(comes & block.row_last),
-            self.rows.write_en.eq(comes), self.rows.write_addr.eq(Cat(half, number)),
-            self.rows.write_data.eq(block.elements.as_value()),
             extremes.block.as_value().eq(block.elements.as_value()), extremes.first.eq(number == 0),
             extremes.last.eq(ends), extremes.is_valid.eq(Mux(comes, is_valid, 0))]
+        for index, part in enumerate(self.parts):
+            m.d.comb += [
+                part.write_en.eq(comes), part.write_addr.eq(Cat(half, number)),
+                part.write_data.eq(block.elements.as_value().word_select(index, part.width))]
         with m.If(comes):
             m.d.sync += number.eq(Mux(block.row_last, 0, number + 1))
         about = self.about[half]
@@ -138,31 +145,42 @@ class RowPasses(wiring.Component):
         with m.If(extremes.done):
             m.d.sync += [
                 found.eq(~found), self.about[found].exponent.eq(extremes.exponent),
-                self.about[found].maximum.eq(extremes.maximum),
+                self.about[found].operands.addend.value.eq(extremes.maximum),
                 self.is_whole[found].eq(1)]
 
     def _measure(self, m, may_read):
-        """Read whole rows, one after the other, for their sums."""
-        m.submodules.operands = operands = RowOperands()
+        """Read whole rows, one after the other, part by part, for their sums."""
+        at_once, parts = 2 * self.lanes, len(self.parts)
+        m.submodules.operands = operands = RowOperands(lanes=at_once)
         half, number = self._place("measure")
+        part, of_part = (index_signal(parts, name) for name in ("part", "of_part"))
         about = self.about[half]
-        reads, is_last = (Signal(name=name) for name in ("reads", "is_last_read"))
+        reads, is_last, ends_block = (
+            Signal(name=name) for name in ("reads", "is_last_read", "ends_block"))
         was_read, was_first, was_last = (
             Signal(name=name) for name in ("was_read", "was_first", "was_last"))
-        is_valid = Signal(BLOCK_SIZE)
+        is_valid = Signal(at_once)
+        last_at = Signal(range(BLOCK_SIZE))  # of the row's last number, in its block
+        in_part = last_at[:exact_log2(at_once)]
         m.d.comb += [
-            is_last.eq(number == about.last),
+            last_at.eq(about.count - 1), ends_block.eq((part == parts - 1) | is_last),
+            is_last.eq((number == about.last) & (part == last_at[exact_log2(at_once):])),
             operands.measure.eq(about.measure), operands.exponent.eq(about.exponent),
-            operands.maximum.eq(about.maximum),
-            is_valid.eq(Mux(was_last, ones_below(m, about.count, BLOCK_SIZE, name="is_last_valid"),
+            operands.maximum.eq(about.operands.addend.value),
+            is_valid.eq(Mux(was_last, Cat(1, *(in_part >= lane for lane in range(1, at_once))),
                             ~0)),
-            operands.block.as_value().eq(self.rows.read_data), operands.first.eq(was_first),
-            operands.last.eq(was_last), operands.is_valid.eq(Mux(was_read, is_valid, 0))]
-        m.d.sync += [was_read.eq(reads), was_first.eq(reads & (number == 0)),
-                     was_last.eq(reads & is_last)]
+            operands.block.as_value().eq(Array(each.read_data for each in self.parts)[of_part]),
+            operands.first.eq(was_first), operands.last.eq(was_last),
+            operands.is_valid.eq(Mux(was_read, is_valid, 0))]
+        m.d.sync += [was_read.eq(reads), was_first.eq(reads & (number == 0) & (part == 0)),
+                     was_last.eq(reads & is_last), of_part.eq(part)]
+        for index, each in enumerate(self.parts):
+            with m.If(reads & (part == index)):
+                m.d.comb += [each.read_en.eq(1), each.read_addr.eq(Cat(half, number))]
         with m.If(reads):
-            m.d.comb += [self.rows.read_en.eq(1), self.rows.read_addr.eq(Cat(half, number))]
-            m.d.sync += number.eq(Mux(is_last, 0, number + 1))
+            m.d.sync += part.eq(Mux(ends_block, 0, part + 1))
+            with m.If(ends_block):
+                m.d.sync += number.eq(Mux(is_last, 0, number + 1))
         with m.FSM():
             with m.State("WAIT"):
                 with m.If(self.is_whole[half]):
@@ -215,11 +233,12 @@ class RowPasses(wiring.Component):
                 m.d.sync += [self.is_taken[of_half].eq(0)]
         with m.If(fills):
             m.d.sync += [
-                is_there.eq(0), held.eq(self.rows.read_data), held_last.eq(there_last),
-                of_half.eq(there_half),
+                is_there.eq(0), held.eq(Cat(part.read_data for part in self.parts)),
+                held_last.eq(there_last), of_half.eq(there_half),
                 left.eq(Mux(there_last, self.about[there_half].count, BLOCK_SIZE))]
         with m.If(wants):
-            m.d.comb += [self.rows.read_en.eq(1), self.rows.read_addr.eq(Cat(half, number))]
+            for part in self.parts:
+                m.d.comb += [part.read_en.eq(1), part.read_addr.eq(Cat(half, number))]
             m.d.sync += [is_there.eq(1), there_last.eq(is_last), there_half.eq(half),
                          number.eq(Mux(is_last, 0, number + 1))]
             with m.If(is_last):

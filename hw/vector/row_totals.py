@@ -4,7 +4,7 @@ from amaranth import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.formats import BLOCK_SIZE, FP32
+from golden.formats import FP32
 from golden.vector.formats import MOST_COLUMNS, SQUARE_BITS, SUM_BITS
 from hw.array.dot_product import add_up
 from hw.parts.bits import total_of
@@ -81,7 +81,7 @@ class RowTotals(wiring.Component):
 
     latency = 3
 
-    def __init__(self, *, lanes: int = BLOCK_SIZE):
+    def __init__(self, *, lanes: int):
         if lanes < 2 or lanes.bit_count() != 1:
             raise ValueError(f"lanes must be a power of two, at least 2, not {lanes}")
         self.lanes = lanes

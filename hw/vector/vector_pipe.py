@@ -13,8 +13,8 @@ from hw.contract.job_codes import Function
 from hw.contract.named import Named
 from hw.parts.bits import any_of
 from hw.parts.emit import instantiate
+from hw.streams.memory_fifo import MemoryFIFO
 from hw.streams.packet_guard import beat_layout
-from hw.streams.stream_fifo import StreamFIFO
 
 from .lane import Addend, Lane, schedule
 from .operand_loader import OperandLoader
@@ -85,7 +85,7 @@ class VectorPipe(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.loader = loader = OperandLoader(self.config)
-        m.submodules.queue = queue = StreamFIFO(self.o.p.shape(), depth=ROUND_TRIP)
+        m.submodules.queue = queue = MemoryFIFO(self.o.p.shape(), depth=ROUND_TRIP)
         lanes = [instantiate(m, platform, lambda: Lane(functions=FUNCTIONS),
                              module="vector_lane", name=f"lane_{index}")
                  for index in range(self.lanes)]

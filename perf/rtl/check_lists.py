@@ -18,6 +18,7 @@ from rich.table import Table
 from commands.environment import seed
 from commands.exit_codes import ExitCode
 from commands.outputs import write_text
+from golden.memory.descriptor import JobFlag
 from hw.contract.config import Config
 from perf.rtl.bus_schedule import Latencies
 from perf.rtl.compared_lists import ComparedList, RanList, compare, run
@@ -93,7 +94,10 @@ def simulate(machine: str, config: Config, rng: np.random.Generator, lists: int,
         for number in range(lists):
             show("simulating", number)
             drawn = draw_list(config, rng)
-            ran.append(run(device, f"{machine}, list {number}", drawn, draw_latencies(rng)))
+            latencies = draw_latencies(rng)
+            if any(command.flags & JobFlag.TAGGED for command in drawn.commands):
+                latencies = Latencies(latencies.read, latencies.write)
+            ran.append(run(device, f"{machine}, list {number}", drawn, latencies))
     return ran
 
 

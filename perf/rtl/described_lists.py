@@ -91,7 +91,9 @@ def describe_list(
                              f"{golden_ring.refusal}: {command}")
         # The precision of what a pass packs is read where it was written.
         jobs += tuple(job_at(command, at) for at in places if command.is_vector)
-        scheduled.append(ScheduledCommand(command, jobs, cycles))
+        scheduled.append(ScheduledCommand(command, jobs, cycles, tuple(
+            golden_ring.tables[command.table].tags.tolist()
+            if command.flags & JobFlag.TAGGED else ())))
     return scheduled, data
 
 

@@ -172,12 +172,13 @@ class DrawnList:
         self.commands.append(Command(**(fields | values)))
         return self.commands[-1]
 
-    def tag(self, columns: int, **values: int) -> Command:
+    def tag(self, columns: int, *, is_of_results: bool = False, **values: int) -> Command:
         """Let the last command load static tags, of so many columns, and use them; return it."""
         tags = np.packbits(self.rng.random(-(-columns // BLOCK_SIZE)) < 0.4, bitorder="little")
-        fields = {"loads_tags": 1, "tags": self.room(len(tags), _ALIGNMENT), "units": 0,
-                  "table": int(self.rng.integers(self.config.tables)),
-                  "selection": Selection.STATIC.value, "threshold": 0}
+        fields = {"loads_tags": 1, "tags": self.room(len(tags), _ALIGNMENT),
+                  "table": int(self.rng.integers(self.config.tables))}
+        if not is_of_results:
+            fields |= {"selection": Selection.STATIC.value, "units": 0, "threshold": 0}
         self._memory.write(fields["tags"], tags.tobytes())
         self.commands[-1] = Command(**(self.commands[-1].describe() | fields | values))
         return self.commands[-1]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from golden.memory import Command
+from golden.memory.descriptor import JobFlag
 from golden.memory.jobs import FORMAT_CODES, JobKind, Output
 from hw.contract.config import Config
 from perf.rtl.drawn_lists import FLOATS, DrawnList
@@ -72,7 +73,10 @@ class Drawer:
                              has_bias=has_bias, **values)
         if config.vector_lanes and rng.integers(2):
             command = self._with_residual(StageDrawer(drawn).stage())
-        if config.vector_lanes and rng.random() < TAGS and command.kind == JobKind.GEMM.value:
+        if config.vector_lanes and command.output == Output.MX6.value and n <= config.k_max and (
+                rng.integers(2)):
+            command = drawn.tag(n, flags=command.flags | JobFlag.TAGGED.value, is_of_results=True)
+        elif config.vector_lanes and rng.random() < TAGS and command.kind == JobKind.GEMM.value:
             command = drawn.tag(k)
         if command.count_0 * command.count_1 == 1:
             self._results.append((number, command))

@@ -12,7 +12,7 @@ from hw.vector.row_passes import RowPasses, row_block_layout, row_numbers_layout
 from sim_tests import bench, drive
 from sim_tests.stimuli.number_rows import corner_rows, random_rows
 
-BLOCKS_MAX = 64
+BLOCKS_MAX = 72
 EPSILON = np.float32(1e-3)
 MEASURES = (Rows.NONE, Rows.LAYER_NORM, Rows.RMS_NORM, Rows.MAXIMUM)
 SCALED = (Rows.NONE, Rows.MAXIMUM)
@@ -115,10 +115,10 @@ async def long_rows_leave_without_a_gap(dut):
     columns = 16 * BLOCKS_MAX
     rows = [rng.integers(0x3F000000, 0x40000000, columns, np.uint32) for _ in range(8)]
     cycles = await pass_rows(dut, rows, [Rows.LAYER_NORM] * len(rows))
-    # The first one comes, and is measured, before its first number leaves: blocks twice, the latest
-    # mean and scale, and some registers. Of eight lanes a row leaves sooner than the next is ready.
-    measuring = 2 * BLOCKS_MAX + 90
-    each = columns // lanes if lanes < 8 else 2 * BLOCKS_MAX + 70
+    # A row comes, block by block, its parts are added up, and the latest mean and scale follow. Of
+    # four lanes and more it leaves sooner than the next one is measured.
+    measuring = BLOCKS_MAX + columns // (2 * lanes) + 90
+    each = max(columns // lanes, measuring)
     assert cycles < len(rows) * each + measuring, f"{cycles} cycles"
 
 

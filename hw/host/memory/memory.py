@@ -21,6 +21,9 @@ from .packed import Packed, PackedActivations, PackedWeights, batches_of, check_
 from .side import Biases, Order, Tags, Word, count_bytes
 from .store import Store
 
+PACKED = ("mx6", "mx9", "mixed")
+"""Formats of packed matrices."""
+
 
 class Memory(Store):
     """Put tensors into memory and make room for results; every call returns a handle.
@@ -139,20 +142,37 @@ class Memory(Store):
             If there is no room.
         """
         shape, name = _matrix_shape(shape), str(format).lower()
-        if name in ("mx6", "mx9", "mixed"):
+        if name in PACKED:
             return self._empty_packed(PackedActivations, shape, name)
         if name not in FLOAT_FORMATS:
-            raise ValueError(f"format must be one of {', '.join(FLOAT_FORMATS)}, mx6, mx9, mixed, "
-                             f"not {format!r}")
+            raise ValueError(f"format must be one of {', '.join((*FLOAT_FORMATS, *PACKED))}, not "
+                             f"{format!r}")
         stride = shape[-1] * FLOAT_FORMATS[name].width // 8
         block = self.allocate(prod(shape[:-1]) * stride)
         return Matrix(store=self, block=block, address=block.address, shape=shape,
                       steps=dense_steps(shape[:-2], shape[-2] * stride), float_format=name,
                       stride=stride)
 
-    def empty_weights(self, shape: tuple[int, ...]) -> PackedWeights:
-        """Make room for what a conversion makes, shape (..., K, N), however many blocks are MX9."""
-        return self._empty_packed(PackedWeights, _matrix_shape(shape), "mixed")
+    def empty_weights(self, shape: tuple[int, ...], format: str = "mixed") -> PackedWeights:
+        """Make room for what a conversion makes, shape (..., K, N).
+
+        Parameters
+        ----------
+        shape : tuple of int
+        format : {"mixed", "mx9", "mx6"}
+            There is room for blocks in MX9; or there is not, and who reads tiles of MX6 fetches
+            less behind each.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the shape is no matrix, or the format none of these.
+        MemoryError
+            If there is no room.
+        """
+        if format not in PACKED:
+            raise ValueError(f"format must be one of {', '.join(PACKED)}, not {format!r}")
+        return self._empty_packed(PackedWeights, _matrix_shape(shape), format)
 
     def free(self, *handles: Handle) -> None:
         """Take back the memory of handles, and of all that are parts of the same.

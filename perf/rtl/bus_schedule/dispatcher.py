@@ -68,7 +68,7 @@ class Dispatcher:
                 start = yield from self._room(since)
                 cycles = each.row_cycles[place] if each.row_cycles else ()
                 work = Work(len(self.starts), number, each.command, job, at,
-                            place == len(places) - 1, cycles)
+                            place == len(places) - 1, cycles, each.result_tags)
                 for queue, works in self._takers(work):
                     works.append(work)
                     queue.put.append(start)

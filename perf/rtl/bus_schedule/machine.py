@@ -106,7 +106,7 @@ def predict_list(config: Config, commands: Sequence[ScheduledCommand], latencies
         If the list is outside of what the schedule follows.
     """
     check_machine(config)
-    check_list(config, commands, ring[1])
+    check_list(config, commands, ring[1], latencies)
     return Machine(config, commands, latencies, ring, notify_address).run()
 
 

@@ -4,7 +4,7 @@ from hw.contract.config import Config
 from hw.vector.operand_loader import RESIDUALS_AHEAD
 from hw.vector.vector_pipe import TAKEN_AT
 from perf.rtl.bus_schedule.network import Cycles, Process, Step
-from perf.rtl.bus_schedule.queues import Queue, buffer_room
+from perf.rtl.bus_schedule.queues import Queue
 from perf.rtl.bus_schedule.stages import has_residual, vectors
 from perf.rtl.bus_schedule.work import Work
 from perf.rtl.schedule.latencies import TAKEN
@@ -39,7 +39,7 @@ class OperandLoader:
         self.runs: Cycles = []
         self.ended: Cycles = []
         self.kept: Cycles = []
-        self.met: Cycles = []
+        self.met = self._queue.taken
 
     def skip_job(self, start: int) -> None:
         """Pass over a job whose results do not go through the lanes."""
@@ -55,7 +55,7 @@ class OperandLoader:
             cycle += not is_there
         self.runs.append(cycle)
         for _ in range(groups * has_residual(work.command)):
-            cycle = yield from self._take(max(cycle, (yield from self._room())))
+            cycle = yield from self._take(max(cycle, (yield from self._queue.room())))
             self._queue.put.append(cycle)
             self.kept.append(cycle)
             cycle += 1
@@ -70,12 +70,3 @@ class OperandLoader:
             yield beats, len(taken)
         taken.append(max(since, beats[len(taken)]))
         return taken[-1]
-
-    def _room(self) -> Process[int]:
-        """Say when there is room for another group: a `StreamFIFO`, its memory and a buffer."""
-        queue = self._queue
-        while len(queue.taken) < len(queue.put) - RESIDUALS_AHEAD:
-            offered = yield from queue.offered()
-            room = yield from buffer_room(self.met, len(queue.taken))
-            queue.taken.append(max(offered, room))
-        return (yield from queue.room())

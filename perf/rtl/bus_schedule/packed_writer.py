@@ -43,7 +43,10 @@ def block_beats(config: Config, work: Work) -> Iterator[PackedBeat]:
                 _, bases, residuals = chunk_beats(lines, config.act_bytes)
                 for block in range(first, min(blocks, first + together)):
                     count = bases + residuals * (job.output is Output.MX9)
-                    if block % covered == 0:
+                    if work.is_tagged:  # precision bits come with their blocks
+                        count = bases + residuals * work.result_tags[block] + (
+                            block % covered == 0)
+                    elif block % covered == 0:
                         yield PackedBeat(tile, written[tile], True)
                         written[tile] += 1
                     for _ in range(count):

@@ -9,7 +9,7 @@ from hw.contract.output_tile import parts_of_block
 from perf.rtl.bus_schedule.beats import Beat, Beats
 from perf.rtl.bus_schedule.groups import Groups, group_count, passes
 from perf.rtl.bus_schedule.job_merge import JobMerge
-from perf.rtl.bus_schedule.network import Cycles, Step
+from perf.rtl.bus_schedule.network import Cycles, Process, Step
 from perf.rtl.bus_schedule.packing import Chunk, Packer
 from perf.rtl.bus_schedule.result_tags import ASSEMBLED, ResultTags
 from perf.rtl.bus_schedule.work import Work
@@ -48,7 +48,7 @@ class Results:
         self.floats, self.packer = Beats(), Packer(config, config.act_bytes)
         self._chunks: deque[Chunk] = deque()
         self._blocks: Cycles = []  # when each row's block came to the packer
-        self.tags = ResultTags(is_merged, self._blocks)
+        self.tags = ResultTags(config, self._blocks, self.packer, self.blocks)
         self._emptied = [NOT_YET, NOT_YET]  # when the last tiles were that are turned
 
     def send_job(self, work: Work) -> Step:
@@ -80,12 +80,13 @@ class Results:
                 yield from self._narrow(groups, rows, turn, last)
             elif config.cols > BLOCK_SIZE:
                 columns_here = min(config.cols, job.n - column * config.cols)
-                yield from self._turn(work, groups, rows, columns_here, turn, last)
+                yield from self._turn(work, groups, rows, column, columns_here, turn, last)
             elif (column + 1) % parts_of_block(config) and column != columns - 1:
                 for _ in range(-(-rows // config.drain_rows)):
                     yield from groups.take(turn)
             else:
-                yield from self._join(work, groups, rows, turn, last)
+                yield from self._join(work, groups, rows, column // parts_of_block(config), turn,
+                                      last)
 
     def _narrow(self, groups: Groups, rows: int, turn: int, is_last: bool) -> Step:
         """Offer the groups of a tile one by one."""
@@ -97,39 +98,59 @@ class Results:
             floats.offer(Beat(min(drain_rows, rows - first), ends), left + NARROWED)
             yield from floats.leave()
 
-    def _join(self, work: Work, groups: Groups, rows: int, turn: int, is_last: bool) -> Step:
+    def _join(self, work: Work, groups: Groups, rows: int, block: int, turn: int,
+              is_last: bool) -> Step:
         """Cut the groups of a tile that completes blocks into these, a row each."""
         tags, drain_rows = self.tags, self._config.drain_rows
-        is_mx9, order = work.job.output is Output.MX9, (yield from tags.order.turn(work.index))
-        _, bases, residuals = chunk_beats(rows, self._config.act_bytes)
-        self._chunks.append(Chunk(rows, bases + residuals * is_mx9, True, is_last))
+        order = yield from tags.order.turn(work.index)
+        self._add_chunk(work, rows, block, is_last)
         for first in range(0, rows, drain_rows):
             # The group before is held until its last row leaves.
             cycle = yield from groups.take(max(turn, tags.free))
-            for _ in range(min(drain_rows, rows - first)):
-                cycle = yield from tags.cut_block(cycle + 1, order)
+            for row in range(first, min(first + drain_rows, rows)):
+                cycle = yield from self._cut(work, cycle + 1, order, block, row == rows - 1,
+                                             is_last)
         if is_last:
             tags.order.ended.append(tags.entered[-1])
 
-    def _turn(self, work: Work, groups: Groups, rows: int, columns: int, turn: int,
+    def _turn(self, work: Work, groups: Groups, rows: int, column: int, columns: int, turn: int,
               is_last: bool) -> Step:
         """Cut a tile into blocks, block column by block column: `hw.results.tile_turner`."""
         tags, emptied = self.tags, self._emptied
-        is_mx9, order = work.job.output is Output.MX9, (yield from tags.order.turn(work.index))
-        _, bases, residuals = chunk_beats(rows, self._config.act_bytes)
+        order = yield from tags.order.turn(work.index)
         for _ in range(-(-rows // self._config.drain_rows)):
             cycle = yield from groups.take(max(turn, emptied[0] + RELEASED))
         cycle = max(cycle + TURNED, tags.free)
-        firsts = range(0, columns, BLOCK_SIZE)
-        for first in firsts:
-            ends_job = is_last and first == firsts[-1]
-            self._chunks.append(Chunk(rows, bases + residuals * is_mx9, True, ends_job))
+        blocks = -(-columns // BLOCK_SIZE)
+        for number in range(blocks):
+            block = column * (self._config.cols // BLOCK_SIZE) + number
+            is_last_block = number == blocks - 1
+            self._add_chunk(work, rows, block, is_last and is_last_block)
             for row in range(rows):
-                if first == firsts[-1] and row == rows - 1:
+                if is_last_block and row == rows - 1:
                     emptied[:] = emptied[1], cycle
-                cycle = yield from tags.cut_block(cycle + 1, order)
+                cycle = yield from self._cut(work, cycle + 1, order, block, row == rows - 1,
+                                             is_last and is_last_block)
         if is_last:
             tags.order.ended.append(tags.entered[-1])
+
+    def _add_chunk(self, work: Work, rows: int, block: int, ends_job: bool) -> None:
+        """Announce a block of a tile."""
+        _, bases, residuals = chunk_beats(rows, self._config.act_bytes)
+        is_mx9 = work.job.output is Output.MX9
+        if work.is_tagged:
+            is_mx9 = work.result_tags[block]
+        self._chunks.append(Chunk(
+            rows, bases + residuals * is_mx9, True, ends_job,
+            has_tags=work.is_tagged and block % (8 * self._config.act_bytes) == 0))
+
+    def _cut(self, work: Work, since: int, order: int, block: int, row_last: bool,
+             ends_job: bool) -> Process[int]:
+        """Cut a row's block."""
+        if work.is_tagged:
+            return (yield from self.tags.cut_tagged(
+                since, order, work, block, row_last=row_last, job_last=ends_job and row_last))
+        return (yield from self.tags.cut_block(since, order))
 
     def convert_job(self, work: Work) -> Step:
         """Bring a job's blocks to the packer, K-block by K-block."""

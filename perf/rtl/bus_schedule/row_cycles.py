@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 from golden.vector import row_statistics
 from golden.vector.formats import SUM_BITS
 from hw.floats.fp32_adder import FP32Adder
-from hw.vector.product import Product
 from hw.vector.reciprocal import Reciprocal
 from hw.vector.row_mean import QUOTIENT_BITS
 from hw.vector.row_scale import FAST, SPREAD_BITS
 from hw.vector.row_totals import COARSE_WIDTH, COLUMN_BITS
+from hw.vector.scalar_unit import ScalarUnit
 
 MEAN_OF_ZERO = 2
 """A sum of zero is given; so is its mean."""
@@ -59,7 +59,7 @@ def _mean_cycles(total: int, columns: int) -> int:
 def _scale_cycles(spread: int, columns: int) -> int:
     """Count those of a multiplication, of its normalization, and of three questions."""
     to_root = MULTIPLIED + 1 + _steps(SPREAD_BITS - spread.bit_length() if spread else 0)
-    asks = FP32Adder.latency + 1, Reciprocal.latency + 1, Product.latency + 1
+    asks = FP32Adder.latency + 1, Reciprocal.latency + 1, ScalarUnit.product_latency + 1
     of_columns = max(0, _steps(COLUMN_BITS - columns.bit_length()) - asks[1])
     return to_root + sum(asks) + 1 + of_columns
 

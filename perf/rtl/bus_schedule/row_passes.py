@@ -15,10 +15,10 @@ WHOLE = RowExtremes.latency + 1
 """A row's last block comes; that it is whole shows."""
 
 STARTED = 1
-"""A row is begun; its blocks are read for its sums, or what it says of itself is there."""
+"""A row is begun; its parts are read for its sums, or what it says of itself is there."""
 
 TOTALLED = 1 + RowTotals.latency + 1
-"""A row's last block is read; its sums begin to become a mean and a scale, which shows a cycle
+"""The last part of a row is read; its sums begin to become a mean and a scale, which shows a cycle
 after they have."""
 
 MEASURED = 1
@@ -76,7 +76,7 @@ class RowPasses:
                 yield came, last
             cycle = max(came[last] + WHOLE, self._free) + STARTED
             if is_norm(work.command):
-                for _ in range(blocks):
+                for _ in range(-(-work.job.n // (2 * self._lanes))):
                     read = yield from self._read_for_sums(cycle)
                     cycle = read + 1
                 cycle = read + TOTALLED + work.row_cycles[row]
@@ -85,7 +85,7 @@ class RowPasses:
             self._blocks += blocks
 
     def _read_for_sums(self, cycle: int) -> Process[int]:
-        """Read a block, from a cycle on, when none of the rows before is read to leave."""
+        """Read part of a block, from a cycle on, when no block of rows before is read to leave."""
         while self._read < self._blocks:
             if len(self._placed) <= self._read:
                 yield self._placed, self._read

@@ -8,6 +8,7 @@ from golden.memory.faults import CommandError
 from golden.memory.layouts import check_places
 from hw.contract.config import Config
 from hw.contract.job_codes import FORMAT_CODES, JobKind
+from perf.rtl.bus_schedule.bus_memory import Latencies
 from perf.rtl.bus_schedule.stages import is_norm, is_pass
 from perf.rtl.bus_schedule.work import ScheduledCommand
 from simulation.works.golden_ring import machine_of
@@ -25,7 +26,8 @@ def check_machine(config: Config) -> None:
                          "perf.rtl.schedule.predict")
 
 
-def check_list(config: Config, commands: Sequence[ScheduledCommand], descriptors: int) -> None:
+def check_list(config: Config, commands: Sequence[ScheduledCommand], descriptors: int,
+               latencies: Latencies) -> None:
     """Refuse a list that is not followed, before anything of it is.
 
     Parameters
@@ -34,6 +36,7 @@ def check_list(config: Config, commands: Sequence[ScheduledCommand], descriptors
     commands : sequence of ScheduledCommand
     descriptors : int
         Of the ring.
+    latencies : Latencies
 
     Raises
     ------
@@ -44,6 +47,10 @@ def check_list(config: Config, commands: Sequence[ScheduledCommand], descriptors
                          f"for, not {len(commands)}")
     machine, tags = machine_of(config), {}
     for number, each in enumerate(commands):
+        if each.result_tags and latencies.is_random:
+            # What the packer takes of them is known too late to say what comes first on the bus.
+            raise ValueError(f"command {number} has static tags of its results, which the schedule "
+                             "follows beside a memory of fixed latencies alone")
         for sentence in _sentences(each):
             raise ValueError(f"command {number} {sentence}")
         try:
@@ -68,8 +75,10 @@ def _sentences(each: ScheduledCommand) -> Sequence[str]:
     found = []
     if command.loads_order or command.flags & JobFlag.REORDER:
         found.append("puts channels into an order, whose conflicts the schedule does not follow")
-    if command.flags & JobFlag.TAGGED:
-        found.append("has static tags of its results, which the schedule does not follow")
+    tagged = tagged_blocks(command) if command.flags & JobFlag.TAGGED else 0
+    if len(each.result_tags) != tagged:
+        found.append(f"has {tagged} blocks in a row whose static tags are to be said, not "
+                     f"{len(each.result_tags)}")
     iterations = command.count_0 * command.count_1
     if len(each.jobs) != iterations:
         found.append(f"has {iterations} iterations, but {len(each.jobs)} jobs are described")

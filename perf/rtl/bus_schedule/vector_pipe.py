@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from hw.contract.config import Config
-from hw.streams.stream_fifo import StreamFIFO
+from hw.streams.memory_fifo import MemoryFIFO
 from hw.vector.vector_pipe import ROUND_TRIP, TAKEN_AT
 from perf.rtl.bus_schedule.groups import Groups, group_count, passes
 from perf.rtl.bus_schedule.network import Cycles, Process, Step
@@ -13,7 +13,7 @@ from perf.rtl.bus_schedule.work import Work
 from perf.rtl.schedule import ScheduledJob
 from perf.rtl.schedule.latencies import NOT_YET, RELEASED
 
-THROUGH = 1 + TAKEN_AT["is_valid"] + StreamFIFO.latency
+THROUGH = 1 + TAKEN_AT["is_valid"] + MemoryFIFO.latency
 """Numbers start; who gathers what leaves the lanes may take them."""
 
 ENDED = 1 + MET

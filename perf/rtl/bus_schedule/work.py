@@ -23,11 +23,14 @@ class ScheduledCommand:
     row_cycles : tuple of tuple of int
         Of a pass that normalizes, for each iteration: in how many cycles each row's sums become its
         mean and its scale; `perf.rtl.bus_schedule.row_cycles` counts them.
+    result_tags : tuple of bool
+        Of a GEMM whose results have static tags: which of a row's blocks are MX9.
     """
 
     command: Command
     jobs: tuple[ScheduledJob, ...]
     row_cycles: tuple[tuple[int, ...], ...] = ()
+    result_tags: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +50,7 @@ class Work:
     is_last : bool
         Of its command.
     row_cycles : tuple of int
+    result_tags : tuple of bool
         As of `ScheduledCommand`.
     """
 
@@ -57,6 +61,7 @@ class Work:
     at: Iteration
     is_last: bool
     row_cycles: tuple[int, ...] = ()
+    result_tags: tuple[bool, ...] = ()
 
     @cached_property
     def is_pass(self) -> bool:
@@ -67,6 +72,11 @@ class Work:
     def goes_through(self) -> bool:
         """Whether its results go through the lanes of the vector unit."""
         return goes_through(self.command)
+
+    @property
+    def is_tagged(self) -> bool:
+        """Whether its results have static tags."""
+        return bool(self.result_tags)
 
     @property
     def multiplies(self) -> bool:

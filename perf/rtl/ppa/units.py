@@ -40,8 +40,8 @@ DEFAULT = Config()
 RING = Config.sized(bus_bytes=32)
 """The same beside a bus of 256 bits."""
 
-VECTOR = Config.sized(bus_bytes=32, vector_lanes=4)
-"""That with a vector unit: 16 narrow lanes where results drain, and 4 full ones."""
+VECTOR = Config.sized(bus_bytes=32, vector_lanes=2)
+"""That with a vector unit: 16 narrow lanes where results drain, and 2 full ones."""
 
 WITHOUT = Config.sized(bus_bytes=32, drain_lanes=VECTOR.drain_lanes)
 """The same without one."""
@@ -67,6 +67,7 @@ _DETECTOR = {"k_blocks_max": DEFAULT.k_blocks_max}
 _NORMALIZER = {"acc_width": DEFAULT.acc_width, "fraction_bits": DEFAULT.fraction_bits}
 _ROW_SUM = {"columns_max": DEFAULT.k_max}
 _BLOCK = {"lanes": BLOCK_SIZE}
+_AT_ONCE = {"lanes": 2 * VECTOR.vector_lanes}
 _COLUMNS = {"columns_max": MOST_COLUMNS}
 _ALL = tuple(TABLES)
 _CELLS = ("mac_row", "mac_cell")
@@ -83,7 +84,7 @@ MACHINE = (
     Unit("reorder", lambda: Reorder(DEFAULT), configuration=DEFAULT.describe()),
     Unit("normalizer", lambda: Normalizer(**_NORMALIZER), configuration=describe(_NORMALIZER)),
     Unit("row_extremes", RowExtremes, configuration=describe(_BLOCK)),
-    Unit("row_totals", lambda: RowTotals(**_BLOCK), configuration=describe(_BLOCK)),
+    Unit("row_totals", lambda: RowTotals(**_AT_ONCE), configuration=describe(_AT_ONCE)),
     Unit("row_mean", RowMean, configuration=describe(_COLUMNS)),
     Unit("row_scale", RowScale, configuration=describe(_COLUMNS)),
     Unit("row_sum", lambda: RowSum(**_ROW_SUM), configuration=describe(_ROW_SUM)),

@@ -208,6 +208,29 @@ def test_rows_that_are_normalized_without_their_cycles_are_refused():
         predict_list(WITH_VECTOR, [replace(only, row_cycles=())], Latencies(5, 5), **RING)
 
 
+def tagged_gemm():
+    """Return a list of a GEMM whose two blocks of results have tags."""
+    drawn = DrawnList(WITH_VECTOR, np.random.default_rng(seed()))
+    drawn.gemm(4, 20, 16, output=Output.MX6)
+    drawn.tag(20, flags=JobFlag.TAGGED.value, is_of_results=True)
+    commands, _ = drawn.scheduled()
+    return commands
+
+
+def test_tags_of_results_have_to_be_said():
+    (only,) = tagged_gemm()
+    assert len(only.result_tags) == 2
+    predict_list(WITH_VECTOR, [only], Latencies(5, 5), **RING)
+    with pytest.raises(ValueError, match="has 2 blocks in a row whose static tags are to be said"):
+        predict_list(WITH_VECTOR, [replace(only, result_tags=())], Latencies(5, 5), **RING)
+
+
+@pytest.mark.parametrize("unruly", [{"jitter": 3}, {"pause": 0.1}])
+def test_tags_of_results_beside_a_memory_that_draws_are_refused(unruly):
+    with pytest.raises(ValueError, match="beside a memory of fixed latencies alone"):
+        predict_list(WITH_VECTOR, tagged_gemm(), Latencies(5, 5, **unruly), **RING)
+
+
 def test_a_machine_without_a_bus_is_refused():
     with pytest.raises(ValueError, match="a machine between streams"):
         predict_list(Config.sized(rows=4, cols=4, k_max=256), one(), Latencies(5, 5), **RING)

@@ -116,6 +116,8 @@ WRONG = {
     "three batch dimensions": (lambda m: m.empty((2, 2, 2, 3, 3)), ValueError,
                                "may be 2 batch dimensions"),
     "no such format": (lambda m: m.empty((3, 3), "mx4"), ValueError, "format must be one of"),
+    "weights of numbers": (lambda m: m.empty_weights((3, 3), "fp32"), ValueError,
+                           "format must be one of mx6, mx9, mixed"),
     "no such MX format": (lambda m: m.place_weights(normal(3, 3), "fp8"), ValueError,
                           "no MX format"),
     "weights of integers": (lambda m: m.place_weights(np.eye(3, dtype=int)), TypeError, "int64"),
