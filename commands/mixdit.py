@@ -59,7 +59,7 @@ GROUPS = {
         "fuzz-quantized": ("golden.tests.fuzz_command:quantized",
                            "Break files of quantized models at random: each is refused, or gives "
                            "a model that runs."),
-        "planted-bugs": ("sim_tests.planted_bugs:main",
+        "planted-bugs": ("sim_tests.planted_bugs.command:main",
                          "Plant bugs, one at a time, and see that a test turns red."),
         "mutants": ("sim_tests.mutants.command:main",
                     "Make netlist mutants of every module, and see that a bench notices each."),

@@ -2,7 +2,7 @@
 
 from commands.exit_codes import ExitCode
 from commands.tests.calling import call
-from sim_tests import planted_bugs
+from sim_tests.planted_bugs import BUGS, command
 
 
 def test_an_interrupt_says_how_far_it_came_and_that_nothing_is_kept(monkeypatch, tmp_path):
@@ -13,10 +13,10 @@ def test_an_interrupt_says_how_far_it_came_and_that_nothing_is_kept(monkeypatch,
             return answer
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(planted_bugs, "COPY", tmp_path)
-    monkeypatch.setattr(planted_bugs, "turns_red", turns_red)
+    monkeypatch.setattr(command, "COPY", tmp_path)
+    monkeypatch.setattr(command, "turns_red", turns_red)
     result = call("check", "planted-bugs")
     assert result.exit_code == ExitCode.INTERRUPTED
     assert result.stderr.startswith(
-        f"Interrupted: 3 of {len(planted_bugs.BUGS)} bugs were tried, and 2 turned a test red. "
+        f"Interrupted: 3 of {len(BUGS)} bugs were tried, and 2 turned a test red. "
         "None of this is kept: the next call begins anew")

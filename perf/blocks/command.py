@@ -36,8 +36,8 @@ def block(
 ) -> Figures:
     """Ask the exact cycle model how long a model's blocks take as lists of commands, all in MX6.
 
-    Shapes alone are needed. Of models of 4,096 tokens one part of 64 image tokens is computed, with
-    all keys, and counted as often as there are such parts.
+    Shapes alone are needed. Of models of 4,096 image tokens a part of 128 is computed, with all
+    keys, and counted as often as there are such parts.
 
     Example: mixdit study block
 

@@ -114,8 +114,8 @@ def sd3(width: int, heads: int, tokens: int, text: int, of_part: int) -> tuple[P
 MODELS = {
     "dit-256": Blocks("DiT-XL/2, 256 x 256 pixels", "dit-256", dit(1152, 16, 256, 256)),
     "pixart-1024": Blocks("PixArt-Sigma, 1024 x 1024 pixels", "pixart-1024",
-                          pixart(1152, 16, 4096, 300, 64)),
-    "sd3-1024": Blocks("SD3 medium, 1024 x 1024 pixels", "sd3-1024", sd3(1536, 24, 4096, 333, 64)),
+                          pixart(1152, 16, 4096, 300, 128)),
+    "sd3-1024": Blocks("SD3 medium, 1024 x 1024 pixels", "sd3-1024", sd3(1536, 24, 4096, 333, 128)),
 }
-"""Image tokens in parts: all of DiT's, and 64 of the others', whose keys and values are all
+"""Image tokens in parts: all of DiT's, and 128 of the others', whose keys and values are all
 there."""
