@@ -52,7 +52,7 @@ def block(
 
     Example: mixdit run block
 
-    Example: mixdit run block --vector-lanes 4
+    Example: mixdit run block --vector-lanes 2
 
     Example: mixdit run block --rows 4 --cols 4 --tokens 16 --width 64 --heads 2 --format mx9
     """

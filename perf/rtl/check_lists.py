@@ -49,7 +49,7 @@ MACHINES = {
     "2x32": Config.sized(rows=2, cols=32, k_max=96, bus_bytes=64, float_formats=("fp16", "fp32")),
     "4x4_vector": Config.sized(**_SMALL, bus_bytes=32, vector_lanes=4),
     "5x8_vector": Config.sized(rows=5, cols=8, k_max=256, bus_bytes=32, drain_lanes=16,
-                               vector_lanes=4),
+                               vector_lanes=2),
     "3x5_vector_one_lane": Config.sized(rows=3, cols=5, k_max=256, bus_bytes=32, vector_lanes=1),
     "4x4_vector_scarce": Config.sized(**_SCARCE, vector_lanes=2),
 }

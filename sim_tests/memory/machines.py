@@ -25,7 +25,7 @@ MACHINES = {
 VECTOR_MACHINES = {
     "vector": Config.sized(rows=4, cols=4, k_max=256, bus_bytes=32, vector_lanes=4),
     "vector, two rows": Config.sized(rows=5, cols=8, k_max=256, bus_bytes=32, drain_lanes=16,
-                                    vector_lanes=4),
+                                    vector_lanes=2),
     "vector, one lane": Config.sized(rows=3, cols=5, k_max=256, bus_bytes=32, vector_lanes=1),
 }
 """Those with a vector unit, which have lists of their own."""
