@@ -7,6 +7,8 @@ GATE = "sim_tests/activations/test_pass_gate.py"
 PASS_CHECK = "sim_tests/control/test_pass_check.py -k 4x4"
 PASS_ROWS = "sim_tests/activations/test_rows_of_passes.py -k 32"
 PASS_STAGE = "sim_tests/activations/test_stage_of_passes.py -k 3-4"
+RESULT_TAGS = "sim_tests/results/test_result_tags.py -k 4x4"
+ROW_FACTOR = "sim_tests/results/test_row_factor.py -k [16]"
 VECTOR_RESULTS = "sim_tests/memory/test_vector_results.py -k vector]"
 ENGINE_PASSES = "sim_tests/engines/test_engine_passes.py -k 3x4"
 PACKER = "sim_tests/blocks/test_choosing_packer.py -k 3-4"
@@ -229,7 +231,15 @@ BUGS = (
         "Mux(at_function.at_drain, Function.EXP2, Function.NONE)", "Function.EXP2",
         VECTOR_RESULTS),
     Bug("results: the tag of the block before", "hw/results/result_tags.py",
-        "tag.eq(next_tag)", "tag.eq(tag)", VECTOR_RESULTS),
+        "tag.eq(next_tag)", "tag.eq(tag)", RESULT_TAGS),
+    Bug("results: a block leaves before its row's tags are fed", "hw/results/result_tags.py",
+        "is_known & (was_fed | ~due)", "is_known", RESULT_TAGS),
+    Bug("results: a job ends before the packer has its tags", "hw/results/result_tags.py",
+        "(feeds_left == 0) & ~has_fed", "1", RESULT_TAGS),
+    Bug("results: tiles of a group walked as if each were one", "hw/results/result_tags.py",
+        "of_group.eq(job.tiles * config.rows)", "of_group.eq(config.rows)", RESULT_TAGS),
+    Bug("results: a row factor of zero divides", "hw/results/row_factor.py",
+        "with m.If(is_zero):", "with m.If(0):", ROW_FACTOR),
     Bug("results: a residual's tile from column 0", "hw/memory/beside_reader.py",
         "after = advance(tile, cols * NUMBER_BYTES)", "after = tile", VECTOR_RESULTS),
 )
