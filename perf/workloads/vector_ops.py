@@ -24,12 +24,16 @@ class Cost(NamedTuple):
     passes : int
         How often a row is gone through; 2 where something about the whole row has to be known
         before the first result. Rows wait on chip in between.
+    lane_slots : int
+        Slots of a full lane of `hw.vector`, which takes a number through all of its stages: none
+        where another operation's number goes through already, or narrow lanes make it.
     """
 
     operations: int
     reads: int
     writes: int
     passes: int = 1
+    lane_slots: int = 1
 
 
 class VectorKind(StrEnum):
@@ -51,7 +55,9 @@ COSTS: dict[VectorKind, Cost] = {
     # Pass 2: subtract, look up, multiply by the reciprocal of the sum. (Milakov and Gimelshein,
     # "Online normalizer calculation for softmax", arXiv 1805.02867.) The scale 1/sqrt(d) and a
     # mask ride on the subtraction.
-    VectorKind.SOFTMAX: Cost(operations=7, reads=1, writes=1, passes=2),
+    # The machine makes powers of two where scores leave the array, in narrow lanes, and sums beside
+    # the array; what is divided by them are the results of P V.
+    VectorKind.SOFTMAX: Cost(operations=7, reads=1, writes=1, passes=2, lane_slots=0),
     # Pass 1: sum and sum of squares. Pass 2: (x - mean) * reciprocal of the deviation, one fused
     # multiply-add with two constants of the row.
     VectorKind.LAYER_NORM: Cost(operations=3, reads=1, writes=1, passes=2),
@@ -61,13 +67,13 @@ COSTS: dict[VectorKind, Cost] = {
     VectorKind.GELU: Cost(operations=6, reads=1, writes=1),
     # x sigmoid(x).
     VectorKind.SILU: Cost(operations=2, reads=1, writes=1),
-    # x (1 + scale) + shift, one fused multiply-add.
-    VectorKind.MODULATE: Cost(operations=1, reads=1, writes=1),
+    # x (1 + scale) + shift, one fused multiply-add; in the slot of the norm before it.
+    VectorKind.MODULATE: Cost(operations=1, reads=1, writes=1, lane_slots=0),
     # residual + gate x, one fused multiply-add of two streams.
     VectorKind.GATE_ADD: Cost(operations=1, reads=2, writes=1),
     VectorKind.ADD: Cost(operations=1, reads=2, writes=1),
-    # Sine or cosine of a time step by look-up, or a row of a table.
-    VectorKind.EMBED: Cost(operations=1, reads=1, writes=1),
+    # Sine or cosine of a time step by look-up, or a row of a table: the host's.
+    VectorKind.EMBED: Cost(operations=1, reads=1, writes=1, lane_slots=0),
 }
 
 
@@ -103,6 +109,11 @@ class VectorOp:
     def operations(self) -> int:
         """Slots of a lane, see `Cost`."""
         return self.elements * COSTS[self.kind].operations
+
+    @property
+    def lane_numbers(self) -> int:
+        """Numbers that go through full lanes, see `Cost`."""
+        return self.elements * COSTS[self.kind].lane_slots
 
     @property
     def values_moved(self) -> int:

@@ -62,12 +62,11 @@ HELD = PrecisionShares("sixth", "one sixth of everything MX9", 1 / 6, 1 / 6, 1 /
 """About the shares of the policy that keeps the small DiT's picture (`docs/quality.md`, *best*)."""
 
 ASSUMPTIONS = (
-    Assumption("Scores stay on chip between Q·Kᵀ, softmax and P·V", (
-        Instead("they pass through DRAM", values={"score_bytes": 0}),)),
-    Assumption("A vector unit, an exponential in one slot of a lane", (
-        Instead("half its lanes", {"vector_lanes": 1 / 2}),
-        Instead("a quarter", {"vector_lanes": 1 / 4}),
-        Instead("a sixteenth", {"vector_lanes": 1 / 16}))),
+    Assumption("P stays on chip between Q·Kᵀ and P·V", (
+        Instead("it passes through DRAM", values={"score_bytes": 0}),)),
+    Assumption("Norms overlap with the products of other rows; four full lanes per core", (
+        Instead("two lanes", {"vector_lanes": 1 / 2}),
+        Instead("one", {"vector_lanes": 1 / 4}))),
     Assumption("A network that is never the bottleneck", (
         Instead("as fast as DRAM, each byte to all cores that need it", network=1),
         Instead("four times as fast as DRAM, each byte to one core",

@@ -1,8 +1,9 @@
 """Attention on the cores: heads side by side, each over some cores, and its softmax on chip.
 
 Each core of a head has some of its rows of Q, in groups of resident token tiles: the scores of a
-group leave through the vector unit, wait in the core's own memory until their rows are whole, and
-come back as activations of the output, while the array works on the group before and after. K and
+group become P where they leave the array, wait packed in the core's own memory until their rows are
+whole, and come back as activations of the output, while the array works on the group before and
+after. K and
 V are converted to packed weights first, by the cores of the head, and pass from the memory that
 all cores share to all of them at once.
 """
@@ -77,8 +78,8 @@ def _tiles_per_core(preset: Preset, layer: Layer, heads: int) -> int:
 
 
 def _score_bytes(preset: Preset, layer: Layer, tiles: int) -> int:
-    """Count the bytes of two groups of scores of a core."""
-    return 2 * FP16_BYTES * tiles * preset.rows * layer.columns
+    """Count the bytes of two groups of P of a core, all of it MX9."""
+    return 2 * packed_bytes(tiles * preset.rows, layer.columns, 1.0)
 
 
 def _work(
@@ -97,7 +98,8 @@ def _work(
     fits = 4 * heads * max(packed) <= preset.shared_bytes
     groups = -(-_tiles_per_core(preset, layer, heads) // tiles)
     scores = _score_bytes(preset, layer, tiles) <= preset.score_bytes
-    spilled = 0 if scores else 2 * FP16_BYTES * qk.c_elements
+    spilled = 0 if scores else sum(
+        packed_bytes(qk.m, layer.columns, float(p_is_mx9)) for p_is_mx9, _ in kinds)
     rows_in, rows_out = FP16_BYTES * qk.a_elements, FP16_BYTES * pv.c_elements
     converted = FP16_BYTES * (qk.b_elements + pv.b_elements)
     moved = Traffic() if stays else Traffic(
@@ -120,7 +122,7 @@ def _work(
         least_bytes=moved.total, beats=beats,
         loaded_blocks=qk.count * qk.m * sum(-(-k // BLOCK_SIZE) for k in (qk.k, pv.k)),
         division=f"{heads} heads x {preset.cores // heads} x tokens, T={tiles}"
-                 f"{'' if fits else ', K and V from DRAM'}{'' if scores else ', scores in DRAM'}")
+                 f"{'' if fits else ', K and V from DRAM'}{'' if scores else ', P in DRAM'}")
 
 
 def _head_cycles(

@@ -1,9 +1,9 @@
-"""Gate equivalents of a core and of the vector unit, from synthesis of this project's units.
+"""Gate equivalents of a core and of its vector unit, from synthesis of this project's units.
 
-What is measured: the array with its operand registers, a normalizer, and the whole accelerator of
-4x4 cells. What that accelerator has besides the two is taken apart by what it must grow with: a
-part per result lane, a part per row and per column, a part per byte of its streams, and a rest that
-every core has once.
+What is measured of the core: the array with its operand registers, a normalizer, and the whole
+accelerator of 4x4 cells. What that accelerator has besides the two is taken apart by what it must
+grow with: a part per result lane, a part per row and per column, a part per byte of its streams,
+and a rest that every core has once.
 """
 
 import json
@@ -20,6 +20,12 @@ FIGURES = Path(__file__).parents[2] / "rtl" / "ppa" / "figures.json"
 ARRAY, NORMALIZER, WHOLE, CELL = (
     "mac_array 8x8", "normalizer", "accelerator 4x4", "cell, cell_stages=1")
 
+VECTOR, LANE, EXP2, ROW_SUM, RECIPROCAL, WRITER, WRITER_WITHOUT = (
+    "vector_unit", "lane", "functions, exp2", "row_sum", "reciprocal", "result_writer, vector",
+    "result_writer, plain")
+
+_MEASURED_LANES = 2
+
 _WHOLE_CONFIG = Config.sized(rows=4, cols=4)
 _REGISTER = 5.3
 """Gate equivalents of a flip-flop: DFFPOSX1 of osu018, 96 units, over NAND2X1's 24, and a third
@@ -27,16 +33,6 @@ for its share of the multiplexer in front."""
 
 FP32_ADDER = 2_596.0
 """An FP32 adder of DaCapo's generator, synthesised in the same way."""
-
-FP32_MULTIPLIER = 36 * 159.0
-"""24 x 24 bits are 36 products of 4 x 4; 159 each with their share of the tree, from the dot
-product."""
-
-_LANE_REGISTERS = 6 * 32
-"""Two stages of three FP32 numbers."""
-
-_LANE_TABLE = 2_000.0
-"""A lane's share of look-up, its slope and offset as constants."""
 
 _ALIGNED_LANE = 2 * 2 * 72
 """Flip-flops of a row or column between its operand memory and the array, and before the
@@ -76,9 +72,25 @@ def core_gates(config: Config, figures: Mapping[str, float] | None = None) -> di
     return {**parts, "control and conversion": units[WHOLE] - sum(small.values())}
 
 
-def lane_gates() -> float:
-    """Estimate a lane of the vector unit: a fused multiply-add in FP32 and a table."""
-    return FP32_ADDER + FP32_MULTIPLIER + _REGISTER * _LANE_REGISTERS + _LANE_TABLE
+def vector_gates(config: Config, lanes: int, figures: Mapping[str, float] | None = None) -> float:
+    """Estimate what a vector unit adds to a core: full lanes, and an exponential per result lane.
+
+    Measured are the unit of an 8x8 core with two full lanes, a full lane, exp2, the sum of a row,
+    and what the rest of that core has more. The rest is taken as it is for a core of any size.
+
+    Parameters
+    ----------
+    config : Config
+    lanes : int
+        Full ones.
+    figures : mapping of str to float, optional
+        As in `core_gates`.
+    """
+    units = measured() if figures is None else figures
+    rest = units[WRITER] - units[WRITER_WITHOUT]
+    return (units[VECTOR] + (lanes - _MEASURED_LANES) * units[LANE] + rest
+            + config.drain_lanes * units[EXP2] + config.rows * units[ROW_SUM]
+            + config.drain_rows * units[RECIPROCAL])
 
 
 def _growing(config: Config, units: Mapping[str, float]) -> dict[str, float]:

@@ -80,8 +80,8 @@ def attention_cycles(
 ) -> int:
     """Count the cycles of one group of rows of a head: their scores, and a group's output.
 
-    Scores of a group are worked on by the vector unit while the array makes the output of the
-    group before, so the two GEMMs alternate.
+    Scores of a group become P where they leave the array, packed in the precision of Q, while the
+    array makes the output of the group before, so the two GEMMs alternate.
 
     Parameters
     ----------
@@ -96,9 +96,12 @@ def attention_cycles(
     a_mx9, b_mx9 : bool
         Whether Q and the softmax's result, and K and V, are MX9 in this head.
     """
-    shares = {"act_share": a_mx9, "weight_share": b_mx9, "tiles": tiles, "output": Output.FP16}
-    return steady_cycles(config, (uniform_job(config, rows, tokens, channels, **shares),
-                                  uniform_job(config, rows, channels, tokens, **shares)), 5)
+    shares = {"act_share": a_mx9, "weight_share": b_mx9, "tiles": tiles}
+    packed = Output.MX9 if a_mx9 else Output.MX6
+    return steady_cycles(config, (
+        uniform_job(config, rows, tokens, channels, output=packed, **shares),
+        uniform_job(config, rows, channels, tokens, kind=JobKind.GEMM_PACKED, output=Output.FP16,
+                    **shares)), 5)
 
 
 @lru_cache(maxsize=4096)

@@ -83,8 +83,14 @@ class Layer:
 
     @property
     def vector_operations(self) -> int:
-        """Slots of a lane, all samples."""
+        """Arithmetic beside the arrays, all samples."""
         return sum(op.operations for op in self.vector_ops)
+
+    @property
+    def lane_numbers(self) -> int:
+        """Numbers that go through full lanes, all samples: an attention's output too."""
+        output = self.gemms[-1].c_elements if self.kind is LayerKind.ATTENTION else 0
+        return output + sum(op.lane_numbers for op in self.vector_ops)
 
 
 _INBOUND = (VectorKind.LAYER_NORM, VectorKind.RMS_NORM, VectorKind.MODULATE)

@@ -3,8 +3,8 @@
 A layer takes as long as the slowest of its cores, its memory traffic, its vector operations, the
 network between cores and shared memories, and the host that starts its jobs:
 operands stream in and results stream out while the array works, and the vector unit sits on those
-streams (norms on rows that come in, activations and residuals on results that leave, the softmax
-between scores and output). What does not overlap is added: waiting for results, see `pipeline`.
+streams (norms on rows that come in, activations and residuals on results that leave; scores become
+powers of two as they drain). What does not overlap is added: waiting for results, see `pipeline`.
 Layers of the condition wait for no token, so in a repeated block their weights come
 while memory is idle beside other layers; their beats are added.
 """
@@ -86,7 +86,8 @@ def _time(preset: Preset, layer: Layer, policy: PrecisionShares, stays: bool) ->
     work = divide(preset, layer, policy, stays)
     return _Timed(layer, work, compute=work.cycles / preset.clock_hz,
                   memory=work.traffic.total / preset.dram_bytes_per_s,
-                  vector=layer.vector_operations / (preset.vector_lanes * preset.clock_hz),
+                  vector=layer.lane_numbers / (
+                      preset.cores * preset.vector_lanes * preset.clock_hz),
                   network=network_seconds(preset, work), host=work.jobs * preset.job_s)
 
 

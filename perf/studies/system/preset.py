@@ -51,7 +51,7 @@ class Preset(_Core):
         Of cores and vector unit.
     dram_bytes_per_s : float
     vector_lanes : int
-        Of the whole machine, divided evenly beside the cores.
+        Full lanes of each core: 1, 2, 4 or 8, which divide its columns.
     tiles : int or None
         Token tiles resident while weights stream by; None lets each layer choose.
     split : str
@@ -64,8 +64,8 @@ class Preset(_Core):
         tiles. The other half holds what passes from layer to layer, if it fits; else that passes
         through DRAM.
     score_bytes : int
-        Per core, for scores on their way through the softmax: two groups of resident token tiles
-        must fit, or scores pass through DRAM.
+        Per core, for P on its way from Q·Kᵀ to P·V, packed: two groups of resident token tiles must
+        fit, or P passes through DRAM.
     turnaround_s : float
         From the last results of a job until a job that needs them gets its first: vector unit,
         memory and back.
@@ -83,7 +83,7 @@ class Preset(_Core):
     cores: int = 1
     clock_hz: float = 1e9
     dram_bytes_per_s: float = 100e9
-    vector_lanes: int = 64
+    vector_lanes: int = 2
     tiles: int | None = None
     split: str = "auto"
     shared_bytes: int = 0
@@ -110,6 +110,9 @@ class Preset(_Core):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | None):
                 raise ValueError(f"{name} must be a whole number, not {value!r}")
+        if self.vector_lanes not in (1, 2, 4, 8) or self.cols % self.vector_lanes:
+            raise ValueError("vector_lanes must be 1, 2, 4 or 8, and divide "
+                             f"cols={self.cols}, not {self.vector_lanes}")
         if self.cores > MOST_CORES:
             raise ValueError(f"cores must be at most {MOST_CORES}, not {self.cores}")
         if self.tiles is not None and not 1 <= self.tiles <= self.tile_slots:

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from golden.formats import BLOCK_SIZE, FP32
+from golden.vector.formats import V24
 from hw.activations.calibration_tables import place_bits
 from hw.activations.scatter import element_width
 from hw.contract.block_bits import MX_BLOCK_BITS
 from hw.contract.config import Config
 from hw.contract.layouts import AlignedBlock
-from perf.studies.system.gates import core_gates, lane_gates, speed_factor
+from perf.studies.system.gates import core_gates, speed_factor, vector_gates
 from perf.studies.system.preset import Preset
 
 TRANSISTORS_PER_GATE = 4
@@ -88,15 +89,15 @@ def silicon(preset: Preset) -> Silicon:
     -----
     Gates are at the area point; their area is that of the speed point, `speed_factor` times
     theirs. The
-    cores' memories have two ports (`hw.parts.sram`); scores and the shared memory are read and
+    cores' memories have two ports (`hw.parts.sram`); P and the shared memory are read and
     written in
     turns, in banks, so that one port does.
     """
     gates = {name: preset.cores * each for name, each in core_gates(preset.config).items()}
-    gates["vector lanes"] = preset.vector_lanes * lane_gates()
+    gates["vector unit"] = preset.cores * vector_gates(preset.config, preset.vector_lanes)
     two_ports = {name: preset.cores * bits for name, bits in core_memories(preset.config).items()}
-    two_ports["rows of norms"] = preset.cores * row_memory(preset.config)
-    one_port = {"scores": 8 * preset.cores * preset.score_bytes, "shared": 8 * preset.shared_bytes}
+    two_ports["vector unit"] = preset.cores * vector_memory(preset.config)
+    one_port = {"P": 8 * preset.cores * preset.score_bytes, "shared": 8 * preset.shared_bytes}
     density = TRANSISTORS_PER_MM2 * FILLED / TRANSISTORS_PER_GATE
     return Silicon(gates, two_ports | one_port,
                    logic_area=speed_factor() * sum(gates.values()) / density,
@@ -133,6 +134,10 @@ def _packing_depth(config: Config) -> int:
     return 0
 
 
-def row_memory(config: Config) -> int:
-    """Count the bits of two FP16 rows, one of which comes in while a norm uses the other."""
-    return 2 * 16 * config.k_max
+def vector_memory(config: Config) -> int:
+    """Count the bits of a vector unit's rows and columns.
+
+    Two FP32 rows, one of which leaves while the next is measured (`hw.vector.row_passes`), and of
+    all columns a bias, a factor and a shift (`hw.vector.column_vector`).
+    """
+    return (2 * FP32.width + 2 * FP32.width + V24.width) * config.k_max

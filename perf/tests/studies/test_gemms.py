@@ -2,6 +2,7 @@
 
 import pytest
 
+from hw.contract.job_codes import JobKind, Output
 from perf.rtl.schedule import predict, uniform_job
 from perf.studies.system import load_preset
 from perf.studies.system.gemms import (
@@ -31,8 +32,8 @@ def test_groups_that_are_not_followed_take_as_long_as_those_that_are(n, k, tiles
 
 def test_scores_and_output_alternate_as_the_schedule_has_it():
     config = SERVER.config
-    qk = uniform_job(config, 16, 256, 72, tiles=2, output=1)
-    pv = uniform_job(config, 16, 72, 256, tiles=2, output=1)
+    qk = uniform_job(config, 16, 256, 72, tiles=2, output=Output.MX6)
+    pv = uniform_job(config, 16, 72, 256, tiles=2, output=Output.FP16, kind=JobKind.GEMM_PACKED)
     counts = predict(config, [qk, pv] * 8)
     assert attention_cycles(config, 16, 256, 72, 2, False, False) == (
         counts[8].cycles + counts[9].cycles)

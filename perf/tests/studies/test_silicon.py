@@ -41,9 +41,10 @@ def test_area_by_hand():
     bare = replace(SERVER, score_bytes=0, shared_bytes=0)
     extra = silicon(replace(bare, shared_bytes=10**6)).area - silicon(bare).area
     assert extra == pytest.approx(8e6 * 0.040 / 0.60 * 1e-6)
-    assert silicon(SERVER).sram_bits["scores"] == 8 * 128 * SERVER.score_bytes
+    assert silicon(SERVER).sram_bits["P"] == 8 * 128 * SERVER.score_bytes
     assert silicon(SERVER).sram_bits["shared"] == 8 * SERVER.shared_bytes
     lanes = silicon(replace(bare, vector_lanes=2 * bare.vector_lanes))
     assert lanes.sram_area == silicon(bare).sram_area
-    assert lanes.gates["vector lanes"] == 2 * silicon(bare).gates["vector lanes"]
+    more = lanes.gates["vector unit"] - silicon(bare).gates["vector unit"]
+    assert more == pytest.approx(bare.cores * bare.vector_lanes * measured()["lane"])
     assert silicon(replace(bare, cores=64)).gates["array"] * 2 == silicon(bare).gates["array"]
