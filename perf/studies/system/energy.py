@@ -22,8 +22,8 @@ def layer_energy(preset: Preset, layer: Layer, work: LayerWork) -> ActionCounts:
     -----
     Each beat of an array reads a block per row and one per column. A block of activations is
     written once; one of weights once per beat that reads it, which is as much as if a single token
-    tile were resident, and so too high. An operation beside the arrays counts as a fused multiply-add in
-    FP32, a converted element as a 16-bit addition.
+    tile were resident, and so too high. An operation beside the arrays counts as a fused
+    multiply-add in FP32, a converted element as a 16-bit addition.
     """
     config = preset.config
     array_beats = work.beats / (preset.rows * preset.cols)
