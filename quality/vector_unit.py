@@ -6,10 +6,14 @@ that stands between them is in FP32 and V24 where a part is the machine's, and i
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
 
+import numpy as np
 import torch
 from diffusers import DiTTransformer2DModel
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import golden
@@ -32,27 +36,30 @@ class VectorUnit:
     operands : MXFormat, optional
         What the operands of the blocks' GEMMs are rounded to. P then is rounded as the softmax
         leaves it: before the division where that is the machine's, after it elsewhere.
+    condition, edges : MXFormat, optional
+        The same of the layers of timestep and class, adaLN's among them, which have a row for each
+        image; and of the first layer and the last one.
     """
 
     parts: tuple[str, ...] = PARTS
     operands: MXFormat | None = None
+    condition: MXFormat | None = None
+    edges: MXFormat | None = None
 
-    def product(self, a: Tensor, b: Tensor, is_in_block: bool = True) -> Tensor:
-        """Multiply (..., m, k) by (..., k, n)."""
-        if self.operands is not None and is_in_block:
-            a = self.quantized(a)
-            b = self.quantized(b.transpose(-1, -2)).transpose(-1, -2)
+    def product(self, a: Tensor, b: Tensor, place: str = "operands") -> Tensor:
+        """Multiply (..., m, k) by (..., k, n), in the format of a place."""
+        form = getattr(self, place)
+        if form is not None:
+            a = fake_quantize(a.float(), form)
+            b = fake_quantize(b.transpose(-1, -2).float(), form).transpose(-1, -2)
         return a.double() @ b.double()
-
-    def quantized(self, x: Tensor) -> Tensor:
-        return fake_quantize(x.float(), self.operands)
 
     def linear(
         self,
         x: Tensor,
         layer: nn.Module,
         *,
-        is_in_block: bool = True,
+        place: str = "operands",
         factor: float = 1.0,
         offset: Tensor | float = 0.0,
         gate: Tensor | None = None,
@@ -64,7 +71,7 @@ class VectorUnit:
         """
         weight = layer.weight.detach().double().flatten(1).T * factor
         bias = layer.bias.detach().double() * factor + offset
-        total = self.product(x, weight, is_in_block)
+        total = self.product(x, weight, place)
         if "gates" not in self.parts:
             total = total + bias
             total = total if gate is None else total * gate
@@ -132,16 +139,16 @@ def evaluate(
     side = images.shape[-1] // size
     patches = images.double().unflatten(-1, (side, size)).unflatten(-3, (side, size))
     patches = patches.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
-    x = unit.linear(patches, embed.proj, is_in_block=False, residual=embed.pos_embed.double())
+    x = unit.linear(patches, embed.proj, place="edges", residual=embed.pos_embed.double())
     for block in model.transformer_blocks:
         x = _block(block, unit, x, timesteps, labels)
     condition = _condition(model.transformer_blocks[0].norm1.emb, unit, timesteps, labels)
     width = x.shape[-1]
     one = torch.cat([torch.zeros(width), torch.ones(width)])
-    both = unit.linear(condition, model.proj_out_1, is_in_block=False, offset=one)
+    both = unit.linear(condition, model.proj_out_1, place="condition", offset=one)
     shift, factor = both[:, None].chunk(2, -1)
     x = unit.norm(x, model.norm_out.eps, factor, shift)
-    x = unit.linear(x, model.proj_out_2, is_in_block=False)
+    x = unit.linear(x, model.proj_out_2, place="edges")
     pixels = x.unflatten(1, (side, side)).unflatten(-1, (size, size))
     return pixels.permute(0, 1, 3, 2, 4).reshape(images.shape)
 
@@ -149,9 +156,9 @@ def evaluate(
 def _condition(embedding: nn.Module, unit: VectorUnit, steps: Tensor, labels: Tensor) -> Tensor:
     """Return SiLU of timestep and class."""
     sinusoids, layers = embedding.time_proj(steps), embedding.timestep_embedder
-    hidden = unit.linear(sinusoids, layers.linear_1, is_in_block=False)
+    hidden = unit.linear(sinusoids, layers.linear_1, place="condition")
     table = embedding.class_embedder.embedding_table.weight.detach()
-    total = unit.linear(unit.activation(hidden, "silu"), layers.linear_2, is_in_block=False,
+    total = unit.linear(unit.activation(hidden, "silu"), layers.linear_2, place="condition",
                         residual=table[labels].double())  # fmt: skip
     return unit.activation(total, "silu")
 
@@ -160,7 +167,7 @@ def _block(block: nn.Module, unit: VectorUnit, x: Tensor, steps: Tensor, labels:
     condition, width = _condition(block.norm1.emb, unit, steps, labels), x.shape[-1]
     one = torch.zeros(6, width)
     one[[1, 4]] = 1  # the norms multiply by 1 + scale
-    six = unit.linear(condition, block.norm1.linear, is_in_block=False, offset=one.flatten())
+    six = unit.linear(condition, block.norm1.linear, place="condition", offset=one.flatten())
     shift, factor, gate, late_shift, late_factor, late_gate = six[:, None].chunk(6, -1)
     normed = unit.norm(x, block.norm1.norm.eps, factor, shift)
     attention = block.attn1
@@ -195,7 +202,38 @@ def states(model: DiTTransformer2DModel, run: Callable[[], object]) -> Iterator[
 
 def decibels(
     model: DiTTransformer2DModel, unit: VectorUnit, steps: list[State], exact: list[Tensor]
-) -> list[float]:
-    """Return the QSNR of each evaluation against float64."""
-    return [golden.qsnr(wanted.numpy(), evaluate(model, unit, *state).double().numpy())
-            for state, wanted in zip(steps, exact, strict=True)]  # fmt: skip
+) -> NDArray[np.float64]:
+    """Compare each evaluation with float64's.
+
+    Parameters
+    ----------
+    model : DiTTransformer2DModel
+    unit : VectorUnit
+    steps : list of State
+        Of each image two rows: with its label, and behind all of these without.
+    exact : list of Tensor
+        What float64 makes of them.
+
+    Returns
+    -------
+    ndarray, shape (steps, images)
+        QSNR in dB.
+    """
+    def of_step(state: State, wanted: Tensor) -> list[float]:
+        found = evaluate(model, unit, *state).double()
+        count = len(wanted) // 2
+        return [golden.qsnr(wanted[image::count].numpy(), found[image::count].numpy())
+                for image in range(count)]  # fmt: skip
+
+    return np.array([of_step(state, wanted) for state, wanted in zip(steps, exact, strict=True)])
+
+
+@contextmanager
+def in_its_place(model: DiTTransformer2DModel, unit: VectorUnit) -> Iterator[None]:
+    """Let a unit evaluate the model wherever it is called, as in a sampler that runs freely."""
+    forward = model.forward
+    model.forward = lambda *state: SimpleNamespace(sample=evaluate(model, unit, *state).float())
+    try:
+        yield
+    finally:
+        model.forward = forward

@@ -36,11 +36,23 @@ def test_float64_is_the_model_of_diffusers(drawn):
 @pytest.mark.parametrize("parts", [study.PARTS, *((part,) for part in study.PARTS)])
 def test_the_vector_unit_is_far_below_the_formats_error(drawn, parts):
     model, steps, exact = drawn
-    assert min(study.decibels(model, study.VectorUnit(parts), steps, exact)) > 84
+    assert study.decibels(model, study.VectorUnit(parts), steps, exact).min() > 84
 
 
 def test_beside_mx6_the_vector_unit_changes_little(drawn):
     model, steps, exact = drawn
     alone, both = (study.decibels(model, study.VectorUnit(parts, MX6), steps, exact)
                    for parts in ((), study.PARTS))  # fmt: skip
-    assert np.max(np.abs(np.array(alone) - both)) < 0.5 and max(both) < 40
+    assert np.abs(alone - both).max() < 0.5 and both.max() < 40
+
+
+def test_a_unit_that_draws_is_float64s_picture_nearly_and_leaves_the_model_as_it_was(drawn):
+    model, steps, _ = drawn
+    recipe = TrainingRecipe(**load_model(CHECKPOINT)[1]["recipe"])
+    pictures = []
+    for parts in ((), study.PARTS):
+        with study.in_its_place(model, study.VectorUnit(parts)):
+            pictures.append(sample(model, recipe, Sampler(steps=2), np.array([7])))
+    assert 0 < np.abs(pictures[0] - pictures[1]).max() < 1e-3
+    with torch.no_grad():
+        assert torch.equal(model(*steps[0]).sample, load_model(CHECKPOINT)[0](*steps[0]).sample)
