@@ -32,7 +32,8 @@ def table_of_instruments() -> str:
          "mixdit check fuzz --machine all --jobs 100000", _fuzz),
         ("fuzz-lists", "[random lists of commands](#random-lists)",
          "mixdit check fuzz-lists --lists 20000 --machine 4x4 --machine 3x5 --machine short_words "
-         "--machine no_bursts --machine short_beats --machine long_rows --machine 8x8", _fuzz_lists),
+         "--machine no_bursts --machine short_beats --machine long_rows --machine 8x8",
+         _fuzz_lists),
         ("golden", "[golden beside second formulations](golden_proof.md)",
          "mixdit check golden", _golden),
     ):
