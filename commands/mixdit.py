@@ -110,8 +110,8 @@ GROUPS = {
                      "Compare policies by single evaluations of the model at FP32's own states: "
                      "some minutes."),
         "vector-unit": ("quality.vector_unit_command:vector_unit",
-                        "Compare the machine's vector unit with float64 inside the small DiT: a "
-                        "minute."),
+                        "Compare the machine's vector unit with float64 inside the small DiT: some "
+                        "minutes."),
         "packed-results": ("quality.packed_results_command:packed_results",
                            "Measure scores of each head, and what static tags of packed "
                            "results cost; choose per head."),
