@@ -58,9 +58,10 @@ class RowPasses(wiring.Component):
     """Take a row, read it once more for its sums, and once to hand it on.
 
     There is room for two rows. One comes and is measured while the one before leaves, `lanes`
-    numbers per cycle without a gap. Rows come at a block per cycle. They are read for their sums
-    twice as fast as they leave, 2 * lanes numbers in a cycle in which no block is read that leaves:
-    in all but one of 16 / lanes cycles unless ``o`` stalls.
+    numbers per cycle; of one lane or two there is no gap between long rows. Rows come at a block
+    per cycle. They are read for their sums twice as fast as they leave, 2 * lanes numbers in a
+    cycle in which no block is read that leaves: in all but one of 16 / lanes cycles unless ``o``
+    stalls.
 
     Parameters
     ----------

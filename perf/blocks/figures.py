@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from golden.formats import BLOCK_SIZE
+from golden.memory import Command
 from hw.contract.config import Config
 from perf.rtl.bus_schedule import Latencies, predict_list
 
@@ -97,7 +98,7 @@ def measure(blocks: Blocks, config: Config, latency: int = 100,
     return BlockFigures(blocks.title, config, tuple(map(of_part, blocks.parts)))
 
 
-def _what(command) -> str:
+def _what(command: Command) -> str:
     """Say what a command does, in a few words."""
     jobs = command.count_0 * command.count_1
     sizes = (command.m, command.n) if command.is_vector else (command.m, command.k, command.n)

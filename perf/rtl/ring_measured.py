@@ -109,17 +109,12 @@ class RingMeasured:
 
     @property
     def loading(self) -> int:
-        """Cycles that a first tile takes: its words on the bus, then its blocks out of the stage.
-
-        Blocks leave the stage when all have come, since that decides which of them are MX9. What is
-        packed needs no stage.
-        """
+        """Cycles in which the words of a first tile come over the bus."""
         config, k = self.config, self.scenario.shape.k
+        size = config.rows * -(-k // BLOCK_SIZE) * BLOCK_SIZE * FP16_BYTES
         if not self.scenario.converts:
             size = tile_bytes(config.rows, k, config.act_bytes, has_residuals=False)
-            return -(-size // config.bus_bytes)
-        blocks = config.rows * -(-k // BLOCK_SIZE)
-        return -(-blocks * BLOCK_SIZE * FP16_BYTES // config.bus_bytes) + blocks
+        return -(-size // config.bus_bytes)
 
     @property
     def most_delay(self) -> int:

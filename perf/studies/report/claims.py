@@ -11,7 +11,7 @@ from perf.studies.report.study import Entry, Study
 from reporting.claim import Claim
 
 PERFECT, CALIBRATED = 2.10, 5.32
-OWN_ROOFLINE, AREA_SHARE, MIXED_COST = 1.20, 0.25, 1.08
+OWN_ROOFLINE, AREA_SHARE, MIXED_COST = 1.10, 0.25, 1.08
 JUDGED = "server"
 """The preset that has targets."""
 
