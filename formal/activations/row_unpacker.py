@@ -9,7 +9,7 @@ from formal.harness import Harness
 from formal.proof import Mutant, Proof
 from golden.formats import BLOCK_SIZE
 from hw.contract.config import Config
-from hw.contract.job_codes import FORMAT_CODES, JobKind
+from hw.contract.job_codes import FORMAT_CODES, JobKind, Selection
 
 CONFIG = Config.sized(rows=2, cols=3, k_max=40, float_formats=("fp32", "fp16"), act_bytes=8)
 
@@ -126,7 +126,9 @@ class RowUnpackerHarness(Harness):
                                        | ~transposed & (self.in_tile == tile_rows - 1)),
                 about.count.eq(Mux(ends.row, length - at.element + at.element[:4],
                                    at.element[:4] + step)),
-                about.job.transposed.eq(transposed), *(
+                about.job.transposed.eq(transposed),
+                about.job.untagged.eq((job.kind == JobKind.GEMM) & ~job.policy.units[0]
+                                      & (job.policy.selection == Selection.HEAD)), *(
                     about.job[name].eq(job[name]) for name in
                     ("float_format", "reorder", "measure", "table", "policy"))]
         self.cover(m, "two_blocks", offered & (about.k_block == 1) & about.row_last & brought)

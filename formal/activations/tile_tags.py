@@ -26,10 +26,14 @@ class TileTagsHarness(Harness):
         self.assume(m, ~dut.jobs.valid | (new.k_blocks > 0) & (new.k_blocks <= 2) & (size > 0)
                     & (size <= ROWS) & (new.kind != JobKind.GEMM_PACKED))
         take, load = Signal(), dut.jobs.valid & dut.jobs.ready
+        untagged, announces, ends = Signal(), Signal(), Signal()
         converts, rows = Signal(), Signal(range(ROWS + 1))
         lanes, tiles = Signal(2), Signal(range(TILES + 1))
         tile, k_block = Signal(range(TILES)), Signal(1)
         m.d.comb += [
+            untagged.eq((job.kind == JobKind.GEMM) & (job.policy.selection == Selection.HEAD)
+                        & ~job.policy.units[0]),
+            announces.eq(busy & untagged & self.look("dut.tiles.w_rdy")),
             take.eq(dut.i.valid & dut.i.ready), converts.eq(job.kind != JobKind.GEMM),
             rows.eq(Mux(converts, job.n, job.m)),
             lanes.eq(Mux(converts, CONFIG.cols, CONFIG.rows)),
@@ -41,17 +45,22 @@ class TileTagsHarness(Harness):
             m.d.sync += [busy.eq(1), job.eq(new)]
         with m.If(take):
             m.d.sync += k_block.eq(Mux(last_k, 0, k_block + 1))
-            with m.If(last_k):
-                m.d.sync += [tile.eq(Mux(tile == tiles - 1, 0, tile + 1)),
-                             busy.eq(tile != tiles - 1)]
+        m.d.comb += ends.eq((take & last_k) | announces)
+        with m.If(ends):
+            m.d.sync += [tile.eq(Mux(tile == tiles - 1, 0, tile + 1)),
+                         busy.eq(tile != tiles - 1)]
+        # Of the job: what is left to be taken, or announced, and what was.
         left, tags = Signal(range(2 * TILES + 1)), Signal(range(2 * TILES + 1))
-        m.d.comb += left.eq(Mux(busy, (tiles - tile) * job.k_blocks - k_block, 0))
-        m.d.sync += tags.eq(Mux(load, 0, tags + take))
+        each = Mux(untagged, 1, job.k_blocks)
+        m.d.comb += left.eq(Mux(busy, (tiles - tile) * each - k_block, 0))
+        m.d.sync += tags.eq(Mux(load, 0, tags + (take | announces)))
+        self.cover(m, "announces_the_last_tile", announces & (tile == 2) & (tiles == 3))
         self.check(m, "takes_a_job", dut.jobs.ready == ~busy)
-        self.check(m, "falls", ~busy | (left != 0) & (tags + left == tiles * job.k_blocks))
-        self.check(m, "only_of_a_job", ~take | busy)
-        self.check(m, "numbers", Mux(busy, (tile < tiles) & (k_block < job.k_blocks),
-                                     (tile == 0) & (k_block == 0)))
+        self.check(m, "falls", ~busy | (left != 0) & (tags + left == tiles * each))
+        self.check(m, "only_of_a_tagged_job", ~take | busy & ~untagged)
+        self.check(m, "numbers", Mux(
+            busy, (tile < tiles) & (k_block < job.k_blocks) & (~untagged | (k_block == 0)),
+            (tile == 0) & (k_block == 0)))
 
         rows_left = Signal(range(ROWS + 1))
         m.d.comb += rows_left.eq(rows - tile * lanes)
@@ -59,10 +68,11 @@ class TileTagsHarness(Harness):
         m.d.comb += [
             announced.rows.eq(Mux(rows_left < lanes, rows_left, lanes)),
             announced.k_blocks.eq(job.k_blocks), announced.job_last.eq(tile == tiles - 1),
+            announced.untagged.eq(untagged),
             announced.by_k_block.eq(job.kind == JobKind.CONVERT_TRANSPOSED)]
-        starts = take & (k_block == 0)
+        starts = (take & (k_block == 0)) | announces
         fifo = self._tiles(m, dut, starts, announced)
-        self._hand_out(m, dut, job, take, busy, k_block, converts, fifo)
+        self._hand_out(m, dut, job, take, busy & ~untagged, k_block, converts, fifo)
         self.check(m, "busy", self.look("dut.busy") == busy)
         self.check(m, "job", ~busy | (self.look("dut.job", len(Value.cast(job)))
                                       == Value.cast(job)))
@@ -93,7 +103,7 @@ class TileTagsHarness(Harness):
         self.check(m, "offers", dut.tiles.valid == fifo.is_offered)
         return fifo
 
-    def _hand_out(self, m, dut, job, take, busy, k_block, converts, fifo):
+    def _hand_out(self, m, dut, job, take, tags, k_block, converts, fifo):
         """Compare each tag that is handed out with the one that was taken, or the table's."""
         read = self.free(1, "read")
         with m.If(dut.static_tags.en):
@@ -117,7 +127,7 @@ class TileTagsHarness(Harness):
         self.check(m, "to_both", (dut.converted.valid & dut.converted.ready) == (leaves & both))
         self.check(m, "never_overrun", ~take | ~waits | leaves)
         self.check(m, "goes_on", dut.i.ready == (
-            busy & (~waits | leaves) & ((k_block != 0) | self.look("dut.tiles.w_rdy"))))
+            tags & (~waits | leaves) & ((k_block != 0) | self.look("dut.tiles.w_rdy"))))
         self.check(m, "settled", self.look("dut.is_settled") == waits)
         bits = self.look("dut.settled", 4)  # is_mx9, in_table, last, converts
         self.check(m, "settled_as_taken", ~waits | (bits[2] == last) & (bits[3] == both)
@@ -127,12 +137,14 @@ class TileTagsHarness(Harness):
 
 PROOFS = (Proof(
     name="tile_tags", make=TileTagsHarness, depth=1, steps=10,
-    says="A job has just as many tags as its tiles have K-blocks, and ends with the last; each tag "
-         "is the detector's, the table's or the job's, and is handed out once, in order, to both "
-         "takers at once; each tile is announced once, with its rows, in order, none lost.",
-    assumes="A tile has as many tags as K-blocks, and the detector marks the last.",
+    says="A tagged job has just as many tags as its tiles have K-blocks, and ends with the last; "
+         "each tag is the detector's, the table's or the job's, and is handed out once, in order, "
+         "to both takers at once; each tile is announced once, with its rows, in order, none lost."
+         " A job that needs no tags takes none; its tiles are announced as fast as there is room.",
+    assumes="A tile of another job has as many tags as K-blocks, and the detector marks the last.",
     bounds=f"A 2x3 machine of K_MAX 32, jobs of up to {ROWS} rows.",
     mutants=(Mutant(module.__name__, "(tiles.w_rdy | ~starts_tile)", "1"),
+             Mutant(module.__name__, "busy & untagged & tiles.w_rdy", "busy & untagged"),
              Mutant(module.__name__, "can_settle.eq(~is_settled | leaves)", "can_settle.eq(1)"),
              Mutant(module.__name__, "tile.job_last.eq(rows_left <= lanes)",
                     "tile.job_last.eq(rows_left < lanes)"),

@@ -51,7 +51,8 @@ class ActivationPath(wiring.Component):
 
     Rows of floating-point numbers are cut into blocks, put into order, and aligned as they arrive;
     the blocks wait as 9-bit magnitudes until the detector has seen their whole tile, and are then
-    rounded, once, to the precision of their tag. Packed activations only change their order.
+    rounded, once, to the precision of their tag; those of untagged jobs are rounded as they come.
+    Packed activations only change their order.
 
     Parameters
     ----------
@@ -174,7 +175,7 @@ class ActivationPath(wiring.Component):
         ]
 
     def _convert(self, m, reorder, stage):
-        """Align blocks; each enters the stage and the detector together."""
+        """Align blocks; each enters the stage, and with it the detector if its tile needs tags."""
         config = self.config
         m.submodules.widen = widen = Widen(float_formats=config.float_formats)
         m.submodules.aligner = aligner = BlockAligner()
@@ -204,9 +205,10 @@ class ActivationPath(wiring.Component):
             aligner.i.p.elements.eq(wide.p.block.elements),
             aligner.i.p.largest_at.eq(wide.p.largest_at), aligner.i.valid.eq(wide.valid),
             wide.ready.eq(aligner.i.ready),
-            stage.i.valid.eq(aligned.valid & detector.i.ready), stage.i.p.eq(aligned.p.block),
-            detector.i.valid.eq(aligned.valid & stage.i.ready),
-            aligned.ready.eq(stage.i.ready & detector.i.ready),
+            stage.i.valid.eq(aligned.valid & (detector.i.ready | place.untagged)),
+            stage.i.p.eq(aligned.p.block),
+            detector.i.valid.eq(aligned.valid & stage.i.ready & ~place.untagged),
+            aligned.ready.eq(stage.i.ready & (detector.i.ready | place.untagged)),
             detector.policy.units.eq(place.policy.units),
             detector.policy.threshold.eq(place.policy.threshold),
             # Where tags do not depend on magnitudes, the detector need not search.
@@ -249,7 +251,7 @@ class ActivationPath(wiring.Component):
         """Carry what the detector must know of a block through registers beside the aligner's."""
         of_block = raw_block_layout(self.config).members
         layout = data.StructLayout({
-            "k_block": of_block["k_block"], "row_first": 1, "tile_last": 1,
+            "k_block": of_block["k_block"], "row_first": 1, "tile_last": 1, "untagged": 1,
             "policy": of_block["job"].members["policy"]})
         streams = [stream.Signature(layout).create(path=(f"place_{stage}",))
                    for stage in range(aligner.latency)]
@@ -258,7 +260,7 @@ class ActivationPath(wiring.Component):
             first.valid.eq(valid), first.p.k_block.eq(block.k_block),
             first.p.row_first.eq(block.row == 0),
             first.p.tile_last.eq(block.row_last & block.tile_last_row),
-            first.p.policy.eq(block.job.policy),
+            first.p.policy.eq(block.job.policy), first.p.untagged.eq(block.job.untagged),
         ]
         for before, after in pairwise(streams):
             register_slice(m, before, after, before.p)

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from golden.formats import BLOCK_SIZE, FLOAT_FORMATS
-from hw.contract.job import is_pass, job_layout, report_signature
+from hw.contract.job import is_pass, is_untagged, job_layout, report_signature
 from hw.contract.job_codes import FORMAT_CODES, AnyKind, JobKind
 from hw.contract.tile_block import raw_block_layout
 from hw.streams.packet_guard import PacketGuard, beat_layout, gather_faults
@@ -85,6 +85,7 @@ class RowUnpacker(wiring.Component):
                 block.k_block.eq(k_block), block.row.eq(row), block.row_last.eq(row_ends),
                 block.tile_last_row.eq(tile_last_row),
                 block.job.transposed.eq(job.kind == JobKind.CONVERT_TRANSPOSED),
+                block.job.untagged.eq(is_untagged(job)),
                 *(block.job[name].eq(job[name]) for name in
                   ("float_format", "reorder", "measure", "table", "policy")),
                 place.eq(Mux(block_ends, 0, place + 1)),

@@ -1,4 +1,4 @@
-"""Aligned blocks wait here for their tags, and leave in their final precision."""
+"""Aligned blocks wait here for their tags, if they need any, and leave in their final precision."""
 
 from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -20,16 +20,17 @@ from .tile_tags import TileTags
 
 
 class TileStage(wiring.Component):
-    """Keep tiles in a ring memory until they are tagged, then round them K-block by K-block.
+    """Keep tiles in a ring memory until they are tagged, then round them, block by block.
 
     Blocks are stored as they come. An aligned block holds all that either precision needs, in a
     third of the bits of FP32. A tile is read once its tags are there, with a stride where its
-    blocks came row by row, and gives back its room when all of it has been read; later tiles are
-    stored meanwhile as far as there is room.
+    blocks came row by row, so that it leaves K-block by K-block. An untagged tile is read as its
+    blocks come. Each gives back its room when all of it has been read; later tiles are stored
+    meanwhile as far as there is room.
 
     One block per cycle in and out, and from tile to tile if the next one's tags are there. The
-    first block is at ``o`` `latency` cycles after its tag was taken. ``o`` may stall; tags go on
-    to ``tags_o`` even so, those of a whole tile at least.
+    first block is at ``o`` `latency` cycles after its tag was taken, or `untagged_latency` after it
+    was itself. ``o`` may stall; tags go on to ``tags_o`` even so, those of a whole tile at least.
 
     Parameters
     ----------
@@ -43,7 +44,8 @@ class TileStage(wiring.Component):
     i : In(stream of AlignedBlock)
         A tile row by row; in CONVERT_TRANSPOSED, K-block by K-block.
     tags : In(stream of Tag)
-        One per K-block of a tile, in order; the first after the tile's last block was taken.
+        One per K-block of a tile, in order; the first after the tile's last block was taken. None
+        of `hw.contract.job.is_untagged` jobs.
     static_tags : Out(tag_read_signature)
         To the table that STATIC policies name.
     o : Out(stream of tile_block_layout)
@@ -54,6 +56,9 @@ class TileStage(wiring.Component):
 
     latency = 3 + StreamFIFO.latency
     """Tag settled, 1 cycle; queued; block read, 1; rounded, 1."""
+
+    untagged_latency = 3
+    """Block stored, 1 cycle; read, 1; rounded, 1."""
 
     def __init__(self, config):
         self.config = config
@@ -114,7 +119,8 @@ class TileStage(wiring.Component):
         with m.If(moves):
             m.d.sync += is_fetched.eq(blocks.read_en)
         with m.If(blocks.read_en):
-            m.d.sync += [fetched_place.eq(place), is_mx9.eq(tags.o.p.is_mx9)]
+            m.d.sync += [fetched_place.eq(place),
+                         is_mx9.eq(tags.o.p.is_mx9 & ~settle.tiles.p.untagged)]
         return m
 
     def _write(self, m, blocks, released):
@@ -132,34 +138,43 @@ class TileStage(wiring.Component):
         m.d.sync += free.eq(free - blocks.write_en + released)
 
     def _read(self, m, tiles, tags, blocks, moves, place):
-        """Walk each tile K-block by K-block; return how many blocks are not needed any more."""
+        """Walk each tile; return how many blocks are not needed any more.
+
+        K-block by K-block, or row by row where nobody waits for tags.
+        """
         depth = self.config.stage_depth
-        tile, k_last = tiles.p, tags.p.last
+        tile = tiles.p
         row = Signal.like(place.row)
-        k_first = Signal(init=1)
+        k_block = index_signal(self.config.k_blocks_max, "k_block")
+        waiting = Signal(range(depth + 1))  # blocks that are stored and not read
+        can_read = Signal()
         k_ends = Signal()
         tile_ends = Signal()
         address, k_block_at = (index_signal(depth, name) for name in ("address", "k_block_at"))
         m.d.comb += [
-            blocks.read_en.eq(tiles.valid & tags.valid & moves),
+            can_read.eq(Mux(tile.untagged, waiting != 0, tags.valid)),
+            blocks.read_en.eq(tiles.valid & can_read & moves),
             blocks.read_addr.eq(address),
             place.row.eq(row), place.row_last.eq(row == tile.rows - 1),
-            place.k_first.eq(k_first), place.k_last.eq(k_last),
+            place.k_first.eq(k_block == 0), place.k_last.eq(k_block == tile.k_blocks - 1),
             place.job_last.eq(tile.job_last),
-            k_ends.eq(blocks.read_en & place.row_last), tile_ends.eq(k_ends & k_last),
-            tags.ready.eq(k_ends), tiles.ready.eq(tile_ends),
+            k_ends.eq(blocks.read_en & place.row_last), tile_ends.eq(k_ends & place.k_last),
+            tags.ready.eq(k_ends & ~tile.untagged), tiles.ready.eq(tile_ends),
         ]
+        m.d.sync += waiting.eq(waiting + blocks.write_en - blocks.read_en)
 
-        # The next block is the following one, but in a tile that came row by row it is `k_blocks`
-        # away in the same K-block, and the next K-block begins where this one began, plus one.
+        # The next block is the following one, but in a tagged tile that came row by row it is
+        # `k_blocks` away in the same K-block, and the next K-block begins where this one began,
+        # plus one.
         origin = Signal.like(address)
         step = Signal.like(tile.k_blocks)
         beyond = Signal(range(2 * depth))
         next_address = Signal.like(address)
-        returns = place.row_last & ~tile.by_k_block & ~k_last
+        strides = ~(tile.by_k_block | tile.untagged)
+        returns = place.row_last & strides & ~place.k_last
         m.d.comb += [
             origin.eq(Mux(returns, k_block_at, address)),
-            step.eq(Mux(place.row_last | tile.by_k_block, 1, tile.k_blocks)),
+            step.eq(Mux(place.row_last | ~strides, 1, tile.k_blocks)),
             beyond.eq(origin + step),
             next_address.eq(Mux(beyond >= depth, beyond - depth, beyond)),
         ]
@@ -167,8 +182,11 @@ class TileStage(wiring.Component):
         so_far = Signal.like(count)
         m.d.comb += count.eq(so_far + 1)
         with m.If(blocks.read_en):
-            m.d.sync += [address.eq(next_address), row.eq(Mux(place.row_last, 0, row + 1)),
-                         so_far.eq(Mux(tile_ends, 0, count))]
+            m.d.sync += [address.eq(next_address), so_far.eq(Mux(tile_ends, 0, count))]
+            with m.If(~tile.untagged | place.k_last):
+                m.d.sync += row.eq(Mux(place.row_last, 0, row + 1))
+            with m.If(tile.untagged | place.row_last):
+                m.d.sync += k_block.eq(Mux(place.k_last, 0, k_block + 1))
         with m.If(k_ends):
-            m.d.sync += [k_block_at.eq(next_address), k_first.eq(k_last)]
+            m.d.sync += k_block_at.eq(next_address)
         return Mux(tile_ends, count, 0)

@@ -7,18 +7,18 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from hw.contract.job import converts as converts_kind
-from hw.contract.job import is_pass, job_layout
+from hw.contract.job import is_pass, is_untagged, job_layout
 from hw.contract.job_codes import JobKind, Selection
 from hw.contract.outlier_policy import Tag
 from hw.contract.tag_read import tag_read_signature
 from hw.parts.ring import index_signal
 
 TILES_AHEAD = 4
-"""Most tiles that are tagged, even in part, and not read to their end."""
+"""Most tiles that are announced and not read to their end."""
 
 
 def staged_tile_layout(config):
-    """Describe a tile whose blocks wait for their tags.
+    """Describe a tile in the stage.
 
     Members
     -------
@@ -26,12 +26,14 @@ def staged_tile_layout(config):
         Both from 1 up.
     by_k_block : unsigned(1)
         Its blocks lie K-block by K-block, and not row by row.
+    untagged : unsigned(1)
+        All its blocks are MX6, and leave in the order in which they lie.
     job_last : unsigned(1)
         The last tile of its job.
     """
     return data.StructLayout({
         "rows": bits_for(config.tile_rows_max), "k_blocks": bits_for(config.k_blocks_max),
-        "by_k_block": 1, "job_last": 1,
+        "by_k_block": 1, "untagged": 1, "job_last": 1,
     })
 
 
@@ -40,7 +42,8 @@ class TileTags(wiring.Component):
 
     A detected tag is taken for each K-block, also where the job's policy does not ask for it: that
     it comes says that the tile is whole. One tag per cycle, a cycle later; one idle cycle between
-    jobs.
+    jobs. `hw.contract.job.is_untagged` jobs have no tags: their tiles are announced at once, one
+    per cycle, and their blocks may come later.
 
     Parameters
     ----------
@@ -55,7 +58,7 @@ class TileTags(wiring.Component):
         From the `OutlierDetector`.
     static_tags : Out(tag_read_signature)
     tiles : Out(stream of staged_tile_layout)
-        Each with its first tag or before.
+        Each with its first tag or before; without tags, as soon as there is room.
     o : Out(stream of Tag)
     converted, passed : Out(stream of Tag)
         Those of ``o`` that belong to a CONVERT job, to a pass, in the same cycle; the second one
@@ -79,7 +82,7 @@ class TileTags(wiring.Component):
         job = Signal(job_layout(config), reset_less=True)
         busy = Signal()
         rows_left = Signal.like(job.m, reset_less=True)
-        converts = Signal()
+        converts, untagged = Signal(), Signal()
         k_block = index_signal(config.k_blocks_max, "k_block")
         tile = Signal(staged_tile_layout(config))
         lanes = Signal.like(tile.rows)
@@ -87,11 +90,12 @@ class TileTags(wiring.Component):
             self.jobs.ready.eq(~busy),
             converts.eq(converts_kind(job.kind) if config.vector_lanes
                         else job.kind != JobKind.GEMM),
+            untagged.eq(is_untagged(job)),
             lanes.eq(Mux(converts, config.cols, config.rows)),
             tile.rows.eq(Mux(tile.job_last, rows_left, lanes)),
             tile.k_blocks.eq(job.k_blocks),
             tile.by_k_block.eq(job.kind == JobKind.CONVERT_TRANSPOSED),
-            tile.job_last.eq(rows_left <= lanes),
+            tile.untagged.eq(untagged), tile.job_last.eq(rows_left <= lanes),
         ]
         with m.If(self.jobs.valid & self.jobs.ready):
             m.d.sync += [busy.eq(1), job.eq(self.jobs.p),
@@ -100,14 +104,16 @@ class TileTags(wiring.Component):
 
         # Cycle 0: take a tag, ask the table for its own, announce the tile.
         m.submodules.tiles = tiles = SyncFIFOBuffered(width=tile.shape().size, depth=TILES_AHEAD)
-        starts_tile = Signal()
-        take = Signal()
+        starts_tile, ends_tile = Signal(), Signal()
+        take, announces = Signal(), Signal()
         can_settle = Signal()
         m.d.comb += [
             starts_tile.eq(k_block == 0),
-            self.i.ready.eq(busy & can_settle & (tiles.w_rdy | ~starts_tile)),
+            self.i.ready.eq(busy & ~untagged & can_settle & (tiles.w_rdy | ~starts_tile)),
             take.eq(self.i.valid & self.i.ready),
-            tiles.w_en.eq(take & starts_tile), tiles.w_data.eq(tile),
+            announces.eq(busy & untagged & tiles.w_rdy),
+            ends_tile.eq((take & self.i.p.last) | announces),
+            tiles.w_en.eq((take & starts_tile) | announces), tiles.w_data.eq(tile),
             self.tiles.valid.eq(tiles.r_rdy), self.tiles.p.eq(tiles.r_data),
             tiles.r_en.eq(self.tiles.ready),
             self.static_tags.en.eq(take), self.static_tags.table.eq(job.table),
@@ -115,8 +121,8 @@ class TileTags(wiring.Component):
         ]
         with m.If(take):
             m.d.sync += k_block.eq(Mux(self.i.p.last, 0, k_block + 1))
-            with m.If(self.i.p.last):
-                m.d.sync += [rows_left.eq(rows_left - lanes), busy.eq(~tile.job_last)]
+        with m.If(ends_tile):
+            m.d.sync += [rows_left.eq(rows_left - lanes), busy.eq(~tile.job_last)]
 
         # Cycle 1: hand it out, to both takers at once.
         settled = Signal(data.StructLayout({

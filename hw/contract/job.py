@@ -34,6 +34,15 @@ def reads_tags(job):
     return (job.policy.selection == Selection.STATIC) & (job.kind != JobKind.GEMM_PACKED)
 
 
+def is_untagged(job):
+    """Tell whether a job's tiles need no tags, as an expression: a GEMM all of whose A is MX6.
+
+    Its blocks need not wait for each other, and leave the stage as they came, row by row.
+    """
+    return ((job.kind == JobKind.GEMM) & (job.policy.selection == Selection.HEAD)
+            & ~job.policy.units[0])
+
+
 def uses_table(job):
     """Tell whether a job reads its table at all, as an expression."""
     uses = job.reorder | reads_tags(job)

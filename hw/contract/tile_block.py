@@ -48,12 +48,12 @@ def raw_block_layout(config):
 def block_job_layout(config):
     """Describe the part of a job that travels with its raw blocks; see `job_layout`.
 
-    With a vector unit ``is_pass`` says that the block is to go through it, and ``packs`` that it
-    comes back then.
+    ``untagged`` is `hw.contract.job.is_untagged`. With a vector unit ``is_pass`` says that the
+    block is to go through it, and ``packs`` that it comes back then.
     """
     job = job_layout(config).members
     return data.StructLayout({
-        "transposed": 1,
+        "transposed": 1, "untagged": 1,
         **{name: job[name] for name in
            ("float_format", "reorder", "measure", "table", "policy")},
         **({"is_pass": 1, "packs": 1} if config.vector_lanes else {}),
@@ -61,7 +61,10 @@ def block_job_layout(config):
 
 
 def tile_block_layout(config):
-    """Describe a block of a tile in its final precision. K-block by K-block, all rows of each.
+    """Describe a block of a tile in its final precision.
+
+    Tiles come K-block by K-block, all rows of each; those of `hw.contract.job.is_untagged` jobs row
+    by row.
 
     Members
     -------

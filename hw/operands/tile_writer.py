@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from hw.contract.job import job_layout
+from hw.contract.job import is_untagged, job_layout
 from hw.contract.operand_block import FLAGS
 from hw.contract.tile_block import tile_block_layout
 from hw.parts.ring import following, index_signal
@@ -19,7 +19,8 @@ class TileWriter(wiring.Component):
 
     A tile starts when the memory has room for all of it; from then on it takes one block per cycle,
     and the next tile may follow at its heels. A K-block's flags are kept with its last row, a row's
-    anchor with its last K-block. Rows that a tile does not have keep what the memory held.
+    anchor with its last K-block. Rows that a tile does not have keep what the memory held. An
+    untagged job's tiles come row by row, and none of their blocks has a residual.
 
     Parameters
     ----------
@@ -69,13 +70,16 @@ class TileWriter(wiring.Component):
             m.d.sync += in_tile.eq(~tile_ends)
         m.d.sync += self.ready.eq(tile_ends)
 
-        # K-block after K-block, tile after tile: the address only ever goes on to the next word.
-        address = index_signal(config.act_depth, "address")
+        # K-block after K-block, tile after tile: the address goes on to the next word. But each row
+        # of an untagged tile begins where the tile did.
+        address, tile_at = (index_signal(config.act_depth, name) for name in ("address", "tile_at"))
         slot = index_signal(config.tile_slots, "slot")
-        with m.If(take & block.row_last):
-            m.d.sync += address.eq(following(address, config.act_depth))
+        next_address = following(address, config.act_depth)
+        untagged = is_untagged(self.jobs.p)
+        with m.If(take & (block.row_last | untagged)):
+            m.d.sync += address.eq(Mux(block.k_last & ~block.row_last, tile_at, next_address))
         with m.If(tile_ends):
-            m.d.sync += slot.eq(slot + 1)
+            m.d.sync += [slot.eq(slot + 1), tile_at.eq(next_address)]
         self._store(m, take, address, slot)
         return m
 

@@ -98,4 +98,5 @@ def schedule_job(config: Config, work: Work, start: int | None = None,
         output=job.output, bias=job.bias, start=start, table=job.table, loads_table=loads_table,
         searches=(job.kind is not JobKind.GEMM_PACKED and job.selection is Selection.TOP
                   and 0 < job.units < blocks),
+        untagged=(job.kind is JobKind.GEMM and job.selection is Selection.HEAD and not job.units),
         order_cycles=order_cycles(work.order, config) if job.reorder else None, **flags)

@@ -123,7 +123,8 @@ def schedule_job(config: Config, command: Command, a: MXTensor,
         output=job_codes.Output(command.output), bias=bool(command.flags & JobFlag.BIAS),
         searches=(kind is not JobKind.GEMM_PACKED
                   and Selection(command.selection) is Selection.TOP and 0 < command.units < blocks),
-        **flags)
+        untagged=(kind is JobKind.GEMM and Selection(command.selection) is Selection.HEAD
+                  and not command.units), **flags)
 
 
 def schedule_pass(config: Config, command: Command, results: MXTensor | None) -> ScheduledJob:

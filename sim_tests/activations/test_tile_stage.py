@@ -41,7 +41,7 @@ def tag_streams(config):
 def arriving_layout(config):
     """Describe a block at the bench's input; its magnitude is found by the aligner."""
     return data.StructLayout({
-        "elements": Elements, "place": magnitude_layout(config.k_blocks_max),
+        "elements": Elements, "place": magnitude_layout(config.k_blocks_max), "untagged": 1,
         "policy": policy_layout(config.k_blocks_max)})
 
 
@@ -73,16 +73,17 @@ class DetectingStage(wiring.Component):
         m.d.comb += [places[0].p.eq(self.i.p), places[0].valid.eq(self.i.valid),
                      leaves.o.ready.eq(aligned.ready)]
         beside, magnitudes = leaves.o.p, [element[:-1] for element in self.i.p.elements]
+        takes = detector.i.ready | beside.untagged
         m.d.comb += [
             aligner.i.p.elements.eq(self.i.p.elements), aligner.i.valid.eq(self.i.valid),
             *(place.eq(found) for place, found in zip(
                 aligner.i.p.largest_at, largest_in_fours(m, magnitudes), strict=True)),
             self.i.ready.eq(aligner.i.ready),
-            stage.i.p.eq(aligned.p.block), stage.i.valid.eq(aligned.valid & detector.i.ready),
+            stage.i.p.eq(aligned.p.block), stage.i.valid.eq(aligned.valid & takes),
             detector.i.p.eq(beside.place), detector.i.p.magnitude.eq(aligned.p.largest),
             detector.policy.eq(beside.policy),
-            detector.i.valid.eq(aligned.valid & stage.i.ready),
-            aligned.ready.eq(stage.i.ready & detector.i.ready),
+            detector.i.valid.eq(aligned.valid & stage.i.ready & ~beside.untagged),
+            aligned.ready.eq(stage.i.ready & takes),
         ]
         return m
 
@@ -127,7 +128,7 @@ def arriving_words(config, job):
             "elements": to_blocks(x, -1)[row, k_block].view(np.uint32),
             "place": {"k_block": k_block, "row_first": row == 0,
                       "tile_last": np.arange(row.size) == row.size - 1},
-            "policy": policy})
+            "policy": policy, "untagged": job.is_untagged})
     return words
 
 
@@ -263,6 +264,17 @@ async def starts_as_soon_as_the_tile_is_tagged(dut, kind):
         first_tag = detection_cycles(blocks, search=False) - (blocks - 1)
         assert cycles["o"][0] - cycles["i"][-1] == (
             BlockAligner.latency + first_tag + TileStage.latency)
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def hands_out_untagged_blocks_as_they_come(dut):
+    rng, config = drive.rng(), configuration()
+    x = matrix(rng, 3 * config.rows + 1, config.k_max, nans=1)
+    job = TiledJob(x, quantize(x, MX6, rounding=config.rounding),
+                   policy={"selection": Selection.HEAD.value, "units": 0})
+    cycles = await convert(dut, [job], idle=drive.LongPause(1, 10))  # its tile is announced then
+    took = np.subtract(cycles["o"], cycles["i"])[1:]
+    assert np.all(took == BlockAligner.latency + TileStage.untagged_latency), took
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")

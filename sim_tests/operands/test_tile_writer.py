@@ -6,7 +6,7 @@ import pytest
 from cocotb.triggers import gather
 
 from golden import MX6, quantize
-from hw.contract.job_codes import JobKind
+from hw.contract.job_codes import JobKind, Selection
 from hw.contract.tile_block import tile_block_layout
 from hw.operands.tile_writer import TileWriter
 from sim_tests import bench, drive
@@ -16,16 +16,23 @@ from sim_tests.stimuli.tile_blocks import TiledJob, job_words, stream_fields
 
 
 def draw(rng, config, m, k, share=0.5, nans=1):
-    """Draw a job's activations and the precision of each tile's K-blocks.
+    """Draw a job's activations and the precision of each tile's K-blocks; one in four is untagged.
 
     Most rows have no residual, so that a tile's flag depends on one row, be it the first or last.
     """
     x = matrix(rng, m, k, nans)
     exact = quantize(x, MX6).dequantize()
     x = np.where(rng.random((m, 1)) < 0.7, exact, x).astype(np.float32)
+    if rng.random() < 0.25:
+        return untagged(x)
     tags = rng.random((-(-m // config.rows), -(-k // 16))) < share
     kind = JobKind.GEMM if rng.random() < 0.5 else JobKind.GEMM_PACKED
     return TiledJob(x, mixed(x, np.repeat(tags, config.rows, axis=0)[:m]), kind)
+
+
+def untagged(x):
+    """Make a job whose tiles come row by row."""
+    return TiledJob(x, quantize(x, MX6), policy={"selection": Selection.HEAD.value, "units": 0})
 
 
 async def store(dut, jobs, idle=0.0, keep=0.0, hold=0):
@@ -68,6 +75,17 @@ async def stores_a_block_per_cycle_from_tile_to_tile_and_from_job_to_job(dut, bl
     cycles = np.diff(await store(dut, jobs))
     rows = [len(tensor.exponent) for job in jobs for _, tensor in job.tiles(config)]
     assert list(cycles) == [blocks * count for count in rows[1:]]
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+@cocotb.parametrize(idle=[0.0, 0.5], keep=[0.0, 0.98])
+async def stores_rows_of_untagged_tiles_where_k_blocks_of_others_go(dut, idle, keep):
+    rng, config = drive.rng(), configuration()
+    jobs = []
+    for k in (1, 33, config.k_max, 80):
+        jobs += [untagged(matrix(rng, int(rng.integers(1, 3 * config.rows + 2)), k, 1)),
+                 draw(rng, config, config.rows + 1, 48)]
+    await store(dut, jobs, idle, keep)
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")

@@ -12,7 +12,7 @@ from golden.encode import NAN_EXPONENT
 from golden.mx import saturated_count, to_blocks
 from hw.contract.config import Config
 from hw.contract.job import job_layout
-from hw.contract.job_codes import AnyKind, JobKind
+from hw.contract.job_codes import AnyKind, JobKind, Selection
 from sim_tests import drive
 from sim_tests.stimuli.operands import block_fields, noise
 
@@ -43,6 +43,12 @@ class TiledJob:
     kind: JobKind | AnyKind = JobKind.GEMM
     policy: dict[str, int] = field(default_factory=lambda: {"units": 0})
     table: int = 0
+
+    @property
+    def is_untagged(self) -> bool:
+        """Whether its tiles come row by row, since all their blocks are MX6 whatever they hold."""
+        return (self.kind is JobKind.GEMM and not self.policy["units"]
+                and self.policy.get("selection") == Selection.HEAD.value)
 
     def lanes(self, config: Config) -> int:
         """Return the rows of a whole tile."""
@@ -80,11 +86,12 @@ def job_words(config: Config, jobs: Sequence[TiledJob]) -> list[int]:
 
 
 def tile_fields(
-    x: NDArray[np.float32], tensor: MXTensor, job_last: bool, rounding: str
+    x: NDArray[np.float32], tensor: MXTensor, job_last: bool, rounding: str, *,
+    by_row: bool = False,
 ) -> dict[str, Any]:
-    """Return a tile as fields of `tile_block_layout`, K-block by K-block."""
+    """Return a tile as fields of `tile_block_layout`, K-block by K-block or row by row."""
     rows, k_blocks = tensor.exponent.shape
-    k_block, row = (index.ravel() for index in np.indices((k_blocks, rows)))
+    row, k_block = (index.ravel("C" if by_row else "F") for index in np.indices((rows, k_blocks)))
     blocks = {name: value[row, k_block] for name, value in block_fields(tensor).items()}
     return {
         "rounded": {
@@ -115,6 +122,7 @@ def stream_fields(config: Config, jobs: Sequence[TiledJob]) -> list[dict[str, An
     fields = []
     for job in jobs:
         tiles = list(job.tiles(config))
-        fields += [tile_fields(*tile, number == len(tiles) - 1, config.rounding)
+        fields += [tile_fields(*tile, number == len(tiles) - 1, config.rounding,
+                               by_row=job.is_untagged)
                    for number, tile in enumerate(tiles)]
     return fields

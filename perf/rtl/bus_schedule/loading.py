@@ -50,7 +50,7 @@ class RowLoader:
     whole : list of int
         When the last block of each tile was stored.
     searched, read : list of int
-        When the detector was done with each tile, and the stage.
+        When the detector was done with each tagged tile, and the stage with each.
     """
 
     def __init__(self, config: Config, switch: StreamSwitch, beats: Cycles, taken: Cycles):
@@ -69,6 +69,7 @@ class RowLoader:
         self._banks = NOT_YET  # when the last block was written
         self._tiles: list[Shape] = []
         self._begun: Cycles = []  # as long as `_tiles`
+        self._tagged: list[bool] = []
         self.whole: Cycles = []
         self.searched: Cycles = []
         self.read: Cycles = []
@@ -91,6 +92,7 @@ class RowLoader:
         for tile in tile_shapes(self._config, job):
             if work.stages_tiles:
                 self._tiles.append(tile)
+                self._tagged.append(not job.untagged)
                 self._begun.append(start)
             is_transposed = job.kind is JobKind.CONVERT_TRANSPOSED
             rows, length = (job.k, tile.rows) if is_transposed else (tile.rows, job.k)
@@ -187,10 +189,12 @@ class RowLoader:
         """Store the blocks of all tiles, as far as stage and detector have room."""
         lefts, stored, registers = self._way.parted, self.stored, self._way.registers
         free, given_back, cycle, room = self._config.stage_depth, 0, NOT_YET, NOT_YET
+        tagged = 0
         for number in count():
             if len(self._begun) <= number:
                 yield self._begun, number
-            gate, half = NOT_YET, number - HALVES
+            gate, half = NOT_YET, tagged - HALVES if self._tagged[number] else NOT_YET
+            tagged += self._tagged[number]
             for _ in range(self._tiles[number].blocks):
                 if len(lefts) <= len(stored):
                     yield lefts, len(stored)

@@ -5,15 +5,16 @@ from perf.rtl.bus_schedule.loading import RowLoader
 from perf.rtl.bus_schedule.network import Cycles, Process, Step
 from perf.rtl.bus_schedule.tagging import Tagging, tag_units
 from perf.rtl.bus_schedule.work import Work
-from perf.rtl.schedule.latencies import RELEASED, STAGE_READ, TAG_QUEUED
+from perf.rtl.schedule.latencies import RELEASED, STAGE_READ, STORED, TAG_QUEUED, TILE_ANNOUNCED
 from perf.rtl.schedule.loading import tile_shapes
 
 
 class StageReader:
     """Read the blocks of tiles from the stage, as `perf.rtl.schedule.stage.StageReader`.
 
-    A block is read when its tag is there, and there is room: behind the memory's output comes a
-    `StreamBuffer` of `hw.streams`, which holds one block more than the cycles that a block takes.
+    A block is read when its tag is there, or in an untagged tile itself, and there is room: behind
+    the memory's output comes a `StreamBuffer` of `hw.streams`, which holds one block more than the
+    cycles that a block takes.
 
     Parameters
     ----------
@@ -38,11 +39,13 @@ class StageReader:
         if not work.stages_tiles:
             return
         first, blocks, sent = self._tagging.first, self.blocks, self.sent
+        stored, untagged = self._rows.stored, work.job.untagged
+        known = TILE_ANNOUNCED if untagged else TAG_QUEUED
         for shape in tile_shapes(self._config, work.job):
             for _, tags in tag_units(self._config, work):
                 if len(first) <= self._batches:
                     yield first, self._batches
-                cycle = first[self._batches] + TAG_QUEUED - 1
+                cycle = first[self._batches] + known - 1
                 if blocks:
                     cycle = max(cycle, blocks[-1])
                 self._batches += 1
@@ -53,8 +56,13 @@ class StageReader:
                             if len(sent) <= before:
                                 yield sent, before
                             cycle = max(cycle, sent[before] + RELEASED)
+                        if untagged:
+                            if len(stored) <= place:
+                                yield stored, place
+                            cycle = max(cycle, stored[place] + STORED)
                         blocks.append(cycle)
-                    self._tagging.read.append(cycle)
+                    if not untagged:
+                        self._tagging.read.append(cycle)
             self._rows.read.append(cycle)
 
     def send(self, blocks: int, gate: int) -> Process[int]:

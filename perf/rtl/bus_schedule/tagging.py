@@ -40,7 +40,7 @@ class Tagging:
     ----------
     first : list of int
         When the first of the tags that are settled together was handed out: of a tile's, or of as
-        many as a unit of precision bits has.
+        many as a unit of precision bits has. Of an untagged tile: when it was announced.
     read : list of int
         When the last block of each K-block was read, and its tag left the queue.
     """
@@ -52,6 +52,7 @@ class Tagging:
         self._room = config.k_blocks_max + TAGS_BEHIND_MEMORY
         self._jobs = JobReader()
         self._given = self._taken = NOT_YET  # of the last tag
+        self._announced = NOT_YET  # the last untagged tile
         self._tags = self._tiles = 0
         self.first: Cycles = []
         self.read: Cycles = []
@@ -63,24 +64,39 @@ class Tagging:
     def tag_job(self, work: Work, start: int) -> Step:
         """Settle the tags of a job's tiles."""
         job, rows = work.job, self._rows
-        taken = max(self._jobs.head(start), self._taken + 1)
+        taken = max(self._jobs.head(start), self._taken + 1, self._announced + 1)
         self._jobs.note_taken(taken)
         for _ in tile_shapes(self._config, job):
             tile = self._tiles
+            if job.untagged:
+                yield from self._announce(taken + TAKEN)
+                continue
             if len(rows.whole) <= tile:
                 yield rows.whole, tile
             begun = max(rows.whole[tile] + SEARCH_START, self._taken + NEXT_SEARCH)
             passes = search_cycles(job.k_blocks) if job.searches else 0
             offered = max(begun + FIRST_TAG + passes, taken + TAKEN)
-            if tile >= TILES_AHEAD:
-                if len(rows.read) <= tile - TILES_AHEAD:
-                    yield rows.read, tile - TILES_AHEAD
-                offered = max(offered, rows.read[tile - TILES_AHEAD] + RELEASED)
+            offered = max(offered, (yield from self._room_for_tile()))
             for first, tags in tag_units(self._config, work):
                 ends_tile = first + tags == job.k_blocks
                 yield from self._settle(offered, tags, ends_tile, work)
                 offered = self._taken + 1
             self._tiles += 1
+
+    def _announce(self, busy: int) -> Step:
+        """Announce an untagged tile, from a cycle on."""
+        self._announced = max(self._announced + 1, busy, (yield from self._room_for_tile()))
+        self.first.append(self._announced)
+        self._tiles += 1
+
+    def _room_for_tile(self) -> Process[int]:
+        """Say when one more tile may be announced."""
+        before = self._tiles - TILES_AHEAD
+        if before < 0:
+            return NOT_YET
+        if len(self._rows.read) <= before:
+            yield self._rows.read, before
+        return self._rows.read[before] + RELEASED
 
     def _unit_gate(self, packer: Packer) -> Process[int]:
         """Say when a packer has room for precision bits."""

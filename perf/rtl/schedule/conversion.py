@@ -1,7 +1,7 @@
 """Jobs that convert: tiles leave the stage K-block by K-block as packets."""
 
 from hw.contract.config import Config
-from perf.rtl.schedule.latencies import RELEASED
+from perf.rtl.schedule.latencies import RELEASED, TAG_QUEUED
 from perf.rtl.schedule.loading import Shape
 from perf.rtl.schedule.packing import Packer
 from perf.rtl.schedule.scheduled_job import ScheduledJob
@@ -46,7 +46,8 @@ class Converter:
             all_tags = tiles.tagging.given
             for k_block in range(first, first + tags):
                 gate = max(packer.gate, tiles.routed)
-                reads = tiles.reader.send(shape.rows, 1, tag + k_block - first, gate)
+                since = tag + k_block - first + TAG_QUEUED
+                reads = tiles.reader.send(shape.rows, 1, since, gate)
                 tiles.tagging.pop(1, reads)
                 packer.pack(tiles.reader.sent, shape.rows, mx9[k_block],
                             all_tags if k_block == first else None,

@@ -50,6 +50,13 @@ TAGS_BEHIND_MEMORY = 3
 STAGE_READ = TileStage.latency - TAG_SETTLED - TAG_QUEUED
 """Registers between a block's read in the stage and the stage's output: fetched, rounded."""
 
+TILE_ANNOUNCED = 2
+"""An untagged tile is announced by `hw.activations.tile_tags`; the stage's reader knows of it two
+cycles later: an Amaranth `SyncFIFOBuffered`."""
+
+STORED = TileStage.untagged_latency - STAGE_READ
+"""A block is stored in the stage; if its tile needs no tags, it may be read in the next cycle."""
+
 PACKED_BUFFERED = 1
 """Register between `hw.activations.packed_unpacker` and the router, a `StreamBuffer`."""
 

@@ -90,9 +90,9 @@ class Cutter:
         last = elements - BLOCK_SIZE * (blocks - 1)
         return [BLOCK_SIZE // per_beat] * (blocks - 1) + [-(-last // per_beat)]
 
-    def load(self, tile: Shape) -> int:
-        """Load a tile; return when the last block of it is taken by stage and detector."""
-        gates, begun = self._gates(tile), self._cut
+    def load(self, tile: Shape, *, is_tagged: bool = True) -> int:
+        """Load a tile; return when its last block is taken: by the stage, and by the detector."""
+        gates, begun = self._gates(tile, is_tagged), self._cut
         if not self._uses_banks:
             for (first, gate), (last, _) in zip(gates, [*gates[1:], (tile.blocks, 0)], strict=True):
                 self.chain.run(self._row, first, last, gate)
@@ -146,9 +146,10 @@ class Cutter:
                 beats, cycles, tokens, self._cut, self._left)
             self.banks.read_segment(tile.rows, slab * tile.rows, gates)
 
-    def _gates(self, tile: Shape) -> list[tuple[int, int]]:
+    def _gates(self, tile: Shape, is_tagged: bool) -> list[tuple[int, int]]:
         """Say which blocks of a tile wait for room, and until when: the first one always."""
-        gates = [(0, max(self._searched[0] + RELEASED, self._stage_since))]
+        detector = self._searched[0] + RELEASED if is_tagged else NOT_YET
+        gates = [(0, max(detector, self._stage_since))]
         block = 0
         while tile.blocks - block > self._stage_free:
             block += self._stage_free

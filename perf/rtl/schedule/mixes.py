@@ -51,7 +51,8 @@ def uniform_job(
     config : Config
     m, n, k : int
     act_share, weight_share : float
-        Shares of the K-blocks of A and of B in MX9. Between none and all, A's are searched for.
+        Shares of the K-blocks of A and of B in MX9. Between none and all, A's are searched for;
+        with none, a GEMM is untagged.
     kind : JobKind
         GEMM by default.
     tiles : int, optional
@@ -73,7 +74,7 @@ def uniform_job(
     if together:
         act, weight = (np.sort(flags)[:, ::-1] for flags in (act, weight))
     searches = kind is not JobKind.GEMM_PACKED and 0 < int(act.sum()) < blocks
-    given = {"searches": searches,
+    given = {"searches": searches, "untagged": kind is JobKind.GEMM and not act.any(),
              "order_cycles": spread_cycles(config, k) if reorder else None} | others
     return ScheduledJob(kind=kind, m=m, n=n, k=k, act_mx9=act, weight_mx9=weight,
                tiles=tiles or resident_tiles(config, m, k), **given)

@@ -58,6 +58,8 @@ class ScheduledJob:
         Biases head each column tile's weights.
     searches : bool
         Tags are found by TOP with more than none and fewer than all K-blocks.
+    untagged : bool
+        A GEMM whose A is MX6 by HEAD, so that it waits for no tags: `hw.contract.job.is_untagged`.
     act_mx9 : ndarray of bool, shape (tiles, K-blocks) or (1, K-blocks)
         Which K-blocks of each token tile of A (of each column tile of what is converted) are MX9.
     act_residual : ndarray of bool, optional
@@ -84,6 +86,7 @@ class ScheduledJob:
     output: Output = Output.FP32
     bias: bool = False
     searches: bool = False
+    untagged: bool = False
     act_mx9: Flags | None = None
     act_residual: Flags | None = None
     weight_mx9: Flags | None = None
@@ -102,6 +105,8 @@ class ScheduledJob:
             if flags is not None and (flags.ndim != 2 or flags.shape[1] != self.k_blocks):
                 raise ValueError(f"{name} must have {self.k_blocks} K-blocks per tile, "
                                  f"not the shape {flags.shape}")
+        if self.untagged and (self.kind is not JobKind.GEMM or self.precisions[0].any()):
+            raise ValueError("an untagged job is a GEMM whose A is MX6")
         if self.order_cycles is not None and len(self.order_cycles) != self.k_blocks:
             raise ValueError(f"order_cycles must say a number for each of {self.k_blocks} K-blocks")
 

@@ -12,9 +12,9 @@ from perf.rtl.schedule.latencies import (
     RELEASED,
     SEARCH_START,
     STAGE_READ,
-    TAG_QUEUED,
     TAG_SETTLED,
     TAGS_BEHIND_MEMORY,
+    TILE_ANNOUNCED,
     search_cycles,
 )
 
@@ -54,6 +54,7 @@ class Tagging:
     def __init__(self, config: Config):
         self._room = config.k_blocks_max + TAGS_BEHIND_MEMORY
         self._offered = self._given = self._taken = NOT_YET  # of the last tag
+        self._announced = NOT_YET  # the last untagged tile
         self._tag = self._left = 0  # handed out, and read
         self._popped: deque[tuple[int, int, Reads]] = deque()
         self._read: deque[int] = deque([NOT_YET] * TILES_AHEAD, maxlen=TILES_AHEAD)
@@ -64,9 +65,19 @@ class Tagging:
         return self._taken
 
     @property
+    def done(self) -> int:
+        """When the last tile was: its last tag was taken, or it was announced without any."""
+        return max(self._taken, self._announced)
+
+    @property
     def given(self) -> int:
         """When the last tag was handed out."""
         return self._given
+
+    def announce(self, busy: int) -> int:
+        """Announce an untagged tile, from cycle `busy` on; return when the stage knows of it."""
+        self._announced = max(self._announced + 1, self._read[0] + RELEASED, busy)
+        return self._announced + TILE_ANNOUNCED
 
     def search(self, whole: int, k_blocks: int, searches: bool, busy: int) -> None:
         """Search a tile that is whole, its last block having come in cycle `whole`."""
@@ -129,19 +140,19 @@ class StageReader:
         """When the last block was read."""
         return self._read
 
-    def send(self, rows: int, k_blocks: int, tag: int, gate: int) -> Reads:
+    def send(self, rows: int, k_blocks: int, since: int, gate: int) -> Reads:
         """Send the blocks of so many K-blocks, the first from cycle `gate` on.
 
         Parameters
         ----------
         rows, k_blocks : int
-        tag : int
-            When the tag of the first was handed out.
+        since : int
+            From then on they may be read, one a cycle.
         gate : int
             From then on the router has room for all of these blocks.
         """
         blocks = rows * k_blocks
-        read = max(self._read + 1, self._sent[0] + RELEASED, tag + TAG_QUEUED)
+        read = max(self._read + 1, self._sent[0] + RELEASED, since)
         first = max(read + STAGE_READ, self._sent[-1] + 1, gate)
         early = []
         for index in range(min(blocks, STAGE_READ + 1)):

@@ -2,7 +2,7 @@
 
 from hw.contract.config import Config
 from hw.contract.job_codes import JobKind
-from perf.rtl.schedule.latencies import NOT_YET, TAKEN, TILE_KNOWN
+from perf.rtl.schedule.latencies import NOT_YET, STORED, TAG_QUEUED, TAKEN, TILE_KNOWN
 from perf.rtl.schedule.loading import Cutter, Shape, tile_shapes
 from perf.rtl.schedule.packed import PackedLoader
 from perf.rtl.schedule.rooms import JobReader, Room
@@ -49,7 +49,7 @@ class TokenTiles:
         else:
             self._packed.skip_job(start)
             self.cutter.take_job(job, start)
-            taken = max(self._stage_jobs.head(start), self.tagging.searched + 1)
+            taken = max(self._stage_jobs.head(start), self.tagging.done + 1)
             self._stage_jobs.note_taken(taken)
             self._tagged = taken + TAKEN
         if job.kind.converts:
@@ -62,9 +62,20 @@ class TokenTiles:
         whole = self.cutter.load(shape)
         self.tagging.search(whole, shape.k_blocks, self._job.searches, self._tagged)
 
+    def _stage_untagged(self, shape: Shape) -> int:
+        """Load a tile that needs no tags; return from when on its blocks leave, one a cycle.
+
+        They are stored one a cycle at most, so that the last one holds them up: those before might
+        leave sooner, but whatever follows them would not.
+        """
+        known = self.tagging.announce(self._tagged)
+        whole = self.cutter.load(shape, is_tagged=False)
+        return max(known, whole + STORED - (shape.blocks - 1))
+
     def note_sent(self, shape: Shape) -> None:
         """Note that the stage has given the tile out."""
-        self.cutter.note_searched(self.tagging)
+        if not self._job.untagged:
+            self.cutter.note_searched(self.tagging)
         self.cutter.note_read(self.reader.last_read, shape)
         self.tagging.note_read(self.reader.last_read)
         self._routed = self.reader.sent
@@ -76,10 +87,13 @@ class TokenTiles:
         if self.is_packed:
             self._routed = self._packed.load(shape.rows, gate)
             return self._routed + TILE_KNOWN
-        self.stage_tile(shape)
-        tag = self.tagging.settle(shape.k_blocks)
-        reads = self.reader.send(shape.rows, shape.k_blocks, tag, gate)
-        self.tagging.pop(shape.k_blocks, reads)
+        if self._job.untagged:
+            self.reader.send(shape.rows, shape.k_blocks, self._stage_untagged(shape), gate)
+        else:
+            self.stage_tile(shape)
+            tag = self.tagging.settle(shape.k_blocks)
+            reads = self.reader.send(shape.rows, shape.k_blocks, tag + TAG_QUEUED, gate)
+            self.tagging.pop(shape.k_blocks, reads)
         self.note_sent(shape)
         return self._routed + TILE_KNOWN
 

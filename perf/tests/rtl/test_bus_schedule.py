@@ -95,7 +95,8 @@ def test_too_few_lists_prove_nothing_and_a_wrong_byte_is_a_difference(ran, tmp_p
 @pytest.mark.parametrize("module, constant", [
     ("descriptor_reader", "GATHERED"), ("dispatcher", "CHECKED"), ("read_channel", "SPLIT"),
     ("read_port", "OFFERED"), ("aligner", "HELD"), ("operand_reader", "TAKEN"),
-    ("pass_gate", "ALIGNMENT"), ("stage_reader", "TAG_QUEUED"), ("packed", "PACKED_BUFFERED"),
+    ("pass_gate", "ALIGNMENT"), ("stage_reader", "TAG_QUEUED"), ("stage_reader", "STORED"),
+    ("packed", "PACKED_BUFFERED"),
     ("weights", "CHUNK_KNOWN"), ("array", "WALKED"), ("results", "NARROWED"),
     ("results", "CONVERTED"), ("packing", "CUT"), ("row_writer", "READ"), ("row_writer", "FLUSHED"),
     ("write_port", "OFFERED")])

@@ -45,7 +45,9 @@ def ran():
         make_work(TINY, rng, 12, 8, 64, activations=ones, selection=Selection.HEAD, units=1),
         make_work(TINY, rng, 4, 80, 64, weights="mx9"),
         make_work(TINY, rng, 40, 80, 16, weights="mx6", output=Output.MX6, units=0),
-    ], *draw_groups(TINY, rng, JOBS - 3)]
+    ], [
+        make_work(TINY, rng, 12, 8, 64, selection=Selection.HEAD, units=0),
+    ], *draw_groups(TINY, rng, JOBS - 4)]
     with pytest.MonkeyPatch.context() as patch:  # the model that other tests build too
         patch.setattr(checked_runs, "build", lambda *_, **__: fuzz.build("4x4"))
         return groups, simulate("4x4", TINY, groups)
@@ -79,7 +81,8 @@ def test_too_few_jobs_prove_nothing(ran, tmp_path):
 @pytest.mark.parametrize("off", [-1, 1])
 @pytest.mark.parametrize("module, constant", [
     ("array", "WALKED"), ("tiles", "TILE_KNOWN"), ("weights", "CHUNK_KNOWN"), ("rooms", "QUEUED"),
-    ("stage", "SEARCH_START"), ("stage", "TAG_QUEUED"), ("results", "NARROWED")])
+    ("stage", "SEARCH_START"), ("tiles", "TAG_QUEUED"), ("tiles", "STORED"),
+    ("results", "NARROWED")])
 def test_a_latency_that_is_off_by_one_is_found(ran, tmp_path, monkeypatch, module, constant, off):
     target = import_module(f"perf.rtl.schedule.{module}")
     monkeypatch.setattr(target, constant, getattr(target, constant) + off)
@@ -98,12 +101,13 @@ def random_job(config: Config, rng: np.random.Generator) -> ScheduledJob:
     most = resident_tiles(config, m, k)
     formats, choices = config.float_formats, config.outputs
     reorders = kind in (JobKind.GEMM, JobKind.CONVERT) and rng.random() < 0.5
+    untagged = kind is JobKind.GEMM and rng.random() < 0.5
     return ScheduledJob(
         kind=kind, m=1 if kind.converts else m, n=n, k=k, tiles=int(rng.integers(1, most + 1)),
         float_format=formats[rng.integers(len(formats))],
         output=Output.FP32 if kind.converts else choices[rng.integers(len(choices))],
         bias=bool(rng.integers(2)), searches=bool(rng.integers(2)),
-        act_mx9=rng.random((lines, blocks)) < rng.random(),
+        untagged=untagged, act_mx9=rng.random((lines, blocks)) < (0 if untagged else rng.random()),
         weight_mx9=rng.random((-(-n // config.cols), blocks)) < rng.random(),
         order_cycles=tuple(rng.integers(1, 4, blocks).tolist()) if reorders else None)
 
