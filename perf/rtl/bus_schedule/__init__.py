@@ -45,6 +45,7 @@ module               what it follows
 `groups`             groups of rows on their way from `hw.results.result_path`
 `job_merge`          `hw.streams.job_merge`
 `results`            `float_packets`, `block_assembler` of `hw.results`
+`block_cutter`       `part_joiner`, `tile_turner` of `hw.results`
 `result_tags`        `hw.results.result_tags`
 `packing`            `hw.blocks.mx_packer`
 `beats`              beats of results

@@ -5,6 +5,7 @@ from perf.rtl.bus_schedule.bus_memory import Latencies
 from perf.rtl.bus_schedule.pass_gate import PassGate
 from perf.rtl.bus_schedule.read_port import ReadPort
 from perf.rtl.bus_schedule.write_port import WritePort
+from perf.rtl.schedule.latencies import NOT_YET
 
 
 class Bus:
@@ -29,6 +30,7 @@ class Bus:
         self._port, self._former, self._writes = port, former, writes
         self._gate = gate
         self._draws = latencies.draws() if latencies.jitter else None
+        self._now = NOT_YET
 
     def decide(self) -> bool:
         """Let the earliest thing happen that has not; tell whether there was any."""
@@ -52,6 +54,11 @@ class Bus:
         if not moments:
             return False
         cycle, order = min(moments)
+        if cycle < self._now:
+            raise RuntimeError(f"what happens in cycle {cycle} was known only after something of "
+                               f"cycle {self._now} had been decided: a latency may have been drawn "
+                               "for another burst")
+        self._now = cycle
         match order:
             case 0:
                 port.ask(next(self._draws))

@@ -180,6 +180,7 @@ class Machine:
             self._each_job(self._tag), self._each_job(self._stage.read_job),
             self._each_job(self._route), self._each_gemm(self._weights),
             self._each_gemm(self._array), self._each_job(self._gather), self._each_job(self._pack),
+            results.cutter.run(),
             *map(self._each_job, (self._merge_rows, self._merge_blocks, self._merge_tags)),
             *(part for packer in (results.packer, self._packer)
               for part in (packer.fill(), packer.run())),

@@ -54,11 +54,6 @@ class ResultTags:
         # When the last row of a tile's block goes; up to there all is followed when the next comes.
         self._moved: tuple[int, bool, int] | None = None
 
-    @property
-    def free(self) -> int:
-        """When the block that was cut last has left who joined it."""
-        return self.cut[-1] if self.cut else NOT_YET
-
     def cut_block(self, since: int, turn: int) -> Process[int]:
         """Take a block, not before a cycle; return when."""
         taken, cycle = yield from self._arrive(since, turn)

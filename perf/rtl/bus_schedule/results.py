@@ -7,9 +7,10 @@ from hw.contract.config import Config
 from hw.contract.job_codes import Output
 from hw.contract.output_tile import parts_of_block
 from perf.rtl.bus_schedule.beats import Beat, Beats
+from perf.rtl.bus_schedule.block_cutter import BlockCutter, Rows
 from perf.rtl.bus_schedule.groups import Groups, group_count, passes
 from perf.rtl.bus_schedule.job_merge import JobMerge
-from perf.rtl.bus_schedule.network import Cycles, Process, Step
+from perf.rtl.bus_schedule.network import Cycles, Step
 from perf.rtl.bus_schedule.packing import Chunk, Packer
 from perf.rtl.bus_schedule.result_tags import ASSEMBLED, ResultTags
 from perf.rtl.bus_schedule.work import Work
@@ -38,6 +39,7 @@ class Results:
     packer : Packer
         Of results in MX.
     tags : ResultTags
+    cutter : BlockCutter
     """
 
     def __init__(self, config: Config, drained: Groups, through_lanes: Groups):
@@ -49,7 +51,7 @@ class Results:
         self._chunks: deque[Chunk] = deque()
         self._blocks: Cycles = []  # when each row's block came to the packer
         self.tags = ResultTags(config, self._blocks, self.packer, self.blocks)
-        self._emptied = [NOT_YET, NOT_YET]  # when the last tiles were that are turned
+        self.cutter = BlockCutter(self.tags)
 
     def send_job(self, work: Work) -> Step:
         """Send the results of a job, but of passes that pack."""
@@ -100,39 +102,28 @@ class Results:
 
     def _join(self, work: Work, groups: Groups, rows: int, block: int, turn: int,
               is_last: bool) -> Step:
-        """Cut the groups of a tile that completes blocks into these, a row each."""
-        tags, drain_rows = self.tags, self._config.drain_rows
-        order = yield from tags.order.turn(work.index)
+        """Take the groups of a tile that completes blocks; a row is one."""
+        drain_rows = self._config.drain_rows
         self._add_chunk(work, rows, block, is_last)
         for first in range(0, rows, drain_rows):
             # The group before is held until its last row leaves.
-            cycle = yield from groups.take(max(turn, tags.free))
-            for row in range(first, min(first + drain_rows, rows)):
-                cycle = yield from self._cut(work, cycle + 1, order, block, row == rows - 1,
-                                             is_last)
-        if is_last:
-            tags.order.ended.append(tags.entered[-1])
+            cycle = yield from groups.take(max(turn, (yield from self.cutter.free())))
+            self.cutter.add(Rows(work, block, cycle, min(drain_rows, rows - first),
+                                 ends_tile=first + drain_rows >= rows, ends_job=is_last))
 
     def _turn(self, work: Work, groups: Groups, rows: int, column: int, columns: int, turn: int,
               is_last: bool) -> Step:
-        """Cut a tile into blocks, block column by block column: `hw.results.tile_turner`."""
-        tags, emptied = self.tags, self._emptied
-        order = yield from tags.order.turn(work.index)
+        """Take a tile that leaves block column by block column: `hw.results.tile_turner`."""
+        emptied = yield from self.cutter.room_for_tile()
         for _ in range(-(-rows // self._config.drain_rows)):
-            cycle = yield from groups.take(max(turn, emptied[0] + RELEASED))
-        cycle = max(cycle + TURNED, tags.free)
+            cycle = yield from groups.take(max(turn, emptied + RELEASED))
         blocks = -(-columns // BLOCK_SIZE)
         for number in range(blocks):
             block = column * (self._config.cols // BLOCK_SIZE) + number
             is_last_block = number == blocks - 1
             self._add_chunk(work, rows, block, is_last and is_last_block)
-            for row in range(rows):
-                if is_last_block and row == rows - 1:
-                    emptied[:] = emptied[1], cycle
-                cycle = yield from self._cut(work, cycle + 1, order, block, row == rows - 1,
-                                             is_last and is_last_block)
-        if is_last:
-            tags.order.ended.append(tags.entered[-1])
+            self.cutter.add(Rows(work, block, cycle + TURNED, rows, ends_tile=True,
+                                 ends_job=is_last and is_last_block, empties=is_last_block))
 
     def _add_chunk(self, work: Work, rows: int, block: int, ends_job: bool) -> None:
         """Announce a block of a tile."""
@@ -143,14 +134,6 @@ class Results:
         self._chunks.append(Chunk(
             rows, bases + residuals * is_mx9, True, ends_job,
             has_tags=work.is_tagged and block % (8 * self._config.act_bytes) == 0))
-
-    def _cut(self, work: Work, since: int, order: int, block: int, row_last: bool,
-             ends_job: bool) -> Process[int]:
-        """Cut a row's block."""
-        if work.is_tagged:
-            return (yield from self.tags.cut_tagged(
-                since, order, work, block, row_last=row_last, job_last=ends_job and row_last))
-        return (yield from self.tags.cut_block(since, order))
 
     def convert_job(self, work: Work) -> Step:
         """Bring a job's blocks to the packer, K-block by K-block."""
