@@ -160,7 +160,7 @@ def _packed(rng: np.random.Generator, config: Config, region: int, beat_bytes: i
     longest = -(-max(map(len, tiles)) // ALIGNMENT) * ALIGNMENT
     stride = chosen.get("stride", longest + ALIGNMENT * int(rng.integers(0, 3)))
     address = chosen.get("address", (region << REGION_BITS) + ALIGNMENT * int(
-        rng.integers(1 << 16)))
+        rng.integers(1 << 26)))
     memory = {_inside(address + number * stride + at): octet
               for number, tile in enumerate(tiles) for at, octet in enumerate(tile)}
     beats = []

@@ -18,13 +18,18 @@ def pages(base, end, address_bits):
 
 
 def corners(address_bits):
-    """List addresses about every power of two, the last ones, and the places in a page."""
+    """List addresses about every power of two, the last ones, and the places in a page.
+
+    And those that lie a power of two of pages behind the end of the bus.
+    """
     powers = [1 << bit for bit in range(REGISTER_BITS)]
     near = [each + off for each in powers for off in (-1, 0, 1)]
     near += [ALL - each for each in powers] + [ALL + 1 - each for each in powers] + [ALL]
     ends = [(1 << address_bits) + off for off in (-PAGE_BYTES - 1, -PAGE_BYTES, PAGE_BYTES - 1)]
     last_page = [(1 << address_bits) - PAGE_BYTES + (1 << bit) for bit in range(PAGE_BITS)]
-    return [each & ALL for each in (0, *near, *ends, *last_page)]
+    behind = [(1 << address_bits) + (1 << bit) + off
+              for bit in range(PAGE_BITS, REGISTER_BITS) for off in (0, PAGE_BYTES - 1)]
+    return [each & ALL for each in (0, *near, *ends, *last_page, *behind)]
 
 
 async def compare(dut, cases):
