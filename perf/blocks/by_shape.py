@@ -35,6 +35,7 @@ def schedule_by_shape(config: Config, command: Command) -> ScheduledCommand:
         Output(command.output).value)}
     if command.is_vector:
         m, k = command.m, command.n
+        given["untagged"] = False
     else:
         m, k = max(1, command.m), command.k
         given |= {"kind": job_codes.JobKind(JobKind(command.kind).value), "searches": False,
