@@ -48,7 +48,7 @@ async def identification(dut):
     machine = await Machine.begin(dut, 1)
     wanted = {
         "ID": int.from_bytes(b"MXDT", "big"),
-        "VERSION": 3 << 16,
+        "VERSION": 3 << 16 | 1,
         "ROWS": ROWS,
         "COLS": COLS,
         "ACC_WIDTH": 40,
