@@ -19,6 +19,8 @@ from hw.contract.config import Config
 from hw.host.memory import RingHost
 from hw.host.memory.registers import NamedRegisters
 from perf.rtl.bus_schedule import Latencies, ScheduledCommand, predict_list
+from perf.rtl.bus_schedule.groups import Groups
+from perf.rtl.bus_schedule.machine import Machine
 from perf.rtl.bus_schedule.stages import goes_through, has_residual, is_norm, is_pass, vectors
 from perf.rtl.check_lists import MACHINES, conclude, run, simulate
 from perf.rtl.compared_lists import ComparedList, RanList, compare
@@ -30,6 +32,7 @@ from simulation.build import build
 from simulation.memory_machine import Manners, SimulatedMemoryMachine
 
 CONFIG, WITH_VECTOR = MACHINES["4x4"], MACHINES["4x4_vector"]
+NO_BURSTS = MACHINES["4x4_no_bursts"]
 LISTS = 12
 
 RING = {"ring": (BASE, RING_SIZE)}
@@ -172,6 +175,41 @@ def test_a_latency_of_tables_that_is_off_by_one_is_found(monkeypatch, constant, 
     before = starts()
     plant(monkeypatch, "table_loader", constant, off)
     assert starts() != before
+
+
+def packed_results() -> list[ScheduledCommand]:
+    """Describe two GEMMs whose tiles of results wait for their blocks, and one that reads on."""
+    drawn = DrawnList(NO_BURSTS, np.random.default_rng(seed()))
+    for m, n, k, output, tiles in ((25, 48, 1, Output.MX9, 5), (14, 46, 10, Output.MX9, 3),
+                                   (4, 44, 94, Output.BF16, 1)):
+        drawn.gemm(m, n, k, output=output, tiles=tiles)
+    commands, _ = drawn.scheduled()
+    return commands
+
+
+def test_rows_that_only_wait_are_known_before_later_latencies_are_drawn():
+    """The schedule says so itself if they are not."""
+    commands = packed_results()
+    for number in range(20):
+        predict_list(NO_BURSTS, commands, Latencies(60, 400, jitter=86, seed=number), **RING)
+
+
+def test_a_decision_that_goes_back_in_time_is_an_error(monkeypatch):
+    """Rows are taken only when those before them have been cut, as if nothing could wait."""
+    take = Groups.take
+
+    def taken_late(groups, since):
+        machine = current[0]
+        if groups is machine._results._drained:
+            yield from machine._results.cutter.free()
+        return (yield from take(groups, since))
+
+    monkeypatch.setattr(Groups, "take", taken_late)
+    with pytest.raises(RuntimeError, match="may have been drawn for another burst"):
+        for number in range(20):
+            latencies = Latencies(60, 400, jitter=86, seed=number)
+            current = [Machine(NO_BURSTS, packed_results(), latencies, RING["ring"], 0)]
+            current[0].run()
 
 
 def one(**fields) -> list[ScheduledCommand]:

@@ -185,7 +185,9 @@ def test_a_start_while_the_queue_is_full_is_refused():
 @pytest.mark.parametrize("fields, sentence", [
     ({"m": 0}, "must be at least 1"),
     ({"act_mx9": np.zeros((1, 3), np.bool_)}, "must have 4 K-blocks per tile"),
-    ({"order_cycles": (1, 1)}, "a number for each of 4 K-blocks")])
+    ({"order_cycles": (1, 1)}, "a number for each of 4 K-blocks"),
+    ({"untagged": True, "kind": JobKind.CONVERT}, "an untagged job is a GEMM whose A is MX6"),
+    ({"untagged": True, "act_mx9": np.ones((1, 4), np.bool_)}, "is a GEMM whose A is MX6")])
 def test_an_impossible_job_is_refused(fields, sentence):
     with pytest.raises(ValueError, match=sentence):
         ScheduledJob(**{"m": 8, "n": 8, "k": 64} | fields)
