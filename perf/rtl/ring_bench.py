@@ -133,12 +133,13 @@ def cells(measured: RingMeasured) -> list[str]:
     """Give a row of the table."""
     scenario, shape = measured.scenario, measured.scenario.shape
     figure, target, met = measured.judge()
+    verdict = ("yes" if met else "NO") if target else ""
     return [scenario.name, f"{shape.m} x {shape.k} x {shape.n}", str(scenario.parts),
             f"{measured.cycles:,.0f}",
             *(f"{measured.channels[name]:,.0f}" for name in (
                 "array", "read port", "write port", "drain")),
             *(f"{measured.stalls[name]:,.0f}" for name in ("act", "weight", "result")),
-            f"{measured.whole_share:.1%}", figure, target, "yes" if met else "NO"]
+            f"{measured.whole_share:.1%}", figure, target, verdict]
 
 
 def print_table(console: Console, report: RingReport) -> None:
@@ -153,7 +154,7 @@ def print_table(console: Console, report: RingReport) -> None:
             table.add_section()
             table.add_row(Text(section, "bold"))
         row = cells(each)
-        table.add_row(*row, style=None if row[-1] == "yes" else "bold red")
+        table.add_row(*row, style=None if row[-1] != "NO" else "bold red")
     console.print(table)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hw.contract.config import Config
-from hw.host.memory import Commands, Matrix, RingHost
+from hw.host.memory import Choice, Commands, Matrix, RingHost, above
 
 NEAR, FAR = "near", "far"
 
@@ -19,6 +19,9 @@ MACHINES = {
 LINEAR, LINEAR_FAR, BUSIEST = 0.97, 0.95, 0.97
 LOST_CYCLES = 32
 """Per small job, over its busiest channel."""
+
+NONE_OF_ALL = above(1e30)
+"""Blocks have to be looked at, and none is chosen: beats as of MX6."""
 
 SLACK_CYCLES = 64
 """Of a job that waits for another, beside the latency and the loading of its first tile."""
@@ -66,7 +69,7 @@ class Scenario:
     fill : callable
         ``fill(host, commands, scenario, rng)`` places operands and appends commands.
     rule : str
-        Which target it has: "array", "busiest", "lost" or "dependent".
+        Which target it has: "array", "busiest", "lost" or "dependent"; or none: "told".
     least : float
         Of the shares.
     converts : bool
@@ -133,7 +136,7 @@ def independent(host: RingHost, commands: Commands, scenario: Scenario,
                       memory.empty((shape.m, shape.n)))
 
 
-def chained(name: str) -> Callable[..., None]:
+def chained(name: str, selection: Choice | None = None) -> Callable[..., None]:
     """Return what appends jobs of which each reads what the one before wrote: "fp16" or "mx6"."""
 
     def fill(host: RingHost, commands: Commands, scenario: Scenario,
@@ -143,7 +146,8 @@ def chained(name: str) -> Callable[..., None]:
         a = memory.place(x) if name == "fp16" else memory.place_activations(x)
         for _ in range(scenario.parts):
             c = memory.empty((shape.m, shape.n), name)
-            commands.gemm(a, memory.place_weights(numbers(rng, shape.k, shape.n, name="fp32")), c)
+            b = memory.place_weights(numbers(rng, shape.k, shape.n, name="fp32"))
+            commands.gemm(a, b, c, selection=selection)
             a = c
     return fill
 
@@ -188,6 +192,8 @@ def make_scenarios(sizes: RingSizes = RingSizes()) -> list[Scenario]:
                       "lost"),
              Scenario("Small jobs", "each waits, FP16", NEAR, 100, sizes.chained, 4,
                       chained("fp16"), "dependent"),
+             Scenario("Small jobs", "each waits, FP16, chosen", NEAR, 100, sizes.chained, 4,
+                      chained("fp16", NONE_OF_ALL), "told"),
              Scenario("Small jobs", "each waits, packed", NEAR, 100, sizes.chained, 4,
                       chained("mx6"), "dependent", converts=False)]
     kinds = [Scenario("Activations", name, NEAR, 100, shape, parts, layers(kind), "busiest")

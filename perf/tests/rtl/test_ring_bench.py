@@ -10,7 +10,7 @@ from rich.console import Console
 
 from hw.contract.config import Config
 from perf.rtl import ring_measured
-from perf.rtl.ring_bench import RingReport, conclude, markdown, run_scenarios
+from perf.rtl.ring_bench import RingReport, cells, conclude, markdown, run_scenarios
 from perf.rtl.ring_measured import BASE, SIZE, RingMeasured, run_scenario
 from perf.rtl.ring_scenarios import FAR, NEAR, RingSizes, Shape, make_scenarios
 from simulation.build import build
@@ -40,8 +40,12 @@ def test_every_list_is_measured_and_leaves_goldens_memory(report):
         busy = each.channels["array"] + sum(each.stalls.values())
         assert busy == pytest.approx(each.cycles, rel=0.2)
         assert shape.m * shape.n <= each.total.write_words * 16
-    delays = [each.delays for each in report.measured if each.scenario.rule == "dependent"]
-    assert all(delay > 100 for each in delays for delay in each)
+    delays = {each.scenario.name: each.delays for each in report.measured
+              if each.scenario.rule in ("dependent", "told")}
+    assert all(delay > 100 for each in delays.values() for delay in each)
+    # A tile whose blocks may be chosen leaves the stage when it is whole: its blocks once more.
+    chosen, free = (max(delays[f"each waits, FP16{what}"]) for what in (", chosen", ""))
+    assert chosen >= free + SIZES.chained.k // 16
 
 
 def test_the_report_is_written_whole(report, tmp_path):
@@ -67,6 +71,9 @@ def test_a_list_meets_its_target_at_its_channels_pace_and_misses_it_when_slower(
     rules = set()
     for each in report.measured:
         rules.add(rule := each.scenario.rule)
+        if rule == "told":
+            assert (each.judge()[1:], cells(each)[-2:]) == (("", True), ["", ""])
+            continue
         if rule == "dependent":
             found = [replace(each, scenario=replace(each.scenario, latency=latency)).judge()[2]
                      for latency in (max(each.delays), 0)]
@@ -74,7 +81,7 @@ def test_a_list_meets_its_target_at_its_channels_pace_and_misses_it_when_slower(
             pace = each.channels["array" if rule == "array" else each.busiest]
             found = [at_pace(each, cycles).judge()[2] for cycles in (pace, 1.04 * pace + 33)]
         assert found == [True, False], each.scenario.name
-    assert rules == {"array", "busiest", "lost", "dependent"}
+    assert rules == {"array", "busiest", "lost", "dependent", "told"}
 
 
 def test_a_byte_that_golden_has_otherwise_fails_the_bench(monkeypatch, report, tmp_path):
