@@ -20,10 +20,6 @@ from sim_tests.memory.result_works import (
 )
 from sim_tests.stimuli.operands import configuration, handed_over
 
-LONGEST = 8000
-"""Bytes; no tile here is longer."""
-
-
 def size_of_word():
     return drive.parameters()["data_bytes"]
 
@@ -149,24 +145,6 @@ async def addresses_beyond_the_last_are_marked_and_stay_so(dut):
                 rng, config, 0, size, n=2 * config.cols + 1, **shape,
                 **(far if most_bits == 33 else {}),
                 address=near_the_last(rng, ADDRESS_BITS, ALIGNMENT, most_bits=most_bits)))
-    await write(dut, config, works, size_of_word())
-
-
-@cocotb.test(timeout_time=20, timeout_unit="ms")
-async def carries_through_every_bit_of_an_address(dut):
-    """Tiles from below a power of two to above it, whatever lies between them."""
-    await drive.reset(dut)
-    config, rng, size = configuration(), drive.rng(), size_of_beat()
-    works = []
-    for bit in range(LONGEST.bit_length(), ADDRESS_BITS):
-        kinds = (blocks, *as_they_come())
-        kind = kinds[bit % len(kinds)]
-        shape = {blocks: {"m": 2 * config.rows + 1, "tiles": 1, "n": 40},
-                 weights: {"n": 2 * config.cols + 1, "k": 40},
-                 token_tiles: {"m": 2 * config.rows + 1, "n": 40}}[kind]
-        below = ALIGNMENT * int(rng.integers(1, 3))
-        works.append(kind(rng, config, 0, size, **shape, stride=1 << min(bit, 31),
-                          address=(1 << bit) - below))
     await write(dut, config, works, size_of_word())
 
 
