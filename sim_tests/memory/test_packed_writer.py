@@ -20,6 +20,7 @@ from sim_tests.memory.result_works import (
 )
 from sim_tests.stimuli.operands import configuration, handed_over
 
+
 def size_of_word():
     return drive.parameters()["data_bytes"]
 
