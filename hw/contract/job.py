@@ -35,9 +35,10 @@ def reads_tags(job):
 
 
 def is_untagged(job):
-    """Tell whether a job's tiles need no tags, as an expression: a GEMM all of whose A is MX6.
+    """Tell whether a job's tiles need no tags, as an expression: a GEMM with HEAD and no units.
 
-    Its blocks need not wait for each other, and leave the stage as they came, row by row.
+    All of its A is MX6, whatever it holds; that of TOP without units is too, but has its tags. Its
+    blocks need not wait for each other, and leave the stage as they came, row by row.
     """
     return ((job.kind == JobKind.GEMM) & (job.policy.selection == Selection.HEAD)
             & ~job.policy.units[0])

@@ -9,7 +9,7 @@ from hw.contract import job_codes
 from hw.contract.config import Config
 from perf.rtl.bus_schedule import ScheduledCommand
 from perf.rtl.bus_schedule.row_cycles import row_cycles
-from perf.rtl.bus_schedule.stages import is_norm
+from perf.rtl.bus_schedule.stages import is_norm, is_untagged
 from perf.rtl.schedule import uniform_job
 
 _FORMATS = {code: name for name, code in FORMAT_CODES.items()}
@@ -32,10 +32,9 @@ def schedule_by_shape(config: Config, command: Command) -> ScheduledCommand:
     """
     iterations = command.count_0 * command.count_1
     given = {"float_format": _FORMATS[command.format], "output": job_codes.Output(
-        Output(command.output).value)}
+        Output(command.output).value), "untagged": is_untagged(command)}
     if command.is_vector:
         m, k = command.m, command.n
-        given["untagged"] = False
     else:
         m, k = max(1, command.m), command.k
         given |= {"kind": job_codes.JobKind(JobKind(command.kind).value), "searches": False,

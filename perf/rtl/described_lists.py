@@ -20,7 +20,7 @@ from hw.contract import job_codes
 from hw.contract.config import Config
 from perf.rtl.bus_schedule import ScheduledCommand
 from perf.rtl.bus_schedule.row_cycles import row_cycles
-from perf.rtl.bus_schedule.stages import is_norm
+from perf.rtl.bus_schedule.stages import is_norm, is_untagged
 from perf.rtl.checked_jobs import tile_flags
 from perf.rtl.schedule import ScheduledJob
 from simulation.works.golden_ring import machine_of
@@ -123,8 +123,7 @@ def schedule_job(config: Config, command: Command, a: MXTensor,
         output=job_codes.Output(command.output), bias=bool(command.flags & JobFlag.BIAS),
         searches=(kind is not JobKind.GEMM_PACKED
                   and Selection(command.selection) is Selection.TOP and 0 < command.units < blocks),
-        untagged=(kind is JobKind.GEMM and Selection(command.selection) is Selection.HEAD
-                  and not command.units), **flags)
+        untagged=is_untagged(command), **flags)
 
 
 def schedule_pass(config: Config, command: Command, results: MXTensor | None) -> ScheduledJob:

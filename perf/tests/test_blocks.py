@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from golden.memory import Command, Operation
+from golden.memory.jobs import JobKind, Selection
 from hw.contract.config import Config
 from perf.blocks.block_list import DESCRIPTORS, BlockList
 from perf.blocks.by_shape import schedule_by_shape
@@ -62,6 +64,16 @@ def test_a_block_is_measured_command_by_command():
     for part in figures.parts:
         assert sum(cycles for _, cycles in part.commands) == part.cycles
     assert figures.parts[1].commands[-1][0] == "convert 2 times 5 x 16"
+
+
+def test_a_gemm_whose_blocks_are_looked_at_is_tagged():
+    commands = TINY["dit"][0].make(SMALL).commands
+    gemm = next(each for each in commands if each.operation == Operation.JOB.value
+                and each.kind == JobKind.GEMM.value)
+    for selection in Selection:
+        fields = gemm.describe() | {"selection": selection.value, "units": 0}
+        job, *_ = schedule_by_shape(SMALL, Command(**fields)).jobs
+        assert job.untagged == (selection is Selection.HEAD)
 
 
 def test_a_list_without_commands_has_no_multiplications():

@@ -9,7 +9,7 @@ from golden.memory.layouts import check_places
 from hw.contract.config import Config
 from hw.contract.job_codes import FORMAT_CODES, JobKind
 from perf.rtl.bus_schedule.bus_memory import Latencies
-from perf.rtl.bus_schedule.stages import is_norm, is_pass
+from perf.rtl.bus_schedule.stages import is_norm, is_pass, is_untagged
 from perf.rtl.bus_schedule.work import ScheduledCommand
 from simulation.works.golden_ring import machine_of
 
@@ -93,6 +93,9 @@ def _sentences(each: ScheduledCommand) -> Sequence[str]:
             said["flags"] = command.flags & ~JobFlag.BIAS | job.bias * JobFlag.BIAS
         if is_pass(command) or job.kind is not JobKind.GEMM_PACKED:
             said["format"] = FORMAT_CODES[job.float_format]
+        if job.untagged != is_untagged(command):
+            found.append("chooses blocks otherwise than its job is described: with "
+                         f"untagged={job.untagged}")
         found += [f"has {name}={getattr(command, name)}, but its job is described with {value}"
                   for name, value in said.items() if getattr(command, name) != value]
     return found

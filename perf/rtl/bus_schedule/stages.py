@@ -1,7 +1,7 @@
-"""What numbers go through on their way out, as far as cycles depend on it: `hw.contract.job`."""
+"""What numbers go through on their way in and out, as far as cycles depend on it."""
 
 from golden.memory.descriptor import Command, JobFlag, Operation
-from golden.memory.jobs import Function, Rows
+from golden.memory.jobs import Function, JobKind, Rows, Selection
 
 _STAGED = JobFlag.SCALED | JobFlag.CHANNEL | JobFlag.RESIDUAL
 
@@ -9,6 +9,12 @@ _STAGED = JobFlag.SCALED | JobFlag.CHANNEL | JobFlag.RESIDUAL
 def is_pass(command: Command) -> bool:
     """Tell whether a command sends rows of numbers through the vector unit."""
     return command.operation == Operation.VECTOR.value
+
+
+def is_untagged(command: Command) -> bool:
+    """Tell whether tiles wait for no tags: as `hw.contract.job.is_untagged`."""
+    return (not is_pass(command) and command.kind == JobKind.GEMM.value
+            and command.selection == Selection.HEAD.value and not command.units)
 
 
 def is_norm(command: Command) -> bool:

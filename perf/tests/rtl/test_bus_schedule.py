@@ -235,6 +235,18 @@ def test_what_is_not_followed_is_refused(fields, sentence):
         predict_list(CONFIG, one(**fields), Latencies(5, 5), **RING)
 
 
+def test_a_job_whose_tags_are_described_otherwise_is_refused():
+    for selection in (Selection.HEAD, Selection.TOP):
+        (only,) = one(selection=selection.value, units=0)
+        job = replace(only.jobs[0], act_mx9=None, act_residual=None)
+        is_untagged = selection is Selection.HEAD
+        predict_list(CONFIG, [replace(only, jobs=(replace(job, untagged=is_untagged),))],
+                     Latencies(5, 5), **RING)
+        with pytest.raises(ValueError, match=f"with untagged={not is_untagged}"):
+            predict_list(CONFIG, [replace(only, jobs=(replace(job, untagged=not is_untagged),))],
+                         Latencies(5, 5), **RING)
+
+
 def test_rows_that_are_normalized_without_their_cycles_are_refused():
     drawn = DrawnList(WITH_VECTOR, np.random.default_rng(seed()))
     drawn.commands.append(Command(
